@@ -1,0 +1,210 @@
+/**
+ * The closed set of error codes of both programs, each with its meaning and the usual fix.
+ * README's error table is checked against this one source.
+ */
+
+interface ErrorEntry {
+  /** What went wrong, in one sentence for people. */
+  readonly meaning: string;
+  /** What to do; an error may carry a more precise one. */
+  readonly fix: string;
+}
+
+/** Codes of the signer, in the order in which a run can meet them. */
+export const SIGNER_ERRORS = {
+  OPTIONS_INVALID: {
+    meaning: 'The flags or environment of the signer do not parse.',
+    fix: 'Correct the flags that the message names.',
+  },
+  REPORT_MISSING: {
+    meaning: 'There is no report.toml where the step before should have written it.',
+    fix: 'Look at the log of the export or rebase step: it writes the report when it has pushed the image.',
+  },
+  REPORT_INVALID: {
+    meaning: 'report.toml cannot be read as TOML, or lacks what signing needs.',
+    fix: 'Use a builder whose lifecycle reports digest and tags (platform API 0.4 or newer).',
+  },
+  REPORT_WITHOUT_TAGS: {
+    meaning: 'report.toml names no tag.',
+    fix: 'Give the Image a tag: a Notary v1 signature belongs to a tag.',
+  },
+  REPORT_WITHOUT_SIZE: {
+    meaning: 'The manifest size is unknown, and this version does not look it up at the registry.',
+    fix: 'Use a builder whose lifecycle reports image.manifest-size (0.13 or newer).',
+  },
+  IMAGE_REFERENCE_INVALID: {
+    meaning: 'A tag is not a valid image reference.',
+    fix: 'Write it as registry/repository:tag.',
+  },
+  TAG_NOT_ALLOWED: {
+    meaning: 'The report holds a tag that is not one of the Build.',
+    fix: 'Find out which step wrote the report: nothing but the tags of the Build is signed.',
+  },
+  KEY_MISSING: {
+    meaning: 'The signing Secret holds no *.key file.',
+    fix: 'Put the key file that `notary` or `docker trust` wrote into the Secret, named *.key.',
+  },
+  KEY_INVALID: {
+    meaning: 'A *.key file holds no private key that we can read.',
+    fix: 'Use the key file as the Notary or docker CLI wrote it.',
+  },
+  KEY_PASSWORD_MISSING: {
+    meaning: 'A key is encrypted, and the signing Secret holds no password.',
+    fix: 'Add notary-password.txt with the password of the key to the Secret.',
+  },
+  KEY_PASSWORD_CONFLICT: {
+    meaning: 'The signing Secret holds notary-password.txt and password, and they differ.',
+    fix: 'Keep one of the two.',
+  },
+  KEY_PASSWORD_WRONG: {
+    meaning: 'A key cannot be decrypted with the password of the signing Secret.',
+    fix: 'Correct notary-password.txt (or password) in the Secret, or replace a damaged key file.',
+  },
+  KEY_NOT_IN_ROLE: {
+    meaning: 'None of our keys may sign these tags in this repository.',
+    fix: 'Add the key with `notary delegation add` or `docker trust signer add`, or put the right key into the Secret.',
+  },
+  ROLE_THRESHOLD: {
+    meaning: 'A role wants more signatures than we hold keys for.',
+    fix: 'Set the threshold of the role to 1, or put enough of its keys into the Secret.',
+  },
+  CA_INVALID: {
+    meaning: 'A CA certificate file is missing or holds no certificate.',
+    fix: 'Put the PEM certificate of the CA under ca.crt into the Secret.',
+  },
+  SERVER_UNREACHABLE: {
+    meaning: 'The server cannot be reached.',
+    fix: 'Check the Notary URL, DNS, network policies, and that the server runs.',
+  },
+  SERVER_UNTRUSTED: {
+    meaning: 'The TLS certificate of the server is not trusted.',
+    fix: 'Put the CA certificate of the server under ca.crt into the signing Secret, or name a Secret that holds it in notary.kpack.io/v1.caSecretRef.',
+  },
+  SERVER_FAILED: {
+    meaning: 'The server answered with an error of its own.',
+    fix: 'Look at the log of the server, then build again.',
+  },
+  NOT_A_NOTARY_SERVER: {
+    meaning: 'What answers at this URL is not a Notary v1 server.',
+    fix: 'Correct the Notary URL.',
+  },
+  DEADLINE_EXCEEDED: {
+    meaning: 'Signing did not end within its deadline.',
+    fix: 'Find out what is slow: server, network or node; then build again.',
+  },
+  CREDENTIALS_INVALID: {
+    meaning: 'A credentials Secret lacks username or password.',
+    fix: 'Make it a kubernetes.io/basic-auth Secret.',
+  },
+  CREDENTIALS_MISSING: {
+    meaning: 'The server asks for credentials, and we have none for it.',
+    fix: 'Add a basic-auth Secret with the annotation kpack.io/notary.v1: <host> to the service account of the build.',
+  },
+  CREDENTIALS_REFUSED: {
+    meaning: 'The server refused our credentials.',
+    fix: 'Correct username and password in the Secret that the message names.',
+  },
+  CREDENTIALS_OVER_HTTP: {
+    meaning: 'The server asks for credentials over plain http, and we never send them so.',
+    fix: 'Use an https Notary URL and an https token realm.',
+  },
+  PUSH_DENIED: {
+    meaning: 'The account may not publish to this repository.',
+    fix: 'Give the account the push permission for the repository at the token server.',
+  },
+  REPOSITORY_NOT_INITIALISED: {
+    meaning: 'The Notary server has no trust data for this repository.',
+    fix: 'Run: notary -s <url> init <gun> && notary -s <url> key rotate <gun> snapshot -r && notary -s <url> publish <gun>. We never do that from a build.',
+  },
+  ROOT_NAME_MISMATCH: {
+    meaning: 'The root certificate was made for another repository.',
+    fix: 'Check for a mistaken or hostile server; initialise the repository under its own name.',
+  },
+  ROOT_PIN_MISMATCH: {
+    meaning: 'No root key of the repository is one of those pinned.',
+    fix: 'If the root was rotated on purpose, update notary.kpack.io/v1.rootPin; else treat the server as hostile.',
+  },
+  METADATA_INVALID: {
+    meaning: 'Metadata of the repository cannot be read, or its signatures do not verify.',
+    fix: 'Compare with `notary list <gun>`; if that fails too, the owner of the role must sign it again.',
+  },
+  METADATA_EXPIRED: {
+    meaning: 'Metadata of the repository has expired.',
+    fix: 'The owner of the role must sign it again, for example with `notary witness <gun> <role>` and `notary publish <gun>`.',
+  },
+  METADATA_INCONSISTENT: {
+    meaning: 'The files of the repository do not belong together.',
+    fix: 'Build again; if it stays so, a proxy serves old files, or a role was published with wrong bytes and must be published again.',
+  },
+  METADATA_UNKNOWN_MEMBER: {
+    meaning: 'A role to sign holds members that we do not know; signing it again would lose them.',
+    fix: 'Sign this repository with the tool that wrote the role, or have its owner write it again.',
+  },
+  SNAPSHOT_KEY_NOT_ON_SERVER: {
+    meaning: 'The server does not hold the snapshot key of the repository.',
+    fix: 'Run: notary -s <url> key rotate <gun> snapshot -r',
+  },
+  PUBLISH_CONFLICT: {
+    meaning: 'Another publisher was faster.',
+    fix: 'Build again.',
+  },
+  PUBLISH_REJECTED: {
+    meaning: 'The server rejected the metadata.',
+    fix: 'See what the server says; its log holds more.',
+  },
+  READ_BACK_FAILED: {
+    meaning: 'The server took the metadata, but does not serve it.',
+    fix: 'Do not trust this tag before `notary lookup` confirms it; then build again.',
+  },
+  INTERNAL: {
+    meaning: 'A mistake in kpack-notary.',
+    fix: 'Report it with the log of the container.',
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+/** Codes of the webhooks: why a request was refused, or a build pod left unsigned. */
+export const WEBHOOK_ERRORS = {
+  NOTARY_CONFIG_INVALID: {
+    meaning: 'The notary section or our annotations are malformed.',
+    fix: 'Correct the fields that the message names.',
+  },
+  NAMESPACE_LABEL_INVALID: {
+    meaning: 'The namespace label notary.kpack.io/signing has a value that we do not know.',
+    fix: 'Set it to enabled, audit or disabled.',
+  },
+  REQUESTER_NOT_KPACK: {
+    meaning: 'A build pod was posted by somebody else than kpack.',
+    fix: 'Let kpack make the pod; if kpack runs under another account, give it to the webhook with --kpack-user.',
+  },
+  POD_UNSUPPORTED: {
+    meaning: 'We do not know how to sign what this build pod builds.',
+    fix: 'Opt the Image out with notary.kpack.io/signing: disabled, or build it in a namespace without the label.',
+  },
+  POD_COLLISION: {
+    meaning: 'The build pod already uses a name or path that the signing container needs.',
+    fix: 'Rename what the message names.',
+  },
+  SECRET_EXPOSED: {
+    meaning: 'Another container of the pod can read the signing Secret.',
+    fix: 'Take the Secret out of the bindings and volumes of the build; it is for the signing container alone.',
+  },
+  SIGNER_MISSING: {
+    meaning: 'The signing container is missing from a build pod that needs one.',
+    fix: 'kpack posts the pod again; if this stays, check that the mutating webhook is installed and selects the namespace.',
+  },
+  SIGNER_DIFFERS: {
+    meaning: 'The signing container is not the one that we would inject now.',
+    fix: 'kpack posts the pod again; if this stays, another webhook or an older replica changes our container.',
+  },
+  CLUSTER_UNAVAILABLE: {
+    meaning: 'The Kubernetes API did not tell what the decision needs.',
+    fix: 'Check the API server and the permissions of the webhook; kpack posts the pod again.',
+  },
+  REVIEW_INVALID: {
+    meaning: 'The request is not an AdmissionReview of admission.k8s.io/v1.',
+    fix: 'Check what calls the webhook: its configuration must say admissionReviewVersions: [v1].',
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type SignerErrorCode = keyof typeof SIGNER_ERRORS;
+export type WebhookErrorCode = keyof typeof WEBHOOK_ERRORS;

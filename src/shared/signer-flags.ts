@@ -1,0 +1,66 @@
+import type { FlagKinds } from './flags.ts';
+import type { NotaryUrl } from './notary-url.ts';
+
+/** Whether a build fails when its image cannot be signed. */
+export type OnFailure = 'fail' | 'warn';
+
+/** What the signer is told: the webhook writes it as flags, the signer reads them back. */
+export interface SignerSettings {
+  /** report.toml, or the tags to look up at the registry where the build writes no report. */
+  readonly source: { readonly report: string } | { readonly tags: readonly string[] };
+  readonly notaryUrl: NotaryUrl;
+  /** The mounted signing Secret. */
+  readonly keyDirectory: string;
+  readonly caFiles: readonly string[];
+  readonly rootPins: readonly string[];
+  readonly notaryCredentials: readonly HostDirectory[];
+  /** The tags of the Build; a report that holds another is refused. Empty: any. */
+  readonly allowedTags: readonly string[];
+  readonly onFailure: OnFailure;
+  readonly terminationLog?: string;
+}
+
+/** A directory with `username` and `password`, and the server that they are for. */
+export interface HostDirectory {
+  /** `host` or `host:port`. */
+  readonly host: string;
+  readonly directory: string;
+}
+
+/** Every flag of the signer. */
+export const SIGNER_FLAGS = {
+  report: 'one',
+  tag: 'many',
+  'notary-url': 'one',
+  'key-dir': 'one',
+  'ca-file': 'many',
+  'root-pin': 'many',
+  'notary-credentials': 'many',
+  'allow-tag': 'many',
+  'on-failure': 'one',
+  'termination-log': 'one',
+  receipt: 'one',
+  deadline: 'one',
+  'log-format': 'one',
+} as const satisfies FlagKinds;
+
+/** The settings as a command line. */
+export function formatSignerFlags(settings: SignerSettings): string[] {
+  const flag = (name: keyof typeof SIGNER_FLAGS, ...values: readonly string[]) =>
+    values.map((value) => `--${name}=${value}`);
+  return [
+    ...('report' in settings.source
+      ? flag('report', settings.source.report)
+      : flag('tag', ...settings.source.tags)),
+    ...flag('notary-url', settings.notaryUrl),
+    ...flag('key-dir', settings.keyDirectory),
+    ...flag('ca-file', ...settings.caFiles),
+    ...flag('root-pin', ...settings.rootPins),
+    ...settings.notaryCredentials.flatMap(({ host, directory }) =>
+      flag('notary-credentials', `${host}=${directory}`),
+    ),
+    ...flag('allow-tag', ...settings.allowedTags),
+    ...(settings.onFailure === 'fail' ? [] : flag('on-failure', settings.onFailure)),
+    ...(settings.terminationLog ? flag('termination-log', settings.terminationLog) : []),
+  ];
+}

@@ -1,0 +1,143 @@
+import { constants, createHash, createPublicKey, verify, X509Certificate } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { canonicalJson, type Json } from './canonical-json.ts';
+
+/** Hex SHA-256 over the canonical JSON of a key object. */
+export type KeyId = string & { readonly brand: 'KeyId' };
+
+/** A public key as metadata carries it; `public` is base64 of what `keytype` says. */
+export interface PublicKey {
+  readonly keytype: string;
+  readonly public: string;
+}
+
+/** The signature methods that Notary writes and reads, by key algorithm. */
+export type SignatureMethod = 'ecdsa' | 'rsapss' | 'eddsa';
+
+/** Salt length of RSASSA-PSS signatures, in bytes: that of SHA-256. */
+export const PSS_SALT_LENGTH = 32;
+const SMALLEST_RSA_MODULUS = 2048;
+/** DER prefix of a SubjectPublicKeyInfo that wraps a raw Ed25519 key. */
+const ED25519_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
+
+/** The key as metadata writes it. `private: null` is part of the format. */
+export function keyToJson(key: PublicKey): Json {
+  return { keytype: key.keytype, keyval: { private: null, public: key.public } };
+}
+
+/** The id of the key object as it is: what roles list (the TUF key id). */
+export function keyId(key: PublicKey): KeyId {
+  return createHash('sha256')
+    .update(canonicalJson(keyToJson(key)))
+    .digest('hex') as KeyId;
+}
+
+/**
+ * The id of the bare public key: the same for a key and for every certificate over it, and the name
+ * of a private key's file. Undefined where the key object cannot be read.
+ */
+export function canonicalKeyId(key: PublicKey): KeyId | undefined {
+  if (!key.keytype.endsWith('-x509')) return keyId(key);
+  const object = publicKeyObject(key);
+  return object && keyId(bareKey(object));
+}
+
+/** The key object of a bare public key. */
+export function bareKey(object: KeyObject): PublicKey {
+  const der = object.export({ type: 'spki', format: 'der' });
+  if (object.asymmetricKeyType === 'ed25519') {
+    return {
+      keytype: 'ed25519',
+      public: der.subarray(ED25519_PREFIX.length).toString('base64'),
+    };
+  }
+  return {
+    keytype: object.asymmetricKeyType === 'rsa' ? 'rsa' : 'ecdsa',
+    public: der.toString('base64'),
+  };
+}
+
+/**
+ * The leaf certificate of an `-x509` key: the one in its PEM that is no CA. Undefined for other
+ * keys, and where there is not exactly one, as the reference client has it.
+ */
+export function leafCertificate(key: PublicKey): X509Certificate | undefined {
+  if (!key.keytype.endsWith('-x509')) return undefined;
+  const pem = Buffer.from(key.public, 'base64').toString('latin1');
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  try {
+    const leaves = blocks.map((block) => new X509Certificate(block)).filter((leaf) => !leaf.ca);
+    return leaves.length === 1 ? leaves[0] : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether `signature` is one by `key` over `message`. False, never an exception, for keys and
+ * methods that we cannot read: a signature that cannot be checked counts for nothing.
+ */
+export function verifySignature(
+  key: PublicKey,
+  method: string,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  const object = publicKeyObject(key);
+  try {
+    switch (object?.asymmetricKeyType) {
+      case 'ec':
+        return (
+          method === 'ecdsa' &&
+          verify('sha256', message, { key: object, dsaEncoding: 'ieee-p1363' }, signature)
+        );
+      case 'rsa':
+        return verifyRsa(object, method, message, signature);
+      case 'ed25519':
+        return method === 'eddsa' && verify(null, message, object, signature);
+      default:
+        return false;
+    }
+  } catch {
+    return false;
+  }
+}
+
+function verifyRsa(
+  key: KeyObject,
+  method: string,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  if ((key.asymmetricKeyDetails?.modulusLength ?? 0) < SMALLEST_RSA_MODULUS) return false;
+  if (method === 'rsapkcs1v15') return verify('sha256', message, key, signature);
+  const padding = constants.RSA_PKCS1_PSS_PADDING;
+  return (
+    method === 'rsapss' &&
+    verify('sha256', message, { key, padding, saltLength: PSS_SALT_LENGTH }, signature)
+  );
+}
+
+function publicKeyObject(key: PublicKey): KeyObject | undefined {
+  const bytes = Buffer.from(key.public, 'base64');
+  try {
+    switch (key.keytype) {
+      case 'ecdsa':
+      case 'rsa':
+        return createPublicKey({ key: bytes, format: 'der', type: 'spki' });
+      case 'ecdsa-x509':
+      case 'rsa-x509':
+        return leafCertificate(key)?.publicKey;
+      case 'ed25519':
+        return createPublicKey({
+          key: Buffer.concat([ED25519_PREFIX, bytes]),
+          format: 'der',
+          type: 'spki',
+        });
+      default:
+        return undefined;
+    }
+  } catch {
+    return undefined;
+  }
+}

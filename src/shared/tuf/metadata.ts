@@ -1,0 +1,73 @@
+import type { Json } from './canonical-json.ts';
+import type { KeyId, PublicKey } from './key.ts';
+
+/** `root`, `targets`, `snapshot`, `timestamp`, or a delegation `targets/<name>`. */
+export type RoleName = string & { readonly brand: 'RoleName' };
+
+export const ROOT = 'root' as RoleName;
+export const TARGETS = 'targets' as RoleName;
+export const SNAPSHOT = 'snapshot' as RoleName;
+export const TIMESTAMP = 'timestamp' as RoleName;
+
+/** Length in bytes and hashes (algorithm → base64) of a file or an image manifest. */
+export interface FileMeta {
+  readonly length: number;
+  readonly hashes: ReadonlyMap<string, string>;
+  readonly custom?: Json;
+}
+
+/** Who may sign a role: `threshold` distinct keys of `keyIds`. */
+export interface RoleKeys {
+  readonly keyIds: readonly KeyId[];
+  readonly threshold: number;
+}
+
+export interface Delegation extends RoleKeys {
+  readonly name: RoleName;
+  /** Prefixes of the tags that the delegation may sign; the empty one is a prefix of all. */
+  readonly paths: readonly string[];
+}
+
+interface Common {
+  /** RFC 3339, as the file has it. */
+  readonly expires: string;
+  readonly version: number;
+}
+
+export interface Root extends Common {
+  readonly keys: ReadonlyMap<KeyId, PublicKey>;
+  readonly roles: ReadonlyMap<RoleName, RoleKeys>;
+}
+
+export interface Targets extends Common {
+  readonly delegations: {
+    readonly keys: ReadonlyMap<KeyId, PublicKey>;
+    readonly roles: readonly Delegation[];
+  };
+  readonly targets: ReadonlyMap<string, FileMeta>;
+}
+
+export interface Snapshot extends Common {
+  readonly meta: ReadonlyMap<RoleName, FileMeta>;
+}
+
+export interface Timestamp extends Common {
+  readonly snapshot: FileMeta;
+}
+
+export interface Signature {
+  readonly keyId: string;
+  readonly method: string;
+  /** Base64. */
+  readonly sig: string;
+}
+
+/** One metadata file, parsed and not yet verified. */
+export interface MetadataFile<Content> {
+  readonly content: Content;
+  readonly signatures: readonly Signature[];
+  /** What the signatures are over: the canonical JSON of `signed`. */
+  readonly signedText: string;
+  /** Members that we would lose by signing the file again. */
+  readonly unknownMembers: readonly string[];
+}

@@ -1,0 +1,219 @@
+import { SigningError } from '../signing-error.ts';
+import { canonicalJson, NotCanonicalError, type Json } from './canonical-json.ts';
+import type { KeyId, PublicKey } from './key.ts';
+import type {
+  Delegation,
+  FileMeta,
+  MetadataFile,
+  RoleKeys,
+  RoleName,
+  Root,
+  Signature,
+  Snapshot,
+  Targets,
+  Timestamp,
+} from './metadata.ts';
+import * as shape from './shape.ts';
+import type { Shape } from './shape.ts';
+
+type ReadContent<Content> = (file: Shape, signed: Json | undefined) => Content;
+const parser =
+  <Content>(read: ReadContent<Content>) =>
+  (role: RoleName, bytes: Uint8Array): MetadataFile<Content> =>
+    parseFile(role, bytes, read);
+
+/** Parsers of the four kinds of metadata. They throw SigningError METADATA_INVALID. */
+export const parseRoot = parser(readRoot);
+export const parseTargets = parser(readTargets);
+export const parseSnapshot = parser(readSnapshot);
+export const parseTimestamp = parser(readTimestamp);
+
+function parseFile<Content>(
+  role: RoleName,
+  bytes: Uint8Array,
+  read: ReadContent<Content>,
+): MetadataFile<Content> {
+  const file: Shape = { file: `${role}.json`, unknownMembers: [] };
+  const envelope = shape.readObject(file, parseJson(file, bytes), '$', ['signed', 'signatures']);
+  const signed = envelope.get('signed');
+  const content = read(file, signed);
+  const signatures = shape
+    .readArray(file, envelope.get('signatures'), 'signatures')
+    .map((item, i): Signature => {
+      const path = `signatures[${i}]`;
+      const members = shape.readObject(file, item, path, ['keyid', 'method', 'sig']);
+      const read = (name: string) => shape.readString(file, members.get(name), `${path}.${name}`);
+      return { keyId: read('keyid'), method: read('method'), sig: read('sig') };
+    });
+  return {
+    content,
+    signatures,
+    signedText: canonicalOf(file, signed ?? null),
+    unknownMembers: file.unknownMembers,
+  };
+}
+
+function parseJson(file: Shape, bytes: Uint8Array): Json {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Json;
+  } catch (cause) {
+    throw new SigningError('METADATA_INVALID', `${file.file} is not JSON`, { cause });
+  }
+}
+
+function canonicalOf(file: Shape, signed: Json): string {
+  try {
+    return canonicalJson(signed);
+  } catch (cause) {
+    if (!(cause instanceof NotCanonicalError)) throw cause;
+    throw new SigningError('METADATA_INVALID', `${file.file}: ${cause.message}`, { cause });
+  }
+}
+
+const COMMON = ['_type', 'expires', 'version'] as const;
+
+function readCommon(
+  file: Shape,
+  signed: Json | undefined,
+  type: string,
+  others: readonly string[],
+): { members: ReadonlyMap<string, Json>; expires: string; version: number } {
+  const members = shape.readObject(file, signed, 'signed', [...COMMON, ...others]);
+  if (members.get('_type') !== type) throw shape.malformed(file, 'signed._type', `"${type}"`);
+  return {
+    members,
+    expires: shape.readTime(file, members.get('expires'), 'signed.expires'),
+    version: shape.readInteger(file, members.get('version'), 'signed.version', 1),
+  };
+}
+
+function readRoot(file: Shape, signed: Json | undefined): Root {
+  const { members, expires, version } = readCommon(file, signed, 'Root', [
+    'consistent_snapshot',
+    'keys',
+    'roles',
+  ]);
+  const roles = shape.readObject(file, members.get('roles'), 'signed.roles');
+  return {
+    expires,
+    version,
+    keys: readKeys(file, members.get('keys'), 'signed.keys'),
+    roles: new Map(
+      [...roles].map(([name, value]) => {
+        const path = `signed.roles.${name}`;
+        const role = shape.readObject(file, value, path, ['keyids', 'threshold']);
+        return [name as RoleName, readRoleKeys(file, role, path)];
+      }),
+    ),
+  };
+}
+
+function readTargets(file: Shape, signed: Json | undefined): Targets {
+  const { members, expires, version } = readCommon(file, signed, 'Targets', [
+    'delegations',
+    'targets',
+  ]);
+  const path = 'signed.delegations';
+  const delegations = shape.readObject(file, members.get('delegations'), path, ['keys', 'roles']);
+  const targets = shape.readObject(file, members.get('targets'), 'signed.targets');
+  return {
+    expires,
+    version,
+    delegations: {
+      keys: readKeys(file, delegations.get('keys'), `${path}.keys`),
+      roles: shape
+        .readArray(file, delegations.get('roles'), `${path}.roles`)
+        .map((item, i) => readDelegation(file, item, `${path}.roles[${i}]`)),
+    },
+    targets: new Map(
+      [...targets].map(([tag, meta]) => [
+        tag,
+        readFileMeta(file, meta, `signed.targets[${JSON.stringify(tag)}]`),
+      ]),
+    ),
+  };
+}
+
+function readSnapshot(file: Shape, signed: Json | undefined): Snapshot {
+  const { members, expires, version } = readCommon(file, signed, 'Snapshot', ['meta']);
+  const meta = shape.readObject(file, members.get('meta'), 'signed.meta');
+  return {
+    expires,
+    version,
+    meta: new Map(
+      [...meta].map(([role, value]) => [
+        role as RoleName,
+        readFileMeta(file, value, `signed.meta[${JSON.stringify(role)}]`),
+      ]),
+    ),
+  };
+}
+
+function readTimestamp(file: Shape, signed: Json | undefined): Timestamp {
+  const { members, expires, version } = readCommon(file, signed, 'Timestamp', ['meta']);
+  const meta = shape.readObject(file, members.get('meta'), 'signed.meta', ['snapshot']);
+  return {
+    expires,
+    version,
+    snapshot: readFileMeta(file, meta.get('snapshot'), 'signed.meta.snapshot'),
+  };
+}
+
+function readDelegation(file: Shape, value: Json, path: string): Delegation {
+  const role = shape.readObject(file, value, path, ['keyids', 'name', 'paths', 'threshold']);
+  const paths = role.get('paths');
+  return {
+    ...readRoleKeys(file, role, path),
+    name: shape.readString(file, role.get('name'), `${path}.name`) as RoleName,
+    paths: paths === undefined ? [] : shape.readStrings(file, paths, `${path}.paths`),
+  };
+}
+
+function readRoleKeys(file: Shape, role: ReadonlyMap<string, Json>, path: string): RoleKeys {
+  return {
+    keyIds: shape.readStrings(file, role.get('keyids'), `${path}.keyids`) as KeyId[],
+    threshold: shape.readInteger(file, role.get('threshold'), `${path}.threshold`, 1),
+  };
+}
+
+function readKeys(
+  file: Shape,
+  value: Json | undefined,
+  path: string,
+): ReadonlyMap<KeyId, PublicKey> {
+  const keys = shape.readObject(file, value, path);
+  return new Map(
+    [...keys].map(([id, item]) => {
+      const at = `${path}.${id}`;
+      const key = shape.readObject(file, item, at, ['keytype', 'keyval']);
+      const keyval = shape.readObject(file, key.get('keyval'), `${at}.keyval`, [
+        'private',
+        'public',
+      ]);
+      if (keyval.get('private') !== null) file.unknownMembers.push(`${at}.keyval.private`);
+      return [
+        id as KeyId,
+        {
+          keytype: shape.readString(file, key.get('keytype'), `${at}.keytype`),
+          public: shape.readString(file, keyval.get('public'), `${at}.keyval.public`),
+        },
+      ];
+    }),
+  );
+}
+
+function readFileMeta(file: Shape, value: Json | undefined, path: string): FileMeta {
+  const meta = shape.readObject(file, value, path, ['custom', 'hashes', 'length']);
+  const hashes = shape.readObject(file, meta.get('hashes'), `${path}.hashes`);
+  const custom = meta.get('custom');
+  return {
+    length: shape.readInteger(file, meta.get('length'), `${path}.length`, 0),
+    hashes: new Map(
+      [...hashes].map(([algorithm, hash]) => [
+        algorithm,
+        shape.readString(file, hash, `${path}.hashes.${algorithm}`),
+      ]),
+    ),
+    ...(custom !== undefined && { custom }),
+  };
+}

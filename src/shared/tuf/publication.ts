@@ -1,0 +1,119 @@
+import { SigningError } from '../signing-error.ts';
+import { emitFile, emitTargets, formatExpires } from './emit.ts';
+import { verifySignature, type KeyId, type PublicKey, type SignatureMethod } from './key.ts';
+import type { FileMeta, RoleName, Signature, Targets } from './metadata.ts';
+import type { ChosenRole } from './role-choice.ts';
+import type { TrustRepository } from './verify.ts';
+
+/** One image to sign: a tag, and the manifest that it names. */
+export interface Target {
+  readonly tag: string;
+  /** SHA-256 of the manifest, lower-case hex. */
+  readonly sha256: string;
+  /** Size of the manifest in bytes. */
+  readonly length: number;
+}
+
+/** Makes signatures with one private key. */
+export interface Signer {
+  /** The signature over the bytes, in the form that Notary's `sig` holds before base64. */
+  sign(message: Uint8Array): Promise<Uint8Array>;
+}
+
+/** A private key of ours, opened. */
+export interface SigningKey {
+  readonly canonicalId: KeyId;
+  readonly publicKey: PublicKey;
+  readonly method: SignatureMethod;
+  readonly signer: Signer;
+}
+
+/** A role that changes: its new content, not yet signed. */
+export interface RoleEdit {
+  readonly role: ChosenRole;
+  readonly targets: Targets;
+}
+
+/** The exact bytes to post, by role. Empty: all is signed already. */
+export type Publication = ReadonlyMap<RoleName, Uint8Array>;
+
+/** How long a signed role lives: what notary and docker give targets and delegations. */
+const LIFETIME_MS = 3 * 365 * 24 * 60 * 60 * 1000;
+
+/**
+ * The changes that put the targets into the chosen roles: one new version of each role, or none
+ * where it names the same manifests already.
+ *
+ * @throws SigningError METADATA_UNKNOWN_MEMBER when signing a role again would lose something
+ */
+export function editRoles(
+  repository: TrustRepository,
+  roles: readonly ChosenRole[],
+  targets: readonly Target[],
+  now: Date,
+): readonly RoleEdit[] {
+  return roles.flatMap((role) => {
+    const file = repository.targets.get(role.name);
+    if (!file && repository.snapshot.content.meta.has(role.name)) {
+      throw new SigningError('INTERNAL', `${role.name}.json was to be signed and never loaded`);
+    }
+    const wanted = targets.filter(({ tag }) => role.tags.includes(tag));
+    if (wanted.every((target) => names(file?.content, target))) return [];
+    if (file && file.unknownMembers.length > 0) {
+      throw new SigningError(
+        'METADATA_UNKNOWN_MEMBER',
+        `${role.name}.json of ${repository.gun} holds ${file.unknownMembers.join(', ')}`,
+      );
+    }
+    const entries = wanted.map(({ tag, sha256, length }): [string, FileMeta] => [
+      tag,
+      { length, hashes: new Map([['sha256', Buffer.from(sha256, 'hex').toString('base64')]]) },
+    ]);
+    return {
+      role,
+      targets: {
+        delegations: file?.content.delegations ?? { keys: new Map(), roles: [] },
+        expires: formatExpires(new Date(now.getTime() + LIFETIME_MS)),
+        targets: new Map([...(file?.content.targets ?? []), ...entries]),
+        version: (file?.content.version ?? 0) + 1,
+      },
+    };
+  });
+}
+
+/**
+ * Signs the edits with every key of ours that the roles list, and checks each signature as a reader
+ * will.
+ *
+ * @throws SigningError INTERNAL when a signature of our own does not verify
+ */
+export async function signEdits(
+  edits: readonly RoleEdit[],
+  keys: readonly SigningKey[],
+): Promise<Publication> {
+  const files = edits.map(async ({ role, targets }): Promise<[RoleName, Uint8Array]> => {
+    const signedText = emitTargets(targets);
+    const holders = keys.filter(({ canonicalId }) => role.keyIds.has(canonicalId));
+    const signatures = await Promise.all(
+      holders.map((key) => signText(signedText, key, role.keyIds.get(key.canonicalId) ?? '')),
+    );
+    return [role.name, emitFile(signedText, signatures)];
+  });
+  return new Map(await Promise.all(files));
+}
+
+/** Whether a role names exactly this manifest under this tag. */
+export function names(targets: Targets | undefined, { tag, sha256, length }: Target): boolean {
+  const meta = targets?.targets.get(tag);
+  const hash = Buffer.from(sha256, 'hex').toString('base64');
+  return meta?.length === length && meta.hashes.get('sha256') === hash;
+}
+
+async function signText(text: string, key: SigningKey, keyId: string): Promise<Signature> {
+  const message = Buffer.from(text);
+  const signature = await key.signer.sign(message);
+  if (!verifySignature(key.publicKey, key.method, message, signature)) {
+    throw new SigningError('INTERNAL', `our own signature by key ${keyId} does not verify`);
+  }
+  return { keyId, method: key.method, sig: Buffer.from(signature).toString('base64') };
+}

@@ -1,0 +1,105 @@
+import { SigningError } from '../signing-error.ts';
+import { canonicalKeyId, type KeyId, type PublicKey } from './key.ts';
+import {
+  TARGETS,
+  type Delegation,
+  type RoleKeys,
+  type RoleName,
+  type Root,
+  type Targets,
+} from './metadata.ts';
+
+/** A role to sign, with the ids under which it lists the keys that we hold. */
+export interface ChosenRole {
+  readonly name: RoleName;
+  readonly threshold: number;
+  /** Canonical id of a key of ours → the id that the role lists it under. */
+  readonly keyIds: ReadonlyMap<KeyId, KeyId>;
+  /** The tags that the role may sign. */
+  readonly tags: readonly string[];
+}
+
+/** One path segment below `targets`: deeper delegations are not ours to sign. */
+const DIRECT_CHILD = /^targets\/[-a-z0-9_]+$/;
+
+/**
+ * The roles that sign these tags, as docker and kpack choose them: without delegations `targets`;
+ * else every direct delegation whose paths cover the tag and that lists a key of ours.
+ *
+ * @param held canonical ids of the keys that we hold
+ * @throws SigningError KEY_NOT_IN_ROLE when a tag has no such role; ROLE_THRESHOLD
+ */
+export function chooseRoles(
+  root: Root,
+  targets: Targets,
+  tags: readonly string[],
+  held: readonly KeyId[],
+): readonly ChosenRole[] {
+  const { roles, keys } = targets.delegations;
+  const candidates =
+    roles.length === 0
+      ? [candidate(TARGETS, root.roles.get(TARGETS), root.keys, tags, held)]
+      : roles
+          .filter(({ name }) => DIRECT_CHILD.test(name))
+          .map((role) => candidate(role.name, role, keys, coveredTags(role, tags), held));
+
+  const chosen = candidates.filter(({ keyIds, tags }) => keyIds.size > 0 && tags.length > 0);
+  const uncovered = tags.filter((tag) => !chosen.some((role) => role.tags.includes(tag)));
+  if (uncovered.length > 0) {
+    throw new SigningError(
+      'KEY_NOT_IN_ROLE',
+      `no role lets our keys (${held.join(', ')}) sign ${uncovered.join(', ')}; ` +
+        describeRoles(root, targets),
+    );
+  }
+  for (const { name, threshold, keyIds } of chosen) {
+    if (keyIds.size < threshold) {
+      throw new SigningError(
+        'ROLE_THRESHOLD',
+        `${name} needs ${threshold} signatures, and we hold ${keyIds.size} of its keys`,
+      );
+    }
+  }
+  return chosen;
+}
+
+function candidate(
+  name: RoleName,
+  role: RoleKeys | undefined,
+  keys: ReadonlyMap<KeyId, PublicKey>,
+  tags: readonly string[],
+  held: readonly KeyId[],
+): ChosenRole {
+  const keyIds = new Map<KeyId, KeyId>();
+  for (const listed of role?.keyIds ?? []) {
+    const canonical = canonicalIdOf(listed, keys);
+    if (held.includes(canonical)) keyIds.set(canonical, listed);
+  }
+  return { name, threshold: role?.threshold ?? 1, keyIds, tags };
+}
+
+function coveredTags({ paths }: Delegation, tags: readonly string[]): readonly string[] {
+  return tags.filter((tag) => paths.some((path) => tag.startsWith(path)));
+}
+
+function canonicalIdOf(listed: KeyId, keys: ReadonlyMap<KeyId, PublicKey>): KeyId {
+  const key = keys.get(listed);
+  return (key && canonicalKeyId(key)) ?? listed;
+}
+
+function describeRoles(root: Root, { delegations }: Targets): string {
+  const describe = (name: string, role: RoleKeys, keys: ReadonlyMap<KeyId, PublicKey>) =>
+    `${name} (threshold ${role.threshold}) lists ${role.keyIds.map((id) => canonicalIdOf(id, keys)).join(', ')}`;
+  const targets = root.roles.get(TARGETS);
+  if (delegations.roles.length === 0) {
+    return targets ? describe(TARGETS, targets, root.keys) : 'there is no targets role';
+  }
+  return delegations.roles
+    .map((role) => `${describe(role.name, role, delegations.keys)} for ${describePaths(role)}`)
+    .join('; ');
+}
+
+function describePaths({ paths }: Delegation): string {
+  if (paths.includes('')) return 'all tags';
+  return paths.length === 0 ? 'no tags' : `tags that begin with ${paths.join(' or ')}`;
+}

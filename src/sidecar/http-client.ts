@@ -1,0 +1,129 @@
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { rootCertificates } from 'node:tls';
+import { SigningError } from '../shared/signing-error.ts';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST';
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: Uint8Array;
+}
+
+/** Sends requests over kept-alive connections; redirects are answers like any other. */
+export interface HttpClient {
+  /** @throws SigningError SERVER_UNREACHABLE, SERVER_UNTRUSTED, SERVER_FAILED, DEADLINE_EXCEEDED */
+  send(request: HttpRequest): Promise<HttpResponse>;
+  close(): void;
+}
+
+export interface HttpClientOptions {
+  /** CA certificates beside the bundled roots, PEM. */
+  readonly ca: readonly string[];
+  /** Ends all requests; its reason is the error. */
+  readonly signal: AbortSignal;
+}
+
+/** A server that sends nothing for so long has hung. */
+const SILENCE_LIMIT_MS = 30_000;
+/** What reference clients accept of metadata. */
+const BODY_LIMIT_BYTES = 100 * 1024 * 1024;
+
+/** OpenSSL's and Node's codes for a certificate that is not trusted. */
+const UNTRUSTED = new Set([
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_UNTRUSTED',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]);
+
+export function createHttpClient({ ca, signal }: HttpClientOptions): HttpClient {
+  const trust = ca.length > 0 ? { ca: [...rootCertificates, ...ca] } : {};
+  const https = new HttpsAgent({ keepAlive: true, ...trust });
+  const http = new HttpAgent({ keepAlive: true });
+  return {
+    send: async (request) => {
+      try {
+        const agent = request.url.protocol === 'https:' ? https : http;
+        return await exchange(request, agent, signal);
+      } catch (cause) {
+        throw failure(request.url, cause, signal);
+      }
+    },
+    close: () => {
+      https.destroy();
+      http.destroy();
+    },
+  };
+}
+
+function exchange(
+  { method, url, headers, body }: HttpRequest,
+  agent: HttpAgent | HttpsAgent,
+  signal: AbortSignal,
+): Promise<HttpResponse> {
+  const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+  return new Promise((resolve, reject) => {
+    const request = send(url, {
+      method,
+      agent,
+      signal,
+      timeout: SILENCE_LIMIT_MS,
+      headers: { ...headers, ...(body && { 'content-length': body.length }) },
+    });
+    request.on('response', (response) => {
+      readBody(response).then(
+        (bytes) =>
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes }),
+        reject,
+      );
+    });
+    request.on('timeout', () =>
+      request.destroy(new Error(`no answer for ${SILENCE_LIMIT_MS / 1000} seconds`)),
+    );
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+async function readBody(response: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > BODY_LIMIT_BYTES) throw new Error(`an answer of over ${BODY_LIMIT_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function failure(url: URL, cause: unknown, signal: AbortSignal): SigningError {
+  if (signal.aborted && signal.reason instanceof SigningError) return signal.reason;
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const what = code === undefined ? message : `${message} (${code})`;
+  if (code !== undefined && UNTRUSTED.has(code)) {
+    return new SigningError('SERVER_UNTRUSTED', `the certificate of ${url.host}: ${what}`, {
+      cause,
+      ...(code === 'ERR_TLS_CERT_ALTNAME_INVALID' && {
+        fix: `Use a host name that the certificate names, or have it issued for ${url.hostname}.`,
+      }),
+    });
+  }
+  return new SigningError('SERVER_UNREACHABLE', `${url.origin} cannot be reached: ${what}`, {
+    cause,
+  });
+}
