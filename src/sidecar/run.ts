@@ -1,0 +1,126 @@
+import { readFile } from 'node:fs/promises';
+import { serverHost, type NotaryUrl } from '../shared/notary-url.ts';
+import type { HostDirectory } from '../shared/signer-flags.ts';
+import { SigningError } from '../shared/signing-error.ts';
+import { createHttpClient } from './http-client.ts';
+import type { Log } from './log.ts';
+import { createNotaryClient } from './notary-client.ts';
+import { failedReceipt, receiptOf, type Receipt, type RepositoryReceipt } from './receipt.ts';
+import { parseReport, type BuildReport } from './report.ts';
+import {
+  readCaFile,
+  readCredentials,
+  readSigningSecret,
+  type Credentials,
+} from './secret-directory.ts';
+import { signRepository } from './sign-repository.ts';
+import { signingKey } from './signer.ts';
+import type { SignerOptions } from './signer-options.ts';
+import { openKeys } from './signing-key.ts';
+import { planSigning } from './signing-plan.ts';
+
+/** What a run takes from its surroundings. */
+export interface RunPorts {
+  readonly now: () => Date;
+  readonly log: Log;
+}
+
+/**
+ * One run of the signer: report, keys, then every repository. Failures are in the receipt; what is
+ * thrown is a mistake of ours.
+ */
+export async function runSigner(options: SignerOptions, ports: RunPorts): Promise<Receipt> {
+  const source = 'report' in options.source ? 'report' : 'registry';
+  const deadline = new AbortController();
+  const timer = setTimeout(
+    () => deadline.abort(deadlineError(options.deadline)),
+    options.deadline * 1000,
+  );
+  try {
+    return receiptOf(source, await signAll(options, ports, deadline.signal));
+  } catch (error) {
+    if (!(error instanceof SigningError)) throw error;
+    return failedReceipt(source, error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function signAll(
+  options: SignerOptions,
+  { now, log }: RunPorts,
+  signal: AbortSignal,
+): Promise<readonly RepositoryReceipt[]> {
+  const report = await readReport(options.source);
+  const plan = planSigning(report, options.allowedTags);
+  for (const { gun, targets } of plan) {
+    const tags = targets.map(({ tag }) => tag).join(', ');
+    log.step(`${gun}: ${tags} at sha256:${report.sha256} (${report.manifestSize} bytes)`);
+  }
+
+  const secret = await readSigningSecret(options.keyDirectory);
+  const keys = openKeys(secret.keyFiles, secret.password);
+  log.step(`keys: ${keys.map(({ file, canonicalId }) => `${canonicalId} (${file})`).join(', ')}`);
+  const caFiles = await Promise.all(options.caFiles.map(readCaFile));
+  const credentials = await findCredentials(options.notaryUrl, options.notaryCredentials, log);
+
+  const ca = secret.ca === undefined ? caFiles : [secret.ca, ...caFiles];
+  const http = createHttpClient({ ca, signal });
+  try {
+    const receipts: RepositoryReceipt[] = [];
+    for (const repository of plan) {
+      receipts.push(
+        await signRepository(repository, {
+          url: options.notaryUrl,
+          client: createNotaryClient({
+            http,
+            url: options.notaryUrl,
+            gun: repository.gun,
+            credentials,
+          }),
+          keys: keys.map(signingKey),
+          rootPins: options.rootPins,
+          now,
+          log,
+        }),
+      );
+    }
+    return receipts;
+  } finally {
+    http.close();
+  }
+}
+
+async function readReport(source: SignerOptions['source']): Promise<BuildReport> {
+  if ('tags' in source) {
+    throw new SigningError(
+      'REPORT_WITHOUT_SIZE',
+      'this build writes no report.toml, and this version does not ask the registry',
+    );
+  }
+  let text: string;
+  try {
+    text = await readFile(source.report, 'utf8');
+  } catch (cause) {
+    throw new SigningError('REPORT_MISSING', `${source.report} cannot be read`, { cause });
+  }
+  return parseReport(text);
+}
+
+/** The credentials for this server: the first whose host is its host; others are a warning. */
+async function findCredentials(
+  url: NotaryUrl,
+  directories: readonly HostDirectory[],
+  log: Log,
+): Promise<Credentials | undefined> {
+  const host = serverHost(url);
+  const matching = directories.filter((candidate) => candidate.host === host);
+  if (matching.length > 1)
+    log.warn(`${matching.length} Secrets are for ${host}: the first is used`);
+  const [first] = matching;
+  return first && readCredentials(first.host, first.directory);
+}
+
+function deadlineError(seconds: number): SigningError {
+  return new SigningError('DEADLINE_EXCEEDED', `signing took longer than ${seconds} seconds`);
+}

@@ -1,0 +1,75 @@
+import type { Receipt, RepositoryReceipt } from './receipt.ts';
+
+/** The kubelet cuts at 12288 bytes over all containers of the pod; this stays below it in any. */
+const LIMIT_BYTES = 1024;
+
+/**
+ * What the kubelet keeps of a run. A failed build gets one sentence for people, since kpack shows
+ * it verbatim in the Build; everything else the receipt, with lists cut and counted where it is too
+ * long. Never empty, never over 1,024 bytes.
+ *
+ * @param failsBuild whether the container ends with an error
+ */
+export function terminationMessage(receipt: Receipt, failsBuild: boolean): string {
+  return failsBuild ? failureSentence(receipt) : shortReceipt(receipt);
+}
+
+function failureSentence({ code, message, fix, repositories }: Receipt): string {
+  const signed = repositories.filter(({ result }) => result !== 'failed').length;
+  const share =
+    repositories.length > 1 ? ` (${signed} of ${repositories.length} repositories signed)` : '';
+  const head = `notary-sign failed (${code ?? 'INTERNAL'}): `;
+  const tail = `${share}. Fix: ${fix ?? ''}`;
+  const room = LIMIT_BYTES - Buffer.byteLength(head) - Buffer.byteLength(tail);
+  return cut(head + cut(message ?? '', Math.max(room, LIMIT_BYTES / 2)) + tail, LIMIT_BYTES);
+}
+
+/** Leaves out repositories, then targets and key ids, from the end, until the rest fits. */
+function shortReceipt(receipt: Receipt): string {
+  const whole = JSON.stringify(receipt);
+  if (Buffer.byteLength(whole) <= LIMIT_BYTES) return whole;
+  for (let kept = receipt.repositories.length; kept > 0; kept--) {
+    const omitted = receipt.repositories.length - kept;
+    for (const shorten of SHORTER) {
+      const text = JSON.stringify({
+        ...shortFailure(receipt),
+        repositories: receipt.repositories.slice(0, kept).map(shorten),
+        ...(omitted > 0 && { omitted }),
+      });
+      if (Buffer.byteLength(text) <= LIMIT_BYTES) return text;
+    }
+  }
+  return JSON.stringify({
+    ...shortFailure(receipt),
+    repositories: [],
+    omitted: receipt.repositories.length,
+  });
+}
+
+/** Ways to write a repository, each shorter than the one before; what is left out is counted. */
+const SHORTER: readonly ((repository: RepositoryReceipt) => object)[] = [
+  (repository) => withTargets(repository, 4),
+  (repository) => withTargets(repository, 1),
+  ({ gun, result, targets, code }) => ({ gun, result, code, omitted: targets.length }),
+];
+
+function withTargets(repository: RepositoryReceipt, kept: number): object {
+  const { targets, message, fix, ...rest } = repository;
+  const omitted = targets.length - kept;
+  return { ...rest, targets: targets.slice(0, kept), ...(omitted > 0 && { omitted }) };
+}
+
+function shortFailure({ message, fix, ...receipt }: Receipt): object {
+  return {
+    ...receipt,
+    ...(message !== undefined && { message: cut(message, LIMIT_BYTES / 4) }),
+    ...(fix !== undefined && { fix: cut(fix, LIMIT_BYTES / 4) }),
+  };
+}
+
+/** At most so many bytes of UTF-8, no character halved. */
+function cut(text: string, bytes: number): string {
+  if (Buffer.byteLength(text) <= bytes) return text;
+  const head = Buffer.from(text).subarray(0, bytes - Buffer.byteLength('…'));
+  return `${head.toString().replace(/\uFFFD$/, '')}…`;
+}
