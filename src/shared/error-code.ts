@@ -204,6 +204,10 @@ export const WEBHOOK_ERRORS = {
     meaning: 'The request is not an AdmissionReview of admission.k8s.io/v1.',
     fix: 'Check what calls the webhook: its configuration must say admissionReviewVersions: [v1].',
   },
+  WEBHOOK_FAILED: {
+    meaning: 'A mistake in the webhook; nothing was decided.',
+    fix: 'Report it with the log of the webhook; kpack posts the pod again.',
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type SignerErrorCode = keyof typeof SIGNER_ERRORS;

@@ -1,0 +1,143 @@
+import type { WebhookErrorCode } from '../shared/error-code.ts';
+import { WEBHOOK_ERRORS } from '../shared/error-code.ts';
+import type { Operation } from 'fast-json-patch';
+
+/**
+ * AdmissionReview of admission.k8s.io/v1, as far as we read and write it.
+ * https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
+ */
+export interface AdmissionRequest {
+  readonly uid: string;
+  readonly kind: { readonly group: string; readonly version: string; readonly kind: string };
+  readonly operation: string;
+  readonly subResource: string | undefined;
+  /** Empty for objects outside namespaces. */
+  readonly namespace: string;
+  readonly name: string | undefined;
+  readonly username: string;
+  readonly object: unknown;
+  readonly oldObject: unknown;
+}
+
+/** Answer codes: 422 when posting the same again cannot help, 503 when it can. */
+export type DenialStatus = 400 | 422 | 503;
+
+/** What we say to a request, before it is put into a review. */
+export type Verdict =
+  | {
+      readonly kind: 'allow';
+      /** Why, for our log. */
+      readonly reason: string;
+      readonly warnings: readonly string[];
+      /** Empty: nothing to change. */
+      readonly patch: readonly Operation[];
+    }
+  | {
+      readonly kind: 'deny';
+      readonly status: DenialStatus;
+      readonly code: WebhookErrorCode;
+      readonly message: string;
+      readonly warnings: readonly string[];
+    };
+
+/** Allowed, as it is. */
+export function allow(reason: string, warnings: readonly string[] = []): Verdict {
+  return { kind: 'allow', reason, warnings, patch: [] };
+}
+
+/** Refused, with code, reason and fix in one text: kpack shows it in the Build. */
+export function deny(
+  status: DenialStatus,
+  code: WebhookErrorCode,
+  reason: string,
+  fix: string = WEBHOOK_ERRORS[code].fix,
+): Verdict {
+  const message = `kpack-notary ${code}: ${reason}. Fix: ${fix}`;
+  return { kind: 'deny', status, code, message, warnings: [] };
+}
+
+/** The body is no AdmissionReview of a version that we speak. */
+export class ReviewError extends Error {
+  override readonly name = 'ReviewError';
+}
+
+const API_VERSION = 'admission.k8s.io/v1';
+/** The API server cuts warnings beyond this many characters. */
+const LONGEST_WARNING = 256;
+
+/** @throws ReviewError */
+export function parseReview(body: unknown): AdmissionRequest {
+  const review = members(body, 'the body');
+  if (review['apiVersion'] !== API_VERSION || review['kind'] !== 'AdmissionReview') {
+    throw new ReviewError(`the body is not an AdmissionReview of ${API_VERSION}`);
+  }
+  const request = members(review['request'], 'request');
+  const kind = members(request['kind'], 'request.kind');
+  const user = members(request['userInfo'], 'request.userInfo');
+  return {
+    uid: text(request['uid'], 'request.uid'),
+    kind: {
+      group: text(kind['group'] ?? '', 'request.kind.group'),
+      version: text(kind['version'], 'request.kind.version'),
+      kind: text(kind['kind'], 'request.kind.kind'),
+    },
+    operation: text(request['operation'], 'request.operation'),
+    subResource: optionalText(request['subResource'], 'request.subResource'),
+    namespace: text(request['namespace'] ?? '', 'request.namespace'),
+    name: optionalText(request['name'], 'request.name'),
+    username: text(user['username'] ?? '', 'request.userInfo.username'),
+    object: request['object'],
+    oldObject: request['oldObject'],
+  };
+}
+
+/** The review that answers a request: the one place where uid, status and patch are put together. */
+export function reviewOf(uid: string, verdict: Verdict): object {
+  const warnings = verdict.warnings.map((warning) => cut(`kpack-notary: ${warning}`));
+  const common = { uid, ...(warnings.length > 0 && { warnings }) };
+  return {
+    apiVersion: API_VERSION,
+    kind: 'AdmissionReview',
+    response:
+      verdict.kind === 'allow'
+        ? { ...common, allowed: true, ...patchMembers(verdict.patch) }
+        : { ...common, allowed: false, status: statusOf(verdict) },
+  };
+}
+
+function patchMembers(patch: readonly Operation[]): object {
+  if (patch.length === 0) return {};
+  const encoded = Buffer.from(JSON.stringify(patch)).toString('base64');
+  return { patchType: 'JSONPatch', patch: encoded };
+}
+
+/** Reasons as apimachinery's metav1.Status names them. */
+const REASON: Readonly<Record<DenialStatus, string>> = {
+  400: 'BadRequest',
+  422: 'Invalid',
+  503: 'ServiceUnavailable',
+};
+
+function statusOf({ status, message }: { status: DenialStatus; message: string }): object {
+  return { status: 'Failure', code: status, reason: REASON[status], message };
+}
+
+function cut(warning: string): string {
+  return warning.length > LONGEST_WARNING ? `${warning.slice(0, LONGEST_WARNING - 1)}…` : warning;
+}
+
+function members(value: unknown, path: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ReviewError(`${path} is not an object`);
+  }
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function text(value: unknown, path: string): string {
+  if (typeof value !== 'string') throw new ReviewError(`${path} is not a string`);
+  return value;
+}
+
+function optionalText(value: unknown, path: string): string | undefined {
+  return value === undefined || value === null ? undefined : text(value, path);
+}

@@ -1,0 +1,59 @@
+/** The objects that a decision needs. Of Secrets the metadata alone is ever asked for. */
+export type ClusterKind = 'Namespace' | 'ServiceAccount' | 'Secret' | 'Build' | 'Image';
+
+/** Which object; `apiVersion` is that of the reference that led to it. */
+export interface ObjectReference {
+  readonly apiVersion: string;
+  readonly kind: ClusterKind;
+  /** Absent for Namespaces. */
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+/** An object as the API serves it, as far as we look at it. */
+export interface ClusterObject {
+  readonly metadata: ObjectMetadata;
+  readonly spec?: Readonly<Record<string, unknown>>;
+  /** Of a ServiceAccount. */
+  readonly secrets?: readonly { readonly name?: string }[];
+}
+
+export interface ObjectMetadata {
+  readonly name?: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly ownerReferences?: readonly OwnerReference[];
+  readonly deletionTimestamp?: unknown;
+}
+
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+}
+
+/** Where objects come from: the Kubernetes API, or a directory of manifests. */
+export interface Cluster {
+  /**
+   * One object as it is now; undefined where there is none.
+   *
+   * @throws ClusterError when that cannot be told
+   */
+  get(reference: ObjectReference): Promise<ClusterObject | undefined>;
+}
+
+/** The cluster did not answer: nothing can be decided, and a later try may succeed. */
+export class ClusterError extends Error {
+  override readonly name = 'ClusterError';
+  /** What to do about it. */
+  readonly fix: string | undefined;
+
+  constructor(message: string, options: { cause?: unknown; fix?: string } = {}) {
+    super(message, { cause: options.cause });
+    this.fix = options.fix;
+  }
+}

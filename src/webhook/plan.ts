@@ -1,0 +1,162 @@
+import type { WebhookErrorCode } from '../shared/error-code.ts';
+import {
+  describeProblems,
+  resolveNotaryConfig,
+  type NotaryConfig,
+} from '../shared/notary-config.ts';
+import { readNotarySection, type ConfigSource } from '../shared/notary-section.ts';
+import { isPlainHttp, serverHost } from '../shared/notary-url.ts';
+import { nearest } from '../shared/nearest.ts';
+import { SIGNING } from '../shared/names.ts';
+import type { BuildPod } from './build-pod.ts';
+import type { ClusterObject } from './cluster.ts';
+import { credentialsFor, imageOwner, type ClusterFacts, type HostSecret } from './facts.ts';
+
+/** What is to become of a build pod. */
+export type PodPlan =
+  | { readonly kind: 'skip'; readonly reason: string; readonly tell: SkipNotice }
+  | {
+      readonly kind: 'inject';
+      readonly signing: PlannedSigning;
+      readonly warnings: readonly string[];
+    }
+  | { readonly kind: 'deny'; readonly code: WebhookErrorCode; readonly reason: string };
+
+/**
+ * Who hears that a pod is left alone: nobody, where nothing was asked for; whoever posted it, where
+ * it only looks like a build pod; the pod itself, where a build stays unsigned on purpose.
+ */
+export type SkipNotice = 'nobody' | 'requester' | 'pod';
+
+/** What the signing container of a pod is to do. */
+export interface PlannedSigning {
+  readonly config: NotaryConfig;
+  /** The tags of the Build. */
+  readonly tags: readonly string[];
+  readonly credentials: readonly HostSecret[];
+}
+
+/** What the namespace label says. */
+export type SigningMode = 'enabled' | 'audit' | 'off' | 'invalid';
+
+export function signingMode(label: string | undefined): SigningMode {
+  if (label === undefined || label === 'disabled') return 'off';
+  return label === 'enabled' || label === 'audit' ? label : 'invalid';
+}
+
+/**
+ * The whole policy: whether a build pod is signed, left alone or refused, and why. Mutating and
+ * validating webhook both ask here.
+ *
+ * @param kpackUsers accounts that kpack posts build pods with
+ */
+export function planPod(
+  pod: BuildPod,
+  requester: string,
+  facts: ClusterFacts,
+  kpackUsers: readonly string[],
+): PodPlan {
+  const mode = signingMode(facts.label);
+  if (mode === 'off') return skip('the namespace is not opted in', 'nobody');
+  if (mode === 'invalid') return deny('NAMESPACE_LABEL_INVALID', describeLabel(facts));
+
+  // Who asks: a key is never mounted because of a label on a pod alone.
+  if (!pod.owner) return skip('the pod has no kpack Build as its controller', 'requester');
+  if (!kpackUsers.includes(requester)) {
+    return deny(
+      'REQUESTER_NOT_KPACK',
+      `${requester} posted a pod of Build ${pod.owner.name}; --kpack-user is ${kpackUsers.join(', ')}`,
+    );
+  }
+  const { build, image } = facts;
+  if (!build) return skip(`Build ${pod.owner.name} does not exist`, 'requester');
+  if (build.metadata.uid !== pod.owner.uid) {
+    return skip(`Build ${pod.owner.name} has another UID than the owner of the pod`, 'requester');
+  }
+  const owner = imageOwner(build);
+  if (owner && image?.metadata.uid !== owner.uid) {
+    const what = image ? 'has another UID than the owner of the Build' : 'does not exist';
+    return skip(`Image ${owner.name} ${what}`, 'requester');
+  }
+
+  // What is asked for: by the Build, which carries a copy of what its Image said, else by the Image.
+  const fromBuild = configSource('Build', build);
+  const isSilent = readNotarySection(fromBuild).isEmpty;
+  const source = image && isSilent ? configSource('Image', image) : fromBuild;
+  const resolved = resolveNotaryConfig(source, configSource('Namespace', facts.namespace));
+  switch (resolved.kind) {
+    case 'invalid':
+      return deny('NOTARY_CONFIG_INVALID', describeProblems(resolved.problems));
+    case 'opted-out':
+      return skip(`${SIGNING}: disabled on the ${source.kind}`, 'pod');
+    case 'none':
+      return skip('neither Image nor Namespace has a notary section', 'pod');
+    case 'config':
+      break;
+  }
+
+  // Whether we know how.
+  const unsupported = whyUnsupported(pod);
+  if (unsupported !== undefined) return deny('POD_UNSUPPORTED', unsupported);
+  const tags = buildTags(build);
+  if (tags.length === 0) return deny('POD_UNSUPPORTED', `Build ${pod.owner.name} has no tags`);
+
+  const { config, warnings } = resolved;
+  return {
+    kind: 'inject',
+    signing: {
+      config,
+      tags,
+      credentials: credentialsFor(serverHost(config.url), facts.credentials),
+    },
+    warnings: [
+      ...warnings,
+      ...(config.rootPins.length === 0
+        ? ['no root pin: the first root key served is trusted']
+        : []),
+      ...(isPlainHttp(config.url) ? [`${config.url} is plain http`] : []),
+    ],
+  };
+}
+
+function whyUnsupported({
+  isWindows,
+  shape,
+  exportStep,
+  completion,
+}: BuildPod): string | undefined {
+  if (isWindows) return 'Windows builds cannot be signed';
+  if (!exportStep || !completion) return 'the pod has no export or rebase step before completion';
+  if (shape === 'standard-containers') {
+    return 'builds in standard containers (INJECTED_SIDECAR_SUPPORT) cannot be signed yet';
+  }
+  return undefined;
+}
+
+function describeLabel({ namespaceName, label = '' }: ClusterFacts): string {
+  const meant = nearest(label.toLowerCase(), ['enabled', 'audit', 'disabled']);
+  const hint = meant ? `, did you mean ${meant}?` : '';
+  return `Namespace ${namespaceName} has the label ${SIGNING}=${label}${hint}`;
+}
+
+function configSource(kind: ConfigSource['kind'], object: ClusterObject | undefined): ConfigSource {
+  return {
+    kind,
+    name: object?.metadata.name ?? '',
+    annotations: object?.metadata.annotations ?? {},
+    section: kind === 'Namespace' ? undefined : object?.spec?.['notary'],
+  };
+}
+
+function buildTags({ spec }: ClusterObject): readonly string[] {
+  const tags = spec?.['tags'];
+  return Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : [];
+}
+
+function skip(reason: string, tell: SkipNotice): PodPlan {
+  return { kind: 'skip', reason, tell };
+}
+
+function deny(code: WebhookErrorCode, reason: string): PodPlan {
+  return { kind: 'deny', code, reason };
+}

@@ -1,0 +1,103 @@
+import fastJsonPatch, { type Operation } from 'fast-json-patch';
+import { SIGNING_CONTAINER } from '../shared/names.ts';
+import { allow, deny, type Verdict } from './admission.ts';
+import type { BuildPod, Pod } from './build-pod.ts';
+import { injectSigner, markSkipped, type Injection } from './inject.ts';
+import type { PodPlan } from './plan.ts';
+import { whoElseReads } from './secret-exposure.ts';
+import type { SignerPlacement } from './signing-container.ts';
+
+/** What a review needs beside pod and plan. */
+export interface PodReviewSettings {
+  readonly placement: SignerPlacement;
+  /** Ours, for the pod's annotation. */
+  readonly version: string;
+}
+
+/** Makes the plan true: the answer of the mutating webhook. */
+export function mutatePod(
+  buildPod: BuildPod,
+  plan: PodPlan,
+  { placement, version }: PodReviewSettings,
+): Verdict {
+  const { pod } = buildPod;
+  switch (plan.kind) {
+    case 'deny':
+      return deny(422, plan.code, plan.reason);
+    case 'skip':
+      return plan.tell === 'pod'
+        ? patched(pod, markSkipped(pod, plan.reason), plan.reason, [unsigned(plan.reason)])
+        : allow(plan.reason, plan.tell === 'requester' ? [unsigned(plan.reason)] : []);
+    case 'inject': {
+      const injection = injectSigner(buildPod, plan.signing, placement, version);
+      if (injection.kind !== 'pod') return refuse(injection);
+      return (
+        exposed(injection.pod, plan) ?? patched(pod, injection.pod, 'to be signed', plan.warnings)
+      );
+    }
+  }
+}
+
+/** Checks that the plan is true: injecting again would change nothing. */
+export function validatePod(
+  buildPod: BuildPod,
+  plan: PodPlan,
+  { placement, version }: PodReviewSettings,
+): Verdict {
+  switch (plan.kind) {
+    case 'deny':
+      return deny(422, plan.code, plan.reason);
+    case 'skip':
+      return allow(plan.reason);
+    case 'inject': {
+      const injection = injectSigner(buildPod, plan.signing, placement, version);
+      if (injection.kind !== 'pod') return refuse(injection);
+      const missing = fastJsonPatch.compare(buildPod.pod, injection.pod);
+      if (missing.length === 0) return exposed(injection.pod, plan) ?? allow('as injected');
+      return isInjected(buildPod.pod)
+        ? deny(503, 'SIGNER_DIFFERS', `not as injected: ${pathsOf(missing)}`)
+        : deny(503, 'SIGNER_MISSING', `pod ${buildPod.name} has no container ${SIGNING_CONTAINER}`);
+    }
+  }
+}
+
+/** In audit mode nothing is refused and nothing changed: the verdict becomes a warning. */
+export function audited(verdict: Verdict): Verdict {
+  if (verdict.kind === 'deny') {
+    const warning = `audit: would be refused: ${verdict.message}`;
+    return allow(warning, [warning]);
+  }
+  const changes = verdict.patch.length > 0 ? ['audit: the pod would be changed'] : [];
+  const warnings = verdict.warnings.map((warning) => `audit: ${warning}`);
+  return allow(`audit: ${verdict.reason}`, [...changes, ...warnings]);
+}
+
+function unsigned(reason: string): string {
+  return `left unsigned: ${reason}`;
+}
+
+function refuse(injection: Exclude<Injection, { kind: 'pod' }>): Verdict {
+  return injection.kind === 'differs'
+    ? deny(503, 'SIGNER_DIFFERS', injection.what)
+    : deny(422, 'POD_COLLISION', `the pod has ${injection.what}`);
+}
+
+function exposed(pod: Pod, plan: Extract<PodPlan, { kind: 'inject' }>): Verdict | undefined {
+  const reader = whoElseReads(pod, plan.signing.config.secretName);
+  return reader === undefined ? undefined : deny(422, 'SECRET_EXPOSED', reader);
+}
+
+function patched(before: Pod, after: Pod, reason: string, warnings: readonly string[]): Verdict {
+  return { kind: 'allow', reason, warnings, patch: fastJsonPatch.compare(before, after) };
+}
+
+function isInjected({ spec }: Pod): boolean {
+  return spec.initContainers?.some(({ name }) => name === SIGNING_CONTAINER) ?? false;
+}
+
+function pathsOf(operations: readonly Operation[]): string {
+  return operations
+    .slice(0, 3)
+    .map(({ path }) => path)
+    .join(', ');
+}

@@ -1,0 +1,139 @@
+import type { V1Container, V1ResourceRequirements, V1Volume } from '@kubernetes/client-node';
+import {
+  CA_FILE,
+  CREDENTIALS_VOLUME_PREFIX,
+  MOUNT,
+  REPORT_DIRECTORY,
+  REPORT_FILE,
+  REPORT_VOLUME,
+  SERVICE_ACCOUNT_TOKEN_DIRECTORY,
+  SIGNER_COMMAND,
+  SIGNING_CONTAINER,
+  TERMINATION_LOG,
+  VOLUME,
+} from '../shared/names.ts';
+import { formatSignerFlags } from '../shared/signer-flags.ts';
+import type { Pod } from './build-pod.ts';
+import type { PlannedSigning } from './plan.ts';
+import { parseQuantity } from './quantity.ts';
+
+/** What the operator of the webhook decides about the signing container. */
+export interface SignerPlacement {
+  readonly image: string;
+  /** Quantities for what the step before ours does not state. */
+  readonly cpu: string;
+  readonly memory: string;
+}
+
+/** The signing container, and the volumes that it alone mounts. */
+export interface SigningParts {
+  readonly container: V1Container;
+  readonly volumes: readonly V1Volume[];
+}
+
+/** The user of the signer's image, for pods that name none or root. */
+const NON_ROOT_USER = 65532;
+const GROUP_READABLE = 0o440;
+const WORLD_READABLE = 0o444;
+
+/**
+ * The container that signs what a pod builds, and its volumes: a function of pod, plan and
+ * placement alone, so that every replica makes the same.
+ *
+ * @param step the container that pushes the image; ours takes its requests and limits
+ * @param hasReport whether that step writes report.toml
+ */
+export function signingParts(
+  pod: Pod,
+  step: V1Container,
+  { config, tags, credentials }: PlannedSigning,
+  hasReport: boolean,
+  placement: SignerPlacement,
+): SigningParts {
+  const secrets = [
+    { volume: VOLUME.key, secretName: config.secretName, mountPath: MOUNT.key },
+    ...(config.caSecretName === undefined
+      ? []
+      : [{ volume: VOLUME.ca, secretName: config.caSecretName, mountPath: MOUNT.ca }]),
+    ...credentials.map(({ secretName }, i) => ({
+      volume: `${CREDENTIALS_VOLUME_PREFIX}${i}`,
+      secretName,
+      mountPath: `${MOUNT.credentials}/${i}`,
+    })),
+  ];
+  const args = formatSignerFlags({
+    source: hasReport ? { report: REPORT_FILE } : { tags },
+    notaryUrl: config.url,
+    keyDirectory: MOUNT.key,
+    caFiles: config.caSecretName === undefined ? [] : [`${MOUNT.ca}/${CA_FILE}`],
+    rootPins: config.rootPins,
+    notaryCredentials: credentials.map(({ host }, i) => ({
+      host,
+      directory: `${MOUNT.credentials}/${i}`,
+    })),
+    allowedTags: tags,
+    onFailure: config.onFailure,
+    terminationLog: TERMINATION_LOG,
+  });
+  // Without an fsGroup the files belong to root, and our user is neither root nor in its group.
+  const defaultMode =
+    pod.spec.securityContext?.fsGroup === undefined ? WORLD_READABLE : GROUP_READABLE;
+  return {
+    container: {
+      name: SIGNING_CONTAINER,
+      image: placement.image,
+      imagePullPolicy: 'IfNotPresent',
+      command: [...SIGNER_COMMAND],
+      args,
+      resources: resourcesLike(step, placement),
+      volumeMounts: [
+        ...(hasReport
+          ? [{ name: REPORT_VOLUME, mountPath: REPORT_DIRECTORY, readOnly: true }]
+          : []),
+        ...secrets.map(({ volume, mountPath }) => ({ name: volume, mountPath, readOnly: true })),
+        // Taken, so that the ServiceAccount plug-in mounts no token there.
+        { name: VOLUME.noToken, mountPath: SERVICE_ACCOUNT_TOKEN_DIRECTORY, readOnly: true },
+      ],
+      terminationMessagePath: TERMINATION_LOG,
+      terminationMessagePolicy: 'FallbackToLogsOnError',
+      securityContext: {
+        allowPrivilegeEscalation: false,
+        capabilities: { drop: ['ALL'] },
+        privileged: false,
+        readOnlyRootFilesystem: true,
+        runAsNonRoot: true,
+        ...(!pod.spec.securityContext?.runAsUser && { runAsUser: NON_ROOT_USER }),
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+    },
+    volumes: [
+      ...secrets.map(({ volume, secretName }) => ({
+        name: volume,
+        secret: { secretName, defaultMode },
+      })),
+      { name: VOLUME.noToken, emptyDir: {} },
+    ],
+  };
+}
+
+/** Requests and limits of the step; cpu and memory that it does not state come from the placement. */
+function resourcesLike(
+  step: V1Container,
+  { cpu, memory }: SignerPlacement,
+): V1ResourceRequirements {
+  const limits: Record<string, string> = { ...step.resources?.limits };
+  const requests: Record<string, string> = { ...step.resources?.requests };
+  for (const [name, quantity] of [
+    ['cpu', cpu],
+    ['memory', memory],
+  ] as const) {
+    // As Kubernetes does: a limit without a request is the request.
+    requests[name] ??= limits[name] ?? quantity;
+    limits[name] ??= larger(requests[name], quantity);
+  }
+  return { requests, limits };
+}
+
+function larger(a: string, b: string): string {
+  return (parseQuantity(a) ?? 0) > (parseQuantity(b) ?? 0) ? a : b;
+}
