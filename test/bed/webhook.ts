@@ -1,0 +1,144 @@
+/** Our own webhook, as its own process, and what an API server would say to it. */
+import { randomUUID } from 'node:crypto';
+import { request } from 'node:https';
+import fastJsonPatch, { type Operation } from 'fast-json-patch';
+import type { Authority } from './authority.ts';
+import { startChild } from './child.ts';
+import { onFreePort } from './port.ts';
+
+/** A webhook to start. */
+export interface WebhookOptions {
+  /** The bundled program. */
+  readonly program: string;
+  /** For its log and certificates; exists. */
+  readonly directory: string;
+  readonly authority: Authority;
+  /** Beside those for port and certificate. */
+  readonly args: readonly string[];
+}
+
+/** A running webhook. */
+export interface Webhook {
+  readonly url: string;
+  /** Its log, one JSON object a line. */
+  output(): string;
+  /** Posts an object as the API server would, and returns the response part of the review. */
+  post(path: 'mutate' | 'validate', review: ReviewOptions): Promise<AdmissionResponse>;
+  stop(): Promise<void>;
+}
+
+/** A request of the API server. */
+export interface ReviewOptions {
+  /** With apiVersion and kind. */
+  readonly object: object;
+  readonly oldObject?: object;
+  readonly operation?: 'CREATE' | 'UPDATE' | 'DELETE';
+  /** kpack's controller by default. */
+  readonly username?: string;
+}
+
+/** The response part of an AdmissionReview. */
+export interface AdmissionResponse {
+  readonly uid: string;
+  readonly allowed: boolean;
+  readonly status?: { readonly code: number; readonly reason: string; readonly message: string };
+  readonly warnings?: readonly string[];
+  readonly patchType?: string;
+  /** Base64 of a JSON patch. */
+  readonly patch?: string;
+}
+
+/** The account that kpack's own manifests give its controller. */
+export const KPACK_USER = 'system:serviceaccount:kpack:controller';
+
+/** Starts the webhook on a free port of loopback. */
+export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
+  const { program, directory, authority, args } = options;
+  const certificate = await authority.issue({ name: 'webhook' });
+  return onFreePort(async (port) => {
+    const child = await startChild({
+      program: 'node',
+      args: [
+        program,
+        `--port=${port}`,
+        `--tls-cert=${certificate.certificateFile}`,
+        `--tls-key=${certificate.keyFile}`,
+        ...args,
+      ],
+      directory,
+      ready: port,
+    });
+    const url = `https://localhost:${port}`;
+    return {
+      url,
+      output: () => child.output(),
+      stop: () => child.stop(),
+      post: async (path, review) => {
+        const body = JSON.stringify(admissionReview(review));
+        const answer = await postJson(`${url}/${path}`, body, authority.certificatePem);
+        return (JSON.parse(answer) as { response: AdmissionResponse }).response;
+      },
+    };
+  });
+}
+
+/** The object after the patch of a response; every operation is checked as it is applied. */
+export function applyPatch<Value extends object>(
+  object: Value,
+  response: AdmissionResponse,
+): Value {
+  const text = Buffer.from(response.patch ?? '', 'base64').toString() || '[]';
+  const patch = JSON.parse(text) as Operation[];
+  const copy = fastJsonPatch.deepClone(object) as Value;
+  return fastJsonPatch.applyPatch(copy, patch, true).newDocument;
+}
+
+/** An AdmissionReview as kube-apiserver writes it. */
+export function admissionReview(options: ReviewOptions): object {
+  const { object, oldObject, operation = 'CREATE', username = KPACK_USER } = options;
+  const { apiVersion, kind, metadata } = object as {
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly metadata: { readonly name?: string; readonly namespace?: string };
+  };
+  const [group, version] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion];
+  const gvk = { group, version, kind };
+  const resource = { group, version, resource: `${kind.toLowerCase()}s` };
+  return {
+    kind: 'AdmissionReview',
+    apiVersion: 'admission.k8s.io/v1',
+    request: {
+      uid: randomUUID(),
+      kind: gvk,
+      resource,
+      requestKind: gvk,
+      requestResource: resource,
+      name: metadata.name,
+      namespace: metadata.namespace,
+      operation,
+      userInfo: { username, groups: ['system:authenticated'] },
+      object,
+      oldObject: oldObject ?? null,
+      dryRun: false,
+      options: {
+        kind: `${operation === 'CREATE' ? 'Create' : 'Update'}Options`,
+        apiVersion: 'meta.k8s.io/v1',
+      },
+    },
+  };
+}
+
+function postJson(url: string, body: string, ca: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json' };
+    const sent = request(url, { method: 'POST', headers, ca }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => (text += chunk));
+      response.on('end', () => resolve(text));
+      response.on('error', reject);
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}

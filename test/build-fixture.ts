@@ -1,0 +1,117 @@
+/** Build pods that real kpack made, with the objects around them. */
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { V1Pod, V1PodSpec } from '@kubernetes/client-node';
+import { fixtureJson, projectDirectory } from './fixture.ts';
+
+/** An object of the cluster, as plain JSON. */
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly uid?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
+  spec?: Record<string, unknown>;
+}
+
+/** A Secret, its data in base64. */
+export interface SecretManifest extends Manifest {
+  readonly data: Record<string, string>;
+}
+
+export type PodManifest = V1Pod & { metadata: Manifest['metadata']; spec: V1PodSpec };
+
+/** A build pod as kpack's controller posts it, and what it was made from. Free to be changed. */
+export interface BuildFixture {
+  readonly pod: PodManifest;
+  readonly build: Manifest & { spec: Record<string, unknown> };
+  /** As stored; a Build made by hand has none. */
+  readonly image: (Manifest & { spec: Record<string, unknown> }) | undefined;
+  readonly serviceAccount: Manifest & { secrets?: { name: string }[] };
+  readonly secrets: SecretManifest[];
+}
+
+/** @param name `v0.17.2/02-notary`, as the directory is named */
+export function buildFixture(name: string): BuildFixture {
+  const read = <Value>(file: string) => fixtureJson(`pods/${name}/${file}`) as Value;
+  const hasImage = existsSync(join(projectDirectory(), 'test/fixtures/pods', name, 'image.json'));
+  return {
+    pod: read('pod.json'),
+    build: read('build.json'),
+    image: hasImage ? read('image.json') : undefined,
+    serviceAccount: read('serviceaccount.json'),
+    secrets: read<{ items: SecretManifest[] | null }>('secrets.json').items ?? [],
+  };
+}
+
+/** The namespace of the fixtures, with the label that opts it in. */
+export function signingNamespace(
+  label: string | undefined = 'enabled',
+  annotations: Record<string, string> = {},
+): Manifest {
+  return {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: {
+      name: 'apps',
+      labels: label === undefined ? {} : { 'notary.kpack.io/signing': label },
+      annotations,
+    },
+  };
+}
+
+/** Everything that the webhook reads of a fixture. */
+export function manifestsOf(fixture: BuildFixture, namespace = signingNamespace()): Manifest[] {
+  const { build, image, serviceAccount, secrets } = fixture;
+  return [namespace, build, ...(image ? [image] : []), serviceAccount, ...secrets];
+}
+
+/** Writes a directory of manifests, one file an object. */
+export async function writeManifests(directory: string, manifests: readonly Manifest[]) {
+  await mkdir(directory, { recursive: true });
+  for (const manifest of manifests) {
+    const file = `${manifest.kind}-${manifest.metadata.name}.json`.toLowerCase();
+    await writeFile(join(directory, file), JSON.stringify(manifest, undefined, 2));
+  }
+}
+
+/** Data of Secrets as the kubelet would mount them. */
+export function secretData(
+  secrets: readonly SecretManifest[],
+): Map<string, Record<string, string>> {
+  return new Map(
+    secrets.map(({ metadata, data }) => [
+      metadata.name,
+      Object.fromEntries(
+        Object.entries(data).map(([file, content]) => [
+          file,
+          Buffer.from(content, 'base64').toString(),
+        ]),
+      ),
+    ]),
+  );
+}
+
+/** A Secret in the namespace of the fixtures. */
+export function secret(
+  name: string,
+  data: Readonly<Record<string, string>>,
+  annotations: Record<string, string> = {},
+): SecretManifest {
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name, namespace: 'apps', annotations },
+    data: Object.fromEntries(
+      Object.entries(data).map(([file, content]) => [
+        file,
+        Buffer.from(content).toString('base64'),
+      ]),
+    ),
+  };
+}
