@@ -100,13 +100,11 @@ export default tseslint.config(
     },
   },
   {
-    files: ['test/**/*.ts', 'demo/**/*.ts', 'bench/**/*.ts'],
+    files: ['test/**/*.ts'],
     rules: {
       '@typescript-eslint/no-floating-promises': [
         'error',
-        {
-          allowForKnownSafeCalls: [{ from: 'package', package: 'tap', name: ['test', 'teardown'] }],
-        },
+        { allowForKnownSafeCalls: [{ from: 'package', package: '@tapjs/test', name: ['test'] }] },
       ],
     },
   },

@@ -38,20 +38,20 @@ export interface BuildFixture {
 
 /** @param name `v0.17.2/02-notary`, as the directory is named */
 export function buildFixture(name: string): BuildFixture {
-  const read = <Value>(file: string) => fixtureJson(`pods/${name}/${file}`) as Value;
+  const read = (file: string) => fixtureJson(`pods/${name}/${file}`);
   const hasImage = existsSync(join(projectDirectory(), 'test/fixtures/pods', name, 'image.json'));
   return {
-    pod: read('pod.json'),
-    build: read('build.json'),
-    image: hasImage ? read('image.json') : undefined,
-    serviceAccount: read('serviceaccount.json'),
-    secrets: read<{ items: SecretManifest[] | null }>('secrets.json').items ?? [],
+    pod: read('pod.json') as PodManifest,
+    build: read('build.json') as BuildFixture['build'],
+    image: hasImage ? (read('image.json') as BuildFixture['image']) : undefined,
+    serviceAccount: read('serviceaccount.json') as BuildFixture['serviceAccount'],
+    secrets: (read('secrets.json') as { items: SecretManifest[] | null }).items ?? [],
   };
 }
 
-/** The namespace of the fixtures, with the label that opts it in. */
+/** The namespace of the fixtures, with the label that opts it in; none where it is empty. */
 export function signingNamespace(
-  label: string | undefined = 'enabled',
+  label = 'enabled',
   annotations: Record<string, string> = {},
 ): Manifest {
   return {
@@ -59,7 +59,7 @@ export function signingNamespace(
     kind: 'Namespace',
     metadata: {
       name: 'apps',
-      labels: label === undefined ? {} : { 'notary.kpack.io/signing': label },
+      labels: label === '' ? {} : { 'notary.kpack.io/signing': label },
       annotations,
     },
   };

@@ -70,7 +70,14 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
         headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
         body: multipart(publication, boundary),
       });
-      if (answer.status !== 200) throw publishFailure(url, gun, answer);
+      if (answer.status === 200) return;
+      if (answer.status === 401 && !credentials) {
+        throw new SigningError(
+          'CREDENTIALS_MISSING',
+          `${server} lets us read ${gun}, wants credentials to publish, and none are for that host`,
+        );
+      }
+      throw publishFailure(url, gun, answer);
     },
   };
 }

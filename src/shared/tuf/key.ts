@@ -57,19 +57,15 @@ export function bareKey(object: KeyObject): PublicKey {
   };
 }
 
-/**
- * The leaf certificate of an `-x509` key: the one in its PEM that is no CA. Undefined for other
- * keys, and where there is not exactly one, as the reference client has it.
- */
-export function leafCertificate(key: PublicKey): X509Certificate | undefined {
-  if (!key.keytype.endsWith('-x509')) return undefined;
+/** The certificates of an `-x509` key, the leaf first; none for other keys. */
+export function certificatesOf(key: PublicKey): readonly X509Certificate[] {
+  if (!key.keytype.endsWith('-x509')) return [];
   const pem = Buffer.from(key.public, 'base64').toString('latin1');
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   try {
-    const leaves = blocks.map((block) => new X509Certificate(block)).filter((leaf) => !leaf.ca);
-    return leaves.length === 1 ? leaves[0] : undefined;
+    return blocks.map((block) => new X509Certificate(block));
   } catch {
-    return undefined;
+    return [];
   }
 }
 
@@ -127,7 +123,7 @@ function publicKeyObject(key: PublicKey): KeyObject | undefined {
         return createPublicKey({ key: bytes, format: 'der', type: 'spki' });
       case 'ecdsa-x509':
       case 'rsa-x509':
-        return leafCertificate(key)?.publicKey;
+        return certificatesOf(key)[0]?.publicKey;
       case 'ed25519':
         return createPublicKey({
           key: Buffer.concat([ED25519_PREFIX, bytes]),

@@ -1,6 +1,7 @@
 import { SigningError } from '../signing-error.ts';
 import type { Gun } from '../image-reference.ts';
-import { canonicalKeyId, leafCertificate, type KeyId, type PublicKey } from './key.ts';
+import { canonicalKeyId, certificatesOf, type KeyId, type PublicKey } from './key.ts';
+import type { X509Certificate } from 'node:crypto';
 import type { Root } from './metadata.ts';
 import { ROOT } from './metadata.ts';
 
@@ -63,6 +64,12 @@ export function trustedRootKeys(
     );
   }
   return new Map(strong);
+}
+
+/** The one certificate of a root key that is no CA; the reference client wants exactly one. */
+function leafCertificate(key: PublicKey): X509Certificate | undefined {
+  const leaves = certificatesOf(key).filter(({ ca }) => !ca);
+  return leaves.length === 1 ? leaves[0] : undefined;
 }
 
 function commonName(key: PublicKey): string | undefined {

@@ -1,0 +1,103 @@
+/** Runs of the bundled signer as a process of its own, the way a pod runs it. */
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runCommand, type CommandResult } from './bed/command.ts';
+import { projectDirectory } from './fixture.ts';
+
+/** One run. */
+export interface SignerRunOptions {
+  /** A directory to work in. */
+  readonly directory: string;
+  readonly notaryUrl: string;
+  /** The files of the signing Secret. */
+  readonly secret: Readonly<Record<string, string>>;
+  /** Text of report.toml; undefined: there is none. */
+  readonly report: string | undefined;
+  /** Credentials Secrets by host. */
+  readonly credentials?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Further flags. */
+  readonly args?: readonly string[];
+}
+
+/** How it ended. */
+export interface SignerRun extends CommandResult {
+  readonly receipt: ReceiptLike;
+  readonly terminationMessage: string;
+  readonly lastLine: string;
+}
+
+/** A receipt, as the contract has it. */
+export interface ReceiptLike {
+  readonly v: number;
+  readonly result: string;
+  readonly source: string;
+  readonly code?: string;
+  readonly message?: string;
+  readonly fix?: string;
+  readonly repositories: readonly {
+    readonly gun: string;
+    readonly result: string;
+    readonly code?: string;
+    readonly attempts: number;
+    readonly rootKeyIds: readonly string[];
+    readonly roles: readonly { readonly name: string; readonly version: number }[];
+    readonly targets: readonly {
+      readonly tag: string;
+      readonly sha256: string;
+      readonly length: number;
+    }[];
+  }[];
+}
+
+/** A report.toml as the lifecycle writes it. */
+export function reportToml(tags: readonly string[], sha256: string, size: number): string {
+  return (
+    '[build]\n\n[image]\n' +
+    `tags = ${JSON.stringify(tags)}\ndigest = "sha256:${sha256}"\nmanifest-size = ${size}\n`
+  );
+}
+
+/** Runs `dist/signer.cjs` to its end. */
+export async function runSigner(options: SignerRunOptions): Promise<SignerRun> {
+  const directory = await mkdtemp(join(options.directory, 'run-'));
+  const keyDirectory = await writeSecret(join(directory, 'key'), options.secret);
+  const report = join(directory, 'report.toml');
+  if (options.report !== undefined) await writeFile(report, options.report);
+  const credentials: string[] = [];
+  for (const [host, files] of Object.entries(options.credentials ?? {})) {
+    const place = await writeSecret(join(directory, `credentials-${credentials.length}`), files);
+    credentials.push(`--notary-credentials=${host}=${place}`);
+  }
+  const receiptFile = join(directory, 'receipt.json');
+  const terminationLog = join(directory, 'termination-log');
+  const result = await runCommand({
+    program: 'node',
+    args: [
+      join(projectDirectory(), 'dist/signer.cjs'),
+      `--report=${report}`,
+      `--notary-url=${options.notaryUrl}`,
+      `--key-dir=${keyDirectory}`,
+      `--receipt=${receiptFile}`,
+      `--termination-log=${terminationLog}`,
+      ...credentials,
+      ...(options.args ?? []),
+    ],
+    directory,
+  });
+  return {
+    ...result,
+    receipt: JSON.parse(await readFile(receiptFile, 'utf8')) as ReceiptLike,
+    terminationMessage: await readFile(terminationLog, 'utf8'),
+    lastLine: result.stdout.trimEnd().split('\n').at(-1) ?? '',
+  };
+}
+
+async function writeSecret(
+  directory: string,
+  files: Readonly<Record<string, string>>,
+): Promise<string> {
+  await mkdir(directory);
+  for (const [name, content] of Object.entries(files))
+    await writeFile(join(directory, name), content);
+  return directory;
+}
