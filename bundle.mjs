@@ -15,5 +15,8 @@ await build({
   minify: true,
   keepNames: true,
   legalComments: 'external',
+  // Maps coverage and stack traces back to the sources; the programs run without it.
+  sourcemap: 'linked',
+  sourcesContent: false,
   logLevel: 'warning',
 });

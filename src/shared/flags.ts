@@ -40,7 +40,8 @@ export function readFlags<Flags extends FlagKinds>(
     if (token.kind !== 'option') continue;
     const values = given.get(token.name);
     if (!values) problems.push(unknownFlag(token.rawName, names));
-    else if (!token.value) problems.push(`${token.rawName} needs a value`);
+    else if (!token.value || (!token.inlineValue && token.value.startsWith('-')))
+      problems.push(`${token.rawName} needs a value`);
     else values.push(token.value);
   }
   for (const [name, values] of given) {

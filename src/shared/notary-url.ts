@@ -15,7 +15,8 @@ const EXPECTED = 'an https URL without credentials, query or fragment';
  */
 export function parseNotaryUrl(text: string): NotaryUrl | UrlProblem {
   const shown = text.includes('@') ? 'the URL' : JSON.stringify(text.split(/[?#]/)[0]);
-  if (!/^https?:\/\//i.test(text)) return problem(shown, 'has no scheme');
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return problem(shown, 'has no scheme');
+  if (!/^https?:/i.test(text)) return problem(shown, 'is neither https nor http');
   if (!URL.canParse(text) || /\s/.test(text)) return problem(shown, 'is not a URL');
   const url = new URL(text);
   if (url.username || url.password) return problem(shown, 'holds credentials');

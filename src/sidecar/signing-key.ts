@@ -21,6 +21,8 @@ export interface PrivateKey {
 
 const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----\r?\n([\s\S]*?)\r?\n-----END \1-----/g;
 const SMALLEST_RSA_MODULUS = 2048;
+/** The curves that Notary's own library knows. */
+const CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
 
 /**
  * Opens every key of the files, each key once. The Notary and docker CLIs write PKCS#8 with headers
@@ -87,12 +89,12 @@ function openBlock(
 
 function signatureMethod(name: string, key: KeyObject): SignatureMethod {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
-  if (type === 'ec') return 'ecdsa';
+  if (type === 'ec' && CURVES.includes(details?.namedCurve ?? '')) return 'ecdsa';
   if (type === 'ed25519') return 'eddsa';
   if (type === 'rsa' && (details?.modulusLength ?? 0) >= SMALLEST_RSA_MODULUS) return 'rsapss';
   throw new SigningError(
     'KEY_INVALID',
     `${name} holds a ${type ?? 'nameless'} key that Notary does not accept`,
-    { fix: `Use EC P-256, or RSA of at least ${SMALLEST_RSA_MODULUS} bits.` },
+    { fix: `Use EC P-256 or P-384, or RSA of at least ${SMALLEST_RSA_MODULUS} bits.` },
   );
 }

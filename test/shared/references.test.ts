@@ -199,7 +199,7 @@ t.test('Notary URLs', (t) => {
       ['', /^"" has no scheme$/],
       ['notary.example.test', /^"notary.example.test" has no scheme$/],
       ['//notary.example.test', /has no scheme$/],
-      ['ftp://notary.example.test', /has no scheme$/],
+      ['ftp://notary.example.test', /is neither https nor http$/],
       ['javascript:alert(1)', /has no scheme$/],
       ['https:notary.example.test', /has no scheme$/],
       [' https://notary.example.test', /has no scheme$/],

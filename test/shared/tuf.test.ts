@@ -452,6 +452,17 @@ t.test('a good repository verifies', (t) => {
     t.end();
   });
 
+  t.test(
+    'a delegation to a certificate that says to be an authority, as openssl makes them',
+    (t) => {
+      const key = makeCertificateKey({ commonName: 'alice', authority: true });
+      const delegations = [{ name: RELEASES, keys: [key], targets: {} }];
+      t.equal(verifyBuilt(buildRepository({ delegations })).targets.size, 2);
+      t.equal(canonicalKeyId(key), key.canonicalId);
+      t.end();
+    },
+  );
+
   t.test('stray signatures, absent delegations, thresholds that are met', (t) => {
     const keys = [makeKey(), makeKey(), makeKey()];
     const stranger = makeKey();
@@ -660,6 +671,33 @@ t.test('a bad repository is refused', (t) => {
     t.end();
   });
 
+  t.test('a certificate that bears the name beside another whose key signs', (t) => {
+    const leaf = makeCertificate({ commonName: GUN, key: other });
+    const root = makeCertificateKey({ commonName: 'x', key, authority: true, chain: leaf });
+    t.throws(() => verifyBuilt(buildRepository({ keys: { root: [root] } })), SigningError);
+    t.end();
+  });
+
+  t.test('root certificates that do not count beside one that does', (t) => {
+    const good = makeCertificateKey({ commonName: GUN });
+    const others = {
+      'of another name': makeCertificateKey({ commonName: 'other' }),
+      'that has ended': makeCertificateKey({ commonName: GUN, to: after(-60_000) }),
+      'over SHA-1': makeCertificateKey({ commonName: GUN, digest: 'sha1' }),
+      'over a short key': makeCertificateKey({ commonName: GUN, key: smallRsa }),
+      'that is a bare key': key,
+    };
+    for (const [what, bad] of Object.entries(others)) {
+      const keys = { root: [bad, good] };
+      t.same(verifyBuilt(buildRepository({ keys })).rootKeyIds, [good.id], what);
+      const byBadAlone = buildRepository({ keys, signers: { root: [bad] } });
+      t.throws(() => verifyBuilt(byBadAlone), { message: /^root.json has 0 valid/ }, what);
+      const byBoth = buildRepository({ keys, thresholds: { root: 2 } });
+      t.throws(() => verifyBuilt(byBoth), { message: /^root.json has 1 valid/ }, what);
+    }
+    t.end();
+  });
+
   t.test('too few signatures, of every role', (t) => {
     const releases = { name: RELEASES, keys: [key], targets: { v1: entry(A, 1) } };
     const otherRoot = makeCertificateKey({ commonName: GUN });
@@ -734,6 +772,12 @@ t.test('a bad repository is refused', (t) => {
         },
         code: 'METADATA_INVALID',
         message: /^targets\/releases.json has 0/,
+      },
+      {
+        what: 'a good signature under the id of another key',
+        options: { keys: { targets: [key] }, signers: { targets: [{ ...key, id: other.id }] } },
+        code: 'METADATA_INVALID',
+        message: /^targets.json has 0/,
       },
       {
         what: 'targets signed by the snapshot key',
@@ -1587,6 +1631,8 @@ t.test('publications', (t) => {
       const edits = editRoles(verifyBuilt(delegated), [self], [v1], NOW);
       const again = verifyBuilt(delegated.publish(await signEdits(edits, [asSigningKey(key)])));
       t.strictSame(targetsOf(again).delegations, targetsOf(verifyBuilt(delegated)).delegations);
+      const { content, signedText } = roleFile(verifyBuilt(delegated), TARGETS);
+      t.equal(emitTargets(content), signedText, 'paths that are absent stay absent');
     },
   );
 
@@ -1794,7 +1840,7 @@ t.test('publications', (t) => {
         hashes: fc
           .dictionary(fc.constantFrom('sha256', 'sha512'), base64, { noNullPrototype: true })
           .map((hashes) => new Map(Object.entries(hashes))),
-        custom: json,
+        custom: json.filter((value) => value !== null),
       },
       { requiredKeys: ['length', 'hashes'], noNullPrototype: true },
     );

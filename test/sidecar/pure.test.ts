@@ -352,54 +352,51 @@ t.test('private keys', (t) => {
   const rsa1024 = opensslKey('rsa1024', ['rsa_keygen_bits:1024'], 'RSA');
   const ed25519 = opensslKey('ed25519', [], 'ED25519');
 
-  t.test(
-    'by openssl are opened, encrypted or not, with and without the headers of Notary',
-    (t) => {
-      const keys = { p256, p384, rsa, ed25519 };
-      const methods = { p256: 'ecdsa', p384: 'ecdsa', rsa: 'rsapss', ed25519: 'eddsa' };
-      const types = { p256: 'ecdsa', p384: 'ecdsa', rsa: 'rsa', ed25519: 'ed25519' };
-      for (const [name, { plain, encrypt }] of Object.entries(keys)) {
-        const id = idOf(plain);
-        const encrypted = encrypt();
-        const forms = {
-          plain,
-          'plain with headers': withHeaders(plain, 'role: alice'),
+  t.test('by openssl are opened, encrypted or not, with and without the headers of Notary', (t) => {
+    const keys = { p256, p384, rsa, ed25519 };
+    const methods = { p256: 'ecdsa', p384: 'ecdsa', rsa: 'rsapss', ed25519: 'eddsa' };
+    const types = { p256: 'ecdsa', p384: 'ecdsa', rsa: 'rsa', ed25519: 'ed25519' };
+    for (const [name, { plain, encrypt }] of Object.entries(keys)) {
+      const id = idOf(plain);
+      const encrypted = encrypt();
+      const forms = {
+        plain,
+        'plain with headers': withHeaders(plain, 'role: alice'),
+        encrypted,
+        'encrypted with headers': withHeaders(encrypted, 'gun: h.test/a', 'role: targets'),
+        'with all headers of an export': withHeaders(
           encrypted,
-          'encrypted with headers': withHeaders(encrypted, 'gun: h.test/a', 'role: targets'),
-          'with all headers of an export': withHeaders(
-            encrypted,
-            'gun: h.test/a',
-            `path: ${id}`,
-            'role: targets',
-          ),
-          'with the line ends of Windows': withHeaders(encrypted, 'role: alice').replaceAll(
-            '\n',
-            '\r\n',
-          ),
-          'without the blank line': withHeaders(encrypted, 'role: alice').replace(
-            'alice\n\n',
-            'alice\n',
-          ),
-          'as notary encrypts': withHeaders(
-            encrypt('-v2', 'aes-256-cbc', '-v2prf', 'hmacWithSHA1'),
-            'role: alice',
-          ),
-          'amid other text': `a note\n${withHeaders(encrypted, 'role: alice')}\nmore\n`,
-        };
-        for (const [what, pem] of Object.entries(forms)) {
-          const key = only(open(pem, PASSWORD));
-          t.equal(key.canonicalId, id, `${name} ${what}`);
-          t.equal(key.method, methods[name as 'p256']);
-          t.equal(key.publicKey.keytype, types[name as 'p256']);
-          t.equal(keyId(key.publicKey), id);
-          t.equal(key.file, 'x.key');
-          t.equal(key.key.type, 'private');
-        }
-        t.equal(only(open(plain)).canonicalId, id, `${name} without a password`);
+          'gun: h.test/a',
+          `path: ${id}`,
+          'role: targets',
+        ),
+        'with the line ends of Windows': withHeaders(encrypted, 'role: alice').replaceAll(
+          '\n',
+          '\r\n',
+        ),
+        'without the blank line': withHeaders(encrypted, 'role: alice').replace(
+          'alice\n\n',
+          'alice\n',
+        ),
+        'as notary encrypts': withHeaders(
+          encrypt('-v2', 'aes-256-cbc', '-v2prf', 'hmacWithSHA1'),
+          'role: alice',
+        ),
+        'amid other text': `a note\n${withHeaders(encrypted, 'role: alice')}\nmore\n`,
+      };
+      for (const [what, pem] of Object.entries(forms)) {
+        const key = only(open(pem, PASSWORD));
+        t.equal(key.canonicalId, id, `${name} ${what}`);
+        t.equal(key.method, methods[name as 'p256']);
+        t.equal(key.publicKey.keytype, types[name as 'p256']);
+        t.equal(keyId(key.publicKey), id);
+        t.equal(key.file, 'x.key');
+        t.equal(key.key.type, 'private');
       }
-      t.end();
-    },
-  );
+      t.equal(only(open(plain)).canonicalId, id, `${name} without a password`);
+    }
+    t.end();
+  });
 
   t.test('in the older forms of openssl', (t) => {
     const id = idOf(p256.plain);

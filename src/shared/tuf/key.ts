@@ -42,6 +42,15 @@ export function canonicalKeyId(key: PublicKey): KeyId | undefined {
   return object && keyId(bareKey(object));
 }
 
+/**
+ * What tells one key from another, whatever it is written as: base64 and DER have several spellings
+ * of the same key. Undefined where the key cannot be read.
+ */
+export function keyFingerprint(key: PublicKey): string | undefined {
+  const object = publicKeyObject(key);
+  return object && JSON.stringify(object.export({ format: 'jwk' }));
+}
+
 /** The key object of a bare public key. */
 export function bareKey(object: KeyObject): PublicKey {
   const der = object.export({ type: 'spki', format: 'der' });
@@ -114,26 +123,21 @@ function verifyRsa(
   );
 }
 
+/** The key itself; undefined where it cannot be read, or is of another algorithm than it says. */
 function publicKeyObject(key: PublicKey): KeyObject | undefined {
-  const bytes = Buffer.from(key.public, 'base64');
+  const [algorithm, wrapping] = key.keytype.split('-x');
   try {
-    switch (key.keytype) {
-      case 'ecdsa':
-      case 'rsa':
-        return createPublicKey({ key: bytes, format: 'der', type: 'spki' });
-      case 'ecdsa-x509':
-      case 'rsa-x509':
-        return certificatesOf(key)[0]?.publicKey;
-      case 'ed25519':
-        return createPublicKey({
-          key: Buffer.concat([ED25519_PREFIX, bytes]),
-          format: 'der',
-          type: 'spki',
-        });
-      default:
-        return undefined;
-    }
+    const object = wrapping === undefined ? bareKeyObject(key) : certificatesOf(key)[0]?.publicKey;
+    return object?.asymmetricKeyType === (algorithm === 'ecdsa' ? 'ec' : algorithm)
+      ? object
+      : undefined;
   } catch {
     return undefined;
   }
+}
+
+function bareKeyObject({ keytype, public: encoded }: PublicKey): KeyObject {
+  const bytes = Buffer.from(encoded, 'base64');
+  const key = keytype === 'ed25519' ? Buffer.concat([ED25519_PREFIX, bytes]) : bytes;
+  return createPublicKey({ key, format: 'der', type: 'spki' });
 }

@@ -55,7 +55,9 @@ function parseFile<Content>(
 
 function parseJson(file: Shape, bytes: Uint8Array): Json {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Json;
+    return JSON.parse(
+      new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes),
+    ) as Json;
   } catch (cause) {
     throw new SigningError('METADATA_INVALID', `${file.file} is not JSON`, { cause });
   }
@@ -116,14 +118,18 @@ function readTargets(file: Shape, signed: Json | undefined): Targets {
   const path = 'signed.delegations';
   const delegations = shape.readObject(file, members.get('delegations'), path, ['keys', 'roles']);
   const targets = shape.readObject(file, members.get('targets'), 'signed.targets');
+  const roles = shape
+    .readArray(file, delegations.get('roles'), `${path}.roles`)
+    .map((item, i) => readDelegation(file, item, `${path}.roles[${i}]`));
+  if (new Set(roles.map(({ name }) => name)).size < roles.length) {
+    throw shape.malformed(file, `${path}.roles`, 'a list of distinct names');
+  }
   return {
     expires,
     version,
     delegations: {
       keys: readKeys(file, delegations.get('keys'), `${path}.keys`),
-      roles: shape
-        .readArray(file, delegations.get('roles'), `${path}.roles`)
-        .map((item, i) => readDelegation(file, item, `${path}.roles[${i}]`)),
+      roles,
     },
     targets: new Map(
       [...targets].map(([tag, meta]) => [
@@ -214,6 +220,7 @@ function readFileMeta(file: Shape, value: Json | undefined, path: string): FileM
         shape.readString(file, hash, `${path}.hashes.${algorithm}`),
       ]),
     ),
-    ...(custom !== undefined && { custom }),
+    // Go writes no null here; a file that has one would be hashed without it.
+    ...(custom !== undefined && custom !== null && { custom }),
   };
 }

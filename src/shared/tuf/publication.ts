@@ -1,6 +1,7 @@
 import { SigningError } from '../signing-error.ts';
 import { emitFile, emitTargets, formatExpires } from './emit.ts';
 import { verifySignature, type KeyId, type PublicKey, type SignatureMethod } from './key.ts';
+import { parseTargets } from './parse.ts';
 import type { FileMeta, RoleName, Signature, Targets } from './metadata.ts';
 import type { ChosenRole } from './role-choice.ts';
 import type { TrustRepository } from './verify.ts';
@@ -82,10 +83,11 @@ export function editRoles(
 }
 
 /**
- * Signs the edits with every key of ours that the roles list, and checks each signature as a reader
- * will.
+ * Signs the edits with every key of ours that the roles list, and checks each file as a reader will:
+ * a byte that others would read or write differently makes a repository unreadable.
  *
- * @throws SigningError INTERNAL when a signature of our own does not verify
+ * @throws SigningError METADATA_INVALID when a file cannot be written so that others read it;
+ * INTERNAL when a signature of our own does not verify
  */
 export async function signEdits(
   edits: readonly RoleEdit[],
@@ -97,7 +99,11 @@ export async function signEdits(
     const signatures = await Promise.all(
       holders.map((key) => signText(signedText, key, role.keyIds.get(key.canonicalId) ?? '')),
     );
-    return [role.name, emitFile(signedText, signatures)];
+    const bytes = emitFile(signedText, signatures);
+    if (parseTargets(role.name, bytes).signedText !== signedText) {
+      throw new SigningError('METADATA_INVALID', `${role.name}.json would be read differently`);
+    }
+    return [role.name, bytes];
   });
   return new Map(await Promise.all(files));
 }

@@ -66,10 +66,13 @@ export function trustedRootKeys(
   return new Map(strong);
 }
 
-/** The one certificate of a root key that is no CA; the reference client wants exactly one. */
+/**
+ * The certificate that speaks for a root key: the first, whose key is the one that signs, and the
+ * only one that is no CA, as the reference client wants it.
+ */
 function leafCertificate(key: PublicKey): X509Certificate | undefined {
-  const leaves = certificatesOf(key).filter(({ ca }) => !ca);
-  return leaves.length === 1 ? leaves[0] : undefined;
+  const [first, ...others] = certificatesOf(key);
+  return first && !first.ca && others.every(({ ca }) => ca) ? first : undefined;
 }
 
 function commonName(key: PublicKey): string | undefined {

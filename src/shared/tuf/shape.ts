@@ -12,6 +12,8 @@ export interface Shape {
   readonly unknownMembers: string[];
 }
 
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
+
 export type Members = ReadonlyMap<string, Json>;
 
 /** The members of an object; others than `known` are noted. `known` absent: any name is a key. */
@@ -61,7 +63,7 @@ export function readInteger(
 /** A moment as RFC 3339 writes it, left as it is: Go writes nanoseconds, which Date would cut. */
 export function readTime(shape: Shape, value: Json | undefined, path: string): string {
   const text = readString(shape, value, path);
-  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(text) || Number.isNaN(Date.parse(text))) {
+  if (!RFC_3339.test(text) || Number.isNaN(Date.parse(text))) {
     throw malformed(shape, path, 'an RFC 3339 time');
   }
   return text;

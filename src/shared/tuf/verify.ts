@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Gun } from '../image-reference.ts';
 import { SigningError } from '../signing-error.ts';
-import { canonicalKeyId, keyId, verifySignature, type KeyId, type PublicKey } from './key.ts';
+import { keyFingerprint, keyId, verifySignature, type KeyId, type PublicKey } from './key.ts';
 import {
   ROOT,
   SNAPSHOT,
@@ -156,7 +156,7 @@ function checkSignatures(
   keys: ReadonlyMap<KeyId, PublicKey>,
 ): KeyId[] {
   const message = Buffer.from(signedText);
-  const signers = new Map<KeyId, KeyId>();
+  const signers = new Map<string, KeyId>();
   for (const id of keyIds) {
     const key = keys.get(id);
     if (!key) continue;
@@ -164,7 +164,7 @@ function checkSignatures(
       ({ keyId, method, sig }) =>
         keyId === id && verifySignature(key, method, message, Buffer.from(sig, 'base64')),
     );
-    if (valid) signers.set(canonicalKeyId(key) ?? id, id);
+    if (valid) signers.set(keyFingerprint(key) ?? id, id);
   }
   if (signers.size < threshold) {
     throw new SigningError(
