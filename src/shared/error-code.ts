@@ -16,6 +16,10 @@ export const SIGNER_ERRORS = {
     meaning: 'The flags or environment of the signer do not parse.',
     fix: 'Correct the flags that the message names.',
   },
+  FILE_UNREADABLE: {
+    meaning: 'A file that is there cannot be read.',
+    fix: 'Check the mode of the volume that it is in, and the user that the container runs as.',
+  },
   REPORT_MISSING: {
     meaning: 'There is no report.toml where the step before should have written it.',
     fix: 'Look at the log of the export or rebase step: it writes the report when it has pushed the image.',
@@ -69,7 +73,7 @@ export const SIGNER_ERRORS = {
     fix: 'Set the threshold of the role to 1, or put enough of its keys into the Secret.',
   },
   CA_INVALID: {
-    meaning: 'A CA certificate file is missing or holds no certificate.',
+    meaning: 'A CA certificate file is missing, or is not made of certificates.',
     fix: 'Put the PEM certificate of the CA under ca.crt into the Secret.',
   },
   SERVER_UNREACHABLE: {
@@ -153,7 +157,7 @@ export const SIGNER_ERRORS = {
     fix: 'See what the server says; its log holds more.',
   },
   READ_BACK_FAILED: {
-    meaning: 'The server took the metadata, but does not serve it.',
+    meaning: 'The server took the metadata, and it could not be confirmed that it serves it.',
     fix: 'Do not trust this tag before `notary lookup` confirms it; then build again.',
   },
   INTERNAL: {

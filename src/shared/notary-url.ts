@@ -30,6 +30,12 @@ export function serverHost(url: NotaryUrl): string {
   return new URL(url).host;
 }
 
+/** The host of what people write for a server: `host`, `host:port`, or a URL. */
+export function hostOf(server: string): string | undefined {
+  const url = /^[a-z]+:\/\//i.test(server) ? server : `https://${server}`;
+  return URL.canParse(url) ? new URL(url).host : undefined;
+}
+
 /** Whether what is sent there can be read on the way. */
 export function isPlainHttp(url: NotaryUrl): boolean {
   return url.startsWith('http:');

@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { serverHost, type NotaryUrl } from '../shared/notary-url.ts';
+import { hostOf, serverHost, type NotaryUrl } from '../shared/notary-url.ts';
 import type { HostDirectory } from '../shared/signer-flags.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import { createHttpClient } from './http-client.ts';
@@ -11,6 +10,7 @@ import {
   readCaFile,
   readCredentials,
   readSigningSecret,
+  readText,
   type Credentials,
 } from './secret-directory.ts';
 import { signRepository } from './sign-repository.ts';
@@ -98,11 +98,9 @@ async function readReport(source: SignerOptions['source']): Promise<BuildReport>
       'this build writes no report.toml, and this version does not ask the registry',
     );
   }
-  let text: string;
-  try {
-    text = await readFile(source.report, 'utf8');
-  } catch (cause) {
-    throw new SigningError('REPORT_MISSING', `${source.report} cannot be read`, { cause });
+  const text = await readText(source.report);
+  if (text === undefined) {
+    throw new SigningError('REPORT_MISSING', `there is no ${source.report}`);
   }
   return parseReport(text);
 }
@@ -114,7 +112,7 @@ async function findCredentials(
   log: Log,
 ): Promise<Credentials | undefined> {
   const host = serverHost(url);
-  const matching = directories.filter((candidate) => candidate.host === host);
+  const matching = directories.filter((candidate) => hostOf(candidate.host) === host);
   if (matching.length > 1)
     log.warn(`${matching.length} Secrets are for ${host}: the first is used`);
   const [first] = matching;

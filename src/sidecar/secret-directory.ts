@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CA_FILE } from '../shared/names.ts';
@@ -21,22 +22,23 @@ export interface Credentials {
 
 /** Names of the password: that of kpack's RFC, and that of kpack itself. */
 const PASSWORD_FILES = ['notary-password.txt', 'password'] as const;
+const PEM_CERTIFICATE = /-----BEGIN ((?:TRUSTED |X509 )?CERTIFICATE)-----[\s\S]*?-----END \1-----/g;
 
 /**
  * Reads the mounted signing Secret. The password is trimmed, as kpack does.
  *
- * @throws SigningError KEY_MISSING when there is no such directory; KEY_PASSWORD_CONFLICT; CA_INVALID
+ * @throws SigningError FILE_UNREADABLE, KEY_PASSWORD_CONFLICT, CA_INVALID
  */
 export async function readSigningSecret(directory: string): Promise<SigningSecret> {
   const entries = await readdir(directory).catch((cause: unknown) => {
-    throw new SigningError('KEY_MISSING', `${directory} cannot be read`, { cause });
+    throw unreadable(directory, cause);
   });
   const names = entries.filter((name) => name.endsWith('.key')).sort();
   const keyFiles = await Promise.all(
-    names.map(async (name) => ({ name, pem: await readFile(join(directory, name), 'utf8') })),
+    names.map(async (name) => ({ name, pem: (await readText(join(directory, name))) ?? '' })),
   );
   const passwords = await Promise.all(
-    PASSWORD_FILES.map((name) => readOptional(join(directory, name))),
+    PASSWORD_FILES.map((name) => readText(join(directory, name))),
   );
   const given = new Set(passwords.flatMap((text) => (text === undefined ? [] : [text.trim()])));
   if (given.size > 1) {
@@ -45,8 +47,8 @@ export async function readSigningSecret(directory: string): Promise<SigningSecre
       `${PASSWORD_FILES.join(' and ')} in ${directory} differ`,
     );
   }
-  const ca = await readOptional(join(directory, CA_FILE));
-  if (ca !== undefined) checkCertificate(ca, join(directory, CA_FILE));
+  const ca = await readText(join(directory, CA_FILE));
+  if (ca !== undefined) checkCertificates(ca, join(directory, CA_FILE));
   return { keyFiles, password: [...given][0], ca };
 }
 
@@ -56,9 +58,9 @@ export async function readSigningSecret(directory: string): Promise<SigningSecre
  * @throws SigningError CA_INVALID
  */
 export async function readCaFile(file: string): Promise<string> {
-  const pem = await readOptional(file);
+  const pem = await readText(file);
   if (pem === undefined) throw new SigningError('CA_INVALID', `${file} does not exist`);
-  checkCertificate(pem, file);
+  checkCertificates(pem, file);
   return pem;
 }
 
@@ -69,7 +71,7 @@ export async function readCaFile(file: string): Promise<string> {
  */
 export async function readCredentials(host: string, directory: string): Promise<Credentials> {
   const [username, password] = await Promise.all(
-    ['username', 'password'].map((name) => readOptional(join(directory, name))),
+    ['username', 'password'].map((name) => readText(join(directory, name))),
   );
   if (!username || password === undefined) {
     throw new SigningError(
@@ -80,17 +82,37 @@ export async function readCredentials(host: string, directory: string): Promise<
   return { host, username, password };
 }
 
-async function readOptional(file: string): Promise<string | undefined> {
+/**
+ * The text of a file; undefined when there is none.
+ *
+ * @throws SigningError FILE_UNREADABLE
+ */
+export async function readText(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw cause;
+    throw unreadable(file, cause);
   }
 }
 
-function checkCertificate(pem: string, file: string): void {
-  if (!/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/.test(pem)) {
+function unreadable(file: string, cause: unknown): SigningError {
+  const { code = 'unknown' } = cause as NodeJS.ErrnoException;
+  return new SigningError('FILE_UNREADABLE', `${file} cannot be read (${code})`, { cause });
+}
+
+/** One broken certificate would break every TLS connection, with OpenSSL's words for it. */
+function checkCertificates(pem: string, file: string): void {
+  const blocks = pem.match(PEM_CERTIFICATE) ?? [];
+  if (blocks.length === 0) {
     throw new SigningError('CA_INVALID', `${file} holds no PEM certificate`);
+  }
+  for (const [i, block] of blocks.entries()) {
+    try {
+      new X509Certificate(block);
+    } catch (cause) {
+      const which = `certificate ${i + 1} of ${blocks.length}`;
+      throw new SigningError('CA_INVALID', `${which} in ${file} cannot be read`, { cause });
+    }
   }
 }

@@ -1,7 +1,13 @@
 import { SigningError } from '../shared/signing-error.ts';
 import { isPlainHttp, type NotaryUrl } from '../shared/notary-url.ts';
 import { TARGETS } from '../shared/tuf/metadata.ts';
-import { editRoles, names, signEdits, type SigningKey } from '../shared/tuf/publication.ts';
+import {
+  editRoles,
+  names,
+  signEdits,
+  type RoleEdit,
+  type SigningKey,
+} from '../shared/tuf/publication.ts';
 import { chooseRoles, type ChosenRole } from '../shared/tuf/role-choice.ts';
 import type { TrustRepository } from '../shared/tuf/verify.ts';
 import type { Log } from './log.ts';
@@ -83,19 +89,10 @@ async function loadEditPublish(
     `${gun}: published ${interest.tags.join(', ')} in ${[...publication.keys()].join(', ')}`,
   );
 
-  // The root seen first is the one to read back under: no other may step in between.
-  const current = await load(loaded.rootKeyIds);
-  for (const { role, targets: edited } of edits) {
-    const served = current.targets.get(role.name)?.content;
-    const wanted = targets.filter(({ tag }) => role.tags.includes(tag));
-    const isServed = wanted.every((target) => names(served, target));
-    if (!served || served.version < edited.version || !isServed) {
-      throw new SigningError(
-        'READ_BACK_FAILED',
-        `${url} took ${role.name} version ${edited.version} of ${gun}, and serves another`,
-      );
-    }
-  }
+  const current = await readBack(edits, plan, url, () =>
+    // The root seen first is the one to read back under: no other may step in between.
+    load(loaded.rootKeyIds),
+  );
   log.step(`${gun}: read back and verified`);
   return {
     ...receipt,
@@ -103,6 +100,37 @@ async function loadEditPublish(
     roles: describeRoles(current, roles),
     attempts: progress.attempts,
   };
+}
+
+/**
+ * What the server serves after a publish: the versions that we posted or later ones, with our
+ * targets in them.
+ *
+ * @throws SigningError READ_BACK_FAILED, whatever the reason: the metadata is out, unconfirmed
+ */
+async function readBack(
+  edits: readonly RoleEdit[],
+  { gun, targets }: RepositoryPlan,
+  url: NotaryUrl,
+  load: () => Promise<TrustRepository>,
+): Promise<TrustRepository> {
+  const current = await load().catch((cause: unknown) => {
+    if (!(cause instanceof SigningError)) throw cause;
+    const why = `${url} took the metadata of ${gun}, and reading it back failed`;
+    throw new SigningError('READ_BACK_FAILED', `${why} (${cause.code}): ${cause.message}`, {
+      cause,
+    });
+  });
+  for (const { role, targets: edited } of edits) {
+    const served = current.targets.get(role.name)?.content;
+    const wanted = targets.filter(({ tag }) => role.tags.includes(tag));
+    const isServed = wanted.every((target) => names(served, target));
+    if (!served || served.version < edited.version || !isServed) {
+      const posted = `${role.name} version ${edited.version} of ${gun}`;
+      throw new SigningError('READ_BACK_FAILED', `${url} took ${posted}, and serves another`);
+    }
+  }
+  return current;
 }
 
 function chosenRoles(

@@ -1,4 +1,5 @@
 import { CREDENTIALS_ANNOTATION, KPACK_GROUP, SIGNING } from '../shared/names.ts';
+import { hostOf } from '../shared/notary-url.ts';
 import { groupOf, type BuildPod } from './build-pod.ts';
 import type { ClusterObject, ObjectReference, OwnerReference } from './cluster.ts';
 
@@ -100,11 +101,6 @@ export function credentialsFor(
   return secrets
     .filter(({ server }) => hostOf(server) === host)
     .map(({ name }) => ({ host, secretName: name }));
-}
-
-function hostOf(server: string): string | undefined {
-  const url = /^[a-z]+:\/\//i.test(server) ? server : `https://${server}`;
-  return URL.canParse(url) ? new URL(url).host : undefined;
 }
 
 /** The value of the label that opts the namespace in. */

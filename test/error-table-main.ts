@@ -1,0 +1,3 @@
+import { updateReadme } from './error-table.ts';
+
+updateReadme();
