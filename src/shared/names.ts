@@ -45,13 +45,14 @@ export const REPORT_FILE = `${REPORT_DIRECTORY}/report.toml`;
 /** kpack's volume for its own signer's key: an emptyDir where there is no notary section. */
 export const KPACK_KEY_VOLUME = 'notary-dir';
 
-/** Volumes that we add; all names start alike, so that a collision is seen at once. */
+/** Volumes that we add, for the signing container alone. */
+export const OWN_VOLUME_PREFIX = `${SIGNING_CONTAINER}-`;
 export const VOLUME = {
-  key: 'notary-sign-key',
-  ca: 'notary-sign-ca',
-  noToken: 'notary-sign-no-token',
+  key: `${OWN_VOLUME_PREFIX}key`,
+  ca: `${OWN_VOLUME_PREFIX}ca`,
+  noToken: `${OWN_VOLUME_PREFIX}no-token`,
 } as const;
-export const CREDENTIALS_VOLUME_PREFIX = 'notary-sign-credentials-';
+export const CREDENTIALS_VOLUME_PREFIX = `${OWN_VOLUME_PREFIX}credentials-`;
 
 /** Where our volumes are mounted in the signing container. */
 export const MOUNT = {

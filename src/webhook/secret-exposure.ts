@@ -1,5 +1,5 @@
 import type { V1Container, V1Volume } from '@kubernetes/client-node';
-import { SIGNING_CONTAINER, VOLUME } from '../shared/names.ts';
+import { OWN_VOLUME_PREFIX, SIGNING_CONTAINER } from '../shared/names.ts';
 import type { Pod } from './build-pod.ts';
 
 /**
@@ -8,21 +8,24 @@ import type { Pod } from './build-pod.ts';
  */
 export function whoElseReads({ spec }: Pod, secretName: string): string | undefined {
   const volume = spec.volumes?.find(
-    (candidate) => candidate.name !== VOLUME.key && holds(candidate, secretName),
+    (candidate) => !isOurs(candidate.name) && holds(candidate, secretName),
   );
   if (volume) return `volume ${volume.name} holds Secret ${secretName}`;
   const others = [...(spec.initContainers ?? []), ...spec.containers].filter(
     ({ name }) => name !== SIGNING_CONTAINER,
   );
   for (const container of others) {
-    if (container.volumeMounts?.some(({ name }) => name === VOLUME.key)) {
-      return `container ${container.name} mounts volume ${VOLUME.key}`;
-    }
+    const mount = container.volumeMounts?.find(({ name }) => isOurs(name));
+    if (mount) return `container ${container.name} mounts volume ${mount.name}`;
     if (readsVariable(container, secretName)) {
       return `container ${container.name} takes variables from Secret ${secretName}`;
     }
   }
   return undefined;
+}
+
+function isOurs(volume: string): boolean {
+  return volume.startsWith(OWN_VOLUME_PREFIX);
 }
 
 function holds({ secret, projected }: V1Volume, secretName: string): boolean {
