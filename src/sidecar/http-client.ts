@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { rootCertificates } from 'node:tls';
+import { createSecureContext, rootCertificates } from 'node:tls';
 import { SigningError } from '../shared/signing-error.ts';
 
 export interface HttpRequest {
@@ -52,8 +52,10 @@ const UNTRUSTED = new Set([
 ]);
 
 export function createHttpClient({ ca, signal }: HttpClientOptions): HttpClient {
-  const trust = ca.length > 0 ? { ca: [...rootCertificates, ...ca] } : {};
-  const https = new HttpsAgent({ keepAlive: true, ...trust });
+  // Made once: Node would parse all certificates again for each connection.
+  const trust = { ca: [...rootCertificates, ...ca] };
+  const secureContext = createSecureContext(ca.length > 0 ? trust : {});
+  const https = new HttpsAgent({ keepAlive: true, secureContext });
   const http = new HttpAgent({ keepAlive: true });
   return {
     send: async (request) => {

@@ -1,6 +1,6 @@
-import type { OutgoingHttpHeaders } from 'node:http';
-import { Agent, request, type RequestOptions } from 'node:https';
+import type { RequestOptions } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
+import { Agent, request } from 'undici';
 import {
   ClusterError,
   type Cluster,
@@ -20,6 +20,8 @@ const PLURAL: Readonly<Record<ClusterKind, string>> = {
 const READ_TIMEOUT_MS = 2_000;
 /** An object in etcd is at most 1.5 MiB. */
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
+/** As many as one review reads at once, and some. */
+const CONNECTIONS = 16;
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 
 /** The cluster that a kubeconfig names, or the one that we run in. */
@@ -35,16 +37,22 @@ interface Answer {
   readonly body: string;
 }
 
+/** What a kubeconfig says about one request: whom to trust, and who we are. */
+interface Access {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized' | 'servername'>;
+}
+
 /**
  * The Kubernetes API, read over kept-alive connections: client-node's own client opens a new TLS
  * connection for each request. Of Secrets, only metadata is asked for.
  */
 export function kubernetesCluster(config: KubeConfig): Cluster {
-  const agent = new Agent({ keepAlive: true });
+  const connections = connectionPool();
   return {
     async get(reference) {
       const path = apiPath(reference);
-      const { status, body } = await read(config, agent, path, reference.kind === 'Secret');
+      const { status, body } = await read(config, connections, path, reference.kind === 'Secret');
       if (status === 200) return parseObject(body, path);
       if (status === 404) return undefined;
       throw new ClusterError(
@@ -57,6 +65,19 @@ export function kubernetesCluster(config: KubeConfig): Cluster {
   };
 }
 
+/** Connections by TLS settings: those of a token or CA that was rotated are not used again. */
+function connectionPool(): (tls: Access['tls']) => Agent {
+  let current: { readonly settings: string; readonly agent: Agent } | undefined;
+  return (tls) => {
+    const settings = JSON.stringify(tls);
+    if (current?.settings !== settings) {
+      void current?.agent.close();
+      current = { settings, agent: new Agent({ connect: tls, connections: CONNECTIONS }) };
+    }
+    return current.agent;
+  };
+}
+
 function apiPath({ apiVersion, kind, namespace, name }: ObjectReference): string {
   const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const scope = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
@@ -65,42 +86,47 @@ function apiPath({ apiVersion, kind, namespace, name }: ObjectReference): string
 
 async function read(
   config: KubeConfig,
-  agent: Agent,
+  connections: (tls: Access['tls']) => Agent,
   path: string,
   isMetadataOnly: boolean,
 ): Promise<Answer> {
   const server = config.getCurrentCluster()?.server;
   if (server === undefined) throw new ClusterError('the kubeconfig names no cluster');
-  const options: RequestOptions = {};
   try {
-    await config.applyToHTTPSOptions(options);
-    const headers = {
-      ...(options.headers as OutgoingHttpHeaders | undefined),
-      accept: isMetadataOnly ? METADATA_ONLY : 'application/json',
-    };
-    const url = new URL(server.replace(/\/$/, '') + path);
-    return await exchange(url, { ...options, headers, agent, timeout: READ_TIMEOUT_MS });
+    const { headers, tls } = await accessOf(config);
+    const { statusCode, body } = await request(server.replace(/\/$/, '') + path, {
+      dispatcher: connections(tls),
+      headers: { ...headers, accept: isMetadataOnly ? METADATA_ONLY : 'application/json' },
+      signal: AbortSignal.timeout(READ_TIMEOUT_MS),
+    });
+    return { status: statusCode, body: await readBody(body) };
   } catch (cause) {
     throw new ClusterError(`GET ${path} failed: ${(cause as Error).message}`, { cause });
   }
 }
 
-function exchange(url: URL, options: RequestOptions): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const sent = request(url, { ...options, signal: AbortSignal.timeout(READ_TIMEOUT_MS) });
-    sent.on('error', reject);
-    sent.on('response', (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        body += chunk;
-        if (body.length > BODY_LIMIT_BYTES) response.destroy(new Error('the answer is too long'));
-      });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
-      response.on('error', reject);
-    });
-    sent.end();
-  });
+async function accessOf(config: KubeConfig): Promise<Access> {
+  const options: RequestOptions = {};
+  await config.applyToHTTPSOptions(options);
+  const { ca, cert, key, rejectUnauthorized, servername, auth } = options;
+  const tls = Object.fromEntries(
+    Object.entries({ ca, cert, key, rejectUnauthorized, servername }).filter(
+      ([, value]) => value !== undefined,
+    ),
+  );
+  const basic = auth && { authorization: `Basic ${Buffer.from(auth).toString('base64')}` };
+  return { headers: { ...(options.headers as Access['headers'] | undefined), ...basic }, tls };
+}
+
+async function readBody(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > BODY_LIMIT_BYTES) throw new Error('the answer is too long');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 function parseObject(body: string, path: string): ClusterObject {

@@ -20,6 +20,7 @@ export interface WebhookOptions {
 /** A running webhook. */
 export interface Webhook {
   readonly url: string;
+  readonly pid: number;
   /** Its log, one JSON object a line. */
   output(): string;
   /** Posts an object as the API server would, and returns the response part of the review. */
@@ -71,6 +72,7 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
     const url = `https://localhost:${port}`;
     return {
       url,
+      pid: child.pid,
       output: () => child.output(),
       stop: () => child.stop(),
       post: async (path, review) => {
