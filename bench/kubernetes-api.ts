@@ -1,0 +1,31 @@
+/**
+ * The Kubernetes API, as far as the webhook reads it: single objects, and of Secrets the metadata
+ * alone. The third argument is a file with the objects, as a JSON list.
+ */
+import { readFileSync } from 'node:fs';
+import type { Manifest } from '../test/build-fixture.ts';
+import { serve } from './loopback-server.ts';
+
+const PARTIAL = { apiVersion: 'meta.k8s.io/v1', kind: 'PartialObjectMetadata' };
+
+const manifests = JSON.parse(readFileSync(process.argv[4] ?? '', 'utf8')) as Manifest[];
+const objects = new Map(
+  manifests.map((manifest) => {
+    const isSecret = manifest.kind === 'Secret';
+    const served = isSecret ? { ...PARTIAL, metadata: manifest.metadata } : manifest;
+    return [pathOf(manifest), JSON.stringify(served)];
+  }),
+);
+
+serve((request, response) => {
+  const body = objects.get(request.url ?? '');
+  response.writeHead(body === undefined ? 404 : 200, { 'content-type': 'application/json' });
+  response.end(body ?? '{"kind":"Status","apiVersion":"v1","status":"Failure","code":404}');
+});
+
+function pathOf({ apiVersion, kind, metadata }: Manifest): string {
+  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  const { namespace, name } = metadata;
+  const scope = namespace === undefined ? '' : `/namespaces/${namespace}`;
+  return `${root}${scope}/${kind.toLowerCase()}s/${name}`;
+}

@@ -1,0 +1,38 @@
+/** Where the programs are that are measured, and those that they are measured against. */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const DIST = fileURLToPath(new URL('..', import.meta.url));
+
+/** A program that the images carry. */
+export function bundledProgram(name: 'signer' | 'webhook'): string {
+  return join(DIST, `${name}.cjs`);
+}
+
+/** A program of the bench, as compiled. */
+export function benchProgram(name: string): string {
+  return join(DIST, 'bench', `${name}.js`);
+}
+
+/**
+ * Bundles a program of the bench as our own are bundled.
+ *
+ * @param directory where the bundle goes
+ * @returns the bundle
+ */
+export async function bundle(name: string, directory: string): Promise<string> {
+  const outfile = join(directory, `${name}.cjs`);
+  await build({
+    entryPoints: [benchProgram(name)],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node20.20',
+    format: 'cjs',
+    minify: true,
+    keepNames: true,
+    logLevel: 'warning',
+  });
+  return outfile;
+}

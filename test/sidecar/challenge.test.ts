@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import t from 'tap';
+import { parseChallenges } from '../../src/sidecar/challenge.ts';
+
+t.test('challenges of a server', (t) => {
+  const read = (header: string) =>
+    parseChallenges(header).map(({ scheme, parameters }) => [
+      scheme,
+      Object.fromEntries(parameters),
+    ]);
+
+  t.test('are read in every form that servers write', (t) => {
+    const realm = 'https://auth.test/token?a=b&c=d';
+    const scope = 'repository:h.test/a:push,pull';
+    const cases: readonly (readonly [header: string, expected: readonly unknown[]])[] = [
+      ['', []],
+      ['Bearer', [['bearer', {}]]],
+      [
+        `Bearer realm="${realm}",service="n",scope="${scope}"`,
+        [['bearer', { realm, service: 'n', scope }]],
+      ],
+      [
+        `bearer REALM="${realm}" , Service=n ,\tscope = "${scope}"`,
+        [['bearer', { realm, service: 'n', scope }]],
+      ],
+      [`Bearer realm=${realm}`, [['bearer', { realm }]]],
+      [
+        'Bearer realm="a", error="insufficient_scope"',
+        [['bearer', { realm: 'a', error: 'insufficient_scope' }]],
+      ],
+      [
+        'Basic realm="a", Bearer realm="b",service="c"',
+        [
+          ['basic', { realm: 'a' }],
+          ['bearer', { realm: 'b', service: 'c' }],
+        ],
+      ],
+      [
+        'Bearer realm="b",service="c", Basic realm=a',
+        [
+          ['bearer', { realm: 'b', service: 'c' }],
+          ['basic', { realm: 'a' }],
+        ],
+      ],
+      [
+        'Negotiate, Basic realm="a"',
+        [
+          ['negotiate', {}],
+          ['basic', { realm: 'a' }],
+        ],
+      ],
+      ['Basic realm="say \\"a\\", b\\\\c"', [['basic', { realm: 'say "a", b\\c' }]]],
+      ['Basic realm=""', [['basic', { realm: '' }]]],
+      ['Bearer realm="a",realm="b"', [['bearer', { realm: 'b' }]]],
+      [', Bearer realm="a"', [['bearer', { realm: 'a' }]]],
+      ['Bearer realm="a",', [['bearer', { realm: 'a' }]]],
+      ['Bearer realm="a" scope="b"', [['bearer', { realm: 'a', scope: 'b' }]]],
+    ];
+    for (const [header, expected] of cases) t.same(read(header), expected, header);
+    t.end();
+  });
+
+  t.test('that cannot be read end the list', (t) => {
+    t.same(read('Bearer realm="a'), [['bearer', {}]]);
+    t.same(read('Bearer realm='), [['bearer', {}]]);
+    t.same(read('Basic realm="a", "Bearer" realm="b"'), [['basic', { realm: 'a' }]]);
+    t.same(read('realm="a"'), []);
+    t.same(read('<html>'), []);
+    t.end();
+  });
+
+  t.test('never throw nor hang', (t) => {
+    const piece = fc.constantFrom(
+      'Bearer',
+      'a',
+      '=',
+      '"',
+      '\\',
+      ',',
+      ' ',
+      '\t',
+      '\n',
+      'realm="x"',
+      '\0',
+      'é',
+    );
+    const header = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.array(piece, { maxLength: 40 }).map((parts) => parts.join('')),
+    );
+    fc.assert(
+      fc.property(header, (header) => {
+        for (const { scheme, parameters } of parseChallenges(header)) {
+          assert.match(scheme, /^[^\sA-Z,="]+$/);
+          for (const name of parameters.keys()) assert.match(name, /^[^\sA-Z,="]+$/);
+        }
+      }),
+      { numRuns: 500 },
+    );
+    const long = 20_000;
+    const start = performance.now();
+    for (const part of [
+      'a',
+      ' ',
+      ',',
+      '"',
+      '=',
+      '\\',
+      'a ',
+      'a,',
+      'a=',
+      'a="',
+      'a=b,',
+      'a=b ',
+      '\\"',
+      ', ',
+      '" ',
+    ]) {
+      for (const [before, after] of [
+        ['', ''],
+        ['Bearer ', '!'],
+        ['Bearer a="', ''],
+        ['Bearer a', '='],
+        ['B a=', '"'],
+      ]) {
+        parseChallenges(`${before ?? ''}${part.repeat(long)}${after ?? ''}`);
+      }
+    }
+    t.ok(performance.now() - start < 5000, `${performance.now() - start} ms`);
+    t.end();
+  });
+  t.end();
+});

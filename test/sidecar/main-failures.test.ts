@@ -1,0 +1,247 @@
+import { get } from 'node:https';
+import { join } from 'node:path';
+import t from 'tap';
+import { startBed, type Bed } from '../bed/bed.ts';
+import { runCommand } from '../bed/command.ts';
+import { freePort } from '../bed/port.ts';
+import { FORWARD, startProxy, type ProxiedRequest, type ProxyAction } from '../bed/proxy.ts';
+import { projectDirectory } from '../fixture.ts';
+import { initialised, keyFile, secretOf } from '../notary-repository.ts';
+import { CANARIES, failsWith, watchRuns } from '../signer-failure.ts';
+import { reportToml, type SignerRunOptions } from '../signer-run.ts';
+
+const SHA256 = 'c'.repeat(64);
+const { run, checkSecrets } = watchRuns();
+
+t.test('each failure has its code and fix, and nothing is published', async (t) => {
+  const bed = await startBed();
+  t.teardown(() => bed.stop());
+  const gun = 'registry.example.test/demo/app';
+  const cli = await initialised(bed, gun);
+  const secret = await secretOf(bed, cli);
+  const report = reportToml([`${gun}:1`], SHA256, 7);
+  const other = await initialised(bed, 'registry.example.test/demo/other');
+  const versionsBefore = await versions(bed, gun);
+
+  const cases: Record<string, { code: string; says?: RegExp; options: Partial<SignerRunOptions> }> =
+    {
+      'no report': { code: 'REPORT_MISSING', options: { report: undefined } },
+      'a report without tags': {
+        code: 'REPORT_WITHOUT_TAGS',
+        options: { report: reportToml([], SHA256, 7) },
+      },
+      'a report that is not TOML': {
+        code: 'REPORT_INVALID',
+        says: /line 1/,
+        options: { report: '[image' },
+      },
+      'a report without a digest': {
+        code: 'REPORT_INVALID',
+        options: { report: `[image]\ntags = ["${gun}:1"]\n` },
+      },
+      'a report without a size': {
+        code: 'REPORT_WITHOUT_SIZE',
+        options: { report: `[image]\ntags = ["${gun}:1"]\ndigest = "sha256:${SHA256}"\n` },
+      },
+      'a tag that is not one of the Build': {
+        code: 'TAG_NOT_ALLOWED',
+        says: /demo\/app:1; the Build has registry\.example\.test\/demo\/app:2/,
+        options: { args: [`--allow-tag=${gun}:2`] },
+      },
+      'no key': { code: 'KEY_MISSING', options: { secret: without(secret, '.key') } },
+      'a file that is no key': {
+        code: 'KEY_INVALID',
+        options: { secret: { ...without(secret, '.key'), 'a.key': 'not a key' } },
+      },
+      'a wrong password': {
+        code: 'KEY_PASSWORD_WRONG',
+        options: { secret: { ...secret, 'notary-password.txt': CANARIES.wrongPassword } },
+      },
+      'no password': { code: 'KEY_PASSWORD_MISSING', options: { secret: without(secret, '.txt') } },
+      'two passwords that differ': {
+        code: 'KEY_PASSWORD_CONFLICT',
+        options: { secret: { ...secret, password: CANARIES.wrongPassword } },
+      },
+      'a key that fits no role': {
+        code: 'KEY_NOT_IN_ROLE',
+        says: /no role lets our keys \([0-9a-f]{64}\) sign 1; targets \(threshold 1\) lists [0-9a-f]{64}/,
+        options: { secret: await secretOf(bed, other) },
+      },
+      'a CA that nobody trusts': {
+        code: 'SERVER_UNTRUSTED',
+        options: { secret: without(secret, 'ca.crt') },
+      },
+      'a CA file that is none': {
+        code: 'CA_INVALID',
+        options: { secret: { ...secret, 'ca.crt': 'not a certificate' } },
+      },
+      'a server that is down': {
+        code: 'SERVER_UNREACHABLE',
+        says: /ECONNREFUSED/,
+        options: { notaryUrl: `https://127.0.0.1:${await freePort()}` },
+      },
+      'a server of another kind': {
+        code: 'NOT_A_NOTARY_SERVER',
+        options: { notaryUrl: bed.registry.url },
+      },
+      'a repository that is not initialised': {
+        code: 'REPOSITORY_NOT_INITIALISED',
+        says: /notary init registry\.example\.test\/demo\/unknown/,
+        options: { report: reportToml(['registry.example.test/demo/unknown:1'], SHA256, 7) },
+      },
+    };
+  for (const [what, { code, says, options }] of Object.entries(cases)) {
+    t.test(what, async (t) => {
+      const defaults = { directory: bed.directory, notaryUrl: bed.notary.url, secret, report };
+      const result = await run({ ...defaults, ...options });
+      failsWith(t, result, code);
+      if (says) t.match(result.lastLine, says);
+    });
+  }
+
+  t.test('afterwards the server holds what it held before', async (t) => {
+    t.same(await versions(bed, gun), versionsBefore);
+    t.same(await bed.cli('judge').list(gun), []);
+  });
+
+  t.test('a snapshot key that is not on the server', async (t) => {
+    const local = 'registry.example.test/demo/local-snapshot';
+    const owner = bed.cli('local-snapshot');
+    await owner.init(local);
+    await owner.publish(local);
+    const result = await run({
+      directory: bed.directory,
+      notaryUrl: bed.notary.url,
+      secret: await secretOf(bed, owner),
+      report: reportToml([`${local}:1`], SHA256, 7),
+    });
+    failsWith(t, result, 'SNAPSHOT_KEY_NOT_ON_SERVER');
+    t.match(result.lastLine, `notary -s ${bed.notary.url} key rotate ${local} snapshot -r`);
+    t.equal(await bed.cli('judge').lookup(local, '1'), undefined);
+  });
+
+  t.test('through a server that lies', async (t) => {
+    const through = async (rule: (request: ProxiedRequest) => ProxyAction, args: string[] = []) => {
+      const proxy = await startProxy({ authority: bed.authority, target: bed.notary.url, rule });
+      try {
+        return await run({ directory: bed.directory, notaryUrl: proxy.url, secret, report, args });
+      } finally {
+        await proxy.stop();
+      }
+    };
+    const otherGun = 'registry.example.test/demo/other';
+
+    t.test('a root for another name', async (t) => {
+      const result = await through(({ path }) => ({
+        kind: 'forward',
+        path: path.replace(gun, otherGun),
+      }));
+      failsWith(t, result, 'ROOT_NAME_MISMATCH');
+      t.match(result.lastLine, otherGun);
+    });
+    t.test('a publish that is taken and not kept', async (t) => {
+      const result = await through(({ method }) =>
+        method === 'POST' ? { kind: 'answer', status: 200 } : FORWARD,
+      );
+      failsWith(t, result, 'READ_BACK_FAILED');
+      t.match(result.receipt.repositories, [{ attempts: 1 }]);
+    });
+    t.test('a server error', async (t) => {
+      failsWith(t, await through(() => ({ kind: 'answer', status: 503 })), 'SERVER_FAILED');
+    });
+    t.test('a redirect', async (t) => {
+      const headers = { location: 'https://elsewhere.example.com/' };
+      const result = await through(() => ({ kind: 'answer', status: 302, headers }));
+      failsWith(t, result, 'NOT_A_NOTARY_SERVER');
+      t.match(result.lastLine, /elsewhere\.example\.com/);
+    });
+    t.test('a connection that is reset', async (t) => {
+      failsWith(t, await through(() => ({ kind: 'reset' })), 'SERVER_UNREACHABLE');
+    });
+    t.test('a server that never answers, within the deadline', async (t) => {
+      const result = await through(() => ({ kind: 'hang' }), ['--deadline=1']);
+      failsWith(t, result, 'DEADLINE_EXCEEDED');
+    });
+    t.test('a role that the snapshot lists and the server lacks', async (t) => {
+      const body = '{"errors":[{"code":"METADATA_NOT_FOUND","message":"gone"}]}';
+      const result = await through(({ path }) =>
+        path.includes('/targets.') ? { kind: 'answer', status: 404, body } : FORWARD,
+      );
+      failsWith(t, result, 'METADATA_INCONSISTENT');
+    });
+    t.test('files of another state', async (t) => {
+      const result = await through(({ path }) =>
+        path.includes('/targets.')
+          ? { kind: 'forward', path: path.replace(/targets\.[0-9a-f]+/, 'root') }
+          : FORWARD,
+      );
+      failsWith(t, result, 'METADATA_INCONSISTENT');
+    });
+    t.same(await versions(bed, gun), versionsBefore);
+  });
+
+  t.test('with on-failure warn the build goes on, and the receipt says failed', async (t) => {
+    const result = await run({
+      directory: bed.directory,
+      notaryUrl: bed.notary.url,
+      secret,
+      report: undefined,
+      args: ['--on-failure=warn'],
+    });
+    t.equal(result.code, 0);
+    t.match(JSON.parse(result.terminationMessage), { result: 'failed', code: 'REPORT_MISSING' });
+    t.match(result.stdout, /warning: the build goes on unsigned/);
+  });
+
+  t.test('a key of another repository beside the right one is no harm', async (t) => {
+    const result = await run({
+      directory: bed.directory,
+      notaryUrl: bed.notary.url,
+      secret: { ...secret, ...(await keyFile(other, 'targets')) },
+      report,
+    });
+    t.equal(result.receipt.result, 'signed');
+  });
+});
+
+t.test('a command line that does not parse ends with 2, all problems in one line', async (t) => {
+  const { code, stdout } = await runCommand({
+    program: 'node',
+    args: [
+      join(projectDirectory(), 'dist/signer.cjs'),
+      '--notary-url=notary.example.com',
+      '--root-pn=x',
+      '--on-failure=ignore',
+    ],
+    directory: projectDirectory(),
+    env: { KPACK_NOTARY_DEADLINE: 'soon' },
+  });
+  t.equal(code, 2);
+  t.match(stdout, /OPTIONS_INVALID/);
+  t.match(stdout, /--report is missing/);
+  t.match(stdout, /has no scheme/);
+  t.match(stdout, /did you mean --root-pin/);
+  t.match(stdout, /--on-failure is fail or warn/);
+  t.match(stdout, /--deadline/);
+});
+
+t.test('no secret was in any output', (t) => {
+  checkSecrets(t, 25);
+  t.end();
+});
+
+function without(files: Record<string, string>, suffix: string): Record<string, string> {
+  return Object.fromEntries(Object.entries(files).filter(([name]) => !name.endsWith(suffix)));
+}
+
+/** The timestamp that the server serves: it changes with every publish. */
+function versions(bed: Bed, gun: string): Promise<string> {
+  const url = `${bed.notary.url}/v2/${gun}/_trust/tuf/timestamp.json`;
+  return new Promise((resolve, reject) => {
+    get(url, { ca: bed.authority.certificatePem }, (response) => {
+      let text = '';
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      response.on('end', () => resolve(text));
+    }).on('error', reject);
+  });
+}

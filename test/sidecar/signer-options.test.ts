@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import t from 'tap';
+import { environmentName } from '../../src/shared/flags.ts';
+import type { NotaryUrl } from '../../src/shared/notary-url.ts';
+import {
+  formatSignerFlags,
+  SIGNER_FLAGS,
+  type SignerSettings,
+} from '../../src/shared/signer-flags.ts';
+import { parseSignerOptions } from '../../src/sidecar/signer-options.ts';
+
+t.test('signer options', (t) => {
+  const needed = ['--report=/r', '--notary-url=https://n.test', '--key-dir=/k'];
+
+  t.test('have defaults', (t) => {
+    t.same(parseSignerOptions(needed, {}), {
+      source: { report: '/r' },
+      notaryUrl: 'https://n.test',
+      keyDirectory: '/k',
+      caFiles: [],
+      rootPins: [],
+      notaryCredentials: [],
+      allowedTags: [],
+      onFailure: 'fail',
+      deadline: 300,
+      logFormat: 'text',
+    });
+    t.end();
+  });
+
+  t.test('are read from every flag and its environment form', (t) => {
+    const values: Readonly<Record<Exclude<keyof typeof SIGNER_FLAGS, 'report'>, string>> = {
+      tag: 'h.test/a:1',
+      'notary-url': 'http://n.test:4443/x/',
+      'key-dir': '/k',
+      'ca-file': '/c',
+      'root-pin': 'ab',
+      'notary-credentials': 'n.test:4443=/d=e',
+      'allow-tag': 'h.test/a:1',
+      'on-failure': 'warn',
+      'termination-log': '/t',
+      receipt: '/rc',
+      deadline: '1.5',
+      'log-format': 'json',
+    };
+    const expected = {
+      source: { tags: ['h.test/a:1'] },
+      notaryUrl: 'http://n.test:4443/x',
+      keyDirectory: '/k',
+      caFiles: ['/c'],
+      rootPins: ['ab'],
+      notaryCredentials: [{ host: 'n.test:4443', directory: '/d=e' }],
+      allowedTags: ['h.test/a:1'],
+      onFailure: 'warn',
+      terminationLog: '/t',
+      receiptFile: '/rc',
+      deadline: 1.5,
+      logFormat: 'json',
+    };
+    const args = Object.entries(values).map(([name, value]) => `--${name}=${value}`);
+    t.same(parseSignerOptions(args, {}), expected);
+    const environment = Object.entries(values).map(([name, value]) => [
+      environmentName(name),
+      value,
+    ]);
+    t.same(
+      parseSignerOptions([], Object.fromEntries(environment) as Record<string, string>),
+      expected,
+    );
+    t.end();
+  });
+
+  t.test('that are wrong are refused in one message', (t) => {
+    const cases: readonly (readonly [args: readonly string[], problem: string])[] = [
+      [needed.slice(1), '--report is missing'],
+      [[...needed, '--tag=a'], '--tag goes without --report'],
+      [[needed[0] ?? '', needed[2] ?? ''], '--notary-url is missing'],
+      [needed.slice(0, 2), '--key-dir is missing'],
+      [
+        ['--report=/r', '--key-dir=/k', '--notary-url=n.test'],
+        '--notary-url: "n.test" has no scheme; expected an https URL without credentials, query or fragment',
+      ],
+      [[...needed, '--on-failure=ignore'], '--on-failure is fail or warn, not ignore'],
+      [[...needed, '--log-format=xml'], '--log-format is text or json, not xml'],
+      [[...needed, '--deadline=soon'], '--deadline is a number of seconds'],
+      [[...needed, '--deadline=0'], '--deadline is a number of seconds'],
+      [[...needed, '--deadline=-1'], '--deadline is a number of seconds'],
+      [[...needed, '--deadline=Infinity'], '--deadline is a number of seconds'],
+      [[...needed, '--notary-credentials=n.test'], '--notary-credentials is HOST=DIR, not n.test'],
+      [[...needed, '--notary-credentials==/d'], '--notary-credentials is HOST=DIR, not =/d'],
+      [
+        [...needed, '--notary-credentials=n.test='],
+        '--notary-credentials is HOST=DIR, not n.test=',
+      ],
+      [[...needed, '--root-pins=a'], 'unknown flag --root-pins; did you mean --root-pin?'],
+      [
+        ['--deadline=x', '--log-format=y'],
+        '--report is missing; --notary-url is missing; --key-dir is missing; --deadline is a number of seconds; --log-format is text or json, not y',
+      ],
+    ];
+    for (const [args, message] of cases) {
+      t.throws(() => parseSignerOptions(args, {}), {
+        name: 'SigningError',
+        code: 'OPTIONS_INVALID',
+      });
+      try {
+        parseSignerOptions(args, {});
+      } catch (error) {
+        t.equal((error as Error).message, message);
+      }
+    }
+    t.end();
+  });
+
+  t.test('come back as the webhook wrote them', (t) => {
+    const value = fc.oneof(
+      fc.string({ minLength: 1 }),
+      fc.constantFrom('-', '--', '--tag=x', 'a=b', 'a\nb', ' ', '"'),
+    );
+    const values = fc.array(value, { maxLength: 3 });
+    const url = fc
+      .constantFrom('https://n.test', 'http://127.0.0.1:4443/x', 'https://[::1]/a=b')
+      .map((text) => text as NotaryUrl);
+    const settings: fc.Arbitrary<SignerSettings> = fc.record(
+      {
+        source: fc.oneof(
+          value.map((report) => ({ report })),
+          fc.array(value, { minLength: 1, maxLength: 3 }).map((tags) => ({ tags })),
+        ),
+        notaryUrl: url,
+        keyDirectory: value,
+        caFiles: values,
+        rootPins: values,
+        notaryCredentials: fc.array(
+          fc.record(
+            { host: fc.constantFrom('a', 'n.test:4443', '[::1]:1'), directory: value },
+            { noNullPrototype: true },
+          ),
+          { maxLength: 2 },
+        ),
+        allowedTags: values,
+        onFailure: fc.constantFrom('fail' as const, 'warn' as const),
+        terminationLog: value,
+      },
+      {
+        requiredKeys: [
+          'source',
+          'notaryUrl',
+          'keyDirectory',
+          'caFiles',
+          'rootPins',
+          'notaryCredentials',
+          'allowedTags',
+          'onFailure',
+        ],
+        noNullPrototype: true,
+      },
+    );
+    fc.assert(
+      fc.property(settings, (settings) => {
+        const options = parseSignerOptions(formatSignerFlags(settings), {});
+        assert.deepEqual(options, { ...settings, deadline: 300, logFormat: 'text' });
+      }),
+      { numRuns: 300 },
+    );
+    t.end();
+  });
+  t.end();
+});

@@ -1,0 +1,74 @@
+/** Verification of built repositories, and of what must be refused. */
+import type { Test } from 'tap';
+import type { Gun } from '../../src/shared/image-reference.ts';
+import { SigningError } from '../../src/shared/signing-error.ts';
+import {
+  TARGETS,
+  type MetadataFile,
+  type RoleName,
+  type Targets,
+} from '../../src/shared/tuf/metadata.ts';
+import { verifyRepository, type TrustRepository } from '../../src/shared/tuf/verify.ts';
+import {
+  buildRepository,
+  NOW,
+  type BuiltRepository,
+  type RepositoryOptions,
+} from './repository.ts';
+
+/** What the caller of {@link verifyBuilt} expects, where not what the repository is. */
+export interface Expected {
+  readonly gun?: string;
+  readonly rootPins?: readonly string[];
+  readonly now?: Date;
+}
+
+/** Verifies a built repository; without `expected`, under its own name, unpinned, at {@link NOW}. */
+export function verifyBuilt(repository: BuiltRepository, expected: Expected = {}): TrustRepository {
+  return verifyRepository(repository.files, {
+    gun: (expected.gun ?? repository.gun) as Gun,
+    rootPins: expected.rootPins ?? [],
+    now: expected.now ?? NOW,
+  });
+}
+
+/** A verified file of targets or a delegation. */
+export function roleFile(repository: TrustRepository, role: RoleName): MetadataFile<Targets> {
+  const file = repository.targets.get(role);
+  if (!file) throw new Error(`${role} was not loaded`);
+  return file;
+}
+
+/** The verified top-level targets. */
+export function targetsOf(repository: TrustRepository): Targets {
+  return roleFile(repository, TARGETS).content;
+}
+
+/** The error of what must fail. */
+export function failure(action: () => unknown): SigningError {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof SigningError) return error;
+    throw error;
+  }
+  throw new Error('it did not fail');
+}
+
+/** What must be refused: what it is, how it is made, the code, and what the message says. */
+export interface Refusal {
+  readonly what: string;
+  readonly options?: RepositoryOptions;
+  readonly expected?: Expected;
+  readonly code: string;
+  readonly message: RegExp;
+}
+
+/** Checks that each is refused as it says: two assertions each. */
+export function checkRefused(t: Test, refusals: readonly Refusal[]): void {
+  for (const { what, options, expected, code, message } of refusals) {
+    const error = failure(() => verifyBuilt(buildRepository(options), expected));
+    t.equal(error.code, code, what);
+    t.match(error.message, message, what);
+  }
+}
