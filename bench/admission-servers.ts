@@ -6,7 +6,6 @@ import type { Bed } from '../test/bed/bed.ts';
 import { applyPatch, startWebhook, type Webhook } from '../test/bed/webhook.ts';
 import { manifestsOf, writeManifests, type BuildFixture } from '../test/build-fixture.ts';
 import { startLoopbackServer } from './loopback-server.ts';
-import { processWith } from './process-figures.ts';
 import { bundledProgram } from './programs.ts';
 
 /** A running server that takes admission reviews. */
@@ -55,7 +54,7 @@ export async function startAdmissionServers(
     );
     await demandSigner(webhook, fixture);
     const { port } = new URL(webhook.url);
-    return { url: `https://127.0.0.1:${port}/mutate`, pid: processWith(`--port=${port}`) };
+    return { url: `https://127.0.0.1:${port}/mutate`, pid: webhook.pid };
   };
   try {
     const manifests = manifestsOf(fixture);

@@ -1,5 +1,5 @@
 /** What the kernel knows about a running process. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { spawnBound, type ProgramOptions } from '../test/bed/child.ts';
 
@@ -20,23 +20,6 @@ export function processorTime(pid: number): number {
     .replace(/^.*\) /s, '')
     .split(' ');
   return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
-}
-
-/**
- * The process with that argument on its command line.
- *
- * @throws Error when there is none, or several
- */
-export function processWith(argument: string): number {
-  const found = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => readProcess(pid, 'cmdline').split('\0').includes(argument));
-  const [pid] = found;
-  if (pid === undefined || found.length > 1) {
-    throw new Error(`${found.length} processes have ${argument} on their command line`);
-  }
-  return pid;
 }
 
 /**

@@ -1,7 +1,8 @@
 /** Where the programs are that are measured, and those that they are measured against. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { succeed } from '../test/bed/command.ts';
+import { projectDirectory } from '../test/fixture.ts';
 
 const DIST = fileURLToPath(new URL('..', import.meta.url));
 
@@ -23,16 +24,8 @@ export function benchProgram(name: string): string {
  */
 export async function bundle(name: string, directory: string): Promise<string> {
   const outfile = join(directory, `${name}.cjs`);
-  await build({
-    entryPoints: [benchProgram(name)],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node20.20',
-    format: 'cjs',
-    minify: true,
-    keepNames: true,
-    logLevel: 'warning',
-  });
+  const project = projectDirectory();
+  const args = [join(project, 'bundle.mjs'), benchProgram(name), outfile];
+  await succeed({ program: process.execPath, args, directory: project });
   return outfile;
 }
