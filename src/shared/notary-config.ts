@@ -66,14 +66,19 @@ export function resolveNotaryConfig(
   };
 }
 
+/** How many problems a message tells; who has more has made the same mistake over and over. */
+const MOST_TOLD = 20;
+
 /** All problems as one text for people: field, object, what was found, what is expected. */
 export function describeProblems(problems: readonly ConfigProblem[]): string {
-  return problems
+  const told = problems
+    .slice(0, MOST_TOLD)
     .map(
       ({ field, object, found, expected }) =>
         `${field} of ${object}: found ${found}, expected ${expected}`,
-    )
-    .join('; ');
+    );
+  const others = problems.length - told.length;
+  return [...told, ...(others > 0 ? [`and ${others} more like these`] : [])].join('; ');
 }
 
 /** The pins that both allow. */

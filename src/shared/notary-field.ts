@@ -35,10 +35,15 @@ export function problem(
   return undefined;
 }
 
-/** A value as a message shows it. */
+/** A value as a message shows it: cut, and not at all where it may hold credentials. */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
   const text = JSON.stringify(value);
+  return text.includes('@') ? 'a value that may hold credentials' : cut(text);
+}
+
+/** A name that somebody chose, in a length that stays readable. */
+export function cut(text: string): string {
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
 }
 
@@ -60,7 +65,7 @@ export function readMembers(
   }
   for (const name of Object.keys(value)) {
     if (known.includes(name)) continue;
-    problem(findings, `${field}.${name}`, 'an unknown member', expectedName(name, known));
+    problem(findings, `${field}.${cut(name)}`, 'an unknown member', expectedName(name, known));
   }
   return value as Readonly<Record<string, unknown>>;
 }

@@ -7,6 +7,8 @@ export interface UrlProblem {
   readonly expected: string;
 }
 
+/** Longer ones are no URLs of servers, and cost more than they are worth. */
+const LONGEST_URL = 2048;
 const EXPECTED = 'an https URL without credentials, query or fragment';
 
 /**
@@ -14,6 +16,9 @@ const EXPECTED = 'an https URL without credentials, query or fragment';
  * belong into a Secret), no query, no fragment. What may be a secret is not repeated.
  */
 export function parseNotaryUrl(text: string): NotaryUrl | UrlProblem {
+  if (text.length > LONGEST_URL) {
+    return problem('the URL', `is longer than ${LONGEST_URL} characters`);
+  }
   const shown = text.includes('@') ? 'the URL' : JSON.stringify(text.split(/[?#]/)[0]);
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return problem(shown, 'has no scheme');
   if (!/^https?:/i.test(text)) return problem(shown, 'is neither https nor http');

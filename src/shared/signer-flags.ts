@@ -60,7 +60,7 @@ export function formatSignerFlags(settings: SignerSettings): string[] {
       flag('notary-credentials', `${host}=${directory}`),
     ),
     ...flag('allow-tag', ...settings.allowedTags),
-    ...(settings.onFailure === 'fail' ? [] : flag('on-failure', settings.onFailure)),
+    ...flag('on-failure', settings.onFailure),
     ...(settings.terminationLog ? flag('termination-log', settings.terminationLog) : []),
   ];
 }

@@ -59,6 +59,13 @@ export function deny(
 /** The body is no AdmissionReview of a version that we speak. */
 export class ReviewError extends Error {
   override readonly name = 'ReviewError';
+  /** Of the request, as far as it could be read: the answer needs it. */
+  readonly uid: string;
+
+  constructor(message: string, uid = '') {
+    super(message);
+    this.uid = uid;
+  }
 }
 
 const API_VERSION = 'admission.k8s.io/v1';
@@ -72,6 +79,16 @@ export function parseReview(body: unknown): AdmissionRequest {
     throw new ReviewError(`the body is not an AdmissionReview of ${API_VERSION}`);
   }
   const request = members(review['request'], 'request');
+  try {
+    return readRequest(request);
+  } catch (error) {
+    const uid = request['uid'];
+    if (!(error instanceof ReviewError) || typeof uid !== 'string') throw error;
+    throw new ReviewError(error.message, uid);
+  }
+}
+
+function readRequest(request: Readonly<Record<string, unknown>>): AdmissionRequest {
   const kind = members(request['kind'], 'request.kind');
   const user = members(request['userInfo'], 'request.userInfo');
   return {

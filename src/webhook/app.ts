@@ -63,7 +63,7 @@ async function answerReview(
     if (!(error instanceof ReviewError)) throw error;
     log.warn({ question, reason: error.message }, 'not a review');
     const verdict = deny(400, 'REVIEW_INVALID', error.message);
-    return { httpStatus: 400, review: reviewOf('', verdict) };
+    return { httpStatus: 400, review: reviewOf(error.uid, verdict) };
   }
   let verdict: Verdict;
   try {

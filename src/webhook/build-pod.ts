@@ -33,12 +33,11 @@ const EXPORT_STEPS = ['export', 'rebase'];
 /** Platform API that brought `-report`. */
 const REPORT_API = [0, 4] as const;
 
-/** Reads a pod; undefined when it does not carry kpack's build label, or is a mirror pod. */
+/** Reads a pod; undefined when it does not carry kpack's build label. */
 export function readBuildPod(object: unknown): BuildPod | undefined {
   if (!isPod(object)) return undefined;
   const { metadata, spec } = object;
-  const isMirror = metadata?.annotations?.['kubernetes.io/config.mirror'] !== undefined;
-  if (metadata?.labels?.[BUILD_LABEL] === undefined || isMirror) return undefined;
+  if (metadata?.labels?.[BUILD_LABEL] === undefined) return undefined;
   const init = spec.initContainers ?? [];
   const isExport = ({ name }: V1Container) => EXPORT_STEPS.includes(name);
   const exportStep = init.find(isExport) ?? spec.containers.find(isExport);
@@ -55,6 +54,15 @@ export function readBuildPod(object: unknown): BuildPod | undefined {
   };
 }
 
+/** A version of kpack's API, and nothing that a path could be made of. */
+const KPACK_VERSION = /^v\d+[a-z0-9]*$/;
+
+/** Whether an apiVersion is one of kpack's own. */
+export function isKpackVersion(apiVersion: string): boolean {
+  const [group, version = '', ...others] = apiVersion.split('/');
+  return group === KPACK_GROUP && KPACK_VERSION.test(version) && others.length === 0;
+}
+
 /** The group of an apiVersion. */
 export function groupOf(apiVersion: string): string {
   return apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
@@ -68,7 +76,7 @@ function isPod(object: unknown): object is Pod {
 function buildOwner({ metadata }: Pod): OwnerReference | undefined {
   return metadata?.ownerReferences?.find(
     ({ apiVersion, kind, controller }) =>
-      controller === true && kind === 'Build' && groupOf(apiVersion) === KPACK_GROUP,
+      controller === true && kind === 'Build' && isKpackVersion(apiVersion),
   );
 }
 

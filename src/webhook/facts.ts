@@ -1,6 +1,6 @@
-import { CREDENTIALS_ANNOTATION, KPACK_GROUP, SIGNING } from '../shared/names.ts';
+import { CREDENTIALS_ANNOTATION, SIGNING } from '../shared/names.ts';
 import { hostOf } from '../shared/notary-url.ts';
-import { groupOf, type BuildPod } from './build-pod.ts';
+import { isKpackVersion, type BuildPod } from './build-pod.ts';
 import type { ClusterObject, ObjectReference, OwnerReference } from './cluster.ts';
 
 /** A Secret that names a Notary server it is for. */
@@ -72,7 +72,7 @@ export function secondReads(
 export function imageOwner(build: ClusterObject | undefined): OwnerReference | undefined {
   return build?.metadata.ownerReferences?.find(
     ({ apiVersion, kind, controller }) =>
-      controller === true && kind === 'Image' && groupOf(apiVersion) === KPACK_GROUP,
+      controller === true && kind === 'Image' && isKpackVersion(apiVersion),
   );
 }
 

@@ -16,7 +16,8 @@ export function validateImage(object: unknown, oldObject: unknown): Verdict {
   const text = describeProblems(problems);
   const isUnchanged =
     oldObject !== undefined && oldObject !== null && sameConfig(object, oldObject);
-  if (isUnchanged || member(member(object, 'metadata'), 'deletionTimestamp') !== undefined) {
+  const isGoing = typeof member(member(object, 'metadata'), 'deletionTimestamp') === 'string';
+  if (isUnchanged || isGoing) {
     return allow('malformed, as before', [`malformed, as before: ${text}`, ...warnings]);
   }
   return deny(422, 'NOTARY_CONFIG_INVALID', text);

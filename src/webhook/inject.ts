@@ -1,4 +1,4 @@
-import type { V1Container } from '@kubernetes/client-node';
+import type { V1Container, V1Volume } from '@kubernetes/client-node';
 import fastJsonPatch from 'fast-json-patch';
 import {
   INJECTED,
@@ -10,7 +10,7 @@ import {
   SKIPPED,
 } from '../shared/names.ts';
 import type { BuildPod, Pod } from './build-pod.ts';
-import { whyDifferent } from './coverage.ts';
+import { whyContainerDiffers, whyVolumeDiffers } from './coverage.ts';
 import type { PlannedSigning } from './plan.ts';
 import { signingParts, type SignerPlacement, type SigningParts } from './signing-container.ts';
 
@@ -47,9 +47,12 @@ export function injectSigner(
     if (taken !== undefined) return collision(taken);
   }
   if (existing.length === 0) {
-    const taken = takenNames(pod, parts);
-    if (taken !== undefined) return collision(taken);
-    (injected.spec.volumes ??= []).push(...parts.volumes);
+    const missing = parts.volumes.filter((volume) => !hasVolume(pod, volume));
+    const taken = missing.find(({ name }) =>
+      pod.spec.volumes?.some((other) => other.name === name),
+    );
+    if (taken) return collision(`a volume named ${taken.name}`);
+    (injected.spec.volumes ??= []).push(...missing);
     (injected.spec.initContainers ??= []).push(parts.container);
     setAnnotation(injected, INJECTED, version);
   } else {
@@ -100,10 +103,10 @@ function askForReport({ spec }: Pod, stepName: string): string | undefined {
   return undefined;
 }
 
-function takenNames({ spec }: Pod, { volumes }: SigningParts): string | undefined {
-  const ours = volumes.map(({ name }) => name);
-  const taken = spec.volumes?.find(({ name }) => ours.includes(name));
-  return taken && `a volume named ${taken.name}`;
+/** Whether the pod has this volume of ours: of a pod that lost its signing container, say. */
+function hasVolume({ spec }: Pod, volume: V1Volume): boolean {
+  const found = spec.volumes?.find(({ name }) => name === volume.name);
+  return found !== undefined && whyVolumeDiffers(volume, found) === undefined;
 }
 
 /** Why the container that is there does not count as ours; undefined: it does. */
@@ -118,14 +121,13 @@ function whyNotOurs(
   if (existing.length > 1 || at < 0)
     return `a container named ${SIGNING_CONTAINER} in another place`;
   if (at < init.findIndex(({ name }) => name === stepName)) return `it stands before ${stepName}`;
-  const difference = whyDifferent(parts.container, init[at], SIGNING_CONTAINER);
-  if (difference !== undefined) return difference;
-  for (const volume of parts.volumes) {
-    const found = spec.volumes?.find(({ name }) => name === volume.name);
-    const difference = whyDifferent(volume, found, `volume ${volume.name}`);
-    if (difference !== undefined) return difference;
-  }
-  return undefined;
+  const volumes = parts.volumes.map((volume) =>
+    whyVolumeDiffers(
+      volume,
+      spec.volumes?.find(({ name }) => name === volume.name),
+    ),
+  );
+  return [whyContainerDiffers(parts.container, init[at]), ...volumes].find(Boolean);
 }
 
 function allContainers({ spec }: Pod): readonly V1Container[] {

@@ -20,15 +20,24 @@ const PLURAL: Readonly<Record<ClusterKind, string>> = {
 const READ_TIMEOUT_MS = 2_000;
 /** An object in etcd is at most 1.5 MiB. */
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
-/** As many as one review reads at once, and some. */
-const CONNECTIONS = 16;
+/** As many connections as one review needs at once, and some; builds come seldom, and they stay. */
+const POOL = { connections: 16, keepAliveTimeout: 60_000 };
+const BROKEN = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 
-/** The cluster that a kubeconfig names, or the one that we run in. */
+/**
+ * The cluster that a kubeconfig names, or the one that we run in.
+ *
+ * @throws Error when there is none
+ */
 export function openKubernetesCluster(kubeconfig?: string): Cluster {
+  if (kubeconfig === undefined && process.env['KUBERNETES_SERVICE_HOST'] === undefined) {
+    throw new Error('KUBERNETES_SERVICE_HOST is not set');
+  }
   const config = new KubeConfig();
   if (kubeconfig === undefined) config.loadFromCluster();
   else config.loadFromFile(kubeconfig);
+  if (!config.getCurrentCluster()) throw new Error('it names no cluster');
   return kubernetesCluster(config);
 }
 
@@ -53,8 +62,8 @@ export function kubernetesCluster(config: KubeConfig): Cluster {
     async get(reference) {
       const path = apiPath(reference);
       const { status, body } = await read(config, connections, path, reference.kind === 'Secret');
-      if (status === 200) return parseObject(body, path);
-      if (status === 404) return undefined;
+      if (status === 200) return parseObject(body, reference.name, path);
+      if (status === 404 && isNotFound(body)) return undefined;
       throw new ClusterError(
         `GET ${path} was answered with HTTP ${status}`,
         status === 401 || status === 403
@@ -72,16 +81,26 @@ function connectionPool(): (tls: Access['tls']) => Agent {
     const settings = JSON.stringify(tls);
     if (current?.settings !== settings) {
       void current?.agent.close();
-      current = { settings, agent: new Agent({ connect: tls, connections: CONNECTIONS }) };
+      current = { settings, agent: new Agent({ ...POOL, connect: tls }) };
     }
     return current.agent;
   };
 }
 
 function apiPath({ apiVersion, kind, namespace, name }: ObjectReference): string {
-  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-  const scope = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
-  return `${root}${scope}/${PLURAL[kind]}/${encodeURIComponent(name)}`;
+  const [, group, version = ''] = /^(?:([^/]*)\/)?(.*)$/s.exec(apiVersion) ?? [];
+  const root =
+    group === undefined
+      ? `/api/${segment(version)}`
+      : `/apis/${segment(group)}/${segment(version)}`;
+  const scope = namespace === undefined ? '' : `/namespaces/${segment(namespace)}`;
+  return `${root}${scope}/${PLURAL[kind]}/${segment(name)}`;
+}
+
+/** One segment of a path: a name that would lead elsewhere is the name of nothing. */
+function segment(name: string): string {
+  if (['', '.', '..'].includes(name)) throw new ClusterError(`"${name}" is no name of an object`);
+  return encodeURIComponent(name);
 }
 
 async function read(
@@ -94,12 +113,20 @@ async function read(
   if (server === undefined) throw new ClusterError('the kubeconfig names no cluster');
   try {
     const { headers, tls } = await accessOf(config);
-    const { statusCode, body } = await request(server.replace(/\/$/, '') + path, {
-      dispatcher: connections(tls),
-      headers: { ...headers, accept: isMetadataOnly ? METADATA_ONLY : 'application/json' },
-      signal: AbortSignal.timeout(READ_TIMEOUT_MS),
+    const signal = AbortSignal.timeout(READ_TIMEOUT_MS);
+    const send = async () => {
+      const { statusCode, body } = await request(server.replace(/\/$/, '') + path, {
+        dispatcher: connections(tls),
+        headers: { ...headers, accept: isMetadataOnly ? METADATA_ONLY : 'application/json' },
+        signal,
+      });
+      return { status: statusCode, body: await readBody(body) };
+    };
+    // A kept connection may break just as it is used; a read may be sent again.
+    return await send().catch((error: unknown) => {
+      if (!BROKEN.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      return send();
     });
-    return { status: statusCode, body: await readBody(body) };
   } catch (cause) {
     throw new ClusterError(`GET ${path} failed: ${(cause as Error).message}`, { cause });
   }
@@ -129,16 +156,27 @@ async function readBody(body: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-function parseObject(body: string, path: string): ClusterObject {
-  let object: unknown;
-  try {
-    object = JSON.parse(body);
-  } catch (cause) {
-    throw new ClusterError(`GET ${path} was answered with something else than JSON`, { cause });
+/** Whether a 404 is the API server's word on an object, and not that of something before it. */
+function isNotFound(body: string): boolean {
+  const status = parseJson(body) as { kind?: unknown; reason?: unknown } | null | undefined;
+  return status?.kind === 'Status' && status.reason === 'NotFound';
+}
+
+function parseObject(body: string, name: string, path: string): ClusterObject {
+  const object = parseJson(body) as Partial<ClusterObject> | null | undefined;
+  if (object === undefined) {
+    throw new ClusterError(`GET ${path} was answered with something else than JSON`);
   }
-  const { metadata } = (object ?? {}) as { metadata?: unknown };
-  if (typeof metadata !== 'object' || metadata === null) {
-    throw new ClusterError(`GET ${path} was answered with something else than an object`);
+  if (object?.metadata?.name !== name) {
+    throw new ClusterError(`GET ${path} was answered with something else than an object ${name}`);
   }
   return object as ClusterObject;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

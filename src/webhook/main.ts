@@ -1,4 +1,5 @@
 /** The webhook: settings in, admission server up, SIGTERM down. */
+import { statSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type { Server } from 'node:tls';
 import { pino } from 'pino';
@@ -44,11 +45,28 @@ function readTls(files: Parameters<typeof readKeyPair>[0]): ReturnType<typeof re
   }
 }
 
+/** @throws SettingsError when there is no such cluster */
 async function openCluster(source: WebhookSettings['cluster']): Promise<Cluster> {
-  if (source.kind === 'manifests') return manifestCluster(source.directory);
+  if (source.kind === 'manifests') {
+    const { directory } = source;
+    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
+      throw new SettingsError(`--manifests ${directory} is not a directory`);
+    }
+    return manifestCluster(directory);
+  }
   // Loaded here: offline use does without the largest library we have.
   const { openKubernetesCluster } = await import('./kubernetes-cluster.ts');
-  return openKubernetesCluster(source.kind === 'kubeconfig' ? source.file : undefined);
+  const kubeconfig = source.kind === 'kubeconfig' ? source.file : undefined;
+  try {
+    return openKubernetesCluster(kubeconfig);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new SettingsError(
+      kubeconfig === undefined
+        ? `not in a cluster, and neither --kubeconfig nor --manifests is given: ${message}`
+        : `--kubeconfig ${kubeconfig} cannot be used: ${message.split('\n')[0] ?? ''}`,
+    );
+  }
 }
 
 main().catch((error: unknown) => {

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadAll } from 'js-yaml';
+import { loadAll, YAMLException } from 'js-yaml';
 import { groupOf } from './build-pod.ts';
 import { ClusterError, type Cluster, type ClusterObject, type ObjectReference } from './cluster.ts';
 
@@ -55,7 +55,9 @@ async function readManifests(
     );
     return files.flat();
   } catch (cause) {
-    throw new ClusterError(`${directory} cannot be read: ${(cause as Error).message}`, { cause });
+    if (cause instanceof ClusterError) throw cause;
+    const { code = 'unknown' } = cause as NodeJS.ErrnoException;
+    throw new ClusterError(`${directory} cannot be read (${code})`, { cause });
   }
 }
 
@@ -68,14 +70,27 @@ async function readFileOnce(
   const state = [ino, size, mtimeMs, ctimeMs].join();
   const known = parsed.get(file);
   if (known?.state === state) return known.manifests;
-  const manifests = loadAll(await readFile(file, 'utf8')).flatMap(manifestsOf);
+  const manifests = parseYaml(await readFile(file, 'utf8'), file).flatMap(manifestsOf);
   parsed.set(file, { state, manifests });
   return manifests;
+}
+
+/** The parser's own message shows the text around the mistake, which may be a Secret's. */
+function parseYaml(text: string, file: string): unknown[] {
+  try {
+    return loadAll(text);
+  } catch (cause) {
+    const mark = cause instanceof YAMLException ? cause.mark : undefined;
+    const line = mark ? ` (line ${mark.line + 1})` : '';
+    throw new ClusterError(`${file} is not YAML${line}`);
+  }
 }
 
 function manifestsOf(document: unknown): readonly Manifest[] {
   if (typeof document !== 'object' || document === null) return [];
   const { items } = document as { items?: unknown };
   if (Array.isArray(items)) return items.flatMap(manifestsOf);
-  return 'metadata' in document && 'kind' in document ? [document as unknown as Manifest] : [];
+  const { kind, apiVersion, metadata } = document as Partial<Manifest>;
+  const isManifest = typeof kind === 'string' && typeof apiVersion === 'string';
+  return isManifest && typeof metadata === 'object' ? [document as Manifest] : [];
 }

@@ -1,7 +1,7 @@
 import { KPACK_GROUP } from '../shared/names.ts';
 import { allow, deny, type AdmissionRequest, type Verdict } from './admission.ts';
 import { readBuildPod, type BuildPod } from './build-pod.ts';
-import { ClusterError, type Cluster, type ObjectReference } from './cluster.ts';
+import { ClusterError, type Cluster, type ClusterObject, type ObjectReference } from './cluster.ts';
 import {
   credentialsOf,
   firstReads,
@@ -43,43 +43,63 @@ export async function review(
 async function reviewPod(
   question: Question,
   pod: BuildPod,
-  { namespace, username }: AdmissionRequest,
+  { namespace: namespaceName, username }: AdmissionRequest,
   settings: ReviewSettings,
 ): Promise<Verdict> {
-  let facts: ClusterFacts;
+  const reads = firstReads(pod, namespaceName);
+  const reading = get(reads.namespace, settings);
+  // Under way at the same time; the namespace decides whether their failure matters.
+  const others = Promise.all(
+    [reads.build, reads.serviceAccount].map((item) => get(item, settings)),
+  );
+  others.catch(() => undefined);
   try {
-    facts = await readFacts(pod, namespace, settings.cluster);
+    const namespace = await reading;
+    // The namespace of a new pod exists: who says otherwise is not its API server.
+    if (!namespace) throw new ClusterError(`Namespace ${namespaceName} cannot be found`);
+    const label = signingLabel(namespace);
+    const mode = signingMode(label);
+    if (mode === 'off') return allow('the namespace is not opted in');
+    const verdict = await others
+      .then(([build, serviceAccount]) => {
+        const known = { namespaceName, namespace, label, build };
+        // Strangers are refused by what is known; nobody else makes us read on.
+        return settings.kpackUsers.includes(username)
+          ? readFacts(known, serviceAccount, settings)
+          : { ...known, image: undefined, credentials: [] };
+      })
+      .then((facts) => {
+        const plan = planPod(pod, username, facts, settings.kpackUsers);
+        return (question === 'mutate' ? mutatePod : validatePod)(pod, plan, settings);
+      })
+      .catch(unavailable);
+    return mode === 'audit' ? audited(verdict) : verdict;
   } catch (error) {
-    if (!(error instanceof ClusterError)) throw error;
-    return deny(503, 'CLUSTER_UNAVAILABLE', error.message, error.fix);
+    return unavailable(error);
   }
-  const plan = planPod(pod, username, facts, settings.kpackUsers);
-  const verdict = (question === 'mutate' ? mutatePod : validatePod)(pod, plan, settings);
-  return signingMode(facts.label) === 'audit' ? audited(verdict) : verdict;
 }
 
-/** Two rounds of parallel reads. */
+/** The second round of reads: the Image, and the Secrets of the service account. */
 async function readFacts(
-  pod: BuildPod,
-  namespaceName: string,
-  cluster: Cluster,
+  known: Omit<ClusterFacts, 'image' | 'credentials'>,
+  serviceAccount: ClusterObject | undefined,
+  settings: ReviewSettings,
 ): Promise<ClusterFacts> {
-  const get = async (reference: ObjectReference | undefined) =>
-    reference && (await cluster.get(reference));
-  const first = firstReads(pod, namespaceName);
-  const [namespace, build, serviceAccount] = await Promise.all([
-    get(first.namespace),
-    get(first.build),
-    get(first.serviceAccount),
-  ]);
-  const second = secondReads(build, serviceAccount, namespaceName);
-  const [image, ...secrets] = await Promise.all([get(second.image), ...second.secrets.map(get)]);
-  return {
-    namespaceName,
-    namespace,
-    label: signingLabel(namespace),
-    build,
-    image,
-    credentials: credentialsOf(secrets),
-  };
+  const reads = secondReads(known.build, serviceAccount, known.namespaceName);
+  const [image, ...secrets] = await Promise.all(
+    [reads.image, ...reads.secrets].map((item) => get(item, settings)),
+  );
+  return { ...known, image, credentials: credentialsOf(secrets) };
+}
+
+async function get(
+  reference: ObjectReference | undefined,
+  { cluster }: ReviewSettings,
+): Promise<ClusterObject | undefined> {
+  return reference && (await cluster.get(reference));
+}
+
+function unavailable(error: unknown): Verdict {
+  if (!(error instanceof ClusterError)) throw error;
+  return deny(503, 'CLUSTER_UNAVAILABLE', error.message, error.fix);
 }
