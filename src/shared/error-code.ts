@@ -17,8 +17,8 @@ export const SIGNER_ERRORS = {
     fix: 'Correct the flags that the message names.',
   },
   FILE_UNREADABLE: {
-    meaning: 'A file that is there cannot be read.',
-    fix: 'Check the mode of the volume that it is in, and the user that the container runs as.',
+    meaning: 'A file or directory that we need cannot be read.',
+    fix: 'Check that it is what it should be, its mode, and the user that the container runs as.',
   },
   REPORT_MISSING: {
     meaning: 'There is no report.toml where the step before should have written it.',
@@ -106,7 +106,7 @@ export const SIGNER_ERRORS = {
   },
   CREDENTIALS_REFUSED: {
     meaning: 'The server refused our credentials.',
-    fix: 'Correct username and password in the Secret that the message names.',
+    fix: 'Correct username and password in the Secret whose annotation kpack.io/notary.v1 names that host.',
   },
   CREDENTIALS_OVER_HTTP: {
     meaning: 'The server asks for credentials over plain http, and we never send them so.',
@@ -159,6 +159,10 @@ export const SIGNER_ERRORS = {
   READ_BACK_FAILED: {
     meaning: 'The server took the metadata, and it could not be confirmed that it serves it.',
     fix: 'Do not trust this tag before `notary lookup` confirms it; then build again.',
+  },
+  OUTPUT_UNWRITABLE: {
+    meaning: 'Receipt or termination message cannot be written, whatever became of the signature.',
+    fix: 'Check the disk of the node and the path; signing the same again is free.',
   },
   INTERNAL: {
     meaning: 'A mistake in kpack-notary.',

@@ -17,7 +17,6 @@ export interface SignerSettings {
   /** The tags of the Build; a report that holds another is refused. Empty: any. */
   readonly allowedTags: readonly string[];
   readonly onFailure: OnFailure;
-  readonly terminationLog?: string;
 }
 
 /** A directory with `username` and `password`, and the server that they are for. */
@@ -44,8 +43,8 @@ export const SIGNER_FLAGS = {
   'log-format': 'one',
 } as const satisfies FlagKinds;
 
-/** The settings as a command line. */
-export function formatSignerFlags(settings: SignerSettings): string[] {
+/** The settings as a command line, with the file for the termination message. */
+export function formatSignerFlags(settings: SignerSettings, terminationLog?: string): string[] {
   const flag = (name: keyof typeof SIGNER_FLAGS, ...values: readonly string[]) =>
     values.map((value) => `--${name}=${value}`);
   return [
@@ -61,6 +60,6 @@ export function formatSignerFlags(settings: SignerSettings): string[] {
     ),
     ...flag('allow-tag', ...settings.allowedTags),
     ...flag('on-failure', settings.onFailure),
-    ...(settings.terminationLog ? flag('termination-log', settings.terminationLog) : []),
+    ...(terminationLog === undefined ? [] : flag('termination-log', terminationLog)),
   ];
 }

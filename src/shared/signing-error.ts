@@ -6,6 +6,9 @@ interface SigningErrorOptions {
   readonly cause?: unknown;
 }
 
+/** What others say, servers and libraries, may be long, and is cut. */
+const LONGEST_MESSAGE = 2000;
+
 /** Why something was not signed. Callers branch on `code`, never on text. */
 export class SigningError extends Error {
   override readonly name = 'SigningError';
@@ -14,11 +17,27 @@ export class SigningError extends Error {
 
   /**
    * @param code one of the closed set
-   * @param message what was tried, where, and why it failed; no secrets
+   * @param message what was tried, where, and why it failed; no secrets. It becomes one line.
    */
   constructor(code: SignerErrorCode, message: string, options: SigningErrorOptions = {}) {
-    super(message, { cause: options.cause });
+    super(oneLine(message).slice(0, LONGEST_MESSAGE), { cause: options.cause });
     this.code = code;
     this.fix = options.fix ?? SIGNER_ERRORS[code].fix;
   }
+}
+
+/**
+ * An error as one of ours. What is no SigningError is a mistake of ours; its message may hold
+ * anything, so only its name and place are told.
+ */
+export function asSigningError(error: unknown): SigningError {
+  if (error instanceof SigningError) return error;
+  const { name, stack = '' } = error as Error;
+  const place = /\n\s+at (.*)/.exec(stack)?.[1] ?? 'an unknown place';
+  return new SigningError('INTERNAL', `${name} at ${place}`, { cause: error });
+}
+
+/** A text in which nothing can pass for another line, or move the cursor of a terminal. */
+export function oneLine(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim();
 }

@@ -8,6 +8,8 @@ export interface HttpRequest {
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** Longest answer in bytes; 64 KiB where nothing else is said. */
+  readonly limit?: number;
 }
 
 export interface HttpResponse {
@@ -32,8 +34,8 @@ export interface HttpClientOptions {
 
 /** A server that sends nothing for so long has hung. */
 const SILENCE_LIMIT_MS = 30_000;
-/** What reference clients accept of metadata. */
-const BODY_LIMIT_BYTES = 100 * 1024 * 1024;
+/** Of tokens and error messages. */
+const BODY_LIMIT_BYTES = 64 * 1024;
 
 /** OpenSSL's and Node's codes for a certificate that is not trusted. */
 const UNTRUSTED = new Set([
@@ -74,7 +76,7 @@ export function createHttpClient({ ca, signal }: HttpClientOptions): HttpClient 
 }
 
 function exchange(
-  { method, url, headers, body }: HttpRequest,
+  { method, url, headers, body, limit = BODY_LIMIT_BYTES }: HttpRequest,
   agent: HttpAgent | HttpsAgent,
   signal: AbortSignal,
 ): Promise<HttpResponse> {
@@ -88,7 +90,7 @@ function exchange(
       headers: { ...headers, ...(body && { 'content-length': body.length }) },
     });
     request.on('response', (response) => {
-      readBody(response).then(
+      readBody(response, url, limit).then(
         (bytes) =>
           resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes }),
         reject,
@@ -102,12 +104,15 @@ function exchange(
   });
 }
 
-async function readBody(response: IncomingMessage): Promise<Uint8Array> {
+async function readBody(response: IncomingMessage, url: URL, limit: number): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > BODY_LIMIT_BYTES) throw new Error(`an answer of over ${BODY_LIMIT_BYTES} bytes`);
+    if (size > limit) {
+      const what = `${url.origin} answers ${url.pathname} with more than ${limit} bytes`;
+      throw new SigningError('SERVER_FAILED', what);
+    }
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -115,6 +120,7 @@ async function readBody(response: IncomingMessage): Promise<Uint8Array> {
 
 function failure(url: URL, cause: unknown, signal: AbortSignal): SigningError {
   if (signal.aborted && signal.reason instanceof SigningError) return signal.reason;
+  if (cause instanceof SigningError) return cause;
   const { code, message } = cause as NodeJS.ErrnoException;
   const what = code === undefined ? message : `${message} (${code})`;
   if (code !== undefined && UNTRUSTED.has(code)) {
@@ -123,6 +129,13 @@ function failure(url: URL, cause: unknown, signal: AbortSignal): SigningError {
       ...(code === 'ERR_TLS_CERT_ALTNAME_INVALID' && {
         fix: `Use a host name that the certificate names, or have it issued for ${url.hostname}.`,
       }),
+    });
+  }
+  if (code === 'EPROTO') {
+    const message = `${url.origin} does not speak TLS`;
+    return new SigningError('SERVER_UNREACHABLE', message, {
+      cause,
+      fix: 'Check port and scheme of the URL: what listens there speaks plain http, or nothing we know.',
     });
   }
   return new SigningError('SERVER_UNREACHABLE', `${url.origin} cannot be reached: ${what}`, {

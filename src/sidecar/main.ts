@@ -1,10 +1,10 @@
 /** The signer: one run a build pod. Flags and environment in; receipt, last words, exit code out. */
 import { writeFileSync } from 'node:fs';
-import { SigningError } from '../shared/signing-error.ts';
+import { asSigningError, SigningError } from '../shared/signing-error.ts';
 import { createLog } from './log.ts';
-import { failedReceipt, type Receipt } from './receipt.ts';
+import { failedReceipt, failureOf, type Receipt } from './receipt.ts';
 import { runSigner } from './run.ts';
-import { parseSignerOptions, type SignerOptions } from './signer-options.ts';
+import { parseSignerOptions, readOutputOptions, type OutputOptions } from './signer-options.ts';
 import { terminationMessage } from './termination-message.ts';
 
 const EXIT_FAILED = 1;
@@ -14,46 +14,63 @@ function writeLine(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-async function main(): Promise<number> {
-  let options: SignerOptions;
+async function main(args: readonly string[]): Promise<number> {
+  const outputs = readOutputOptions(args, process.env);
+  let receipt: Receipt;
+  let onFailure: 'fail' | 'warn' | 'usage' = 'usage';
   try {
-    options = parseSignerOptions(process.argv.slice(2), process.env);
+    const options = parseSignerOptions(args, process.env);
+    onFailure = options.onFailure;
+    const log = createLog(outputs.logFormat, writeLine);
+    receipt = await runSigner(options, { now: () => new Date(), log });
+    if (receipt.result === 'failed' && onFailure === 'warn') {
+      log.warn('the build goes on unsigned, since on-failure is warn');
+    }
   } catch (error) {
-    if (!(error instanceof SigningError)) throw error;
-    writeLine(terminationMessage(failedReceipt('report', error), true));
-    return EXIT_USAGE;
+    receipt = failedReceipt('report', asSigningError(error));
   }
-  const { logFormat, onFailure } = options;
-  const log = createLog(logFormat, writeLine);
-  const receipt = await runSigner(options, { now: () => new Date(), log }).catch(
-    (error: unknown): Receipt => failedReceipt('report', unexpected(error)),
-  );
-  const failed = receipt.result === 'failed';
-  const failsBuild = failed && onFailure === 'fail';
-  if (failed && !failsBuild) log.warn('the build goes on unsigned, since on-failure is warn');
-  const lastWords = terminationMessage(receipt, failsBuild);
-  const isWritten = writeOutputs(options, receipt, lastWords);
-  writeLine(logFormat === 'json' ? JSON.stringify(receipt) : summary(receipt));
-  return failsBuild || (!isWritten && onFailure === 'fail') ? EXIT_FAILED : 0;
+  const written = writeOutputs(outputs, receipt, onFailure !== 'warn');
+  if (written.result !== 'failed' || onFailure === 'warn') return 0;
+  return onFailure === 'usage' ? EXIT_USAGE : EXIT_FAILED;
 }
 
-/** Writes receipt and termination message; false, and a line each, when that fails. */
-function writeOutputs(options: SignerOptions, receipt: Receipt, lastWords: string): boolean {
-  const outputs: [string | undefined, string][] = [
-    [options.receiptFile, `${JSON.stringify(receipt)}\n`],
-    [options.terminationLog, lastWords],
-  ];
-  return outputs
-    .map(([file, text]) => {
-      try {
-        if (file !== undefined) writeFileSync(file, text);
-        return true;
-      } catch (error) {
-        writeLine(`${file ?? ''} cannot be written: ${(error as Error).message}`);
-        return false;
-      }
-    })
-    .every(Boolean);
+/**
+ * Writes receipt, termination message and last line, which all say the same: also that one of them
+ * could not be written.
+ */
+function writeOutputs(
+  { receiptFile, terminationLog, logFormat }: OutputOptions,
+  receipt: Receipt,
+  failsBuild: boolean,
+): Receipt {
+  let written = write(receiptFile, (current) => `${JSON.stringify(current)}\n`, receipt);
+  const lastWords = (current: Receipt) =>
+    terminationMessage(current, failsBuild && current.result === 'failed');
+  written = write(terminationLog, lastWords, written);
+  writeLine(logFormat === 'json' ? JSON.stringify(written) : summary(written));
+  return written;
+}
+
+/** Writes one output; the receipt with the failure, if that is what comes of it. */
+function write(
+  file: string | undefined,
+  format: (receipt: Receipt) => string,
+  receipt: Receipt,
+): Receipt {
+  if (file === undefined) return receipt;
+  try {
+    writeFileSync(file, format(receipt));
+    return receipt;
+  } catch (cause) {
+    const { code = 'unknown' } = cause as NodeJS.ErrnoException;
+    const so = receipt.result === 'failed' ? (receipt.code ?? 'failed') : receipt.result;
+    const what = `${file} cannot be written (${code}); the tags: ${so}`;
+    return {
+      ...receipt,
+      result: 'failed',
+      ...failureOf(new SigningError('OUTPUT_UNWRITABLE', what)),
+    };
+  }
 }
 
 function summary(receipt: Receipt): string {
@@ -64,13 +81,8 @@ function summary(receipt: Receipt): string {
   return `${receipt.result === 'signed' ? 'signed' : 'already signed'}: ${tags.join(', ')}`;
 }
 
-/** A mistake of ours; its message may hold anything, so only its name and place are told. */
-function unexpected(error: unknown): SigningError {
-  const { name, stack = '' } = error as Error;
-  const place = /\n\s+at (.*)/.exec(stack)?.[1] ?? 'unknown place';
-  return new SigningError('INTERNAL', `${name} at ${place}`, { cause: error });
-}
-
-void main().then((code) => {
+// Who reads the log may be gone, or its disk full: the other outputs are still to be written.
+process.stdout.on('error', () => undefined);
+void main(process.argv.slice(2)).then((code) => {
   process.exitCode = code;
 });

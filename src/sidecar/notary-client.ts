@@ -12,11 +12,14 @@ import { fetchToken } from './token-client.ts';
 
 /** One repository at a Notary server. */
 export interface NotaryClient {
+  readonly url: NotaryUrl;
   /**
    * A role's file: the current one, or the one with this SHA-256 (hex). Undefined where the server
    * has none.
+   *
+   * @param limit bytes; what is longer is an error
    */
-  fetchRole(role: RoleName, sha256?: string): Promise<Uint8Array | undefined>;
+  fetchRole(role: RoleName, sha256?: string, limit?: number): Promise<Uint8Array | undefined>;
   /** Posts all files at once: the server takes all or none. */
   publish(publication: Publication): Promise<void>;
 }
@@ -27,6 +30,9 @@ export interface NotaryClientOptions {
   readonly gun: Gun;
   readonly credentials: Credentials | undefined;
 }
+
+/** Of files that are fetched by name: root and timestamp are small. */
+const CURRENT_LIMIT_BYTES = 1024 * 1024;
 
 /** Methods throw SigningError: SERVER_*, CREDENTIALS_*, PUSH_DENIED, PUBLISH_*, NOT_A_NOTARY_SERVER. */
 export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
@@ -48,18 +54,21 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
   };
 
   return {
-    async fetchRole(role, sha256) {
+    url,
+
+    async fetchRole(role, sha256, limit = CURRENT_LIMIT_BYTES) {
       const file = sha256 === undefined ? `${role}.json` : `${role}.${sha256}.json`;
       const answer = await send({
         method: 'GET',
         url: new URL(base + file),
         headers: { 'cache-control': 'no-cache' },
+        limit,
       });
       if (answer.status === 200) return answer.body;
       if (answer.status === 404 && serverAnswer(answer)?.code === 'METADATA_NOT_FOUND') {
         return undefined;
       }
-      throw fetchFailure(url, file, answer);
+      throw fetchFailure(options, file, answer);
     },
 
     async publish(publication) {
@@ -71,12 +80,7 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
         body: multipart(publication, boundary),
       });
       if (answer.status === 200) return;
-      if (answer.status === 401 && !credentials) {
-        throw new SigningError(
-          'CREDENTIALS_MISSING',
-          `${server} lets us read ${gun}, wants credentials to publish, and none are for that host`,
-        );
-      }
+      if (answer.status === 401 && !credentials) throw missingCredentials(url, `publish ${gun}`);
       throw publishFailure(url, gun, answer);
     },
   };
@@ -106,20 +110,31 @@ function multipart(publication: Publication, boundary: string): Uint8Array {
   return Buffer.concat([...parts, Buffer.from(`--${boundary}--\r\n`)]);
 }
 
-function fetchFailure(url: NotaryUrl, file: string, answer: HttpResponse): SigningError {
+function missingCredentials(url: NotaryUrl, purpose: string): SigningError {
+  const host = serverHost(url);
+  return new SigningError(
+    'CREDENTIALS_MISSING',
+    `${url} wants credentials to ${purpose}, and none are for ${host}`,
+  );
+}
+
+function fetchFailure(
+  { url, gun, credentials }: NotaryClientOptions,
+  file: string,
+  answer: HttpResponse,
+): SigningError {
   const { status } = answer;
-  if (status === 401) {
-    return new SigningError(
-      'CREDENTIALS_REFUSED',
-      `${url} does not let us read ${file} (HTTP 401)`,
-    );
-  }
-  if (status >= 500) {
-    return new SigningError('SERVER_FAILED', `${url} answered HTTP ${status} to GET ${file}`);
+  if (status === 401 && !credentials) return missingCredentials(url, `read ${gun}`);
+  const said = serverAnswer(answer);
+  const what = `${url} answered HTTP ${status} to GET ${file}${said ? ` (${said.text})` : ''}`;
+  if (status === 401) return new SigningError('CREDENTIALS_REFUSED', what);
+  if (status >= 500 || status === 403 || status === 429) {
+    return new SigningError('SERVER_FAILED', what);
   }
   const location = answer.headers.location;
   return new SigningError(
     'NOT_A_NOTARY_SERVER',
-    `${url} answered HTTP ${status} to GET ${file}${location ? ` and points to ${location}` : ''}`,
+    `${what}${location === undefined ? '' : `, and points to ${location}`}`,
+    status === 400 && url.startsWith('http:') ? { fix: 'Use https in the Notary URL.' } : {},
   );
 }

@@ -1,6 +1,5 @@
 import type { Gun } from '../shared/image-reference.ts';
 import { SigningError } from '../shared/signing-error.ts';
-import type { KeyId } from '../shared/tuf/key.ts';
 import {
   ROOT,
   SNAPSHOT,
@@ -9,63 +8,61 @@ import {
   type FileMeta,
   type RoleName,
 } from '../shared/tuf/metadata.ts';
-import { parseSnapshot, parseTargets, parseTimestamp } from '../shared/tuf/parse.ts';
-import { chooseRoles } from '../shared/tuf/role-choice.ts';
+import { parseSnapshot, parseTimestamp } from '../shared/tuf/parse.ts';
 import {
   verifyRepository,
   type TrustExpectations,
   type TrustRepository,
 } from '../shared/tuf/verify.ts';
+import type { NotaryUrl } from '../shared/notary-url.ts';
 import type { NotaryClient } from './notary-client.ts';
 
-/** Whose delegations are to be loaded: those that sign these tags with these keys. */
-export interface LoadInterest {
-  readonly tags: readonly string[];
-  /** Canonical ids. */
-  readonly keyIds: readonly KeyId[];
-}
+/** Names that Notary itself lets a delegation have; others would be paths of something else. */
+const DELEGATION = /^targets(?:\/[-a-z0-9_]+)+$/;
+/** A server may not send more of a file than it has, nor make us hold more than the pod allows. */
+const SMALLEST_LIMIT_BYTES = 64 * 1024;
+const LARGEST_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /**
- * Fetches a repository and verifies it. Files are peeked into on the way to learn which to fetch
- * next; nothing of that is believed before the whole is verified.
+ * Fetches a repository and verifies it. Timestamp and snapshot are peeked into to learn what to
+ * fetch next; nothing is believed before the whole is verified.
  *
- * @throws SigningError REPOSITORY_NOT_INITIALISED, METADATA_*, ROOT_*, KEY_NOT_IN_ROLE, SERVER_*
+ * @throws SigningError REPOSITORY_NOT_INITIALISED, NOT_A_NOTARY_SERVER, METADATA_*, ROOT_*, SERVER_*,
+ * CREDENTIALS_*
  */
 export async function loadRepository(
   client: NotaryClient,
   expected: TrustExpectations,
-  { tags, keyIds }: LoadInterest,
 ): Promise<TrustRepository> {
   const root = await client.fetchRole(ROOT);
-  if (!root) throw notInitialised(expected.gun);
+  if (!root) throw notInitialised(expected.gun, client.url);
+  if (!isMetadata(root)) {
+    throw new SigningError('NOT_A_NOTARY_SERVER', `${client.url} answers with something else`);
+  }
   const timestamp = await required(client, TIMESTAMP);
   const { snapshot: meta } = parseTimestamp(TIMESTAMP, timestamp).content;
   const snapshot = await required(client, SNAPSHOT, meta);
-  const listed = parseSnapshot(SNAPSHOT, snapshot).content.meta;
-  const targets = await required(client, TARGETS, listed.get(TARGETS));
-
-  const files = new Map([
-    [ROOT, root],
-    [TIMESTAMP, timestamp],
-    [SNAPSHOT, snapshot],
-    [TARGETS, targets],
-  ]);
-  // Verified before its keys are compared with ours: of a root for another name, say that.
-  const trusted = verifyRepository(files, expected);
-  const chosen = chooseRoles(
-    trusted.root.content,
-    parseTargets(TARGETS, targets).content,
-    tags,
-    keyIds,
+  const listed = [...parseSnapshot(SNAPSHOT, snapshot).content.meta].filter(
+    ([role]) => role === TARGETS || DELEGATION.test(role),
   );
-  const delegations = chosen.filter(({ name }) => name !== TARGETS && listed.has(name));
-  if (delegations.length === 0) return trusted;
-  await Promise.all(
-    delegations.map(async ({ name }) => {
-      files.set(name, await required(client, name, listed.get(name)));
-    }),
+  const targets = await Promise.all(
+    listed.map(async ([role, meta]): Promise<[RoleName, Uint8Array]> => [
+      role,
+      await required(client, role, meta),
+    ]),
   );
+  const files = new Map([[ROOT, root], [TIMESTAMP, timestamp], [SNAPSHOT, snapshot], ...targets]);
   return verifyRepository(files, expected);
+}
+
+/** Whether it is a signed file at all, and not the page of some other server. */
+function isMetadata(bytes: Uint8Array): boolean {
+  try {
+    const file: unknown = JSON.parse(Buffer.from(bytes).toString());
+    return typeof file === 'object' && file !== null && 'signed' in file && 'signatures' in file;
+  } catch {
+    return false;
+  }
 }
 
 async function required(
@@ -75,7 +72,8 @@ async function required(
 ): Promise<Uint8Array> {
   const sha256 = meta?.hashes.get('sha256');
   const hex = sha256 === undefined ? undefined : Buffer.from(sha256, 'base64').toString('hex');
-  const bytes = await client.fetchRole(role, hex);
+  const limit = meta && Math.min(Math.max(meta.length, SMALLEST_LIMIT_BYTES), LARGEST_LIMIT_BYTES);
+  const bytes = await client.fetchRole(role, hex, limit);
   if (bytes) return bytes;
   throw new SigningError(
     'METADATA_INCONSISTENT',
@@ -83,10 +81,12 @@ async function required(
   );
 }
 
-function notInitialised(gun: Gun): SigningError {
-  return new SigningError('REPOSITORY_NOT_INITIALISED', `there is no trust data for ${gun}`, {
+function notInitialised(gun: Gun, url: NotaryUrl): SigningError {
+  const notary = `notary -s ${url}`;
+  return new SigningError('REPOSITORY_NOT_INITIALISED', `${url} has no trust data for ${gun}`, {
     fix:
-      `Run once, with a root key that you keep: notary init ${gun} && ` +
-      `notary key rotate ${gun} snapshot -r && notary publish ${gun}. A build never does that.`,
+      `Run once, with a root key that you keep: ${notary} init ${gun} && ` +
+      `${notary} key rotate ${gun} snapshot -r && ${notary} publish ${gun} ` +
+      '(with --tlscacert for a CA of your own). A build never does that.',
   });
 }

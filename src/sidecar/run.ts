@@ -10,10 +10,10 @@ import {
   readCaFile,
   readCredentials,
   readSigningSecret,
-  readText,
   type Credentials,
 } from './secret-directory.ts';
 import { signRepository } from './sign-repository.ts';
+import { readText } from './text-file.ts';
 import { signingKey } from './signer.ts';
 import type { SignerOptions } from './signer-options.ts';
 import { openKeys } from './signing-key.ts';

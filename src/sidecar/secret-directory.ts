@@ -1,9 +1,10 @@
 import { X509Certificate } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CA_FILE } from '../shared/names.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import type { KeyFile } from './signing-key.ts';
+import { readText, unreadable } from './text-file.ts';
 
 /** What a mounted signing Secret holds. */
 export interface SigningSecret {
@@ -73,32 +74,18 @@ export async function readCredentials(host: string, directory: string): Promise<
   const [username, password] = await Promise.all(
     ['username', 'password'].map((name) => readText(join(directory, name))),
   );
-  if (!username || password === undefined) {
+  if (!username?.trim() || password === undefined) {
     throw new SigningError(
       'CREDENTIALS_INVALID',
       `the credentials for ${host} in ${directory} lack ${username ? 'password' : 'username'}`,
     );
   }
-  return { host, username, password };
+  // A Secret made from files ends its values with a newline, which is never meant.
+  return { host, username: withoutNewline(username), password: withoutNewline(password) };
 }
 
-/**
- * The text of a file; undefined when there is none.
- *
- * @throws SigningError FILE_UNREADABLE
- */
-export async function readText(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw unreadable(file, cause);
-  }
-}
-
-function unreadable(file: string, cause: unknown): SigningError {
-  const { code = 'unknown' } = cause as NodeJS.ErrnoException;
-  return new SigningError('FILE_UNREADABLE', `${file} cannot be read (${code})`, { cause });
+function withoutNewline(text: string): string {
+  return text.replace(/\r?\n$/, '');
 }
 
 /** One broken certificate would break every TLS connection, with OpenSSL's words for it. */

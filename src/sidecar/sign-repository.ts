@@ -1,13 +1,16 @@
-import { SigningError } from '../shared/signing-error.ts';
+import type { SignerErrorCode } from '../shared/error-code.ts';
 import { isPlainHttp, type NotaryUrl } from '../shared/notary-url.ts';
-import { TARGETS } from '../shared/tuf/metadata.ts';
+import { asSigningError, SigningError } from '../shared/signing-error.ts';
 import {
   editRoles,
+  fileOf,
   names,
   signEdits,
+  type Publication,
   type RoleEdit,
   type SigningKey,
 } from '../shared/tuf/publication.ts';
+import { whoMisses } from '../shared/tuf/reader.ts';
 import { chooseRoles, type ChosenRole } from '../shared/tuf/role-choice.ts';
 import type { TrustRepository } from '../shared/tuf/verify.ts';
 import type { Log } from './log.ts';
@@ -28,7 +31,7 @@ export interface SigningContext {
 
 /**
  * Signs the targets of one repository: load and verify, edit, publish once, read back. Never throws
- * a SigningError: what went wrong stands in the receipt, and other repositories go on.
+ * because of what it met: that stands in the receipt, and other repositories go on.
  */
 export async function signRepository(
   plan: RepositoryPlan,
@@ -38,7 +41,6 @@ export async function signRepository(
   try {
     return await loadEditPublish(plan, context, progress);
   } catch (error) {
-    if (!(error instanceof SigningError)) throw error;
     return {
       gun: plan.gun,
       server: context.url,
@@ -47,7 +49,7 @@ export async function signRepository(
       rootKeyIds: [],
       targets: plan.targets,
       attempts: progress.attempts,
-      ...failureOf(error),
+      ...failureOf(asSigningError(error)),
     };
   }
 }
@@ -60,107 +62,116 @@ async function loadEditPublish(
   const { client, keys, url, log, now } = context;
   const { gun, targets } = plan;
   if (isPlainHttp(url)) log.warn(`${url} is plain http: what it serves can be changed on the way`);
-  const interest = {
-    tags: targets.map(({ tag }) => tag),
-    keyIds: keys.map(({ canonicalId }) => canonicalId),
-  };
   const load = (rootPins: readonly string[]) =>
-    loadRepository(client, { gun, rootPins, now: now() }, interest);
+    loadRepository(client, { gun, rootPins, now: now() });
 
   const loaded = await load(context.rootPins);
   log.step(`${gun} at ${url}: ${describeTrust(loaded, context.rootPins)}`);
-  const roles = chosenRoles(loaded, interest);
+  for (const reason of loaded.rejected.values()) log.warn(`passed over: ${reason.message}`);
+  const tags = targets.map(({ tag }) => tag);
+  const held = keys.map(({ canonicalId }) => canonicalId);
+  const roles = chooseRoles(loaded.root.content, loaded.targets.content, tags, held);
   const edits = editRoles(loaded, roles, targets, now());
-  const receipt = { gun, server: url, rootKeyIds: loaded.rootKeyIds, targets };
-  if (edits.length === 0) {
-    log.step(`${gun}: ${interest.tags.join(', ')} already signed, nothing to publish`);
+  const describe = (repository: TrustRepository) => {
+    for (const target of targets) for (const who of whoMisses(repository, target)) log.warn(who);
     return {
-      ...receipt,
-      result: 'already-signed',
-      roles: describeRoles(loaded, roles),
-      attempts: 0,
+      rootKeyIds: loaded.rootKeyIds,
+      roles: describeRoles(repository, roles),
+      targets,
+      attempts: progress.attempts,
     };
+  };
+  if (edits.length === 0) {
+    log.step(`${gun}: ${tags.join(', ')} already signed, nothing to publish`);
+    return { gun, server: url, result: 'already-signed', ...describe(loaded) };
   }
 
   const publication = await signEdits(edits, keys);
   progress.attempts++;
-  await client.publish(publication);
-  log.step(
-    `${gun}: published ${interest.tags.join(', ')} in ${[...publication.keys()].join(', ')}`,
+  // The root seen first is the one to read back under: no other may step in between.
+  const current = await publish(client, publication, async () =>
+    readBack(edits, plan, url, await load(loaded.rootKeyIds)),
   );
-
-  const current = await readBack(edits, plan, url, () =>
-    // The root seen first is the one to read back under: no other may step in between.
-    load(loaded.rootKeyIds),
-  );
+  log.step(`${gun}: published ${tags.join(', ')} in ${[...publication.keys()].join(', ')}`);
   log.step(`${gun}: read back and verified`);
-  return {
-    ...receipt,
-    result: 'signed',
-    roles: describeRoles(current, roles),
-    attempts: progress.attempts,
-  };
+  return { gun, server: url, result: 'signed', ...describe(current) };
+}
+
+/** Errors after which nobody knows whether the server took a publish. */
+const UNKNOWN_OUTCOME: readonly SignerErrorCode[] = ['SERVER_UNREACHABLE', 'DEADLINE_EXCEEDED'];
+
+/**
+ * Publishes, and believes what can be read back, and nothing else: neither a 200, nor a connection
+ * that broke when the server may have had it all.
+ *
+ * @throws SigningError READ_BACK_FAILED when the metadata is, or may be, out and unconfirmed; what
+ * the server refused it with
+ */
+async function publish(
+  client: NotaryClient,
+  publication: Publication,
+  readBack: () => Promise<TrustRepository>,
+): Promise<TrustRepository> {
+  const broken = await client.publish(publication).catch((error: unknown) => {
+    if (error instanceof SigningError && UNKNOWN_OUTCOME.includes(error.code)) return error;
+    throw error;
+  });
+  return readBack().catch((error: unknown) => {
+    const cause = asSigningError(error);
+    const outcome = broken
+      ? `it is not known whether ${client.url} took the metadata (${broken.message})`
+      : `${client.url} took the metadata`;
+    throw new SigningError(
+      'READ_BACK_FAILED',
+      `${outcome}, and reading it back failed: ${cause.message}`,
+      { cause },
+    );
+  });
 }
 
 /**
- * What the server serves after a publish: the versions that we posted or later ones, with our
- * targets in them.
- *
- * @throws SigningError READ_BACK_FAILED, whatever the reason: the metadata is out, unconfirmed
+ * The repository as it is served after a publish, if it has the versions that we posted or later
+ * ones, with our targets in them.
  */
-async function readBack(
+function readBack(
   edits: readonly RoleEdit[],
   { gun, targets }: RepositoryPlan,
   url: NotaryUrl,
-  load: () => Promise<TrustRepository>,
-): Promise<TrustRepository> {
-  const current = await load().catch((cause: unknown) => {
-    if (!(cause instanceof SigningError)) throw cause;
-    const why = `${url} took the metadata of ${gun}, and reading it back failed`;
-    throw new SigningError('READ_BACK_FAILED', `${why} (${cause.code}): ${cause.message}`, {
-      cause,
-    });
-  });
+  current: TrustRepository,
+): TrustRepository {
   for (const { role, targets: edited } of edits) {
-    const served = current.targets.get(role.name)?.content;
+    const served = fileOf(current, role.name)?.content;
     const wanted = targets.filter(({ tag }) => role.tags.includes(tag));
     const isServed = wanted.every((target) => names(served, target));
     if (!served || served.version < edited.version || !isServed) {
       const posted = `${role.name} version ${edited.version} of ${gun}`;
-      throw new SigningError('READ_BACK_FAILED', `${url} took ${posted}, and serves another`);
+      const version = served ? `version ${served.version}` : 'none';
+      throw new SigningError('READ_BACK_FAILED', `we posted ${posted}; ${url} serves ${version}`);
     }
   }
   return current;
 }
 
-function chosenRoles(
-  { root, targets }: TrustRepository,
-  { tags, keyIds }: Parameters<typeof loadRepository>[2],
-): readonly ChosenRole[] {
-  const content = targets.get(TARGETS)?.content;
-  if (!content) throw new SigningError('INTERNAL', 'a verified repository has no targets');
-  return chooseRoles(root.content, content, tags, keyIds);
-}
-
 function describeTrust(
-  { root, snapshot, targets, rootKeyIds }: TrustRepository,
+  { root, snapshot, targets, delegations, rootKeyIds }: TrustRepository,
   pins: readonly string[],
 ): string {
   const versions = [
     `root ${root.content.version}`,
     `snapshot ${snapshot.content.version}`,
-    ...[...targets].map(([role, { content }]) => `${role} ${content.version}`),
+    `targets ${targets.content.version}`,
+    ...[...delegations].map(([role, { content }]) => `${role} ${content.version}`),
   ];
   const trust = pins.length > 0 ? 'pinned' : 'not pinned: trusted on first use';
   return `${versions.join(', ')}; root key ${rootKeyIds.join(', ')} (${trust})`;
 }
 
 function describeRoles(
-  { targets }: TrustRepository,
+  repository: TrustRepository,
   roles: readonly ChosenRole[],
 ): readonly SignedRole[] {
   return roles.flatMap(({ name, keyIds }) => {
-    const file = targets.get(name);
+    const file = fileOf(repository, name);
     if (!file) return [];
     const { version, expires } = file.content;
     return { name, version, expires, keyId: [...keyIds.values()].join(',') };

@@ -10,13 +10,33 @@ import { SigningError } from '../shared/signing-error.ts';
 
 /** All that one run of the signer is told. */
 export interface SignerOptions extends SignerSettings {
-  readonly receiptFile?: string;
   /** Seconds for all work. */
   readonly deadline: number;
+}
+
+/** Where a run tells what became of it. */
+export interface OutputOptions {
+  readonly terminationLog: string | undefined;
+  readonly receiptFile: string | undefined;
   readonly logFormat: 'text' | 'json';
 }
 
-const DEFAULT_DEADLINE_SECONDS = 300;
+/** The outputs, as far as they can be told from a command line that may be wrong elsewhere. */
+export function readOutputOptions(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): OutputOptions {
+  const { values } = readFlags(SIGNER_FLAGS, args, environment);
+  return {
+    terminationLog: values['termination-log'].at(-1),
+    receiptFile: values.receipt.at(-1),
+    logFormat: values['log-format'].at(-1) === 'json' ? 'json' : 'text',
+  };
+}
+
+const DEFAULT_DEADLINE_SECONDS = '300';
+/** A day; timers of over 24 days would fire at once. */
+const LONGEST_DEADLINE_SECONDS = 86_400;
 
 /**
  * Parses command line and environment.
@@ -53,9 +73,10 @@ export function parseSignerOptions(
   if (onFailure !== 'fail' && onFailure !== 'warn') {
     problems.push(`--on-failure is fail or warn, not ${onFailure}`);
   }
-  const deadline = Number(one('deadline') ?? DEFAULT_DEADLINE_SECONDS);
-  if (!Number.isFinite(deadline) || deadline <= 0) {
-    problems.push('--deadline is a number of seconds');
+  const seconds = one('deadline') ?? DEFAULT_DEADLINE_SECONDS;
+  const deadline = Number(seconds);
+  if (!/^\d+(?:\.\d+)?$/.test(seconds) || deadline <= 0 || deadline > LONGEST_DEADLINE_SECONDS) {
+    problems.push(`--deadline is a number of seconds up to ${LONGEST_DEADLINE_SECONDS}`);
   }
   const logFormat = one('log-format') ?? 'text';
   if (logFormat !== 'text' && logFormat !== 'json') {
@@ -63,8 +84,6 @@ export function parseSignerOptions(
   }
   if (problems.length > 0) throw new SigningError('OPTIONS_INVALID', problems.join('; '));
 
-  const terminationLog = one('termination-log');
-  const receiptFile = one('receipt');
   return {
     source: report === undefined ? { tags } : { report },
     notaryUrl: url as NotaryUrl,
@@ -75,9 +94,6 @@ export function parseSignerOptions(
     allowedTags: flags.values['allow-tag'],
     onFailure: onFailure as OnFailure,
     deadline,
-    logFormat: logFormat as SignerOptions['logFormat'],
-    ...(terminationLog !== undefined && { terminationLog }),
-    ...(receiptFile !== undefined && { receiptFile }),
   };
 }
 

@@ -67,7 +67,7 @@ function shortFailure({ message, fix, ...receipt }: Receipt): object {
   };
 }
 
-/** At most so many bytes of UTF-8, no character halved. */
+/** At most so many bytes of UTF-8, no character halved. What needs escaping is one line already. */
 function cut(text: string, bytes: number): string {
   if (Buffer.byteLength(text) <= bytes) return text;
   const head = Buffer.from(text).subarray(0, bytes - Buffer.byteLength('…'));

@@ -61,7 +61,7 @@ export function signingParts(
       mountPath: `${MOUNT.credentials}/${i}`,
     })),
   ];
-  const args = formatSignerFlags({
+  const settings = {
     source: hasReport ? { report: REPORT_FILE } : { tags },
     notaryUrl: config.url,
     keyDirectory: MOUNT.key,
@@ -73,8 +73,7 @@ export function signingParts(
     })),
     allowedTags: tags,
     onFailure: config.onFailure,
-    terminationLog: TERMINATION_LOG,
-  });
+  };
   // Without an fsGroup the files belong to root, and our user is neither root nor in its group.
   const defaultMode =
     pod.spec.securityContext?.fsGroup === undefined ? WORLD_READABLE : GROUP_READABLE;
@@ -84,7 +83,7 @@ export function signingParts(
       image: placement.image,
       imagePullPolicy: 'IfNotPresent',
       command: [...SIGNER_COMMAND],
-      args,
+      args: formatSignerFlags(settings, TERMINATION_LOG),
       resources: resourcesLike(step, placement),
       volumeMounts: [
         ...(hasReport

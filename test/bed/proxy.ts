@@ -10,7 +10,7 @@ import { atExit } from './cleanup.ts';
 
 /** What becomes of a request. */
 export type ProxyAction =
-  | { readonly kind: 'forward'; readonly path?: string }
+  | { readonly kind: 'forward'; readonly path?: string; readonly loses?: 'answer' }
   | {
       readonly kind: 'answer';
       readonly status: number;
@@ -95,6 +95,10 @@ function act(
         url,
         { method, ca, headers: { ...headers, host: url.host } },
         (answer) => {
+          if (action.loses) {
+            answer.resume().on('end', () => incoming.socket.destroy());
+            return;
+          }
           outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
           answer.pipe(outgoing);
         },

@@ -19,7 +19,7 @@ t.test('image references', (t) => {
       ['docker.io/team/app', 'docker.io/team/app', 'latest'],
       ['index.docker.io/alpine:3', 'docker.io/library/alpine', '3'],
       ['index.docker.io/team/app:v1', 'docker.io/team/app', 'v1'],
-      ['registry-1.docker.io/team/app:v1', 'docker.io/team/app', 'v1'],
+      ['registry-1.docker.io/team/app:v1', 'registry-1.docker.io/team/app', 'v1'],
       ['docker.io:443/team/app', 'docker.io:443/team/app', 'latest'],
       ['my.docker.io/app', 'my.docker.io/app', 'latest'],
       ['registry.example.test/app', 'registry.example.test/app', 'latest'],

@@ -86,7 +86,7 @@ t.test('each failure has its code and fix, and nothing is published', async (t) 
       },
       'a repository that is not initialised': {
         code: 'REPOSITORY_NOT_INITIALISED',
-        says: /notary init registry\.example\.test\/demo\/unknown/,
+        says: /notary -s https:\S+ init registry\.example\.test\/demo\/unknown && notary -s/,
         options: { report: reportToml(['registry.example.test/demo/unknown:1'], SHA256, 7) },
       },
     };

@@ -8,7 +8,7 @@ import {
   SIGNER_FLAGS,
   type SignerSettings,
 } from '../../src/shared/signer-flags.ts';
-import { parseSignerOptions } from '../../src/sidecar/signer-options.ts';
+import { parseSignerOptions, readOutputOptions } from '../../src/sidecar/signer-options.ts';
 
 t.test('signer options', (t) => {
   const needed = ['--report=/r', '--notary-url=https://n.test', '--key-dir=/k'];
@@ -24,6 +24,10 @@ t.test('signer options', (t) => {
       allowedTags: [],
       onFailure: 'fail',
       deadline: 300,
+    });
+    t.same(readOutputOptions(needed, {}), {
+      terminationLog: undefined,
+      receiptFile: undefined,
       logFormat: 'text',
     });
     t.end();
@@ -53,21 +57,19 @@ t.test('signer options', (t) => {
       notaryCredentials: [{ host: 'n.test:4443', directory: '/d=e' }],
       allowedTags: ['h.test/a:1'],
       onFailure: 'warn',
-      terminationLog: '/t',
-      receiptFile: '/rc',
       deadline: 1.5,
-      logFormat: 'json',
     };
+    const outputs = { terminationLog: '/t', receiptFile: '/rc', logFormat: 'json' };
     const args = Object.entries(values).map(([name, value]) => `--${name}=${value}`);
     t.same(parseSignerOptions(args, {}), expected);
+    t.same(readOutputOptions([...args, '--unknown=x'], {}), outputs);
     const environment = Object.entries(values).map(([name, value]) => [
       environmentName(name),
       value,
     ]);
-    t.same(
-      parseSignerOptions([], Object.fromEntries(environment) as Record<string, string>),
-      expected,
-    );
+    const variables = Object.fromEntries(environment) as Record<string, string>;
+    t.same(parseSignerOptions([], variables), expected);
+    t.same(readOutputOptions([], variables), outputs);
     t.end();
   });
 
@@ -83,10 +85,11 @@ t.test('signer options', (t) => {
       ],
       [[...needed, '--on-failure=ignore'], '--on-failure is fail or warn, not ignore'],
       [[...needed, '--log-format=xml'], '--log-format is text or json, not xml'],
-      [[...needed, '--deadline=soon'], '--deadline is a number of seconds'],
-      [[...needed, '--deadline=0'], '--deadline is a number of seconds'],
-      [[...needed, '--deadline=-1'], '--deadline is a number of seconds'],
-      [[...needed, '--deadline=Infinity'], '--deadline is a number of seconds'],
+      [[...needed, '--deadline=soon'], '--deadline is a number of seconds up to 86400'],
+      [[...needed, '--deadline=0'], '--deadline is a number of seconds up to 86400'],
+      [[...needed, '--deadline=-1'], '--deadline is a number of seconds up to 86400'],
+      [[...needed, '--deadline=3000000'], '--deadline is a number of seconds up to 86400'],
+      [[...needed, '--deadline=Infinity'], '--deadline is a number of seconds up to 86400'],
       [[...needed, '--notary-credentials=n.test'], '--notary-credentials is HOST=DIR, not n.test'],
       [[...needed, '--notary-credentials==/d'], '--notary-credentials is HOST=DIR, not =/d'],
       [
@@ -96,7 +99,7 @@ t.test('signer options', (t) => {
       [[...needed, '--root-pins=a'], 'unknown flag --root-pins; did you mean --root-pin?'],
       [
         ['--deadline=x', '--log-format=y'],
-        '--report is missing; --notary-url is missing; --key-dir is missing; --deadline is a number of seconds; --log-format is text or json, not y',
+        '--report is missing; --notary-url is missing; --key-dir is missing; --deadline is a number of seconds up to 86400; --log-format is text or json, not y',
       ],
     ];
     for (const [args, message] of cases) {
@@ -141,7 +144,6 @@ t.test('signer options', (t) => {
         ),
         allowedTags: values,
         onFailure: fc.constantFrom('fail' as const, 'warn' as const),
-        terminationLog: value,
       },
       {
         requiredKeys: [
@@ -159,8 +161,9 @@ t.test('signer options', (t) => {
     );
     fc.assert(
       fc.property(settings, (settings) => {
-        const options = parseSignerOptions(formatSignerFlags(settings), {});
-        assert.deepEqual(options, { ...settings, deadline: 300, logFormat: 'text' });
+        const args = formatSignerFlags(settings, '/dev/termination-log');
+        assert.deepEqual(parseSignerOptions(args, {}), { ...settings, deadline: 300 });
+        assert.equal(readOutputOptions(args, {}).terminationLog, '/dev/termination-log');
       }),
       { numRuns: 300 },
     );

@@ -8,6 +8,7 @@ import {
   type RoleName,
   type Targets,
 } from '../../src/shared/tuf/metadata.ts';
+import { fileOf } from '../../src/shared/tuf/publication.ts';
 import { verifyRepository, type TrustRepository } from '../../src/shared/tuf/verify.ts';
 import {
   buildRepository,
@@ -34,9 +35,21 @@ export function verifyBuilt(repository: BuiltRepository, expected: Expected = {}
 
 /** A verified file of targets or a delegation. */
 export function roleFile(repository: TrustRepository, role: RoleName): MetadataFile<Targets> {
-  const file = repository.targets.get(role);
+  const file = fileOf(repository, role);
   if (!file) throw new Error(`${role} was not loaded`);
   return file;
+}
+
+/** The roles that a reader accepts, `targets` first. */
+export function acceptedRoles({ delegations }: TrustRepository): RoleName[] {
+  return [TARGETS, ...delegations.keys()];
+}
+
+/** Verifies a built repository of which a reader must pass over nothing. */
+export function verifyWhole(repository: BuiltRepository, expected: Expected = {}): TrustRepository {
+  const verified = verifyBuilt(repository, expected);
+  for (const reason of verified.rejected.values()) throw reason;
+  return verified;
 }
 
 /** The verified top-level targets. */
@@ -67,7 +80,7 @@ export interface Refusal {
 /** Checks that each is refused as it says: two assertions each. */
 export function checkRefused(t: Test, refusals: readonly Refusal[]): void {
   for (const { what, options, expected, code, message } of refusals) {
-    const error = failure(() => verifyBuilt(buildRepository(options), expected));
+    const error = failure(() => verifyWhole(buildRepository(options), expected));
     t.equal(error.code, code, what);
     t.match(error.message, message, what);
   }

@@ -7,7 +7,10 @@
 export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** A value has no canonical form: a fraction, or a number beyond 2^53. */
+/** Nothing of Notary's nests deeper than a few levels; what people put into `custom` may. */
+const DEEPEST = 100;
+
+/** A value has no canonical form: a fraction, a number beyond 2^53, or too deep a nesting. */
 export class NotCanonicalError extends Error {
   override readonly name = 'NotCanonicalError';
 }
@@ -16,17 +19,22 @@ export class NotCanonicalError extends Error {
  * The canonical form of a value: keys sorted by their UTF-8 bytes, no whitespace, `"` and `\` alone
  * escaped, integers alone as numbers.
  *
- * @throws NotCanonicalError when a number is a fraction or too large
+ * @throws NotCanonicalError when a number is a fraction or too large, or the nesting too deep
  */
 export function canonicalJson(value: Json): string {
+  return canonicalAt(value, 0);
+}
+
+function canonicalAt(value: Json, depth: number): string {
+  if (depth > DEEPEST) throw new NotCanonicalError(`it nests deeper than ${DEEPEST} levels`);
   if (value === null || typeof value === 'boolean') return String(value);
   if (typeof value === 'number') return canonicalNumber(value);
   if (typeof value === 'string') return canonicalString(value);
-  if (isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (isArray(value)) return `[${value.map((item) => canonicalAt(item, depth + 1)).join(',')}]`;
   const members = Object.entries(value).sort(([a], [b]) =>
     Buffer.compare(Buffer.from(a), Buffer.from(b)),
   );
-  return `{${members.map(([key, item]) => `${canonicalString(key)}:${canonicalJson(item)}`).join(',')}}`;
+  return `{${members.map(([key, item]) => `${canonicalString(key)}:${canonicalAt(item, depth + 1)}`).join(',')}}`;
 }
 
 /**

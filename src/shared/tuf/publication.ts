@@ -2,7 +2,14 @@ import { SigningError } from '../signing-error.ts';
 import { emitFile, emitTargets, formatExpires } from './emit.ts';
 import { verifySignature, type KeyId, type PublicKey, type SignatureMethod } from './key.ts';
 import { parseTargets } from './parse.ts';
-import type { FileMeta, RoleName, Signature, Targets } from './metadata.ts';
+import {
+  TARGETS,
+  type FileMeta,
+  type MetadataFile,
+  type RoleName,
+  type Signature,
+  type Targets,
+} from './metadata.ts';
 import type { ChosenRole } from './role-choice.ts';
 import type { TrustRepository } from './verify.ts';
 
@@ -45,7 +52,8 @@ const LIFETIME_MS = 3 * 365 * 24 * 60 * 60 * 1000;
  * The changes that put the targets into the chosen roles: one new version of each role, or none
  * where it names the same manifests already.
  *
- * @throws SigningError METADATA_UNKNOWN_MEMBER when signing a role again would lose something
+ * @throws SigningError METADATA_UNKNOWN_MEMBER when signing a role again would lose something;
+ * METADATA_INVALID, METADATA_EXPIRED when readers pass over what the role holds
  */
 export function editRoles(
   repository: TrustRepository,
@@ -54,10 +62,7 @@ export function editRoles(
   now: Date,
 ): readonly RoleEdit[] {
   return roles.flatMap((role) => {
-    const file = repository.targets.get(role.name);
-    if (!file && repository.snapshot.content.meta.has(role.name)) {
-      throw new SigningError('INTERNAL', `${role.name}.json was to be signed and never loaded`);
-    }
+    const file = fileOf(repository, role.name);
     const wanted = targets.filter(({ tag }) => role.tags.includes(tag));
     if (wanted.every((target) => names(file?.content, target))) return [];
     if (file && file.unknownMembers.length > 0) {
@@ -80,6 +85,20 @@ export function editRoles(
       },
     };
   });
+}
+
+/**
+ * The file of a role that is to be signed; undefined where nothing was published in it yet.
+ *
+ * @throws SigningError METADATA_INVALID, METADATA_EXPIRED: why readers pass it over
+ */
+export function fileOf(
+  { targets, delegations, rejected }: TrustRepository,
+  role: RoleName,
+): MetadataFile<Targets> | undefined {
+  const reason = rejected.get(role);
+  if (reason) throw reason;
+  return role === TARGETS ? targets : delegations.get(role);
 }
 
 /**

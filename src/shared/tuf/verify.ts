@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { Gun } from '../image-reference.ts';
 import { SigningError } from '../signing-error.ts';
-import { keyFingerprint, keyId, verifySignature, type KeyId, type PublicKey } from './key.ts';
+import { checkExpiry, checkHashes, checkKeyIds, checkSignatures } from './check.ts';
+import type { KeyId } from './key.ts';
 import {
   ROOT,
   SNAPSHOT,
@@ -19,7 +19,7 @@ import {
 import { parseRoot, parseSnapshot, parseTargets, parseTimestamp } from './parse.ts';
 import { trustedRootKeys } from './root-certificate.ts';
 
-/** What a server serves for a repository, by role; delegations as far as somebody wants them. */
+/** What a server serves for a repository, by role: every role that the snapshot lists. */
 export type RepositoryFiles = ReadonlyMap<RoleName, Uint8Array>;
 
 /** What the caller knows before it looks at any file. */
@@ -42,8 +42,11 @@ export interface TrustRepository {
   readonly root: MetadataFile<Root>;
   readonly timestamp: MetadataFile<Timestamp>;
   readonly snapshot: MetadataFile<Snapshot>;
-  /** `targets` and the delegations among the files. */
-  readonly targets: ReadonlyMap<RoleName, MetadataFile<Targets>>;
+  readonly targets: MetadataFile<Targets>;
+  /** The direct delegations that a reader accepts. */
+  readonly delegations: ReadonlyMap<RoleName, MetadataFile<Targets>>;
+  /** Those that a reader passes over, and why. */
+  readonly rejected: ReadonlyMap<RoleName, SigningError>;
 }
 
 /**
@@ -94,28 +97,41 @@ export function verifyRepository(
   checkSignatures(targets, TARGETS, keysOf(root.content, TARGETS), root.content.keys);
   checkExpiry(targets, TARGETS, now);
 
-  // 5.6.7 Delegations: the same, by the keys that `targets` names for them.
-  const { delegations } = targets.content;
-  checkKeyIds(delegations.keys, TARGETS);
-  const verifiedTargets = new Map([[TARGETS, targets]]);
-  for (const delegation of delegations.roles) {
-    const bytes = files.get(delegation.name);
-    if (!bytes) continue;
-    checkHashes(bytes, delegation.name, snapshotMeta(snapshot, delegation.name));
-    const content = parseTargets(delegation.name, bytes);
-    checkSignatures(content, delegation.name, delegation, delegations.keys);
-    checkExpiry(content, delegation.name, now);
-    verifiedTargets.set(delegation.name, content);
-  }
+  // 5.6.7 Delegations: a file that is not the one the snapshot names makes the whole repository
+  // unreadable for every client, whoever's it is. Signed by the keys that `targets` names, in date:
+  // one that is not is passed over.
+  const { delegations, rejected } = verifyDelegations(files, targets, snapshot, now);
 
-  return {
-    gun,
-    rootKeyIds,
-    root,
-    timestamp,
-    snapshot,
-    targets: verifiedTargets,
-  } as unknown as TrustRepository;
+  const repository = { gun, rootKeyIds, root, timestamp, snapshot, targets, delegations, rejected };
+  return repository as unknown as TrustRepository;
+}
+
+function verifyDelegations(
+  files: RepositoryFiles,
+  { content }: MetadataFile<Targets>,
+  snapshot: MetadataFile<Snapshot>,
+  now: Date,
+): Pick<TrustRepository, 'delegations' | 'rejected'> {
+  checkKeyIds(content.delegations.keys, TARGETS);
+  for (const [role, meta] of snapshot.content.meta) {
+    if (role.startsWith(`${TARGETS}/`)) checkHashes(file(files, role), role, meta);
+  }
+  const delegations = new Map<RoleName, MetadataFile<Targets>>();
+  const rejected = new Map<RoleName, SigningError>();
+  for (const delegation of content.delegations.roles) {
+    const { name } = delegation;
+    if (!snapshot.content.meta.has(name)) continue;
+    try {
+      const parsed = parseTargets(name, file(files, name));
+      checkSignatures(parsed, name, delegation, content.delegations.keys);
+      checkExpiry(parsed, name, now);
+      delegations.set(name, parsed);
+    } catch (error) {
+      if (!(error instanceof SigningError)) throw error;
+      rejected.set(name, error);
+    }
+  }
+  return { delegations, rejected };
 }
 
 function file(files: RepositoryFiles, role: RoleName): Uint8Array {
@@ -134,69 +150,4 @@ function snapshotMeta(snapshot: MetadataFile<Snapshot>, role: RoleName): FileMet
   const meta = snapshot.content.meta.get(role);
   if (!meta) throw new SigningError('METADATA_INCONSISTENT', `snapshot.json does not list ${role}`);
   return meta;
-}
-
-/** Every key stands under its own id: else a role's id could be made to mean another key. */
-function checkKeyIds(keys: ReadonlyMap<KeyId, PublicKey>, role: RoleName): void {
-  for (const [id, key] of keys) {
-    if (keyId(key) !== id) {
-      throw new SigningError('METADATA_INVALID', `${role}.json holds another key under id ${id}`);
-    }
-  }
-}
-
-/**
- * Signatures by `threshold` distinct keys of the role. A key counts once, however often it signs
- * and whatever ids it goes by.
- */
-function checkSignatures(
-  { signatures, signedText }: MetadataFile<unknown>,
-  role: RoleName,
-  { keyIds, threshold }: RoleKeys,
-  keys: ReadonlyMap<KeyId, PublicKey>,
-): KeyId[] {
-  const message = Buffer.from(signedText);
-  const signers = new Map<string, KeyId>();
-  for (const id of keyIds) {
-    const key = keys.get(id);
-    if (!key) continue;
-    const valid = signatures.some(
-      ({ keyId, method, sig }) =>
-        keyId === id && verifySignature(key, method, message, Buffer.from(sig, 'base64')),
-    );
-    if (valid) signers.set(keyFingerprint(key) ?? id, id);
-  }
-  if (signers.size < threshold) {
-    throw new SigningError(
-      'METADATA_INVALID',
-      `${role}.json has ${signers.size} valid signatures by its keys, and needs ${threshold}`,
-    );
-  }
-  return [...signers.values()];
-}
-
-function checkExpiry(
-  { content }: MetadataFile<{ readonly expires: string }>,
-  role: RoleName,
-  now: Date,
-): void {
-  if (Date.parse(content.expires) <= now.getTime()) {
-    throw new SigningError('METADATA_EXPIRED', `${role}.json expired at ${content.expires}`);
-  }
-}
-
-/** Length and SHA-256 (and SHA-512 where given) of the raw bytes are those that `meta` names. */
-function checkHashes(bytes: Uint8Array, role: RoleName, meta: FileMeta): void {
-  const sha256 = meta.hashes.get('sha256');
-  const sha512 = meta.hashes.get('sha512');
-  const matches =
-    bytes.length === meta.length &&
-    sha256 === createHash('sha256').update(bytes).digest('base64') &&
-    (sha512 === undefined || sha512 === createHash('sha512').update(bytes).digest('base64'));
-  if (!matches) {
-    throw new SigningError(
-      'METADATA_INCONSISTENT',
-      `${role}.json is not the file that its ${role === SNAPSHOT ? 'timestamp' : 'snapshot'} names`,
-    );
-  }
 }

@@ -2,7 +2,7 @@ import t from 'tap';
 import { setAt, type Draft, type DraftObject } from '../../trust/draft.ts';
 import { makeKey } from '../../trust/key.ts';
 import { buildRepository, entry, RELEASES } from '../../trust/repository.ts';
-import { failure, verifyBuilt } from '../../trust/verification.ts';
+import { failure, verifyWhole } from '../../trust/verification.ts';
 
 const A = 'a1'.repeat(32);
 
@@ -107,7 +107,7 @@ t.test('a bad repository is refused', (t) => {
     };
     for (const [role, path, value, message] of table) {
       const edit = { [role]: (signed: DraftObject) => setAt(signed, path, value) };
-      const error = failure(() => verifyBuilt(buildRepository({ ...options, edit })));
+      const error = failure(() => verifyWhole(buildRepository({ ...options, edit })));
       t.equal(error.code, 'METADATA_INVALID', `${role} ${path}`);
       t.match(error.message, message, `${role} ${path}`);
     }
@@ -129,7 +129,7 @@ t.test('a bad repository is refused', (t) => {
     for (const role of ['root', 'timestamp', 'snapshot', 'targets', 'targets/releases']) {
       for (const [path, value, message] of envelopes) {
         const editFile = { [role]: (file: DraftObject) => setAt(file, path, value) };
-        const error = failure(() => verifyBuilt(buildRepository({ ...options, editFile })));
+        const error = failure(() => verifyWhole(buildRepository({ ...options, editFile })));
         t.equal(error.code, 'METADATA_INVALID', `${role} ${path}`);
         t.match(error.message, message, `${role} ${path}`);
         t.ok(error.message.startsWith(`${role}.json: `), `${role} ${path}`);
@@ -140,7 +140,7 @@ t.test('a bad repository is refused', (t) => {
         Buffer.from('7b22ff223a317d', 'hex'),
       ]) {
         const editBytes = { [role]: () => content };
-        const error = failure(() => verifyBuilt(buildRepository({ ...options, editBytes })));
+        const error = failure(() => verifyWhole(buildRepository({ ...options, editBytes })));
         t.equal(error.code, 'METADATA_INVALID', `${role} ${content.toString()}`);
         t.match(error.message, /^[a-z/]+.json(: \$ is not an object| is not JSON)$/);
       }

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { SigningError } from '../signing-error.ts';
+import { keyFingerprint, keyId, verifySignature, type KeyId, type PublicKey } from './key.ts';
+import {
+  SNAPSHOT,
+  type FileMeta,
+  type MetadataFile,
+  type RoleKeys,
+  type RoleName,
+} from './metadata.ts';
+
+/**
+ * Every key stands under its own id: else a role's id could be made to mean another key.
+ *
+ * @throws SigningError METADATA_INVALID
+ */
+export function checkKeyIds(keys: ReadonlyMap<KeyId, PublicKey>, role: RoleName): void {
+  for (const [id, key] of keys) {
+    if (keyId(key) !== id) {
+      throw new SigningError('METADATA_INVALID', `${role}.json holds another key under id ${id}`);
+    }
+  }
+}
+
+/**
+ * Signatures by `threshold` distinct keys of the role. A key counts once, however often it signs
+ * and whatever ids it goes by.
+ *
+ * @returns the ids of the keys that signed, as the role lists them
+ * @throws SigningError METADATA_INVALID
+ */
+export function checkSignatures(
+  { signatures, signedText }: MetadataFile<unknown>,
+  role: RoleName,
+  { keyIds, threshold }: RoleKeys,
+  keys: ReadonlyMap<KeyId, PublicKey>,
+): KeyId[] {
+  const message = Buffer.from(signedText);
+  const signers = new Map<string, KeyId>();
+  for (const id of keyIds) {
+    const key = keys.get(id);
+    if (!key) continue;
+    const valid = signatures.some(
+      ({ keyId, method, sig }) =>
+        keyId === id && verifySignature(key, method, message, Buffer.from(sig, 'base64')),
+    );
+    if (valid) signers.set(keyFingerprint(key) ?? id, id);
+  }
+  if (signers.size < threshold) {
+    throw new SigningError(
+      'METADATA_INVALID',
+      `${role}.json has ${signers.size} valid signatures by its keys, and needs ${threshold}`,
+    );
+  }
+  return [...signers.values()];
+}
+
+/** @throws SigningError METADATA_EXPIRED */
+export function checkExpiry(
+  { content }: MetadataFile<{ readonly expires: string }>,
+  role: RoleName,
+  now: Date,
+): void {
+  if (Date.parse(content.expires) <= now.getTime()) {
+    throw new SigningError('METADATA_EXPIRED', `${role}.json expired at ${content.expires}`);
+  }
+}
+
+/**
+ * Length and SHA-256 (and SHA-512 where given) of the raw bytes are those that `meta` names.
+ *
+ * @throws SigningError METADATA_INCONSISTENT
+ */
+export function checkHashes(bytes: Uint8Array, role: RoleName, meta: FileMeta): void {
+  const sha256 = meta.hashes.get('sha256');
+  const sha512 = meta.hashes.get('sha512');
+  const matches =
+    bytes.length === meta.length &&
+    sha256 === createHash('sha256').update(bytes).digest('base64') &&
+    (sha512 === undefined || sha512 === createHash('sha512').update(bytes).digest('base64'));
+  if (!matches) {
+    throw new SigningError(
+      'METADATA_INCONSISTENT',
+      `${role}.json is not the file that its ${role === SNAPSHOT ? 'timestamp' : 'snapshot'} names`,
+    );
+  }
+}

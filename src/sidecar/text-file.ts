@@ -1,0 +1,40 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { SigningError } from '../shared/signing-error.ts';
+
+/** Reports, keys and certificates are a few KiB; Secrets hold at most 1 MiB. */
+const LIMIT_BYTES = 1024 * 1024;
+
+/**
+ * The text of a file; undefined when there is none. Other containers write some of these files: a
+ * pipe would be waited for without end, a device or a huge file be read without end.
+ *
+ * @throws SigningError FILE_UNREADABLE
+ */
+export async function readText(path: string): Promise<string | undefined> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
+    (cause: unknown) => {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw unreadable(path, cause);
+    },
+  );
+  if (!file) return undefined;
+  try {
+    const status = await file.stat();
+    if (!status.isFile()) throw new SigningError('FILE_UNREADABLE', `${path} is not a file`);
+    if (status.size > LIMIT_BYTES) {
+      throw new SigningError('FILE_UNREADABLE', `${path} is larger than ${LIMIT_BYTES} bytes`);
+    }
+    return await file.readFile('utf8');
+  } catch (cause) {
+    throw cause instanceof SigningError ? cause : unreadable(path, cause);
+  } finally {
+    await file.close();
+  }
+}
+
+/** What the system says about a file that cannot be read. */
+export function unreadable(path: string, cause: unknown): SigningError {
+  const { code = 'unknown' } = cause as NodeJS.ErrnoException;
+  return new SigningError('FILE_UNREADABLE', `${path} cannot be read (${code})`, { cause });
+}

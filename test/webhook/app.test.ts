@@ -1,0 +1,186 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Cluster } from '../../src/webhook/cluster.ts';
+import { manifestCluster } from '../../src/webhook/manifest-cluster.ts';
+import { admissionReview, type ReviewOptions } from '../bed/webhook.ts';
+import { manifestsOf, secret, writeManifests } from '../build-fixture.ts';
+import { inject, memoryCluster } from './asking.ts';
+import { initContainers, SIGNER } from './pod.ts';
+import { post, review, serve, serveWorld } from './served.ts';
+import { annotate, changed, world } from './world.ts';
+
+t.test('what cannot be read is an HTTP error, and the server lives on', async (t) => {
+  const given = world();
+  const app = serveWorld(t, given);
+  const body = JSON.stringify(admissionReview({ object: given.pod }));
+  const cases: Record<string, readonly [payload: string, contentType: string, status: number]> = {
+    'broken JSON': [body.slice(0, -1), 'application/json', 400],
+    nothing: ['', 'application/json', 400],
+    'a BOM alone': ['\uFEFF', 'application/json', 400],
+    YAML: ['kind: AdmissionReview', 'application/yaml', 415],
+    'a form': ['a=b', 'application/x-www-form-urlencoded', 415],
+    'plain text': [body, 'text/plain', 400],
+    '9 MiB': [JSON.stringify('x'.repeat(9 * 1024 * 1024)), 'application/json', 413],
+  };
+  for (const [what, [payload, contentType, expected]] of Object.entries(cases)) {
+    for (const path of ['/mutate', '/validate']) {
+      const { status } = await post(app, path, payload, contentType);
+      t.equal(status, expected, `${path}: ${what}`);
+    }
+  }
+  t.equal((await app.inject({ method: 'GET', url: '/mutate' })).statusCode, 404);
+  t.equal((await app.inject({ method: 'POST', url: '/', payload: {} })).statusCode, 404);
+  for (const url of ['/healthz', '/readyz']) {
+    const answer = await app.inject({ method: 'GET', url });
+    t.equal(answer.statusCode, 200);
+    t.same(answer.json(), { status: 'ok' });
+  }
+  await review(t, app, 'mutate', { object: given.pod });
+});
+
+t.test('a large pod is read', async (t) => {
+  const given = world();
+  initContainers(given.pod)[0]?.env?.push({ name: 'X', value: 'x'.repeat(3 * 1024 * 1024) });
+  const app = serveWorld(t, given);
+  const options = { object: given.pod, oldObject: given.pod };
+  t.ok((await review(t, app, 'mutate', options)).patch);
+});
+
+t.test('an object may have any keys', async (t) => {
+  const given = world();
+  const odd = JSON.parse(
+    '{"__proto__":"a","constructor":"b","prototype":"c","toString":"d","toJSON":"e","hasOwnProperty":"f"}',
+  ) as Record<string, string>;
+  const { metadata } = given.pod;
+  for (const [name, value] of Object.entries(odd)) {
+    for (const key of ['labels', 'annotations'] as const) {
+      Object.defineProperty((metadata[key] ??= {}), name, {
+        value,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+    }
+  }
+  const sent = JSON.stringify(given.pod);
+  t.match(sent, /"__proto__":"a"/);
+  const app = serveWorld(t, given);
+  const { patch = '' } = await review(t, app, 'mutate', { object: given.pod });
+  const paths = (JSON.parse(Buffer.from(patch, 'base64').toString()) as { path: string }[]).map(
+    ({ path }) => path,
+  );
+  t.notMatch(paths.join(), /proto|constructor|toString|toJSON|hasOwn/, 'not touched by the patch');
+  t.ok(paths.includes('/metadata/annotations/notary.kpack.io~1injected'));
+  const nested = changed(given.pod, ({ metadata }) =>
+    Object.assign(metadata, { constructor: { prototype: { x: 1 } } }),
+  );
+  t.ok((await review(t, app, 'mutate', { object: nested })).patch);
+  t.equal(({} as { x?: number }).x, undefined);
+});
+
+t.test('no object that is nested deeply ends the process', async (t) => {
+  const given = world();
+  const app = serveWorld(t, given);
+  const deep = `${'['.repeat(500_000)}${']'.repeat(500_000)}`;
+  const image = JSON.stringify(admissionReview({ object: { ...given.image } })).replace(
+    JSON.stringify(given.image?.spec['notary']),
+    deep,
+  );
+  t.ok(image.includes(deep));
+  for (const path of ['/mutate', '/validate']) {
+    const { status, body } = await post(app, path, image);
+    t.equal(status, 200);
+    t.equal(body.response?.allowed, path === '/mutate');
+  }
+  await review(t, app, 'mutate', { object: given.pod });
+});
+
+t.test('a mistake of ours is no decision: 503, and logged', async (t) => {
+  const given = world();
+  const broken: Cluster = { get: () => Promise.reject(new TypeError('canary mistake')) };
+  const { app, log } = serve(t, broken);
+  for (const question of ['mutate', 'validate'] as const) {
+    const response = await review(t, app, question, { object: given.pod });
+    t.match(response, {
+      allowed: false,
+      status: { code: 503, message: /^kpack-notary WEBHOOK_FAILED: / },
+    });
+    t.notMatch(response.status?.message, /canary/);
+  }
+  t.match(log(), /canary mistake/);
+});
+
+t.test('every decision is one line in the log', async (t) => {
+  const given = world();
+  const { app, log } = serve(t, memoryCluster(manifestsOf(given, given.namespace)));
+  const { uid } = await review(t, app, 'mutate', { object: given.pod });
+  await review(t, app, 'validate', { object: given.pod });
+  const lines = log()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  t.equal(lines.length, 2);
+  t.match(lines, [
+    {
+      uid,
+      question: 'mutate',
+      kind: 'Pod',
+      operation: 'CREATE',
+      namespace: 'apps',
+      name: 'app-build-1-build-pod',
+      username: 'system:serviceaccount:kpack:controller',
+      decision: 'patch',
+      reason: 'to be signed',
+      ms: Number,
+    },
+    { question: 'validate', decision: 'deny', code: 'SIGNER_MISSING' },
+  ]);
+  t.notMatch(log(), /notary-url=/, 'never the patch');
+});
+
+t.test('no data of a Secret is in any answer or log', async (t) => {
+  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const canary = 'canary-of-a-secret';
+  const encoded = Buffer.from(canary).toString('base64');
+  for (const { data } of given.secrets) {
+    for (const name of Object.keys(data)) data[name] = encoded;
+  }
+  given.secrets.push(secret('notary-ca', { 'ca.crt': canary }));
+  annotate(given, { 'notary.kpack.io/v1.caSecretRef': 'notary-ca' });
+  const directory = t.testdir();
+  await writeManifests(directory, manifestsOf(given, given.namespace));
+  const cluster = manifestCluster(directory);
+  const { app, log } = serve(t, cluster);
+  const answers: unknown[] = [];
+  const ask = async (options: ReviewOptions) => {
+    for (const question of ['mutate', 'validate'] as const) {
+      answers.push(await review(t, app, question, options));
+    }
+  };
+  await ask({ object: given.pod });
+  await ask({ object: await inject(given) });
+  await ask({ object: given.pod, username: 'developer' });
+  const exposed = changed(given.pod, ({ spec }) => {
+    spec.volumes?.push({ name: 'x', secret: { secretName: 'notary-signing' } });
+  });
+  await ask({ object: exposed });
+
+  // As somebody may leave a file that he edits.
+  for (const text of [
+    `kind: Secret\napiVersion: v1\nmetadata: {name: x}\nstringData:\n  password: ${canary}\n bad`,
+    `kind: Secret\nstringData: {password: "${canary}\n`,
+    `{"kind": "Secret", "data": {"password": "${encoded}" "x"}}`,
+    `kind: Secret\nstringData: {password: *${canary}}`,
+    `kind: Secret\nstringData: {password: !${canary} x}`,
+    `kind: Secret\nstringData: {${canary}: 1, ${canary}: 1}`,
+  ]) {
+    await writeFile(join(directory, 'edited.yaml'), text);
+    await ask({ object: given.pod });
+    t.match(answers.at(-1), { allowed: false, status: { code: 503 } }, text);
+  }
+  const written = JSON.stringify(answers) + log();
+  t.match(written, SIGNER);
+  t.notMatch(written, canary);
+  t.notMatch(written, encoded);
+});

@@ -1,0 +1,228 @@
+import t from 'tap';
+import type { PodManifest } from '../build-fixture.ts';
+import { inject, mutate, validate, verdictOf } from './asking.ts';
+import { container, initContainers, REPORT, SIGNER, volume, type Container } from './pod.ts';
+import { annotate, changed, PIN, URL, world } from './world.ts';
+
+t.test('a signing container that is not as injected is refused', async (t) => {
+  const given = world('v0.17.2/02b-notary-registry-secrets');
+  annotate(given, {
+    'notary.kpack.io/v1.caSecretRef': 'notary-ca',
+    'notary.kpack.io/v1.rootPin': PIN,
+  });
+  const injected = await inject(given);
+  t.equal(verdictOf(await validate(given, injected)), 'allowed');
+  const move = (pod: PodManifest, to: (signer: Container) => void) => {
+    const signer = container(pod, SIGNER);
+    pod.spec.initContainers = initContainers(pod).filter((step) => step !== signer);
+    to(signer);
+  };
+  const cases: Record<string, (signer: Container, pod: PodManifest) => void> = {
+    'another image': (signer) => (signer.image = 'registry.example.com/other'),
+    'no image': (signer) => delete signer.image,
+    'another argument': (signer) => (signer.args ?? []).push('--dry-run'),
+    'an argument less': (signer) => (signer.args ?? []).pop(),
+    'an argument changed': (signer) => {
+      signer.args = (signer.args ?? []).map((arg) =>
+        arg.replace('notary.example.com', 'evil.example'),
+      );
+    },
+    'arguments in another order': (signer) => (signer.args ?? []).reverse(),
+    'no arguments': (signer) => delete signer.args,
+    'another command': (signer) => (signer.command = ['true']),
+    'a command that begins with ours': (signer) => (signer.command ?? []).push('x'),
+    'no command': (signer) => delete signer.command,
+    'another message policy': (signer) => (signer.terminationMessagePolicy = 'File'),
+    privileged: (signer) => loosen(signer, { privileged: true }),
+    'no security context': (signer) => delete signer.securityContext,
+    'a writable root': (signer) => delete signer.securityContext?.readOnlyRootFilesystem,
+    'privilege escalation': (signer) => {
+      loosen(signer, { allowPrivilegeEscalation: true });
+    },
+    'capabilities kept': (signer) => delete signer.securityContext?.capabilities,
+    'no seccomp profile': (signer) => {
+      loosen(signer, { seccompProfile: { type: 'Unconfined' } });
+    },
+    'more memory than it was given': (signer) => {
+      (signer.resources ??= {}).limits = { cpu: '100m', memory: '4Gi' };
+    },
+    'moved before export': (_, pod) =>
+      move(pod, (signer) =>
+        initContainers(pod).splice(
+          initContainers(pod).findIndex(({ name }) => name === 'export'),
+          0,
+          signer,
+        ),
+      ),
+    'moved to the front': (_, pod) => move(pod, (signer) => initContainers(pod).unshift(signer)),
+    'moved to the standard containers': (_, pod) =>
+      move(pod, (signer) => pod.spec.containers.push(signer)),
+    'there twice': (signer, pod) => pod.spec.containers.push(signer),
+    'a key volume with another Secret': (_, pod) => {
+      volume(pod, 'notary-sign-key').secret = { secretName: 'other', defaultMode: 0o440 };
+    },
+    'a key volume without its Secret': (_, pod) => {
+      delete volume(pod, 'notary-sign-key').secret;
+      volume(pod, 'notary-sign-key').emptyDir = {};
+    },
+    'a key volume with another mode': (_, pod) => {
+      volume(pod, 'notary-sign-key').secret = { secretName: 'notary-signing', defaultMode: 0o777 };
+    },
+    'a token in place of the empty directory': (_, pod) => {
+      delete volume(pod, 'notary-sign-no-token').emptyDir;
+      volume(pod, 'notary-sign-no-token').projected = {
+        sources: [{ serviceAccountToken: { path: 'token' } }],
+      };
+    },
+    'kpack to sign as well': (_, pod) => {
+      (container(pod, 'completion').args ??= []).push(`-notary-v1-url=${URL}`);
+    },
+    'a second key for kpack': (_, pod) => {
+      delete volume(pod, 'notary-dir').emptyDir;
+      volume(pod, 'notary-dir').secret = { secretName: 'notary-signing' };
+    },
+  };
+  for (const mount of container(injected, SIGNER).volumeMounts ?? []) {
+    const without = (signer: Container) =>
+      (signer.volumeMounts ?? []).filter((candidate) => candidate.name !== mount.name);
+    cases[`without the mount ${mount.name}`] = (signer) => (signer.volumeMounts = without(signer));
+    cases[`with ${mount.name} somewhere else`] = (signer) => {
+      signer.volumeMounts = [
+        ...without(signer),
+        changed(mount, (mount) => (mount.mountPath = '/elsewhere')),
+      ];
+    };
+    cases[`with ${mount.name} writable`] = (signer) => {
+      signer.volumeMounts = [
+        ...without(signer),
+        changed(mount, (mount) => (mount.readOnly = false)),
+      ];
+    };
+  }
+  for (const added of injected.spec.volumes ?? []) {
+    if (!added.name.startsWith('notary-sign-')) continue;
+    cases[`without the volume ${added.name}`] = (_, pod) => {
+      pod.spec.volumes = (pod.spec.volumes ?? []).filter(({ name }) => name !== added.name);
+    };
+  }
+  t.ok(Object.keys(cases).length > 45);
+  for (const [what, change] of Object.entries(cases)) {
+    const pod = changed(injected, (pod) => change(container(pod, SIGNER), pod));
+    t.notSame(pod, injected);
+    t.equal(verdictOf(await validate(given, pod)), '503 SIGNER_DIFFERS', what);
+    if (/key for kpack|kpack to sign/.test(what)) continue;
+    t.equal(verdictOf(await mutate(given, { pod })), '503 SIGNER_DIFFERS', `mutate: ${what}`);
+  }
+});
+
+t.test('a signing container that was given more rights or less to read is refused', async (t) => {
+  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const injected = await inject(given);
+  const cases: Record<string, (signer: Container, pod: PodManifest) => void> = {
+    'capabilities added': (signer) => {
+      loosen(signer, { capabilities: { drop: ['ALL'], add: ['SYS_PTRACE'] } });
+    },
+    'another user': (signer) => loosen(signer, { runAsUser: 0 }),
+    'unmasked /proc': (signer) => {
+      loosen(signer, { procMount: 'Unmasked' });
+    },
+    'a restart policy that lets the build go on without it': (signer) => {
+      signer.restartPolicy = 'Always';
+    },
+    'a key volume with chosen items': (_, pod) => {
+      volume(pod, 'notary-sign-key').secret = {
+        secretName: 'notary-signing',
+        defaultMode: 0o440,
+        items: [{ key: 'other.key', path: 'x.key' }],
+      };
+    },
+    'a key volume that may be missing': (_, pod) => {
+      volume(pod, 'notary-sign-key').secret = {
+        secretName: 'notary-signing',
+        defaultMode: 0o440,
+        optional: true,
+      };
+    },
+  };
+  for (const mount of container(injected, SIGNER).volumeMounts ?? []) {
+    cases[`${mount.name} of a sub-path`] = (signer) => {
+      const others = (signer.volumeMounts ?? []).filter(({ name }) => name !== mount.name);
+      signer.volumeMounts = [...others, changed(mount, (mount) => (mount.subPath = 'other'))];
+    };
+  }
+  for (const [what, change] of Object.entries(cases)) {
+    const pod = changed(injected, (pod) => change(container(pod, SIGNER), pod));
+    t.notSame(pod, injected);
+    t.equal(verdictOf(await validate(given, pod)), '503 SIGNER_DIFFERS', what);
+  }
+});
+
+t.test('what steers the signer or loads code into it does not count as an addition', async (t) => {
+  const given = world();
+  const injected = await inject(given);
+  const cases: Record<string, (signer: Container) => void> = {
+    'node is to load another program': (signer) => {
+      signer.env = [{ name: 'NODE_OPTIONS', value: '--require /agent/agent.js' }];
+    },
+    'the loader is to preload a library': (signer) => {
+      signer.env = [{ name: 'LD_PRELOAD', value: '/agent/agent.so' }];
+    },
+    'a failure is to be a warning': (signer) => {
+      signer.env = [{ name: 'KPACK_NOTARY_ON_FAILURE', value: 'warn' }];
+    },
+    'variables come from an object that anybody may write': (signer) => {
+      signer.envFrom = [{ configMapRef: { name: 'developer' } }];
+    },
+    'another program is mounted over ours': (signer) => {
+      signer.volumeMounts?.push({ name: 'workspace-dir', mountPath: '/app' });
+    },
+    'another report is mounted over that of the build': (signer) => {
+      signer.volumeMounts?.push({ name: 'workspace-dir', mountPath: REPORT, subPath: 'r.toml' });
+    },
+    'other keys are mounted over ours': (signer) => {
+      signer.volumeMounts?.push({ name: 'workspace-dir', mountPath: '/var/notary-sign/key/x.key' });
+    },
+  };
+  for (const [what, change] of Object.entries(cases)) {
+    const pod = changed(injected, (pod) => change(container(pod, SIGNER)));
+    t.equal(verdictOf(await validate(given, pod)), '503 SIGNER_DIFFERS', what);
+  }
+});
+
+t.test('other plug-ins may add variables and mounts to the signing container', async (t) => {
+  const given = world();
+  const pod = changed(await inject(given), (pod) => {
+    const signer = container(pod, SIGNER);
+    signer.env = [{ name: 'HTTPS_PROXY', value: 'http://proxy.example.com:3128' }];
+    signer.volumeMounts?.unshift({ name: 'mesh', mountPath: '/var/run/mesh' });
+    signer.imagePullPolicy = 'Always';
+  });
+  t.equal(verdictOf(await validate(given, pod)), 'allowed');
+});
+
+t.test('quantities that the API server rewrote are the same', async (t) => {
+  const given = world();
+  container(given.pod, 'export').resources = {
+    requests: { cpu: '1000m', memory: '1048576Ki', 'ephemeral-storage': '0.5Gi' },
+    limits: { cpu: '2.0', memory: '2e9' },
+  };
+  const pod = changed(await inject(given), (pod) => {
+    container(pod, SIGNER).resources = {
+      requests: { cpu: '1', memory: '1Gi', 'ephemeral-storage': '512Mi' },
+      limits: { cpu: '2', memory: '2G', 'ephemeral-storage': '1Gi' },
+    };
+  });
+  t.equal(verdictOf(await validate(given, pod)), 'allowed');
+  const halved = changed(pod, (pod) => {
+    container(pod, SIGNER).resources = {
+      requests: { cpu: '1', memory: '1Gi', 'ephemeral-storage': '512Mi' },
+      limits: { cpu: '1', memory: '2G' },
+    };
+  });
+  t.equal(verdictOf(await validate(given, halved)), '503 SIGNER_DIFFERS');
+});
+
+/** Changes the security context of a container. */
+function loosen(container: Container, change: NonNullable<Container['securityContext']>): void {
+  Object.assign((container.securityContext ??= {}), change);
+}

@@ -1,0 +1,169 @@
+import { once } from 'node:events';
+import { copyFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { Agent, get } from 'node:https';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import t, { type Test } from 'tap';
+import { createAuthority, type Authority } from '../bed/authority.ts';
+import { spawnBound } from '../bed/child.ts';
+import { freePort } from '../bed/port.ts';
+import { applyPatch, startWebhook } from '../bed/webhook.ts';
+import { manifestsOf, writeManifests } from '../build-fixture.ts';
+import { inject, verdictOf } from './asking.ts';
+import { IMAGE_FLAG, PROGRAM, until } from './program.ts';
+import { world } from './world.ts';
+
+let authority: Authority;
+t.before(async () => {
+  authority = await createAuthority(t.testdir());
+});
+
+t.test('the program answers both questions over TLS, alone in its directory', async (t) => {
+  const directory = t.testdir();
+  const given = world();
+  await writeManifests(join(directory, 'manifests'), manifestsOf(given));
+  await copyFile(PROGRAM, join(directory, 'webhook.cjs'));
+  const webhook = await startWebhook({
+    program: join(directory, 'webhook.cjs'),
+    directory,
+    authority,
+    args: ['--manifests=manifests', IMAGE_FLAG],
+  });
+  t.teardown(() => webhook.stop());
+
+  const mutated = await webhook.post('mutate', { object: given.pod });
+  t.equal(verdictOf(mutated), 'patched');
+  const pod = applyPatch(given.pod, mutated);
+  const expected = await inject(given);
+  delete pod.metadata.annotations?.['notary.kpack.io/injected'];
+  delete expected.metadata.annotations?.['notary.kpack.io/injected'];
+  t.same(pod, expected, 'the same as every replica makes');
+  t.equal(verdictOf(await webhook.post('validate', { object: pod })), 'allowed');
+  t.equal(verdictOf(await webhook.post('validate', { object: given.pod })), '503 SIGNER_MISSING');
+  for (const path of ['healthz', 'readyz']) {
+    t.same(await getJson(`${webhook.url}/${path}`), { status: 'ok' });
+  }
+  const lines = webhook.output().trim().split('\n');
+  t.equal(lines.filter((line) => line.includes('"reviewed"')).length, 3);
+  for (const line of lines) t.type(JSON.parse(line), 'object', 'one JSON object a line');
+});
+
+t.test('SIGTERM and SIGINT end it cleanly, idle connections or not', async (t) => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    const directory = t.testdir({ manifests: {} });
+    const { certificateFile, keyFile } = await authority.issue({ name: 'webhook' });
+    const port = await freePort();
+    const child = run(t, directory, [
+      '--manifests=manifests',
+      IMAGE_FLAG,
+      `--port=${port}`,
+      `--tls-cert=${certificateFile}`,
+      `--tls-key=${keyFile}`,
+    ]);
+    await until(() => child.output().includes('"ready"'));
+    t.match(child.output(), `"port":${port}`);
+    const agent = new Agent({ keepAlive: true });
+    t.teardown(() => agent.destroy());
+    await getJson(`https://localhost:${port}/healthz`, agent);
+    const started = performance.now();
+    child.kill(signal);
+    t.same(await child.ended, [0, null], signal);
+    t.ok(performance.now() - started < 5_000);
+  }
+});
+
+t.test('a bad command line ends it with exit code 2 and all that is wrong', async (t) => {
+  const directory = t.testdir({ 'not-pem': 'x' });
+  const { certificateFile, keyFile } = await authority.issue({ name: 'webhook' });
+  const other = await authority.issue({ name: 'other' });
+  const tls = (cert: string, key: string) => [`--tls-cert=${cert}`, `--tls-key=${key}`];
+  const good = [...tls(certificateFile, keyFile), IMAGE_FLAG];
+  const cases: Record<string, readonly [args: string[], ...found: (string | RegExp)[]]> = {
+    'several at once': [
+      [
+        '--port=70000',
+        '--signer-cpu=lots',
+        '--signer-memory=-1',
+        '--log-level=loud',
+        '--kubeconfig=a',
+        '--manifests=b',
+        '--signer-imgae=x',
+        'extra',
+      ],
+      '--port is 0 to 65535',
+      '--signer-cpu is a quantity',
+      '--signer-memory is a quantity',
+      '--log-level is one of',
+      '--kubeconfig and --manifests exclude each other',
+      'unknown flag --signer-imgae; did you mean --signer-image?',
+      'unexpected argument extra',
+      '--tls-cert is missing',
+      '--tls-key is missing',
+      '--signer-image is missing',
+    ],
+    'no certificate there': [
+      ['--manifests=.', IMAGE_FLAG, ...tls('missing.crt', keyFile)],
+      '--tls-cert missing.crt',
+      'ENOENT',
+    ],
+    'no certificate in it': [
+      ['--manifests=.', IMAGE_FLAG, ...tls('not-pem', keyFile)],
+      '--tls-cert not-pem',
+    ],
+    'a key of another certificate': [
+      ['--manifests=.', IMAGE_FLAG, ...tls(certificateFile, other.keyFile)],
+      /--tls-key .*: .*mismatch/i,
+    ],
+    'no kubeconfig there': [['--kubeconfig=missing.yaml', ...good], /--kubeconfig.*missing.yaml/],
+    'no kubeconfig in it': [['--kubeconfig=not-pem', ...good], /--kubeconfig.*not-pem/],
+    'no manifests there': [['--manifests=missing', '--port=0', ...good], /--manifests.*missing/],
+    'not in a cluster, and no other': [['--port=0', ...good], '--kubeconfig'],
+  };
+  for (const [what, [args, ...found]] of Object.entries(cases)) {
+    await t.test(what, async (t) => {
+      const child = run(t, directory, args);
+      const overtime = AbortSignal.timeout(3_000);
+      const ended = await Promise.race([
+        child.ended,
+        once(overtime, 'abort').then(() => ['it runs']),
+      ]);
+      t.same(ended, [2, null]);
+      const lines = child.output().trim().split('\n');
+      t.equal(lines.length, 1, 'one message');
+      t.match(lines[0], /^kpack-notary webhook: /);
+      for (const text of found) t.match(lines[0], text);
+    });
+  }
+});
+
+interface Run {
+  output(): string;
+  kill(signal: NodeJS.Signals): void;
+  /** Exit code and signal. */
+  readonly ended: Promise<unknown[]>;
+}
+
+function run(t: Test, directory: string, args: readonly string[]): Run {
+  const child = spawnBound({ program: 'node', args: [PROGRAM, ...args], directory });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  }
+  t.teardown(() => child.kill('SIGKILL'));
+  return {
+    output: () => text,
+    kill: (signal) => void child.kill(signal),
+    ended: once(child, 'close'),
+  };
+}
+
+async function getJson(url: string, agent?: Agent): Promise<unknown> {
+  const [response] = (await once(
+    get(url, { ca: authority.certificatePem, ...(agent && { agent }) }),
+    'response',
+  )) as [IncomingMessage];
+  let text = '';
+  for await (const chunk of response.setEncoding('utf8')) text += chunk as string;
+  return JSON.parse(text);
+}

@@ -1,0 +1,206 @@
+import t from 'tap';
+import { KPACK_USER } from '../bed/webhook.ts';
+import { signingNamespace } from '../build-fixture.ts';
+import { inject, mutate, refusedBy, untouchedBy, validate, verdictOf } from './asking.ts';
+import { container, initContainers, SIGNER } from './pod.ts';
+import {
+  ADMIN,
+  annotate,
+  changed,
+  P,
+  section,
+  setSection,
+  silentWorld,
+  world,
+  type World,
+} from './world.ts';
+
+t.test('who posts the pod', async (t) => {
+  for (const username of [
+    'developer',
+    'system:serviceaccount:apps:controller',
+    'system:anonymous',
+  ]) {
+    const message = await refusedBy(t, world(), '422 REQUESTER_NOT_KPACK', { username });
+    t.ok(message.includes(`${username} posted a pod of Build app-build-1`));
+    t.match(message, '--kpack-user');
+    t.match(message, KPACK_USER);
+  }
+  const kpackUsers = [KPACK_USER, 'system:serviceaccount:build-system:kpack'];
+  for (const username of kpackUsers) {
+    t.equal(verdictOf(await mutate(world(), { username, settings: { kpackUsers } })), 'patched');
+  }
+  const response = await mutate(world(), { settings: { kpackUsers: ['other'] } });
+  t.equal(verdictOf(response), '422 REQUESTER_NOT_KPACK');
+});
+
+t.test('the namespace label', async (t) => {
+  for (const label of ['Enabled', 'enable', 'on', 'true', '', 'audited', 'DISABLED', 'off']) {
+    const given = world();
+    given.namespace.metadata.labels = { [`${P}signing`]: label };
+    const message = await refusedBy(t, given, '422 NAMESPACE_LABEL_INVALID');
+    t.ok(message.includes(`Namespace apps has the label notary.kpack.io/signing=${label}`), label);
+    t.match(message, /enabled, audit or disabled/);
+    if (label === 'Enabled') t.match(message, 'did you mean enabled?');
+  }
+  for (const labels of [{ [`${P}signing`]: 'disabled' }, { other: 'enabled' }, {}]) {
+    const namespace = signingNamespace();
+    namespace.metadata.labels = labels;
+    for (const make of [
+      () => world('v0.17.2/02-notary', namespace),
+      () => {
+        const given = world('v0.2.0/08b-windows-notary', namespace);
+        setSection(given, 'malformed');
+        return given;
+      },
+    ]) {
+      for (const username of [KPACK_USER, 'developer']) {
+        t.equal((await untouchedBy(t, make(), { username })).warnings, undefined);
+      }
+    }
+  }
+  const bare = signingNamespace();
+  delete bare.metadata.labels;
+  await untouchedBy(t, world('v0.17.2/02-notary', bare));
+});
+
+t.test('an Image that opts out is left unsigned, which its pod says', async (t) => {
+  for (const given of [world(), silentWorld(ADMIN)]) {
+    annotate(given, { [`${P}signing`]: 'disabled' });
+    const pod = await inject(given);
+    const { annotations = {} } = pod.metadata;
+    t.match(annotations[`${P}skipped`], /signing: disabled on the Build/);
+    const rest = changed(pod, (pod) => delete pod.metadata.annotations?.[`${P}skipped`]);
+    t.strictSame(rest, given.pod);
+    t.match((await mutate(given)).warnings, ['kpack-notary: left unsigned']);
+    t.equal(verdictOf(await mutate(given, { pod })), 'allowed');
+    t.equal(verdictOf(await validate(given, pod)), 'allowed');
+  }
+});
+
+t.test('a build that nobody wants signed is left unsigned, which its pod says', async (t) => {
+  const given = silentWorld();
+  const pod = await inject(given);
+  t.match(pod.metadata.annotations, { [`${P}skipped`]: /neither Image nor Namespace/ });
+  t.notOk(container(pod, 'completion').args?.includes(SIGNER));
+  t.notMatch(initContainers(pod), [{ name: SIGNER }]);
+  t.equal(verdictOf(await validate(given, given.pod)), 'allowed');
+});
+
+t.test('no annotation of an Image but ours lets its build through unsigned', async (t) => {
+  // kpack copies all annotations of an Image to the pods of its builds.
+  for (const annotation of [
+    'kubernetes.io/config.mirror',
+    'kubernetes.io/config.source',
+    'sidecar.istio.io/inject',
+    'kpack.io/build',
+  ]) {
+    const given = world();
+    annotate(given, { [annotation]: 'x' });
+    t.equal(verdictOf(await mutate(given)), 'patched', annotation);
+    t.equal(verdictOf(await validate(given, given.pod)), '503 SIGNER_MISSING', annotation);
+  }
+});
+
+t.test('a pod that only looks like a build pod is left unsigned, with a warning', async (t) => {
+  const owner = (change: (reference: Record<string, unknown>) => void) => () => {
+    const given = world();
+    for (const reference of given.pod.metadata.ownerReferences ?? []) {
+      change(reference as unknown as Record<string, unknown>);
+    }
+    return given;
+  };
+  const uid = (object: { metadata: object } | undefined) =>
+    Object.assign(object?.metadata ?? {}, { uid: 'another' });
+  const cases: Record<string, readonly [() => World, RegExp]> = {
+    'no owner': [
+      () => {
+        const given = world();
+        delete given.pod.metadata.ownerReferences;
+        return given;
+      },
+      /no kpack Build as its controller/,
+    ],
+    'an owner of another group': [
+      owner((reference) => (reference['apiVersion'] = 'kpack.io.example.com/v1alpha2')),
+      /no kpack Build as its controller/,
+    ],
+    'an owner of the core group': [
+      owner((reference) => (reference['apiVersion'] = 'kpack.io')),
+      /no kpack Build as its controller/,
+    ],
+    'an owner of another kind': [
+      owner((reference) => (reference['kind'] = 'Image')),
+      /no kpack Build as its controller/,
+    ],
+    'an owner that does not control it': [
+      owner((reference) => (reference['controller'] = false)),
+      /no kpack Build as its controller/,
+    ],
+    'an owner that does not say so': [
+      owner((reference) => delete reference['controller']),
+      /no kpack Build as its controller/,
+    ],
+    'a Build that is not there': [
+      owner((reference) => (reference['name'] = 'other')),
+      /Build other does not exist/,
+    ],
+    'a Build of another namespace': [
+      () => {
+        const given = world();
+        Object.assign(given.build.metadata, { namespace: 'elsewhere' });
+        return given;
+      },
+      /Build app-build-1 does not exist/,
+    ],
+    'a Build with another UID': [
+      () => {
+        const given = world();
+        uid(given.build);
+        return given;
+      },
+      /Build app-build-1 has another UID than the owner of the pod/,
+    ],
+    'a Build whose Image is not there': [
+      () => ({ ...world(), image: undefined }),
+      /Image app does not exist/,
+    ],
+    'a Build whose Image has another UID': [
+      () => {
+        const given = world();
+        uid(given.image);
+        return given;
+      },
+      /Image app has another UID than the owner of the Build/,
+    ],
+  };
+  for (const [what, [make, reason]] of Object.entries(cases)) {
+    await t.test(what, async (t) => {
+      const { warnings = [] } = await untouchedBy(t, make());
+      t.equal(warnings.length, 1);
+      t.match(warnings[0], /^kpack-notary: left unsigned: /);
+      t.match(warnings[0], reason);
+    });
+  }
+  await t.test('a pod of the first kpack, group build.pivotal.io', async (t) => {
+    const given = world('v0.0.9/13-annotated-image', signingNamespace('enabled', ADMIN));
+    for (const object of [given.pod, ...(given.pod.metadata.labels ? [] : [given.build])]) {
+      object.metadata.labels = { ...object.metadata.labels, 'kpack.io/build': 'x' };
+    }
+    const { warnings } = await untouchedBy(t, given);
+    t.match(warnings, ['kpack-notary: left unsigned']);
+  });
+  await t.test('such a pod by anybody', async (t) => {
+    const given = world();
+    delete given.pod.metadata.ownerReferences;
+    await untouchedBy(t, given, { username: 'developer' });
+  });
+});
+
+t.test('risks are told to whoever posts the pod', async (t) => {
+  const given = world();
+  t.match((await mutate(given)).warnings, ['kpack-notary: no root pin']);
+  setSection(given, section('http://notary.example.com:4443/'));
+  const { warnings = [] } = await mutate(given);
+  t.ok(warnings.some((text) => /http:\/\/notary.example.com:4443 is plain http/.test(text)));
+});

@@ -1,0 +1,48 @@
+/** Parts of a pod, found by name. */
+import type { PodManifest } from '../build-fixture.ts';
+
+export type Container = NonNullable<PodManifest['spec']['initContainers']>[number];
+
+export const SIGNER = 'notary-sign';
+export const TOKEN_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
+export const REPORT = '/var/report/report.toml';
+
+export function initContainers({ spec }: PodManifest): Container[] {
+  return spec.initContainers ?? [];
+}
+
+export function allContainers(pod: PodManifest): Container[] {
+  return [...initContainers(pod), ...pod.spec.containers];
+}
+
+/** @throws Error where there is none */
+export function container(pod: PodManifest, name: string): Container {
+  const found = allContainers(pod).find((candidate) => candidate.name === name);
+  if (!found) throw new Error(`no container ${name}`);
+  return found;
+}
+
+/** @throws Error where there is none */
+export function volume({ spec }: PodManifest, name: string) {
+  const found = spec.volumes?.find((candidate) => candidate.name === name);
+  if (!found) throw new Error(`no volume ${name}`);
+  return found;
+}
+
+export function mountAt({ volumeMounts }: Container, path: string) {
+  return volumeMounts?.find(({ mountPath }) => mountPath === path);
+}
+
+/** The flags of the signing container: values by name, in order. */
+export function signerFlags(pod: PodManifest): Record<string, string[]> {
+  const flags: Record<string, string[]> = {};
+  for (const arg of container(pod, SIGNER).args ?? []) {
+    const [, name = arg, value = ''] = /^--([a-z-]+)=(.*)$/s.exec(arg) ?? [];
+    (flags[name] ??= []).push(value);
+  }
+  return flags;
+}
+
+/** The Secret that holds the signing key. */
+export const keyOf = ({ spec }: PodManifest) =>
+  spec.volumes?.find(({ name }) => name === 'notary-sign-key')?.secret?.secretName;

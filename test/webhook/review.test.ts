@@ -1,0 +1,131 @@
+import t from 'tap';
+import type { Cluster } from '../../src/webhook/cluster.ts';
+import type { ReviewOptions } from '../bed/webhook.ts';
+import { manifestsOf, signingNamespace } from '../build-fixture.ts';
+import { ask, failing, memoryCluster, verdictOf } from './asking.ts';
+import { review, serveWorld } from './served.ts';
+import { changed, setSection, world } from './world.ts';
+
+t.test('what is not new, or not a build pod, passes untouched', async (t) => {
+  const given = world();
+  setSection(given, 'malformed');
+  const app = serveWorld(t, given);
+  const { pod } = given;
+  const configMap = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'x', namespace: 'apps', labels: pod.metadata.labels },
+    data: { x: 'y' },
+  };
+  const deployment = { ...configMap, apiVersion: 'apps/v1', kind: 'Deployment' };
+  const bare = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'x', namespace: 'apps' } };
+  const plain = { ...bare, spec: { containers: [{ name: 'x', image: 'x' }] } };
+  type Change = (request: Record<string, unknown>) => void;
+  const cases: Record<string, readonly [ReviewOptions, Change?]> = {
+    'an update of a build pod': [{ object: pod, oldObject: pod, operation: 'UPDATE' }],
+    'a deletion': [
+      { object: pod, oldObject: pod, operation: 'DELETE' },
+      (request) => (request['object'] = null),
+    ],
+    'a connection': [
+      { object: pod },
+      (request) => {
+        request['operation'] = 'CONNECT';
+        request['subResource'] = 'exec';
+      },
+    ],
+    'a binding of a pod': [{ object: pod }, (request) => (request['subResource'] = 'binding')],
+    'an ephemeral container': [
+      { object: pod, oldObject: pod, operation: 'UPDATE' },
+      (request) => (request['subResource'] = 'ephemeralcontainers'),
+    ],
+    'a ConfigMap': [{ object: configMap }],
+    'a Deployment': [{ object: deployment }],
+    'a pod of others': [{ object: plain }],
+    'a pod without labels': [{ object: { ...plain, metadata: { name: 'x' } } }],
+    'a pod without a spec': [{ object: { ...bare, metadata: pod.metadata } }],
+    'no object at all': [{ object: pod }, (request) => (request['object'] = null)],
+    'a Pod of another group': [
+      { object: changed(pod, (pod) => (pod.apiVersion = 'example.com/v1')) },
+    ],
+  };
+  for (const [what, [options, change]] of Object.entries(cases)) {
+    for (const question of ['mutate', 'validate'] as const) {
+      const { uid, ...response } = await review(t, app, question, options, change);
+      t.same(response, { allowed: true }, `${question}: ${what}`);
+      t.ok(uid);
+    }
+  }
+});
+
+t.test('while the cluster does not answer, nothing is decided', async (t) => {
+  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const cluster = memoryCluster(manifestsOf(given, given.namespace));
+  for (const kind of ['Namespace', 'Build', 'ServiceAccount', 'Image', 'Secret']) {
+    for (const question of ['mutate', 'validate'] as const) {
+      const response = await ask(question, given.pod, failing(cluster, kind));
+      t.equal(verdictOf(response), '503 CLUSTER_UNAVAILABLE', kind);
+      t.match(response.status?.message, `GET ${kind} failed. Fix: Mend the ${kind}.`);
+    }
+  }
+  const mistaken: Cluster = { get: () => Promise.reject(new TypeError('a mistake')) };
+  await t.rejects(
+    ask('mutate', given.pod, mistaken),
+    TypeError,
+    'which is not for a mistake of ours',
+  );
+});
+
+t.test('a namespace that cannot be found is not one that has not opted in', async (t) => {
+  // The namespace of a new pod exists: whoever says otherwise is not its API server.
+  const given = world();
+  const cluster = memoryCluster([]);
+  for (const question of ['mutate', 'validate'] as const) {
+    const response = await ask(question, given.pod, cluster);
+    t.equal(verdictOf(response), '503 CLUSTER_UNAVAILABLE');
+  }
+});
+
+t.test('a namespace that has not opted in does not wait for the rest of the cluster', async (t) => {
+  const given = world('v0.17.2/02-notary', signingNamespace('disabled'));
+  const cluster = failing(memoryCluster(manifestsOf(given, given.namespace)), 'Build');
+  t.equal(verdictOf(await ask('mutate', given.pod, cluster)), 'allowed');
+});
+
+t.test('the reads of a decision are few, and two rounds', async (t) => {
+  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const cluster = memoryCluster(manifestsOf(given, given.namespace));
+  const rounds: string[][] = [];
+  let isOpen = false;
+  const counted: Cluster = {
+    get: async (reference) => {
+      if (!isOpen) rounds.push([]);
+      isOpen = true;
+      rounds.at(-1)?.push(reference.kind);
+      await new Promise(setImmediate);
+      isOpen = false;
+      return cluster.get(reference);
+    },
+  };
+  t.equal(verdictOf(await ask('mutate', given.pod, counted)), 'patched');
+  t.same(rounds, [
+    ['Namespace', 'Build', 'ServiceAccount'],
+    ['Image', ...Array.from({ length: 7 }, () => 'Secret')],
+  ]);
+});
+
+t.test('nobody but kpack makes the webhook read many objects', async (t) => {
+  const given = world();
+  given.serviceAccount.secrets = Array.from({ length: 1_000 }, (_, i) => ({ name: `s${i}` }));
+  const cluster = memoryCluster(manifestsOf(given, given.namespace));
+  let reads = 0;
+  const counted: Cluster = {
+    get: (reference) => {
+      reads += 1;
+      return cluster.get(reference);
+    },
+  };
+  const response = await ask('mutate', given.pod, counted, { username: 'developer' });
+  t.equal(verdictOf(response), '422 REQUESTER_NOT_KPACK');
+  t.ok(reads <= 4, `${reads} reads`);
+});

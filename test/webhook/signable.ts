@@ -1,0 +1,41 @@
+/** The fixtures that can be signed. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { signingNamespace } from '../build-fixture.ts';
+import { projectDirectory } from '../fixture.ts';
+import { initContainers } from './pod.ts';
+import { URL, world, type World } from './world.ts';
+
+/** Every fixture that has a pod. */
+function fixtureNames(): string[] {
+  const directory = join(projectDirectory(), 'test/fixtures/pods');
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('pod.json'))
+    .map((file) => file.replace(/\/pod\.json$/, ''))
+    .sort();
+}
+
+/** Their names: kpack.io, Linux, steps as init containers. */
+export const signableFixtures = fixtureNames().filter((name) => {
+  const { pod } = world(name);
+  return (
+    pod.metadata.labels?.['kpack.io/build'] !== undefined &&
+    initContainers(pod).some((step) => step.name === 'export' || step.name === 'rebase') &&
+    pod.spec.nodeSelector?.['kubernetes.io/os'] !== 'windows' &&
+    (pod.metadata.ownerReferences ?? []).every(({ apiVersion }) =>
+      apiVersion.startsWith('kpack.io/'),
+    )
+  );
+});
+
+export const hasSection = (name: string) => world(name).build.spec['notary'] !== undefined;
+
+const BY_NAMESPACE = {
+  'notary.kpack.io/v1.url': URL,
+  'notary.kpack.io/v1.secretRef': 'notary-signing',
+};
+
+/** The fixture where it is to be signed: where neither Image nor Build asks, the admin does. */
+export function signableWorld(name: string): World {
+  return world(name, signingNamespace('enabled', hasSection(name) ? {} : BY_NAMESPACE));
+}

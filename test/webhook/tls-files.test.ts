@@ -1,0 +1,63 @@
+import { once } from 'node:events';
+import { copyFile, rm } from 'node:fs/promises';
+import { connect } from 'node:tls';
+import t from 'tap';
+import { createAuthority, type Authority, type Certificate } from '../bed/authority.ts';
+import { startWebhook } from '../bed/webhook.ts';
+import { IMAGE_FLAG, PROGRAM, until } from './program.ts';
+
+let authority: Authority;
+t.before(async () => {
+  authority = await createAuthority(t.testdir());
+});
+
+t.test('a certificate that is replaced on disk is served to those who come next', async (t) => {
+  const directory = t.testdir({ manifests: {} });
+  const issued: Certificate[] = [];
+  const recording: Authority = {
+    ...authority,
+    issue: async (request) => {
+      const certificate = await authority.issue(request);
+      issued.push(certificate);
+      return certificate;
+    },
+  };
+  const webhook = await startWebhook({
+    program: PROGRAM,
+    directory,
+    authority: recording,
+    args: ['--manifests=manifests', IMAGE_FLAG],
+  });
+  t.teardown(() => webhook.stop());
+  const port = Number(new URL(webhook.url).port);
+  const first = await servedSerial(port);
+  const open = connect({ port, host: '127.0.0.1', ca: authority.certificatePem });
+  await once(open, 'secureConnect');
+  t.teardown(() => open.destroy());
+
+  const [old] = issued;
+  if (!old) throw new Error('no certificate was issued');
+  const next = await authority.issue({ name: 'next' });
+  await copyFile(next.certificateFile, old.certificateFile);
+  await until(() => webhook.output().includes('cannot be served yet'));
+  t.equal(await servedSerial(port), first, 'half a pair is not served');
+  await copyFile(next.keyFile, old.keyFile);
+  await until(async () => (await servedSerial(port)) !== first);
+
+  await rm(old.keyFile);
+  await rm(old.certificateFile);
+  await until(() => /ENOENT/.test(webhook.output()));
+  t.not(await servedSerial(port), first, 'what was served last stays');
+
+  open.write('GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n');
+  const [answer] = (await once(open, 'data')) as [Buffer];
+  t.match(answer.toString(), /^HTTP\/1.1 200 /, 'an open connection goes on');
+});
+
+async function servedSerial(port: number): Promise<string> {
+  const socket = connect({ port, host: '127.0.0.1', ca: authority.certificatePem });
+  await once(socket, 'secureConnect');
+  const { serialNumber } = socket.getPeerCertificate();
+  socket.destroy();
+  return serialNumber;
+}
