@@ -20,7 +20,10 @@ export interface HttpResponse {
 
 /** Sends requests over kept-alive connections; redirects are answers like any other. */
 export interface HttpClient {
-  /** @throws SigningError SERVER_UNREACHABLE, SERVER_UNTRUSTED, SERVER_FAILED, DEADLINE_EXCEEDED */
+  /**
+   * @throws SigningError SERVER_UNREACHABLE, SERVER_UNTRUSTED, DEADLINE_EXCEEDED; SERVER_FAILED when
+   * the answer is too long
+   */
   send(request: HttpRequest): Promise<HttpResponse>;
   close(): void;
 }

@@ -56,7 +56,7 @@ export async function readSigningSecret(directory: string): Promise<SigningSecre
 /**
  * Reads a file of CA certificates.
  *
- * @throws SigningError CA_INVALID
+ * @throws SigningError CA_INVALID, FILE_UNREADABLE
  */
 export async function readCaFile(file: string): Promise<string> {
   const pem = await readText(file);
@@ -68,7 +68,7 @@ export async function readCaFile(file: string): Promise<string> {
 /**
  * Reads a mounted basic-auth Secret.
  *
- * @throws SigningError CREDENTIALS_INVALID
+ * @throws SigningError CREDENTIALS_INVALID, FILE_UNREADABLE
  */
 export async function readCredentials(host: string, directory: string): Promise<Credentials> {
   const [username, password] = await Promise.all(

@@ -1,7 +1,13 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { SigningError } from '../shared/signing-error.ts';
-import { bareKey, keyId, type KeyId, type PublicKey } from '../shared/tuf/key.ts';
-import type { SignatureMethod } from '../shared/tuf/key.ts';
+import {
+  bareKey,
+  keyId,
+  SMALLEST_RSA_MODULUS,
+  type KeyId,
+  type PublicKey,
+  type SignatureMethod,
+} from '../shared/tuf/key.ts';
 
 /** One `*.key` file of the signing Secret. */
 export interface KeyFile {
@@ -20,7 +26,6 @@ export interface PrivateKey {
 }
 
 const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----\r?\n([\s\S]*?)\r?\n-----END \1-----/g;
-const SMALLEST_RSA_MODULUS = 2048;
 /** The curves that Notary's own library knows. */
 const CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
 
@@ -95,6 +100,6 @@ function signatureMethod(name: string, key: KeyObject): SignatureMethod {
   throw new SigningError(
     'KEY_INVALID',
     `${name} holds a ${type ?? 'nameless'} key that Notary does not accept`,
-    { fix: `Use EC P-256 or P-384, or RSA of at least ${SMALLEST_RSA_MODULUS} bits.` },
+    { fix: `Use EC P-256, P-384 or P-521, or RSA of at least ${SMALLEST_RSA_MODULUS} bits.` },
   );
 }

@@ -17,7 +17,8 @@ export interface TokenRequest {
  * Gets a bearer token as the distribution token specification says, always for `push,pull`: the
  * challenge of a GET names `pull` alone, and a strict server grants exactly what is asked.
  *
- * @throws SigningError CREDENTIALS_OVER_HTTP, CREDENTIALS_MISSING, CREDENTIALS_REFUSED, SERVER_FAILED
+ * @throws SigningError CREDENTIALS_OVER_HTTP, CREDENTIALS_MISSING, CREDENTIALS_REFUSED, SERVER_*,
+ * DEADLINE_EXCEEDED
  */
 export async function fetchToken(
   http: HttpClient,
@@ -36,7 +37,7 @@ export async function fetchToken(
   url.searchParams.set('scope', `repository:${gun}:push,pull`);
   if (credentials) url.searchParams.set('account', credentials.username);
 
-  const { status, body } = await http.send({
+  const { status, headers, body } = await http.send({
     method: 'GET',
     url,
     ...(credentials && { headers: { authorization: basic(credentials) } }),
@@ -44,7 +45,8 @@ export async function fetchToken(
   if (status === 401 || status === 403) throw refused(url, server, credentials);
   const token = status === 200 ? readToken(body) : undefined;
   if (token === undefined) {
-    throw new SigningError('SERVER_FAILED', `${url.origin} gave no token (HTTP ${status})`);
+    const to = headers.location === undefined ? '' : `, and points to ${headers.location}`;
+    throw new SigningError('SERVER_FAILED', `${url.origin} gave no token (HTTP ${status}${to})`);
   }
   return token;
 }

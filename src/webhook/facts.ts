@@ -1,5 +1,6 @@
 import { CREDENTIALS_ANNOTATION, SIGNING } from '../shared/names.ts';
 import { hostOf } from '../shared/notary-url.ts';
+import type { ConfigSource } from '../shared/notary-section.ts';
 import { isKpackVersion, type BuildPod } from './build-pod.ts';
 import type { ClusterObject, ObjectReference, OwnerReference } from './cluster.ts';
 
@@ -106,4 +107,32 @@ export function credentialsFor(
 /** The value of the label that opts the namespace in. */
 export function signingLabel(namespace: ClusterObject | undefined): string | undefined {
   return namespace?.metadata.labels?.[SIGNING];
+}
+
+/** What the namespace label says. */
+export type SigningMode = 'enabled' | 'audit' | 'off' | 'invalid';
+
+/** @param label value of the label; undefined: there is none */
+export function signingMode(label: string | undefined): SigningMode {
+  if (label === undefined || label === 'disabled') return 'off';
+  return label === 'enabled' || label === 'audit' ? label : 'invalid';
+}
+
+/** What an object says about signing, yet to be read. */
+export function configSource(
+  kind: ConfigSource['kind'],
+  object: ClusterObject | undefined,
+): ConfigSource {
+  return {
+    kind,
+    name: object?.metadata.name ?? '',
+    annotations: object?.metadata.annotations ?? {},
+    section: kind === 'Namespace' ? undefined : object?.spec?.['notary'],
+  };
+}
+
+/** The tags that a Build pushes. */
+export function buildTags({ spec }: ClusterObject): readonly string[] {
+  const tags = spec?.['tags'];
+  return Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : [];
 }

@@ -4,13 +4,20 @@ import {
   resolveNotaryConfig,
   type NotaryConfig,
 } from '../shared/notary-config.ts';
-import { readNotarySection, type ConfigSource } from '../shared/notary-section.ts';
+import { readNotarySection } from '../shared/notary-section.ts';
 import { isPlainHttp, serverHost } from '../shared/notary-url.ts';
 import { nearest } from '../shared/nearest.ts';
 import { SIGNING } from '../shared/names.ts';
 import type { BuildPod } from './build-pod.ts';
-import type { ClusterObject } from './cluster.ts';
-import { credentialsFor, imageOwner, type ClusterFacts, type HostSecret } from './facts.ts';
+import {
+  buildTags,
+  configSource,
+  credentialsFor,
+  imageOwner,
+  signingMode,
+  type ClusterFacts,
+  type HostSecret,
+} from './facts.ts';
 
 /** What is to become of a build pod. */
 export type PodPlan =
@@ -34,14 +41,6 @@ export interface PlannedSigning {
   /** The tags of the Build. */
   readonly tags: readonly string[];
   readonly credentials: readonly HostSecret[];
-}
-
-/** What the namespace label says. */
-export type SigningMode = 'enabled' | 'audit' | 'off' | 'invalid';
-
-export function signingMode(label: string | undefined): SigningMode {
-  if (label === undefined || label === 'disabled') return 'off';
-  return label === 'enabled' || label === 'audit' ? label : 'invalid';
 }
 
 /**
@@ -137,20 +136,6 @@ function describeLabel({ namespaceName, label = '' }: ClusterFacts): string {
   const meant = nearest(label.toLowerCase(), ['enabled', 'audit', 'disabled']);
   const hint = meant ? `, did you mean ${meant}?` : '';
   return `Namespace ${namespaceName} has the label ${SIGNING}=${label}${hint}`;
-}
-
-function configSource(kind: ConfigSource['kind'], object: ClusterObject | undefined): ConfigSource {
-  return {
-    kind,
-    name: object?.metadata.name ?? '',
-    annotations: object?.metadata.annotations ?? {},
-    section: kind === 'Namespace' ? undefined : object?.spec?.['notary'],
-  };
-}
-
-function buildTags({ spec }: ClusterObject): readonly string[] {
-  const tags = spec?.['tags'];
-  return Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : [];
 }
 
 function skip(reason: string, tell: SkipNotice): PodPlan {

@@ -7,10 +7,11 @@ import {
   firstReads,
   secondReads,
   signingLabel,
+  signingMode,
   type ClusterFacts,
 } from './facts.ts';
 import { validateImage } from './image-review.ts';
-import { planPod, signingMode } from './plan.ts';
+import { planPod } from './plan.ts';
 import { audited, mutatePod, validatePod, type PodReviewSettings } from './pod-review.ts';
 
 /** The two questions that the API server asks. */

@@ -16,7 +16,8 @@ export type SignatureMethod = 'ecdsa' | 'rsapss' | 'eddsa';
 
 /** Salt length of RSASSA-PSS signatures, in bytes: that of SHA-256. */
 export const PSS_SALT_LENGTH = 32;
-const SMALLEST_RSA_MODULUS = 2048;
+/** Notary takes no smaller RSA keys; bits. */
+export const SMALLEST_RSA_MODULUS = 2048;
 /** DER prefix of a SubjectPublicKeyInfo that wraps a raw Ed25519 key. */
 const ED25519_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 

@@ -1,13 +1,18 @@
 import { SigningError } from '../signing-error.ts';
 import type { Gun } from '../image-reference.ts';
-import { canonicalKeyId, certificatesOf, type KeyId, type PublicKey } from './key.ts';
+import {
+  canonicalKeyId,
+  certificatesOf,
+  SMALLEST_RSA_MODULUS,
+  type KeyId,
+  type PublicKey,
+} from './key.ts';
 import type { X509Certificate } from 'node:crypto';
 import type { Root } from './metadata.ts';
 import { ROOT } from './metadata.ts';
 
 /** How far in the future a certificate may begin: clocks differ, and the reference client grants it. */
 const CLOCK_GRACE_MS = 24 * 60 * 60 * 1000;
-const SMALLEST_RSA_MODULUS = 2048;
 /** DER object identifiers of sha1WithRSAEncryption and ecdsa-with-SHA1. */
 const SHA1_SIGNATURES = ['2a864886f70d010105', '2a8648ce3d0401'].map((hex) =>
   Buffer.from(hex, 'hex'),
