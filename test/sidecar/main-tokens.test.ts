@@ -71,6 +71,36 @@ t.test('a server that wants tokens', async (t) => {
   });
 });
 
+t.test('strangers get tokens, and may not do everything with them', async (t) => {
+  for (const [may, anonymous] of [
+    ['read', ['pull']],
+    ['do nothing', []],
+  ] as const) {
+    await t.test(`they may ${may}: without credentials it is told that we have none`, async (t) => {
+      const accounts = {
+        robot: { password: CANARIES.userPassword, actions: ['pull', 'push'] },
+      } as const;
+      const bed = await startBed({ auth: { accounts, anonymous } });
+      t.teardown(() => bed.stop());
+      const gun = 'registry.example.test/demo/app';
+      const owner = bed.docker('owner', { username: 'robot', password: CANARIES.userPassword });
+      const { publicKeyFile, privateKeyFile } = await owner.keyGenerate('alice');
+      await owner.signerAdd('alice', publicKeyFile, gun);
+      const result = await run({
+        directory: bed.directory,
+        notaryUrl: bed.notary.url,
+        secret: {
+          'alice.key': await readFile(privateKeyFile, 'utf8'),
+          password: owner.passphrase,
+          'ca.crt': bed.authority.certificatePem,
+        },
+        report: reportToml([`${gun}:1`], SHA256, 7),
+      });
+      failsWith(t, result, 'CREDENTIALS_MISSING');
+    });
+  }
+});
+
 t.test('no secret was in any output', (t) => {
   checkSecrets(t, 6);
   t.end();
