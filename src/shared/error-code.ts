@@ -149,8 +149,8 @@ export const SIGNER_ERRORS = {
     fix: 'Run: notary -s <url> key rotate <gun> snapshot -r',
   },
   PUBLISH_CONFLICT: {
-    meaning: 'Another publisher was faster.',
-    fix: 'Build again.',
+    meaning: 'The server says that a newer version is there, and does not show one.',
+    fix: 'Build again; if it stays so, see what the message says.',
   },
   PUBLISH_REJECTED: {
     meaning: 'The server rejected the metadata.',

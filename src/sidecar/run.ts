@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { hostOf, serverHost, type NotaryUrl } from '../shared/notary-url.ts';
 import type { HostDirectory } from '../shared/signer-flags.ts';
 import { SigningError } from '../shared/signing-error.ts';
@@ -81,6 +82,7 @@ async function signAll(
           keys: keys.map(signingKey),
           rootPins: options.rootPins,
           now,
+          pause: (milliseconds) => pauseUntil(milliseconds, signal),
           log,
         }),
       );
@@ -117,6 +119,12 @@ async function findCredentials(
     log.warn(`${matching.length} Secrets are for ${host}: the first is used`);
   const [first] = matching;
   return first && readCredentials(first.host, first.directory);
+}
+
+/** @throws the reason of the signal, when that comes first */
+async function pauseUntil(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await wait(milliseconds, undefined, { signal }).catch(() => undefined);
+  signal.throwIfAborted();
 }
 
 function deadlineError(seconds: number): SigningError {
