@@ -22,7 +22,7 @@ const DIST = fileURLToPath(new URL('..', import.meta.url));
 
 async function main(story: Story, bed: Bed): Promise<void> {
   const cli = bed.cli();
-  await story.step(`notary init, key rotate snapshot -r, publish: ${GUN}`, async () => {
+  await story.step(`notary init, key rotate, publish: ${GUN}`, async () => {
     await cli.init(GUN);
     await cli.rotateSnapshotToServer(GUN);
     await cli.publish(GUN);
@@ -37,7 +37,7 @@ async function main(story: Story, bed: Bed): Promise<void> {
 
   const manifests = join(bed.directory, 'manifests');
   const webhook = await story.step(
-    'Webhook started over TLS, against a manifest directory',
+    'Webhook started over TLS, on a directory of manifests',
     async () => {
       await writeManifests(manifests, [...second.manifests, ...first.manifests]);
       return startWebhook({
@@ -155,11 +155,11 @@ async function signAndJudge(
   image: PushedImage,
 ): Promise<void> {
   const result = await story.step(
-    'The injected container runs as the pod declares it',
+    'The injected container runs, as the pod declares it',
     () => runSigner(bed, pod, secrets),
     ({ stdout }) => stdout.trimEnd().split('\n'),
   );
-  assert.equal(result.code, 0, result.stdout);
+  assert.equal(result.code, 0, result.stdout + result.stderr);
 
   const sha256 = image.digest.replace('sha256:', '');
   for (const tag of image.tags) {
@@ -218,10 +218,11 @@ async function failWithWrongPassword(
 
 const story = tellStory(process.stdout);
 const started = performance.now();
-const bed = await story.step('Notary server and registry started, with a CA of their own', () =>
-  startBed(),
-);
+let bed: Bed | undefined;
 try {
+  bed = await story.step('Notary server and registry started, with a CA of their own', () =>
+    startBed(),
+  );
   await main(story, bed);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   story.say('');
@@ -231,5 +232,5 @@ try {
   story.say(`The demo failed: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 } finally {
-  await bed.stop();
+  await bed?.stop();
 }

@@ -18,9 +18,11 @@ const DIM = '\u001b[2m';
 const BOLD = '\u001b[1m';
 const GREEN = '\u001b[32m';
 const RED = '\u001b[31m';
-const TITLE_WIDTH = 78;
+const TITLE_WIDTH = 70;
 
 export function tellStory(output: NodeJS.WriteStream): Story {
+  // Who reads along may stop; the story goes on to its end, and cleans up.
+  output.on('error', () => undefined);
   const isTerminal = output.isTTY;
   const paint = (color: string, text: string) => (isTerminal ? color + text + RESET : text);
   const write = (line: string) => void output.write(`${line}\n`);

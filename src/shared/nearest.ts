@@ -1,11 +1,11 @@
 /** How many typing mistakes may lie between a word and the one that was meant. */
 const FARTHEST = 3;
 
-/** The candidate that a mistyped word most likely meant, if any is near. */
+/** The candidate that a mistyped word most likely meant, if any is nearer than all of the word. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const ranked = candidates
     .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
-    .filter(({ distance }) => distance <= FARTHEST)
+    .filter(({ distance }) => distance <= FARTHEST && distance < word.length)
     .sort((a, b) => a.distance - b.distance);
   return ranked[0]?.candidate;
 }

@@ -63,8 +63,9 @@ function write(
     return receipt;
   } catch (cause) {
     const { code = 'unknown' } = cause as NodeJS.ErrnoException;
-    const so = receipt.result === 'failed' ? (receipt.code ?? 'failed') : receipt.result;
-    const what = `${file} cannot be written (${code}); the tags: ${so}`;
+    const tags =
+      receipt.result === 'failed' ? `not signed (${receipt.code ?? 'INTERNAL'})` : receipt.result;
+    const what = `${file} cannot be written (${code}); the tags are ${tags}`;
     return {
       ...receipt,
       result: 'failed',

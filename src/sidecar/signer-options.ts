@@ -58,8 +58,9 @@ export function parseSignerOptions(
 
   const report = one('report');
   const tags = flags.values.tag;
-  if (report === undefined && tags.length === 0) problems.push('--report is missing');
-  if (report !== undefined && tags.length > 0) problems.push('--tag goes without --report');
+  if (report === undefined && tags.length === 0) problems.push('--report is missing, or --tag');
+  if (report !== undefined && tags.length > 0)
+    problems.push('--tag and --report exclude each other');
 
   const url = parseNotaryUrl(required('notary-url'));
   if (typeof url !== 'string' && one('notary-url') !== undefined) {

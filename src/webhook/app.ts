@@ -48,7 +48,7 @@ export function createApp({ tls, log, ...settings }: AppOptions): FastifyInstanc
   return app;
 }
 
-/** Always an AdmissionReview, whatever was sent and whatever goes wrong. */
+/** Always an AdmissionReview once the body was JSON, whatever it holds and whatever goes wrong. */
 async function answerReview(
   question: Question,
   body: unknown,

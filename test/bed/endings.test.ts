@@ -53,7 +53,7 @@ for (const { signal, code, tidy, ...ending } of ENDINGS) {
     parent.kill(signal);
     const [exitCode] = (await once(parent, 'exit')) as [number | null];
     t.equal(exitCode, code);
-    t.ok(await within(5000, () => !pids.some(isRunning)));
+    t.ok(await within(30_000, () => !pids.some(isRunning)));
     if (tidy) t.notOk(existsSync(directory));
   });
 }

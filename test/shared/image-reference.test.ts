@@ -135,7 +135,7 @@ t.test('image references', (t) => {
         }
       }
     }
-    t.ok(performance.now() - start < 5000);
+    t.ok(performance.now() - start < 20_000);
     t.end();
   });
   t.end();

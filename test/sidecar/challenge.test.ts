@@ -127,7 +127,7 @@ t.test('challenges of a server', (t) => {
         parseChallenges(`${before ?? ''}${part.repeat(long)}${after ?? ''}`);
       }
     }
-    t.ok(performance.now() - start < 5000, `${performance.now() - start} ms`);
+    t.ok(performance.now() - start < 20_000, `${performance.now() - start} ms`);
     t.end();
   });
   t.end();

@@ -75,8 +75,8 @@ t.test('signer options', (t) => {
 
   t.test('that are wrong are refused in one message', (t) => {
     const cases: readonly (readonly [args: readonly string[], problem: string])[] = [
-      [needed.slice(1), '--report is missing'],
-      [[...needed, '--tag=a'], '--tag goes without --report'],
+      [needed.slice(1), '--report is missing, or --tag'],
+      [[...needed, '--tag=a'], '--tag and --report exclude each other'],
       [[needed[0] ?? '', needed[2] ?? ''], '--notary-url is missing'],
       [needed.slice(0, 2), '--key-dir is missing'],
       [
@@ -99,7 +99,7 @@ t.test('signer options', (t) => {
       [[...needed, '--root-pins=a'], 'unknown flag --root-pins; did you mean --root-pin?'],
       [
         ['--deadline=x', '--log-format=y'],
-        '--report is missing; --notary-url is missing; --key-dir is missing; --deadline is a number of seconds up to 86400; --log-format is text or json, not y',
+        '--report is missing, or --tag; --notary-url is missing; --key-dir is missing; --deadline is a number of seconds up to 86400; --log-format is text or json, not y',
       ],
     ];
     for (const [args, message] of cases) {

@@ -69,7 +69,7 @@ t.test('SIGTERM and SIGINT end it cleanly, idle connections or not', async (t) =
     const started = performance.now();
     child.kill(signal);
     t.same(await child.ended, [0, null], signal);
-    t.ok(performance.now() - started < 5_000);
+    t.ok(performance.now() - started < 30_000);
   }
 });
 
@@ -123,7 +123,7 @@ t.test('a bad command line ends it with exit code 2 and all that is wrong', asyn
   for (const [what, [args, ...found]] of Object.entries(cases)) {
     await t.test(what, async (t) => {
       const child = run(t, directory, args);
-      const overtime = AbortSignal.timeout(3_000);
+      const overtime = AbortSignal.timeout(30_000);
       const ended = await Promise.race([
         child.ended,
         once(overtime, 'abort').then(() => ['it runs']),
