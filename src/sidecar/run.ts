@@ -60,8 +60,11 @@ async function signAll(
   }
 
   const secret = await readSigningSecret(options.keyDirectory);
-  const keys = openKeys(secret.keyFiles, secret.password);
-  log.step(`keys: ${keys.map(({ file, canonicalId }) => `${canonicalId} (${file})`).join(', ')}`);
+  const privateKeys = openKeys(secret.keyFiles, secret.password);
+  const keys = privateKeys.map(signingKey);
+  log.step(
+    `keys: ${privateKeys.map(({ file, canonicalId }) => `${canonicalId} (${file})`).join(', ')}`,
+  );
   const caFiles = await Promise.all(options.caFiles.map(readCaFile));
   const credentials = await findCredentials(options.notaryUrl, options.notaryCredentials, log);
 
@@ -79,7 +82,7 @@ async function signAll(
             gun: repository.gun,
             credentials,
           }),
-          keys: keys.map(signingKey),
+          keys,
           rootPins: options.rootPins,
           now,
           pause: (milliseconds) => pauseUntil(milliseconds, signal),

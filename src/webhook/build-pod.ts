@@ -44,7 +44,7 @@ export function readBuildPod(object: unknown): BuildPod | undefined {
   return {
     pod: object,
     name: metadata.name ?? metadata.generateName ?? '',
-    owner: buildOwner(object),
+    owner: kpackController(metadata.ownerReferences, 'Build'),
     shape: spec.containers.some(isExport) ? 'standard-containers' : 'init-containers',
     isWindows: spec.nodeSelector?.['kubernetes.io/os'] === 'windows' || spec.os?.name === 'windows',
     exportStep,
@@ -57,8 +57,19 @@ export function readBuildPod(object: unknown): BuildPod | undefined {
 /** A version of kpack's API, and nothing that a path could be made of. */
 const KPACK_VERSION = /^v\d+[a-z0-9]*$/;
 
+/** The controller among the owners of an object, when it is an object of kpack of that kind. */
+export function kpackController(
+  owners: readonly OwnerReference[] | undefined,
+  ofKind: 'Build' | 'Image',
+): OwnerReference | undefined {
+  return owners?.find(
+    ({ apiVersion, kind, controller }) =>
+      controller === true && kind === ofKind && isKpackVersion(apiVersion),
+  );
+}
+
 /** Whether an apiVersion is one of kpack's own. */
-export function isKpackVersion(apiVersion: string): boolean {
+function isKpackVersion(apiVersion: string): boolean {
   const [group, version = '', ...others] = apiVersion.split('/');
   return group === KPACK_GROUP && KPACK_VERSION.test(version) && others.length === 0;
 }
@@ -71,13 +82,6 @@ export function groupOf(apiVersion: string): string {
 function isPod(object: unknown): object is Pod {
   const { kind, spec } = (object ?? {}) as { kind?: unknown; spec?: { containers?: unknown } };
   return kind === 'Pod' && Array.isArray(spec?.containers);
-}
-
-function buildOwner({ metadata }: Pod): OwnerReference | undefined {
-  return metadata?.ownerReferences?.find(
-    ({ apiVersion, kind, controller }) =>
-      controller === true && kind === 'Build' && isKpackVersion(apiVersion),
-  );
 }
 
 function reportWriting({ spec }: Pod, step: V1Container | undefined): ReportWriting {

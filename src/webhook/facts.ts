@@ -1,7 +1,7 @@
 import { CREDENTIALS_ANNOTATION, SIGNING } from '../shared/names.ts';
 import { hostOf } from '../shared/notary-url.ts';
 import type { ConfigSource } from '../shared/notary-section.ts';
-import { isKpackVersion, type BuildPod } from './build-pod.ts';
+import { kpackController, type BuildPod } from './build-pod.ts';
 import type { ClusterObject, ObjectReference, OwnerReference } from './cluster.ts';
 
 /** A Secret that names a Notary server it is for. */
@@ -71,10 +71,7 @@ export function secondReads(
 
 /** The kpack Image that controls a Build; a Build made by hand has none. */
 export function imageOwner(build: ClusterObject | undefined): OwnerReference | undefined {
-  return build?.metadata.ownerReferences?.find(
-    ({ apiVersion, kind, controller }) =>
-      controller === true && kind === 'Image' && isKpackVersion(apiVersion),
-  );
+  return kpackController(build?.metadata.ownerReferences, 'Image');
 }
 
 /** The credentials Secrets among those of a service account. */
