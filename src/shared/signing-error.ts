@@ -4,6 +4,8 @@ interface SigningErrorOptions {
   /** What to do, where that can be said better than in the table of codes. */
   readonly fix?: string | undefined;
   readonly cause?: unknown;
+  /** Whether the same may succeed a little later: a server that restarts, a connection that broke. */
+  readonly isTransient?: boolean;
 }
 
 /** What others say, servers and libraries, may be long, and is cut. */
@@ -14,6 +16,7 @@ export class SigningError extends Error {
   override readonly name = 'SigningError';
   readonly code: SignerErrorCode;
   readonly fix: string;
+  readonly isTransient: boolean;
 
   /**
    * @param code one of the closed set
@@ -23,6 +26,7 @@ export class SigningError extends Error {
     super(oneLine(message).slice(0, LONGEST_MESSAGE), { cause: options.cause });
     this.code = code;
     this.fix = options.fix ?? SIGNER_ERRORS[code].fix;
+    this.isTransient = options.isTransient ?? false;
   }
 }
 
