@@ -4,7 +4,7 @@ import tseslint from 'typescript-eslint';
 const pure = [
   'src/shared/**/*.ts',
   'src/webhook/{admission,build-pod,facts,image-review,inject,plan,pod-review,quantity,signing-container}.ts',
-  'src/sidecar/{challenge,docker-hub,receipt,report,signing-key,signing-plan,termination-message}.ts',
+  'src/sidecar/{challenge,der,docker-hub,ed25519-key,foreign-file,key-block,key-encryption,receipt,report,signing-key,signing-plan,termination-message}.ts',
 ];
 const io = [
   'fs',
