@@ -14,11 +14,13 @@ export const SEQUENCE = 0x30;
 const LONG_FORM = 0x80;
 /** Octets of an integer that a number holds. */
 const LONGEST_NUMBER = 6;
+/** More values than any structure of keys has side by side; hostile files have half a million. */
+const MOST_VALUES = 16;
 
 /**
  * The values that follow one another in these bytes.
  *
- * @throws RangeError when they are no DER
+ * @throws RangeError when they are no DER, or too many
  */
 export function readDer(bytes: Buffer): DerValue[] {
   const values: DerValue[] = [];
@@ -33,6 +35,7 @@ export function readDer(bytes: Buffer): DerValue[] {
     at = start + length;
     if (at > bytes.length) throw new RangeError('a value is longer than what holds it');
     values.push({ tag, content: bytes.subarray(start, at) });
+    if (values.length > MOST_VALUES) throw new RangeError('too many values');
   }
   return values;
 }
@@ -57,7 +60,7 @@ export function identifierOf(value: DerValue | undefined): string {
   return contentOf(value, OBJECT_IDENTIFIER).toString('hex');
 }
 
-/** An INTEGER that is not negative; Infinity when it is too large for a number. @throws RangeError */
+/** An INTEGER, none of which is negative here; Infinity when no number is as large. @throws RangeError */
 export function integerOf(value: DerValue | undefined): number {
   const content = contentOf(value, INTEGER);
   return content.length > LONGEST_NUMBER ? Infinity : content.readUIntBE(0, content.length);

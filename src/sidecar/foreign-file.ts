@@ -39,7 +39,7 @@ const TEXTS: readonly (readonly [text: RegExp, what: string, fix?: string])[] = 
   [
     /^0[^]{1,4}\u0002\u0001\u0003/,
     'it is PKCS#12',
-    'Write its key as PEM: openssl pkcs12 -nocerts -in <file> | openssl pkcs8 -topk8 -out <new file>',
+    'Write its key as PEM: openssl pkcs12 -nocerts -in <file> -out <new file>',
   ],
   [
     /^[^]{0,20}[\0\ufffd]/,
