@@ -58,8 +58,7 @@ t.test('a block that is written is read as it was, by any line ends', (t) => {
           read.unended.length === 0 &&
           read.blocks.length === blocks.length &&
           read.blocks.every(
-            ({ label, bytes }, i) =>
-              label === blocks[i]?.label && blocks[i].bytes.equals(bytes),
+            ({ label, bytes }, i) => label === blocks[i]?.label && blocks[i].bytes.equals(bytes),
           )
         );
       },
