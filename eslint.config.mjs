@@ -4,7 +4,7 @@ import tseslint from 'typescript-eslint';
 const pure = [
   'src/shared/**/*.ts',
   'src/webhook/{admission,build-pod,facts,image-review,inject,plan,pod-review,quantity,signing-container}.ts',
-  'src/sidecar/{challenge,connection-failure,docker-hub,no-proxy,proxy-settings,receipt,report,signing-key,signing-plan,termination-message,token-scope}.ts',
+  'src/sidecar/{challenge,connection-failure,der,docker-hub,ed25519-key,foreign-file,key-block,key-encryption,no-proxy,proxy-settings,receipt,report,signing-key,signing-plan,termination-message,token-scope}.ts',
 ];
 const io = [
   'fs',

@@ -68,7 +68,10 @@ async function signAll(
   }
 
   const secret = await readSigningSecret(options.keyDirectory);
-  const privateKeys = openKeys(secret.keyFiles, secret.password);
+  const opened = openKeys(secret.keyFiles, secret.password);
+  const privateKeys = opened.keys;
+  for (const { message } of opened.unopened) log.warn(`not used: ${message}`);
+  for (const warning of opened.misnamed) log.warn(warning);
   const keys = privateKeys.map(signingKey);
   log.step(
     `keys: ${privateKeys.map(({ file, canonicalId }) => `${canonicalId} (${file})`).join(', ')}`,

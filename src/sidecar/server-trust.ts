@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readPemCertificates } from '../shared/pem.ts';
 import type { Log } from './log.ts';
 import type { Environment } from './proxy-settings.ts';
-import { PEM_CERTIFICATE } from './secret-directory.ts';
 import { readText } from './text-file.ts';
 
 /**
@@ -34,7 +34,7 @@ async function filesOf(directory: string): Promise<readonly string[]> {
 
 async function readCertificates(file: string): Promise<readonly string[]> {
   const text = await readText(file).catch(() => undefined);
-  return text?.match(PEM_CERTIFICATE) ?? [];
+  return text === undefined ? [] : readPemCertificates(text).certificates;
 }
 
 function nothingIn(variable: string, value: string): string {
