@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { keyId, verifySignature } from '../../src/shared/tuf/key.ts';
 import { signingKey } from '../../src/sidecar/signer.ts';
-import { everyForm, textForms, traditionalForms } from '../key-forms.ts';
+import { everyForm, pkcs8Forms, textForms, traditionalForms } from '../key-forms.ts';
 import { canonicalIdOf, makeKeyDirectory, openKey, PASSWORD } from '../private-key.ts';
 
 const directory = makeKeyDirectory(t);
@@ -31,7 +31,9 @@ t.test('a key in any form has one id, and signatures by it verify', async (t) =>
   const message = Buffer.from('{"_type":"Targets"}');
   for (const [name, openssl, algorithm, method, keytype] of kinds) {
     const id = canonicalIdOf(openssl.plain);
-    for (const [form, pem] of Object.entries(everyForm(directory, openssl, algorithm))) {
+    const isFirst = kinds.find((kind) => kind[2] === algorithm)?.[0] === name;
+    const forms = isFirst ? everyForm(directory, openssl, algorithm) : pkcs8Forms(openssl);
+    for (const [form, pem] of Object.entries(forms)) {
       const key = openKey(pem, PASSWORD);
       t.equal(key.canonicalId, id, `${name} ${form}`);
       t.equal(key.method, method);
