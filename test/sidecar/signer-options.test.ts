@@ -21,6 +21,7 @@ t.test('signer options', (t) => {
       caFiles: [],
       rootPins: [],
       notaryCredentials: [],
+      registryCredentials: [],
       allowedTags: [],
       onFailure: 'fail',
       deadline: 300,
@@ -41,6 +42,7 @@ t.test('signer options', (t) => {
       'ca-file': '/c',
       'root-pin': 'ab',
       'notary-credentials': 'n.test:4443=/d=e',
+      'registry-credentials': 'r.test:5000=/d=e',
       'allow-tag': 'h.test/a:1',
       'on-failure': 'warn',
       'termination-log': '/t',
@@ -55,6 +57,7 @@ t.test('signer options', (t) => {
       caFiles: ['/c'],
       rootPins: ['ab'],
       notaryCredentials: [{ host: 'n.test:4443', directory: '/d=e' }],
+      registryCredentials: [{ host: 'r.test:5000', directory: '/d=e' }],
       allowedTags: ['h.test/a:1'],
       onFailure: 'warn',
       deadline: 1.5,
@@ -70,6 +73,23 @@ t.test('signer options', (t) => {
     const variables = Object.fromEntries(environment) as Record<string, string>;
     t.same(parseSignerOptions([], variables), expected);
     t.same(readOutputOptions([], variables), outputs);
+    t.end();
+  });
+
+  t.test('name a docker Secret by its directory, a basic-auth Secret with its host', (t) => {
+    const cases: readonly (readonly [value: string, host: string | undefined, directory: string])[] =
+      [
+        ['/d', undefined, '/d'],
+        ['/d=e', undefined, '/d=e'],
+        ['./d=e', undefined, './d=e'],
+        ['d', undefined, 'd'],
+        ['r.test=/d', 'r.test', '/d'],
+        ['https://index.docker.io/v1/=/d', 'https://index.docker.io/v1/', '/d'],
+      ];
+    for (const [value, host, directory] of cases) {
+      const options = parseSignerOptions([...needed, `--registry-credentials=${value}`], {});
+      t.same(options.registryCredentials, [{ host, directory }], value);
+    }
     t.end();
   });
 
@@ -96,6 +116,11 @@ t.test('signer options', (t) => {
         [...needed, '--notary-credentials=n.test='],
         '--notary-credentials is HOST=DIR, not n.test=',
       ],
+      [
+        [...needed, '--registry-credentials=r.test='],
+        '--registry-credentials is HOST=DIR, not r.test=',
+      ],
+      [[...needed, '--registry-credentials==/d'], '--registry-credentials is HOST=DIR, not =/d'],
       [[...needed, '--root-pins=a'], 'unknown flag --root-pins; did you mean --root-pin?'],
       [
         ['--deadline=x', '--log-format=y'],
@@ -142,6 +167,16 @@ t.test('signer options', (t) => {
           ),
           { maxLength: 2 },
         ),
+        registryCredentials: fc.array(
+          fc.record(
+            {
+              host: fc.constantFrom(undefined, 'a', 'n.test:4443', 'https://[::1]:1/v1/'),
+              directory: value.map((path) => `/${path}`),
+            },
+            { noNullPrototype: true },
+          ),
+          { maxLength: 2 },
+        ),
         allowedTags: values,
         onFailure: fc.constantFrom('fail' as const, 'warn' as const),
       },
@@ -153,6 +188,7 @@ t.test('signer options', (t) => {
           'caFiles',
           'rootPins',
           'notaryCredentials',
+          'registryCredentials',
           'allowedTags',
           'onFailure',
         ],
