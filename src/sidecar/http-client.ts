@@ -2,6 +2,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { createSecureContext, rootCertificates } from 'node:tls';
 import { SigningError } from '../shared/signing-error.ts';
+import type { ProxySettings } from './proxy-settings.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST';
@@ -10,12 +11,19 @@ export interface HttpRequest {
   readonly body?: Uint8Array;
   /** Longest answer in bytes; 64 KiB where nothing else is said. */
   readonly limit?: number;
+  /**
+   * Whether a redirect is an answer like any other (the default), or followed: GET alone, a few
+   * times, never from https to http, and with `authorization` to the same origin alone.
+   */
+  readonly redirects?: 'answer' | 'follow';
 }
 
 export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly body: Uint8Array;
+  /** Who answered: the URL asked for, or where redirects led. */
+  readonly url: URL;
 }
 
 /** Sends requests over kept-alive connections; redirects are answers like any other. */
@@ -31,6 +39,7 @@ export interface HttpClient {
 export interface HttpClientOptions {
   /** CA certificates beside the bundled roots, PEM. */
   readonly ca: readonly string[];
+  readonly proxy: ProxySettings;
   /** Ends all requests; its reason is the error. */
   readonly signal: AbortSignal;
 }
@@ -95,7 +104,7 @@ function exchange(
     request.on('response', (response) => {
       readBody(response, url, limit).then(
         (bytes) =>
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes }),
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes, url }),
         reject,
       );
     });
