@@ -3,8 +3,8 @@ import tseslint from 'typescript-eslint';
 // Modules that decide: no I/O, no clock, no environment. Everything else is an edge.
 const pure = [
   'src/shared/**/*.ts',
-  'src/webhook/{admission,build-pod,facts,image-review,inject,plan,pod-review,quantity,signing-container}.ts',
-  'src/sidecar/{challenge,docker-hub,receipt,report,signing-key,signing-plan,termination-message}.ts',
+  'src/webhook/{admission,build-pod,docker-secrets,facts,image-review,inject,plan,pod-review,quantity,signing-container}.ts',
+  'src/sidecar/{challenge,docker-config,manifest,receipt,registry-failure,registry-host,report,signing-key,signing-plan,termination-message}.ts',
 ];
 const io = [
   'fs',

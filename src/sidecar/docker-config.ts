@@ -35,7 +35,11 @@ type Members = Readonly<Record<string, unknown>>;
  * @param file for messages
  * @throws SigningError CREDENTIALS_INVALID
  */
-export function parseDockerConfig(text: string, form: DockerConfigForm, file: string): DockerConfig {
+export function parseDockerConfig(
+  text: string,
+  form: DockerConfigForm,
+  file: string,
+): DockerConfig {
   const config = parseJson(text);
   if (!config) throw invalid(`${file} is not a JSON object`);
   const auths = form === '.dockercfg' ? config : (config['auths'] ?? {});

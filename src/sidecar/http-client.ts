@@ -104,7 +104,12 @@ function exchange(
     request.on('response', (response) => {
       readBody(response, url, limit).then(
         (bytes) =>
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes, url }),
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: bytes,
+            url,
+          }),
         reject,
       );
     });

@@ -15,16 +15,13 @@ const DIGEST = /^sha256:([0-9a-f]{64})$/;
 /**
  * Reads report.toml as the Cloud Native Buildpacks platform specification defines it.
  *
- * @throws SigningError REPORT_INVALID, REPORT_WITHOUT_TAGS
+ * @throws SigningError REPORT_INVALID
  */
 export function parseReport(text: string): BuildReport {
   const image = table(parseToml(text), 'image');
   const tags = image['tags'] ?? [];
   if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string')) {
     throw invalid('image.tags is not a list of strings');
-  }
-  if (tags.length === 0) {
-    throw new SigningError('REPORT_WITHOUT_TAGS', 'report.toml has no image.tags');
   }
   const digest = image['digest'];
   const sha256 = typeof digest === 'string' ? DIGEST.exec(digest)?.[1] : undefined;

@@ -4,8 +4,11 @@ import type { HostDirectory } from '../shared/signer-flags.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import { createHttpClient } from './http-client.ts';
 import type { Log } from './log.ts';
+import type { Manifest } from './manifest.ts';
 import { createNotaryClient } from './notary-client.ts';
+import { readProxySettings } from './proxy-settings.ts';
 import { failedReceipt, receiptOf, type Receipt, type RepositoryReceipt } from './receipt.ts';
+import { registryCredentials } from './registry-credentials.ts';
 import { parseReport, type BuildReport } from './report.ts';
 import {
   readCaFile,
@@ -18,7 +21,7 @@ import { readText } from './text-file.ts';
 import { signingKey } from './signer.ts';
 import type { SignerOptions } from './signer-options.ts';
 import { openKeys } from './signing-key.ts';
-import { planSigning } from './signing-plan.ts';
+import { planSigning, readTags, type Tags } from './signing-plan.ts';
 
 /** What a run takes from its surroundings. */
 export interface RunPorts {
@@ -52,11 +55,11 @@ async function signAll(
   { now, log }: RunPorts,
   signal: AbortSignal,
 ): Promise<readonly RepositoryReceipt[]> {
-  const report = await readReport(options.source);
-  const plan = planSigning(report, options.allowedTags);
+  const image = await findImage(options, log, signal);
+  const plan = planSigning(image.tags, image.manifest);
   for (const { gun, targets } of plan) {
     const tags = targets.map(({ tag }) => tag).join(', ');
-    log.step(`${gun}: ${tags} at sha256:${report.sha256} (${report.manifestSize} bytes)`);
+    log.step(`${gun}: ${tags} at sha256:${image.manifest.sha256} (${image.manifest.size} bytes)`);
   }
 
   const secret = await readSigningSecret(options.keyDirectory);
@@ -69,7 +72,7 @@ async function signAll(
   const credentials = await findCredentials(options.notaryUrl, options.notaryCredentials, log);
 
   const ca = secret.ca === undefined ? caFiles : [secret.ca, ...caFiles];
-  const http = createHttpClient({ ca, signal });
+  const http = createHttpClient({ ca, proxy: readProxySettings(process.env), signal });
   try {
     const receipts: RepositoryReceipt[] = [];
     for (const repository of plan) {
@@ -96,17 +99,33 @@ async function signAll(
   }
 }
 
-async function readReport(source: SignerOptions['source']): Promise<BuildReport> {
-  if ('tags' in source) {
-    throw new SigningError(
-      'REPORT_WITHOUT_SIZE',
-      'this build writes no report.toml, and this version does not ask the registry',
-    );
+/** The image to sign: what the report says, and what it leaves out from the registry. */
+async function findImage(
+  { source, allowedTags, registryCredentials: secrets }: SignerOptions,
+  log: Log,
+  signal: AbortSignal,
+): Promise<{ readonly tags: Tags; readonly manifest: Manifest }> {
+  const report = 'report' in source ? await readReport(source.report) : undefined;
+  const tags = readTags('tags' in source ? source.tags : (report?.tags ?? []), allowedTags);
+  if (report?.manifestSize !== undefined) {
+    return { tags, manifest: { sha256: report.sha256, size: report.manifestSize } };
   }
-  const text = await readText(source.report);
-  if (text === undefined) {
-    throw new SigningError('REPORT_MISSING', `there is no ${source.report}`);
+  const { lookUpSize, lookUpTags } = await import('./image-lookup.ts');
+  const http = createHttpClient({ ca: [], proxy: readProxySettings(process.env), signal });
+  const options = { http, credentials: registryCredentials(secrets, log), signal, log };
+  try {
+    const manifest = report
+      ? await lookUpSize(report.sha256, tags, options)
+      : await lookUpTags(tags, options);
+    return { tags, manifest };
+  } finally {
+    http.close();
   }
+}
+
+async function readReport(file: string): Promise<BuildReport> {
+  const text = await readText(file);
+  if (text === undefined) throw new SigningError('REPORT_MISSING', `there is no ${file}`);
   return parseReport(text);
 }
 

@@ -7,14 +7,10 @@ import {
 } from '../shared/image-reference.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import type { Target } from '../shared/tuf/publication.ts';
+import type { Manifest } from './manifest.ts';
 
-/** What an image is signed as: digest and size of its manifest. */
-export interface Manifest {
-  /** Lower-case hex. */
-  readonly sha256: string;
-  /** Bytes. */
-  readonly size: number;
-}
+/** The tags of an image, each once. */
+export type Tags = readonly [TagReference, ...TagReference[]];
 
 /** What is to be signed in one repository. */
 export interface RepositoryPlan {
@@ -26,15 +22,12 @@ export interface RepositoryPlan {
 export type SigningPlan = readonly RepositoryPlan[];
 
 /**
- * Reads the tags to sign, each once, and checks that each is one of the Build's.
+ * Reads the tags to sign, and checks that each is one of the Build's.
  *
  * @param allowedTags the tags of the Build; empty: any
- * @throws SigningError IMAGE_REFERENCE_INVALID, TAG_NOT_ALLOWED
+ * @throws SigningError REPORT_WITHOUT_TAGS, IMAGE_REFERENCE_INVALID, TAG_NOT_ALLOWED
  */
-export function readTags(
-  tags: readonly string[],
-  allowedTags: readonly string[],
-): readonly TagReference[] {
+export function readTags(tags: readonly string[], allowedTags: readonly string[]): Tags {
   const allowed = allowedTags.map(parseTagReference);
   const references = tags.map(parseTagReference);
   const foreign = references.filter(
@@ -47,14 +40,14 @@ export function readTags(
         `the Build has ${allowed.map(formatTagReference).join(', ')}`,
     );
   }
-  return [...new Map(references.map((tag) => [formatTagReference(tag), tag])).values()];
+  const distinct = new Map(references.map((tag) => [formatTagReference(tag), tag]));
+  const [first, ...others] = distinct.values();
+  if (!first) throw new SigningError('REPORT_WITHOUT_TAGS', 'report.toml has no image.tags');
+  return [first, ...others];
 }
 
 /** Groups tags by repository. */
-export function planSigning(
-  tags: readonly TagReference[],
-  { sha256, size }: Manifest,
-): SigningPlan {
+export function planSigning(tags: Tags, { sha256, size }: Manifest): SigningPlan {
   const targets = new Map<Gun, Target[]>();
   for (const { gun, tag } of tags) {
     targets.set(gun, [...(targets.get(gun) ?? []), { tag, sha256, length: size }]);

@@ -130,10 +130,9 @@ export function signingParts(
 
 /** A Secret for several registries is mounted once. */
 function mountsOf(secrets: readonly DockerSecret[]): V1VolumeMount[] {
-  const mounts = secrets.map(({ volume, mountPath }) => [
-    mountPath,
-    { name: volume, mountPath, readOnly: true },
-  ] as const);
+  const mounts = secrets.map(
+    ({ volume, mountPath }) => [mountPath, { name: volume, mountPath, readOnly: true }] as const,
+  );
   return [...new Map(mounts).values()];
 }
 

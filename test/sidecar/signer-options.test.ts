@@ -77,15 +77,18 @@ t.test('signer options', (t) => {
   });
 
   t.test('name a docker Secret by its directory, a basic-auth Secret with its host', (t) => {
-    const cases: readonly (readonly [value: string, host: string | undefined, directory: string])[] =
-      [
-        ['/d', undefined, '/d'],
-        ['/d=e', undefined, '/d=e'],
-        ['./d=e', undefined, './d=e'],
-        ['d', undefined, 'd'],
-        ['r.test=/d', 'r.test', '/d'],
-        ['https://index.docker.io/v1/=/d', 'https://index.docker.io/v1/', '/d'],
-      ];
+    const cases: readonly (readonly [
+      value: string,
+      host: string | undefined,
+      directory: string,
+    ])[] = [
+      ['/d', undefined, '/d'],
+      ['/d=e', undefined, '/d=e'],
+      ['./d=e', undefined, './d=e'],
+      ['d', undefined, 'd'],
+      ['r.test=/d', 'r.test', '/d'],
+      ['https://index.docker.io/v1/=/d', 'https://index.docker.io/v1/', '/d'],
+    ];
     for (const [value, host, directory] of cases) {
       const options = parseSignerOptions([...needed, `--registry-credentials=${value}`], {});
       t.same(options.registryCredentials, [{ host, directory }], value);

@@ -45,6 +45,7 @@ t.test('the signing plan', (t) => {
     for (const [tags, allowed, message] of cases) {
       t.throws(() => plan(tags, allowed), { code: 'TAG_NOT_ALLOWED', message });
     }
+    t.throws(() => plan([]), { code: 'REPORT_WITHOUT_TAGS', message: /no image.tags$/ });
     t.throws(() => plan(['h.test/A:1']), { code: 'IMAGE_REFERENCE_INVALID' });
     t.throws(() => plan(['h.test/a:1'], ['h.test/A:1']), { code: 'IMAGE_REFERENCE_INVALID' });
     t.throws(() => plan([`h.test/a:1@sha256:${HEX}`]), { code: 'IMAGE_REFERENCE_INVALID' });
