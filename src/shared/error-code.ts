@@ -52,10 +52,6 @@ export const SIGNER_ERRORS = {
     meaning: 'The tags of one build name different images at the registry.',
     fix: 'Build again; if it stays so, find out who else pushes these tags: only what the build pushed is signed.',
   },
-  PULL_DENIED: {
-    meaning: 'The account may not read this repository at the registry.',
-    fix: 'Give the account of the docker Secret the permission to pull from the repository.',
-  },
   KEY_MISSING: {
     meaning: 'The signing Secret holds no *.key file.',
     fix: 'Put the key file that `notary` or `docker trust` wrote into the Secret, named *.key.',

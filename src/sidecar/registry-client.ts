@@ -13,8 +13,7 @@ export interface RegistryClient {
   /**
    * The manifest that a tag or digest names, from its very bytes.
    *
-   * @throws SigningError MANIFEST_NOT_FOUND, MANIFEST_MISMATCH, PULL_DENIED, CREDENTIALS_*, SERVER_*,
-   * DEADLINE_EXCEEDED
+   * @throws SigningError MANIFEST_NOT_FOUND, MANIFEST_MISMATCH, CREDENTIALS_*, SERVER_*, DEADLINE_EXCEEDED
    */
   manifest(reference: ManifestReference): Promise<Manifest>;
 }

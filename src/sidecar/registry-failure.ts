@@ -1,4 +1,4 @@
-import type { SignerErrorCode } from '../shared/error-code.ts';
+import { SIGNER_ERRORS, type SignerErrorCode } from '../shared/error-code.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import type { HttpResponse } from './http-client.ts';
 import { formatManifestReference, type ManifestReference } from './manifest.ts';
@@ -15,7 +15,7 @@ const FIX: Partial<Record<SignerErrorCode, (registry: string) => string>> = {
   CREDENTIALS_MISSING: (registry) =>
     `Add a docker Secret for ${registry} to the service account of the build.`,
   CREDENTIALS_REFUSED: (registry) =>
-    `Correct the docker Secret for ${registry} that the service account of the build names.`,
+    `Correct the docker Secret for ${registry} that the service account of the build names, or let its account pull from the repository.`,
   CREDENTIALS_OVER_HTTP: () => 'Let the registry and its token realm speak https.',
   CREDENTIALS_INVALID: (registry) =>
     `Correct the docker Secret that the message names: it could have credentials for ${registry}.`,
@@ -35,6 +35,7 @@ export function registryFailure(
   if (error.code === 'DEADLINE_EXCEEDED') return error;
   const isUnread = error.code === 'CREDENTIALS_MISSING' && problems.length > 0;
   const code = isUnread ? 'CREDENTIALS_INVALID' : error.code;
+  const isUsual = isUnread || error.fix === SIGNER_ERRORS[error.code].fix;
   const why = error.code.startsWith('CREDENTIALS_')
     ? [error.message, ...problems]
     : [error.message];
@@ -42,7 +43,7 @@ export function registryFailure(
     code,
     `${formatManifestReference(repository, reference)} cannot be looked up: ${why.join('; ')}`,
     {
-      fix: FIX[code]?.(repository.registry) ?? error.fix,
+      fix: isUsual ? FIX[code]?.(repository.registry) : error.fix,
       cause: error,
       isTransient: error.isTransient,
     },
@@ -61,7 +62,10 @@ export function registryRefusal(
     `${repository.host} answered HTTP ${status} to the look-up of ` +
     `${formatManifestReference(repository, reference)}${said ? ` (${said.text})` : ''}`;
   if (status === 404) return new SigningError('MANIFEST_NOT_FOUND', what);
-  if (status === 403) return new SigningError('PULL_DENIED', what);
+  if (status === 403) {
+    const fix = FIX.CREDENTIALS_REFUSED?.(repository.registry);
+    return new SigningError('CREDENTIALS_REFUSED', what, { fix });
+  }
   return new SigningError('SERVER_FAILED', what, {
     fix:
       status >= 500 || status === 429

@@ -1,32 +1,28 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { hostOf, serverHost, type NotaryUrl } from '../shared/notary-url.ts';
-import type { HostDirectory } from '../shared/signer-flags.ts';
+import { serverHost } from '../shared/notary-url.ts';
 import { SigningError } from '../shared/signing-error.ts';
+import { directorySource, notaryLookup } from './credentials.ts';
+import { findImage } from './find-image.ts';
 import { createHttpClient } from './http-client.ts';
 import type { Log } from './log.ts';
-import type { Manifest } from './manifest.ts';
 import { createNotaryClient } from './notary-client.ts';
-import { readProxySettings } from './proxy-settings.ts';
 import { failedReceipt, receiptOf, type Receipt, type RepositoryReceipt } from './receipt.ts';
 import { registryCredentials } from './registry-credentials.ts';
-import { parseReport, type BuildReport } from './report.ts';
-import {
-  readCaFile,
-  readCredentials,
-  readSigningSecret,
-  type Credentials,
-} from './secret-directory.ts';
+import { readProxySettings, type Environment } from './proxy-settings.ts';
+import { readCaFile, readSigningSecret } from './secret-directory.ts';
+import { readEnvironmentRoots } from './server-trust.ts';
 import { signRepository } from './sign-repository.ts';
-import { readText } from './text-file.ts';
 import { signingKey } from './signer.ts';
 import type { SignerOptions } from './signer-options.ts';
 import { openKeys } from './signing-key.ts';
-import { planSigning, readTags, type Tags } from './signing-plan.ts';
+import { planSigning } from './signing-plan.ts';
 
 /** What a run takes from its surroundings. */
 export interface RunPorts {
   readonly now: () => Date;
   readonly log: Log;
+  /** Of proxies and CA certificates. */
+  readonly environment: Environment;
 }
 
 /**
@@ -52,10 +48,19 @@ export async function runSigner(options: SignerOptions, ports: RunPorts): Promis
 
 async function signAll(
   options: SignerOptions,
-  { now, log }: RunPorts,
+  { now, log, environment }: RunPorts,
   signal: AbortSignal,
 ): Promise<readonly RepositoryReceipt[]> {
-  const image = await findImage(options, log, signal);
+  const environmentRoots = await readEnvironmentRoots(environment, log);
+  const proxy = readProxySettings(environment);
+  const registry = registryCredentials(options.registryCredentials, log);
+
+  const image = await findImage(options, {
+    client: () => createHttpClient({ ca: environmentRoots, proxy, signal }),
+    credentials: registry,
+    signal,
+    log,
+  });
   const plan = planSigning(image.tags, image.manifest);
   for (const { gun, targets } of plan) {
     const tags = targets.map(({ tag }) => tag).join(', ');
@@ -69,10 +74,9 @@ async function signAll(
     `keys: ${privateKeys.map(({ file, canonicalId }) => `${canonicalId} (${file})`).join(', ')}`,
   );
   const caFiles = await Promise.all(options.caFiles.map(readCaFile));
-  const credentials = await findCredentials(options.notaryUrl, options.notaryCredentials, log);
-
-  const ca = secret.ca === undefined ? caFiles : [secret.ca, ...caFiles];
-  const http = createHttpClient({ ca, proxy: readProxySettings(process.env), signal });
+  const ca = [...(secret.ca === undefined ? [] : [secret.ca]), ...caFiles, ...environmentRoots];
+  const http = createHttpClient({ ca, proxy, signal });
+  const notary = directorySource(options.notaryCredentials, log);
   try {
     const receipts: RepositoryReceipt[] = [];
     for (const repository of plan) {
@@ -83,7 +87,12 @@ async function signAll(
             http,
             url: options.notaryUrl,
             gun: repository.gun,
-            credentials,
+            credentials: notaryLookup({
+              server: serverHost(options.notaryUrl),
+              registryHost: repository.gun.split('/')[0] ?? '',
+              notary,
+              registry,
+            }),
           }),
           keys,
           rootPins: options.rootPins,
@@ -97,50 +106,6 @@ async function signAll(
   } finally {
     http.close();
   }
-}
-
-/** The image to sign: what the report says, and what it leaves out from the registry. */
-async function findImage(
-  { source, allowedTags, registryCredentials: secrets }: SignerOptions,
-  log: Log,
-  signal: AbortSignal,
-): Promise<{ readonly tags: Tags; readonly manifest: Manifest }> {
-  const report = 'report' in source ? await readReport(source.report) : undefined;
-  const tags = readTags('tags' in source ? source.tags : (report?.tags ?? []), allowedTags);
-  if (report?.manifestSize !== undefined) {
-    return { tags, manifest: { sha256: report.sha256, size: report.manifestSize } };
-  }
-  const { lookUpSize, lookUpTags } = await import('./image-lookup.ts');
-  const http = createHttpClient({ ca: [], proxy: readProxySettings(process.env), signal });
-  const options = { http, credentials: registryCredentials(secrets, log), signal, log };
-  try {
-    const manifest = report
-      ? await lookUpSize(report.sha256, tags, options)
-      : await lookUpTags(tags, options);
-    return { tags, manifest };
-  } finally {
-    http.close();
-  }
-}
-
-async function readReport(file: string): Promise<BuildReport> {
-  const text = await readText(file);
-  if (text === undefined) throw new SigningError('REPORT_MISSING', `there is no ${file}`);
-  return parseReport(text);
-}
-
-/** The credentials for this server: the first whose host is its host; others are a warning. */
-async function findCredentials(
-  url: NotaryUrl,
-  directories: readonly HostDirectory[],
-  log: Log,
-): Promise<Credentials | undefined> {
-  const host = serverHost(url);
-  const matching = directories.filter((candidate) => hostOf(candidate.host) === host);
-  if (matching.length > 1)
-    log.warn(`${matching.length} Secrets are for ${host}: the first is used`);
-  const [first] = matching;
-  return first && readCredentials(first.host, first.directory);
 }
 
 /** @throws the reason of the signal, when that comes first */

@@ -14,16 +14,11 @@ export interface SigningSecret {
   readonly ca: string | undefined;
 }
 
-/** User name and password for a server. */
-export interface Credentials {
-  readonly host: string;
-  readonly username: string;
-  readonly password: string;
-}
-
 /** Names of the password: that of kpack's RFC, and that of kpack itself. */
 const PASSWORD_FILES = ['notary-password.txt', 'password'] as const;
-const PEM_CERTIFICATE = /-----BEGIN ((?:TRUSTED |X509 )?CERTIFICATE)-----[\s\S]*?-----END \1-----/g;
+/** Each certificate of a PEM text. */
+export const PEM_CERTIFICATE =
+  /-----BEGIN ((?:TRUSTED |X509 )?CERTIFICATE)-----[\s\S]*?-----END \1-----/g;
 
 /**
  * Reads the mounted signing Secret. The password is trimmed, as kpack does.
@@ -63,29 +58,6 @@ export async function readCaFile(file: string): Promise<string> {
   if (pem === undefined) throw new SigningError('CA_INVALID', `${file} does not exist`);
   checkCertificates(pem, file);
   return pem;
-}
-
-/**
- * Reads a mounted basic-auth Secret.
- *
- * @throws SigningError CREDENTIALS_INVALID, FILE_UNREADABLE
- */
-export async function readCredentials(host: string, directory: string): Promise<Credentials> {
-  const [username, password] = await Promise.all(
-    ['username', 'password'].map((name) => readText(join(directory, name))),
-  );
-  if (!username?.trim() || password === undefined) {
-    throw new SigningError(
-      'CREDENTIALS_INVALID',
-      `the credentials for ${host} in ${directory} lack ${username ? 'password' : 'username'}`,
-    );
-  }
-  // A Secret made from files ends its values with a newline, which is never meant.
-  return { host, username: withoutNewline(username), password: withoutNewline(password) };
-}
-
-function withoutNewline(text: string): string {
-  return text.replace(/\r?\n$/, '');
 }
 
 /** One broken certificate would break every TLS connection, with OpenSSL's words for it. */
