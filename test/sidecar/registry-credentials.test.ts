@@ -30,17 +30,17 @@ t.test('registry credentials', (t) => {
       await mounted(config('h.test', 'config')),
       await mounted({ '.dockercfg': `{"old.test":{"username":"old","password":"pass"}}` }),
     ];
-    const { find, problems } = registryCredentials(secrets, log);
+    const credentials = registryCredentials(secrets, log);
     const basic = { kind: 'basic', password: 'pass' };
-    t.same(await find('h.test'), { ...basic, host: 'h.test', username: 'basic' });
-    t.match(await find('other.test'), { ...basic, username: 'other' });
-    t.match(await find('old.test'), { ...basic, username: 'old' });
-    t.equal(await find('h.test:5000'), undefined);
+    t.same(await credentials.find('h.test'), { ...basic, host: 'h.test', username: 'basic' });
+    t.match(await credentials.find('other.test'), { ...basic, username: 'other' });
+    t.match(await credentials.find('old.test'), { ...basic, username: 'old' });
+    t.equal(await credentials.find('h.test:5000'), undefined);
     t.match(await registryCredentials([...secrets].reverse(), log).find('h.test'), {
       username: 'config',
     });
     t.same(warnings, []);
-    t.same(problems('h.test'), []);
+    t.same(credentials.problems('h.test'), []);
   });
 
   t.test('for Docker Hub go by any of its names', async (t) => {
@@ -87,24 +87,24 @@ t.test('registry credentials', (t) => {
     };
     for (const [what, [secret, says]] of Object.entries(bad)) {
       warnings.length = 0;
-      const { find, problems } = registryCredentials([secret, good], log);
-      t.match(await find('h.test'), { username: 'good' }, what);
-      t.match(await find('h.test'), { username: 'good' }, 'asked again');
+      const credentials = registryCredentials([secret, good], log);
+      t.match(await credentials.find('h.test'), { username: 'good' }, what);
+      t.match(await credentials.find('h.test'), { username: 'good' }, 'asked again');
       t.equal(warnings.length, 1, what);
       t.match(warnings[0], says, what);
       t.notMatch(warnings[0], /secret!|desktop/);
-      t.equal(problems('h.test').length, 1);
-      t.match(problems('h.test')[0], says);
+      t.equal(credentials.problems('h.test').length, 1);
+      t.match(credentials.problems('h.test')[0], says);
     }
   });
 
   t.test('are read when they are asked for, and no Secret that is for another host', async (t) => {
-    const { find, problems } = registryCredentials(
+    const credentials = registryCredentials(
       [await mounted({}, 'other.test'), await mounted(config('h.test', 'robot'))],
       log,
     );
-    t.same(problems('h.test'), []);
-    t.match(await find('h.test'), { username: 'robot' });
+    t.same(credentials.problems('h.test'), []);
+    t.match(await credentials.find('h.test'), { username: 'robot' });
     const broken = { '.dockerconfigjson': '{"auths":{"other.test":{"auth":"!"}}}' };
     const others = registryCredentials([await mounted(broken)], log);
     t.equal(await others.find('h.test'), undefined);

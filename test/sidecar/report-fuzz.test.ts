@@ -5,11 +5,7 @@ import { SigningError } from '../../src/shared/signing-error.ts';
 import { parseReport } from '../../src/sidecar/report.ts';
 import { reportToml } from '../signer-run.ts';
 
-const hex = fc.string({
-  unit: fc.constantFrom(...'0123456789abcdef'),
-  minLength: 64,
-  maxLength: 64,
-});
+const hex = fc.stringMatching(/^[0-9a-f]{64}$/);
 // TOML has no lone surrogates, and JSON strings are TOML strings but for DEL.
 const text = fc.string({ unit: 'grapheme' }).map((value) => value.replaceAll('\u007f', ''));
 
