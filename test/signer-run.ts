@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { runCommand, type CommandResult } from './bed/command.ts';
 import { projectDirectory } from './fixture.ts';
 
+/** The bundled program. */
+export const SIGNER = join(projectDirectory(), 'dist/signer.cjs');
+
 /** One run. */
 export interface SignerRunOptions {
   /** A directory to work in. */
@@ -73,7 +76,7 @@ export async function runSigner(options: SignerRunOptions): Promise<SignerRun> {
   const result = await runCommand({
     program: 'node',
     args: [
-      join(projectDirectory(), 'dist/signer.cjs'),
+      SIGNER,
       `--report=${report}`,
       `--notary-url=${options.notaryUrl}`,
       `--key-dir=${keyDirectory}`,
@@ -92,7 +95,8 @@ export async function runSigner(options: SignerRunOptions): Promise<SignerRun> {
   };
 }
 
-async function writeSecret(
+/** Writes the files of a Secret as the kubelet mounts them; returns the directory. */
+export async function writeSecret(
   directory: string,
   files: Readonly<Record<string, string>>,
 ): Promise<string> {

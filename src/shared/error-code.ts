@@ -20,6 +20,10 @@ export const SIGNER_ERRORS = {
     meaning: 'A file or directory that we need cannot be read.',
     fix: 'Check that it is what it should be, its mode, and the user that the container runs as.',
   },
+  STEP_BEFORE_FAILED: {
+    meaning: 'A step before ours failed, and nothing was signed.',
+    fix: 'Look at the log of the containers before notary-sign.',
+  },
   REPORT_MISSING: {
     meaning: 'There is no report.toml where the step before should have written it.',
     fix: 'Look at the log of the export or rebase step: it writes the report when it has pushed the image.',
@@ -96,6 +100,10 @@ export const SIGNER_ERRORS = {
     meaning: 'Signing did not end within its deadline.',
     fix: 'Find out what is slow: server, network or node; then build again.',
   },
+  TERMINATED: {
+    meaning: 'We were told to stop (SIGTERM) before the work was done.',
+    fix: 'Nothing is wrong with the signature; build again when the build was not cancelled on purpose.',
+  },
   CREDENTIALS_INVALID: {
     meaning: 'A credentials Secret lacks username or password.',
     fix: 'Make it a kubernetes.io/basic-auth Secret.',
@@ -140,6 +148,10 @@ export const SIGNER_ERRORS = {
     meaning: 'The files of the repository do not belong together.',
     fix: 'Build again; if it stays so, a proxy serves old files, or a role was published with wrong bytes and must be published again.',
   },
+  METADATA_ROLLED_BACK: {
+    meaning: 'The server shows an older version of a role than a moment before.',
+    fix: 'Look for a cache or proxy that serves old files under /v2/, or a restored database; then build again.',
+  },
   METADATA_UNKNOWN_MEMBER: {
     meaning: 'A role to sign holds members that we do not know; signing it again would lose them.',
     fix: 'Sign this repository with the tool that wrote the role, or have its owner write it again.',
@@ -147,6 +159,19 @@ export const SIGNER_ERRORS = {
   SNAPSHOT_KEY_NOT_ON_SERVER: {
     meaning: 'The server does not hold the snapshot key of the repository.',
     fix: 'Run: notary -s <url> key rotate <gun> snapshot -r',
+  },
+  SERVER_KEY_LOST: {
+    meaning:
+      'The signing service behind the Notary server lost the timestamp key of the repository.',
+    fix: 'Restore the key storage of notary-signer; no client can help.',
+  },
+  DELEGATIONS_REFUSED: {
+    meaning: 'The Notary server cannot take delegations, a known fault of some builds of it.',
+    fix: 'Update notary-server, or sign the targets role in a repository without delegations.',
+  },
+  REPOSITORY_NOT_ALLOWED: {
+    meaning: 'The Notary server does not accept repositories of this name.',
+    fix: 'Use a name that the server allows (its repositories.gun_prefixes), or another server.',
   },
   PUBLISH_CONFLICT: {
     meaning: 'The server says that a newer version is there, and does not show one.',
@@ -159,6 +184,10 @@ export const SIGNER_ERRORS = {
   READ_BACK_FAILED: {
     meaning: 'The server took the metadata, and it could not be confirmed that it serves it.',
     fix: 'Do not trust this tag before `notary lookup` confirms it; then build again.',
+  },
+  TAG_SUPERSEDED: {
+    meaning: 'Another publisher signed another image under the same tag right after us.',
+    fix: 'Find out who else signs this tag; build again if this image is the one that it should name.',
   },
   OUTPUT_UNWRITABLE: {
     meaning: 'Receipt or termination message cannot be written, whatever became of the signature.',

@@ -2,8 +2,11 @@ import { parseArgs } from 'node:util';
 import { ENVIRONMENT_PREFIX } from './names.ts';
 import { nearest } from './nearest.ts';
 
-/** The flags of a program: `one` takes the last value, `many` collects. */
-export type FlagKinds = Readonly<Record<string, 'one' | 'many'>>;
+/**
+ * The flags of a program: `one` takes the last value, `many` collects, `switch` needs no value, and
+ * takes `true` or `false`.
+ */
+export type FlagKinds = Readonly<Record<string, 'one' | 'many' | 'switch'>>;
 
 export interface FlagValues<Flags extends FlagKinds> {
   /** Values by flag, in order; empty where the flag was not given. */
@@ -31,7 +34,12 @@ export function readFlags<Flags extends FlagKinds>(
   const given = new Map<string, string[]>(names.map((name) => [name, []]));
   const { tokens } = parseArgs({
     args: [...args],
-    options: Object.fromEntries(names.map((name) => [name, { type: 'string', multiple: true }])),
+    options: Object.fromEntries(
+      names.map((name) => [
+        name,
+        { type: flags[name] === 'switch' ? 'boolean' : 'string', multiple: true },
+      ]),
+    ),
     strict: false,
     tokens: true,
   });
@@ -40,16 +48,21 @@ export function readFlags<Flags extends FlagKinds>(
     if (token.kind !== 'option') continue;
     const values = given.get(token.name);
     if (!values) problems.push(unknownFlag(token.rawName, names));
+    else if (flags[token.name] === 'switch') values.push(token.value ?? 'true');
     else if (!token.value || (!token.inlineValue && token.value.startsWith('-')))
       problems.push(`${token.rawName} needs a value`);
     else values.push(token.value);
   }
   for (const [name, values] of given) {
-    if (flags[name] === 'one' && values.length > 1) problems.push(`--${name} is given twice`);
+    if (flags[name] !== 'many' && values.length > 1) problems.push(`--${name} is given twice`);
     const fromEnvironment = environment[environmentName(name)];
-    if (values.length > 0 || !fromEnvironment) continue;
-    const lines = fromEnvironment.split('\n').filter((line) => line !== '');
-    values.push(...(flags[name] === 'many' ? lines : [fromEnvironment]));
+    if (values.length === 0 && fromEnvironment) {
+      const lines = fromEnvironment.split('\n').filter((line) => line !== '');
+      values.push(...(flags[name] === 'many' ? lines : [fromEnvironment]));
+    }
+    if (flags[name] === 'switch' && values.some((value) => !['true', 'false'].includes(value))) {
+      problems.push(`--${name} is true or false`);
+    }
   }
   return {
     values: Object.fromEntries(given) as unknown as FlagValues<Flags>['values'],

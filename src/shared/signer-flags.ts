@@ -40,7 +40,11 @@ export const SIGNER_FLAGS = {
   'termination-log': 'one',
   receipt: 'one',
   deadline: 'one',
+  'wait-file': 'one',
+  'done-file': 'one',
+  'error-file': 'one',
   'log-format': 'one',
+  'dry-run': 'switch',
 } as const satisfies FlagKinds;
 
 /** The settings as a command line, with the file for the termination message. */

@@ -4,6 +4,7 @@ import { asSigningError, SigningError } from '../shared/signing-error.ts';
 import { createLog } from './log.ts';
 import { failedReceipt, failureOf, type Receipt } from './receipt.ts';
 import { runSigner } from './run.ts';
+import { writeStepFile } from './step-file.ts';
 import { parseSignerOptions, readOutputOptions, type OutputOptions } from './signer-options.ts';
 import { terminationMessage } from './termination-message.ts';
 
@@ -22,7 +23,7 @@ async function main(args: readonly string[]): Promise<number> {
     const options = parseSignerOptions(args, process.env);
     onFailure = options.onFailure;
     const log = createLog(outputs.logFormat, writeLine);
-    receipt = await runSigner(options, { now: () => new Date(), log });
+    receipt = await runSigner(options, { now: () => new Date(), log, stop: stopSignal() });
     if (receipt.result === 'failed' && onFailure === 'warn') {
       log.warn('the build goes on unsigned, since on-failure is warn');
     }
@@ -34,52 +35,84 @@ async function main(args: readonly string[]): Promise<number> {
   return onFailure === 'usage' ? EXIT_USAGE : EXIT_FAILED;
 }
 
+/** Aborts when the pod is being stopped; the second signal ends us as it would have without this. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(name, () => {
+      controller.abort(new SigningError('TERMINATED', `${name} came before the work was done`));
+    });
+  }
+  return controller.signal;
+}
+
 /**
- * Writes receipt, termination message and last line, which all say the same: also that one of them
- * could not be written.
+ * Writes all outputs, which all say the same: also that one of them could not be written.
+ *
+ * @param mayFail whether a failure fails the build
  */
-function writeOutputs(
-  { receiptFile, terminationLog, logFormat }: OutputOptions,
-  receipt: Receipt,
-  failsBuild: boolean,
-): Receipt {
-  let written = write(receiptFile, (current) => `${JSON.stringify(current)}\n`, receipt);
-  const lastWords = (current: Receipt) =>
-    terminationMessage(current, failsBuild && current.result === 'failed');
-  written = write(terminationLog, lastWords, written);
-  writeLine(logFormat === 'json' ? JSON.stringify(written) : summary(written));
+function writeOutputs(outputs: OutputOptions, receipt: Receipt, mayFail: boolean): Receipt {
+  let written = receipt;
+  const failure = write(outputs, receipt, mayFail);
+  if (failure) {
+    written = { ...receipt, result: 'failed', ...failureOf(failure) };
+    write(outputs, written, mayFail);
+  }
+  writeLine(outputs.logFormat === 'json' ? JSON.stringify(written) : summary(written));
   return written;
 }
 
-/** Writes one output; the receipt with the failure, if that is what comes of it. */
+/** Writes receipt, termination message and, when those are out, the file for the next step. */
 function write(
-  file: string | undefined,
-  format: (receipt: Receipt) => string,
+  { receiptFile, terminationLog, doneFile, errorFile }: OutputOptions,
   receipt: Receipt,
-): Receipt {
-  if (file === undefined) return receipt;
+  mayFail: boolean,
+): SigningError | undefined {
+  const failsBuild = mayFail && receipt.result === 'failed';
+  const lastWords = terminationMessage(receipt, failsBuild);
+  const failure = [
+    attempt(receiptFile, receipt, (file) => writeFileSync(file, `${JSON.stringify(receipt)}\n`)),
+    attempt(terminationLog, receipt, (file) => writeFileSync(file, lastWords)),
+  ].find((each) => each !== undefined);
+  // The file of the step that failed is its own, and the chain has ended there.
+  if (receipt.code === 'STEP_BEFORE_FAILED') return failure;
+  if (failsBuild) {
+    return attempt(errorFile, receipt, (file) => writeStepFile(file, lastWords)) ?? failure;
+  }
+  return (
+    failure ?? attempt(doneFile, receipt, (file) => writeStepFile(file, `${receipt.result}\n`))
+  );
+}
+
+function attempt(
+  file: string | undefined,
+  { result, code }: Receipt,
+  work: (file: string) => void,
+): SigningError | undefined {
+  if (file === undefined) return undefined;
   try {
-    writeFileSync(file, format(receipt));
-    return receipt;
+    work(file);
+    return undefined;
   } catch (cause) {
-    const { code = 'unknown' } = cause as NodeJS.ErrnoException;
-    const tags =
-      receipt.result === 'failed' ? `not signed (${receipt.code ?? 'INTERNAL'})` : receipt.result;
-    const what = `${file} cannot be written (${code}); the tags are ${tags}`;
-    return {
-      ...receipt,
-      result: 'failed',
-      ...failureOf(new SigningError('OUTPUT_UNWRITABLE', what)),
-    };
+    const { code: reason = 'unknown' } = cause as NodeJS.ErrnoException;
+    const tags = result === 'failed' ? `not signed (${code ?? 'INTERNAL'})` : result;
+    const what = `${file} cannot be written (${reason}); the tags are ${tags}`;
+    return new SigningError('OUTPUT_UNWRITABLE', what);
   }
 }
+
+const SUMMARY = {
+  signed: 'signed',
+  'already-signed': 'already signed',
+  'dry-run': 'nothing published (dry run), would sign',
+} as const;
 
 function summary(receipt: Receipt): string {
   if (receipt.result === 'failed') return terminationMessage(receipt, true);
   const tags = receipt.repositories.flatMap(({ gun, targets }) =>
     targets.map(({ tag }) => `${gun}:${tag}`),
   );
-  return `${receipt.result === 'signed' ? 'signed' : 'already signed'}: ${tags.join(', ')}`;
+  return `${SUMMARY[receipt.result]}: ${tags.join(', ')}`;
 }
 
 // Who reads the log may be gone, or its disk full: the other outputs are still to be written.

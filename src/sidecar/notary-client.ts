@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Gun } from '../shared/image-reference.ts';
 import { isPlainHttp, serverHost, type NotaryUrl } from '../shared/notary-url.ts';
 import { SigningError } from '../shared/signing-error.ts';
-import type { RoleName } from '../shared/tuf/metadata.ts';
+import type { RoleName, Root } from '../shared/tuf/metadata.ts';
 import type { Publication } from '../shared/tuf/publication.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from './http-client.ts';
@@ -20,8 +20,12 @@ export interface NotaryClient {
    * @param limit bytes; what is longer is an error
    */
   fetchRole(role: RoleName, sha256?: string, limit?: number): Promise<Uint8Array | undefined>;
-  /** Posts all files at once: the server takes all or none. */
-  publish(publication: Publication): Promise<void>;
+  /**
+   * Posts all files at once: the server takes all or none.
+   *
+   * @param root the root that they were made from
+   */
+  publish(publication: Publication, root: Root): Promise<void>;
 }
 
 export interface NotaryClientOptions {
@@ -71,7 +75,7 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
       throw fetchFailure(options, file, answer);
     },
 
-    async publish(publication) {
+    async publish(publication, root) {
       const boundary = `kpack-notary-${randomUUID()}`;
       const answer = await send({
         method: 'POST',
@@ -81,7 +85,7 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
       });
       if (answer.status === 200) return;
       if (answer.status === 401 && !credentials) throw missingCredentials(url, `publish ${gun}`);
-      throw publishFailure(url, gun, answer);
+      throw publishFailure(url, gun, root, answer);
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Gun } from '../shared/image-reference.ts';
 import type { NotaryUrl } from '../shared/notary-url.ts';
 import { SigningError } from '../shared/signing-error.ts';
+import { SNAPSHOT, TIMESTAMP, type RoleName, type Root } from '../shared/tuf/metadata.ts';
 import type { HttpResponse } from './http-client.ts';
 
 /** The first error of a Notary server's answer. */
@@ -31,32 +32,54 @@ export function serverAnswer({ body }: HttpResponse): ServerAnswer | undefined {
   };
 }
 
-/** What a refused publish means. */
-export function publishFailure(url: NotaryUrl, gun: Gun, answer: HttpResponse): SigningError {
+/**
+ * What a refused publish means.
+ *
+ * @param root the root that the publish was made from: it tells which of its keys the server lacks
+ */
+export function publishFailure(
+  url: NotaryUrl,
+  gun: Gun,
+  root: Root,
+  answer: HttpResponse,
+): SigningError {
   const { status } = answer;
   const said = serverAnswer(answer);
   const where = `${url} did not take the metadata of ${gun}`;
   const message = `${where} (HTTP ${status}${said ? `, ${said.text}` : ''})`;
+  const rotate = { fix: `Run: notary -s ${url} key rotate ${gun} snapshot -r` };
   if (status === 401) return new SigningError('PUSH_DENIED', message);
-  if (said?.code === 'VERSION' || said?.code === 'UPDATING') {
-    return new SigningError('PUBLISH_CONFLICT', message);
-  }
   if (said?.missing === 'snapshot') {
-    return new SigningError('SNAPSHOT_KEY_NOT_ON_SERVER', message, {
-      fix: `Run: notary -s ${url} key rotate ${gun} snapshot -r`,
+    return new SigningError('SNAPSHOT_KEY_NOT_ON_SERVER', message, rotate);
+  }
+  switch (said?.code) {
+    case 'VERSION':
+    case 'UPDATING':
+      return new SigningError('PUBLISH_CONFLICT', message);
+    case 'INVALID_ROLE':
+      return new SigningError('DELEGATIONS_REFUSED', message);
+    case 'INVALID_GUN':
+      return new SigningError('REPOSITORY_NOT_ALLOWED', message);
+    default:
+      break;
+  }
+  if (status >= 500) return new SigningError('SERVER_FAILED', message, { isTransient: true });
+
+  // notary-server passes on what its notary-signer said, as text alone.
+  const words = said?.text ?? '';
+  if (/code = (?:Unavailable|DeadlineExceeded)/.test(words)) {
+    return new SigningError('SERVER_FAILED', message, {
+      isTransient: true,
+      fix: 'notary-server cannot reach its notary-signer: see that it runs; then build again.',
     });
   }
-  if (said?.code === 'INVALID_ROLE') {
-    return new SigningError('PUBLISH_REJECTED', message, {
-      fix: 'This notary-server cannot accept delegations (a known fault of some builds): update it.',
-    });
+  if (/code = NotFound/.test(words)) {
+    const isOf = (role: RoleName) =>
+      root.roles.get(role)?.keyIds.some((keyId) => words.includes(keyId)) ?? false;
+    return isOf(TIMESTAMP) && !isOf(SNAPSHOT)
+      ? new SigningError('SERVER_KEY_LOST', message)
+      : new SigningError('SNAPSHOT_KEY_NOT_ON_SERVER', message, rotate);
   }
-  if (said?.code === 'INVALID_GUN') {
-    return new SigningError('PUBLISH_REJECTED', message, {
-      fix: 'Use a repository name that the server allows (its repositories.gun_prefixes).',
-    });
-  }
-  if (status >= 500) return new SigningError('SERVER_FAILED', message);
   return new SigningError('PUBLISH_REJECTED', message);
 }
 

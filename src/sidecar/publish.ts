@@ -10,11 +10,9 @@ import {
 } from '../shared/tuf/publication.ts';
 import type { TrustRepository } from '../shared/tuf/verify.ts';
 import type { NotaryClient } from './notary-client.ts';
+import { createPatience, persist, type Pause } from './patience.ts';
 
-/** Errors after which nobody knows whether the server took a publish. */
-const UNKNOWN_OUTCOME: readonly SignerErrorCode[] = ['SERVER_UNREACHABLE', 'DEADLINE_EXCEEDED'];
-
-/** What was posted: the edits, signed, of one repository. */
+/** What is posted: the edits, signed, of one repository. */
 export interface Post {
   readonly gun: Gun;
   readonly edits: readonly RoleEdit[];
@@ -22,50 +20,162 @@ export interface Post {
   readonly targets: readonly Target[];
 }
 
-/**
- * Publishes, and believes what can be read back, and nothing else: neither a 200, nor a connection
- * that broke when the server may have had it all.
- *
- * @param load fetches and verifies the repository as it is then
- * @returns the repository as it is served with our targets in it
- * @throws SigningError READ_BACK_FAILED when the metadata is, or may be, out and unconfirmed; else
- * what the server refused it with
- */
-export async function publish(
-  client: NotaryClient,
-  post: Post,
-  load: () => Promise<TrustRepository>,
-): Promise<TrustRepository> {
-  const broken = await client.publish(post.publication).catch((error: unknown) => {
-    if (error instanceof SigningError && UNKNOWN_OUTCOME.includes(error.code)) return error;
-    throw error;
-  });
+/** What became of a post, with the repository as it is served now. */
+export interface PostOutcome {
+  /** Confirmed: the server took it, and serves it. Else the edits are to be made anew. */
+  readonly isConfirmed: boolean;
+  readonly repository: TrustRepository;
+}
+
+/** Publishes to one repository, until one post is confirmed or no further try can help. */
+export interface Publisher {
+  /**
+   * Posts once, and believes what can be read back, and nothing else: neither a 200, nor a connection
+   * that broke when the server may have had it all.
+   *
+   * @param from the repository that the edits were made from
+   * @throws SigningError READ_BACK_FAILED, TAG_SUPERSEDED when the metadata is, or may be, out and is
+   * not confirmed; PUBLISH_CONFLICT when we lose to nobody; else what the server refused it with
+   */
+  post(post: Post, from: TrustRepository): Promise<PostOutcome>;
+}
+
+export interface PublisherOptions {
+  readonly client: NotaryClient;
+  /** Fetches and verifies the repository as it is then. */
+  readonly load: (earlier: TrustRepository) => Promise<TrustRepository>;
+  readonly pause: Pause;
+  /** Hears why something is tried again. */
+  readonly tell: (message: string) => void;
+}
+
+/** Errors after which nobody knows whether the server took a post. */
+const UNKNOWN_OUTCOME: readonly SignerErrorCode[] = [
+  'SERVER_UNREACHABLE',
+  'SERVER_FAILED',
+  'DEADLINE_EXCEEDED',
+  'TERMINATED',
+];
+/** Losers of a race must not meet again, and there is no end to how many may be faster. */
+const RACE = { firstWaitMs: 50, longestWaitMs: 2000, waits: Infinity, jitter: 1 };
+/** The winner's state may not be visible at once; one that never comes is none that we lost to. */
+const LOOKS_FOR_WINNER = 4;
+
+export function createPublisher({ client, load, pause, tell }: PublisherOptions): Publisher {
+  const race = createPatience(pause, RACE);
+  const outage = createPatience(pause);
+  let wasRejected = false;
+
+  const again = (work: () => Promise<TrustRepository>) =>
+    persist(work, createPatience(pause), ({ message }) => tell(`reading again: ${message}`));
+  const reload = (from: TrustRepository) => again(() => load(from));
+
+  const confirm = async (post: Post, from: TrustRepository): Promise<PostOutcome> => {
+    const repository = await again(async () => {
+      const current = await load(from);
+      checkServed(post, current);
+      return current;
+    }).catch((error: unknown) => {
+      throw unconfirmed(`${client.url} took the metadata`, error);
+    });
+    return { isConfirmed: true, repository };
+  };
+
+  const afterUnknown = async (post: Post, from: TrustRepository, refusal: SigningError) => {
+    const repository = await reload(from).catch((error: unknown) => {
+      const outcome = `it is not known whether ${client.url} took the metadata (${refusal.message})`;
+      throw unconfirmed(outcome, error);
+    });
+    if (isServed(post, repository)) return { isConfirmed: true, repository };
+    if (!refusal.isTransient || !(await outage.wait())) throw refusal;
+    tell(`publishing again: ${refusal.message}`);
+    return { isConfirmed: false, repository };
+  };
+
+  const afterConflict = async (from: TrustRepository, refusal: SigningError) => {
+    for (let looks = 0; looks < LOOKS_FOR_WINNER; looks++) {
+      await race.wait();
+      const repository = await reload(from);
+      if (isNewer(repository, from)) {
+        tell('another publisher was faster; once more from what it left');
+        return { isConfirmed: false, repository };
+      }
+    }
+    throw new SigningError('PUBLISH_CONFLICT', refusal.message, {
+      cause: refusal,
+      fix:
+        'Nobody else published meanwhile, so another try cannot help: a proxy may serve old files, ' +
+        'or the keys of the role were replaced; then run notary witness for it, and publish.',
+    });
+  };
+
+  /** The keys of a role may have been replaced since we read them: worth one look, not more. */
+  const afterRejection = async (from: TrustRepository, refusal: SigningError) => {
+    if (wasRejected) throw refusal;
+    wasRejected = true;
+    const repository = await reload(from);
+    if (!isNewer(repository, from)) throw refusal;
+    tell(`publishing again, since the repository changed meanwhile: ${refusal.message}`);
+    return { isConfirmed: false, repository };
+  };
+
+  return {
+    async post(post, from) {
+      const refusal = await client.publish(post.publication, from.root.content).then(
+        () => undefined,
+        (error: unknown) => asSigningError(error),
+      );
+      if (!refusal) return confirm(post, from);
+      if (UNKNOWN_OUTCOME.includes(refusal.code)) return afterUnknown(post, from, refusal);
+      if (refusal.code === 'PUBLISH_CONFLICT') return afterConflict(from, refusal);
+      if (refusal.code === 'PUBLISH_REJECTED') return afterRejection(from, refusal);
+      throw refusal;
+    },
+  };
+}
+
+function isNewer(repository: TrustRepository, from: TrustRepository): boolean {
+  return repository.snapshot.content.version > from.snapshot.content.version;
+}
+
+function unconfirmed(outcome: string, error: unknown): SigningError {
+  const cause = asSigningError(error);
+  if (cause.code === 'TAG_SUPERSEDED') return cause;
+  const message = `${outcome}, and reading it back failed: ${cause.message}`;
+  return new SigningError('READ_BACK_FAILED', message, { cause });
+}
+
+function isServed(post: Post, current: TrustRepository): boolean {
   try {
-    const current = await load();
     checkServed(post, current);
-    return current;
-  } catch (error) {
-    const cause = asSigningError(error);
-    const outcome = broken
-      ? `it is not known whether ${client.url} took the metadata (${broken.message})`
-      : `${client.url} took the metadata`;
-    const message = `${outcome}, and reading it back failed: ${cause.message}`;
-    throw new SigningError('READ_BACK_FAILED', message, { cause });
+    return true;
+  } catch {
+    return false;
   }
 }
 
-/** The versions that we posted are served, or later ones, with our targets in them. */
+/**
+ * The versions that we posted are served, or later ones, with our targets in them.
+ *
+ * @throws SigningError READ_BACK_FAILED, TAG_SUPERSEDED, METADATA_*
+ */
 function checkServed({ gun, edits, targets }: Post, current: TrustRepository): void {
   for (const { role, targets: edited } of edits) {
+    const expiry = current.expired.get(role.name);
+    if (expiry) throw expiry;
     const served = fileOf(current, role.name)?.content;
+    const posted = `${role.name} version ${edited.version} of ${gun}`;
+    if (!served || served.version < edited.version) {
+      const what = `we posted ${posted}; version ${served?.version ?? 'none'} is served`;
+      throw new SigningError('READ_BACK_FAILED', what, { isTransient: true });
+    }
     const wanted = targets.filter(({ tag }) => role.tags.includes(tag));
-    const isServed = wanted.every((target) => names(served, target));
-    if (!served || served.version < edited.version || !isServed) {
-      const posted = `${role.name} version ${edited.version} of ${gun}`;
-      const version = served?.version ?? 'none';
+    const lost = wanted.filter((target) => !names(served, target));
+    if (lost.length > 0) {
+      const tags = lost.map(({ tag }) => tag).join(', ');
       throw new SigningError(
-        'READ_BACK_FAILED',
-        `we posted ${posted}; version ${version} is served`,
+        'TAG_SUPERSEDED',
+        `${posted} named ${tags}; version ${served.version}, served now, names another image or none`,
       );
     }
   }

@@ -4,7 +4,8 @@ import type { NotaryUrl } from '../shared/notary-url.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import type { Target } from '../shared/tuf/publication.ts';
 
-export type SigningResult = 'signed' | 'already-signed' | 'failed';
+/** `dry-run`: it would have been published, and was not, as asked. */
+export type SigningResult = 'signed' | 'already-signed' | 'dry-run' | 'failed';
 
 /** A role as it was read back. */
 export interface SignedRole {
@@ -48,10 +49,12 @@ export function receiptOf(
   repositories: readonly RepositoryReceipt[],
 ): Receipt {
   const failed = repositories.find(({ result }) => result === 'failed');
-  const signed = repositories.some(({ result }) => result === 'signed');
+  const results = repositories.map(({ result }) => result);
+  // The first of these that any repository has is true of the whole.
+  const result = (['failed', 'dry-run', 'signed'] as const).find((each) => results.includes(each));
   return {
     v: 1,
-    result: failed ? 'failed' : signed ? 'signed' : 'already-signed',
+    result: result ?? 'already-signed',
     source,
     repositories,
     ...(failed && failureMembers(failed)),

@@ -1,3 +1,4 @@
+import type { SignerErrorCode } from '../shared/error-code.ts';
 import type { Gun } from '../shared/image-reference.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import {
@@ -23,14 +24,33 @@ const DELEGATION = /^targets(?:\/[-a-z0-9_]+)+$/;
 const SMALLEST_LIMIT_BYTES = 64 * 1024;
 const LARGEST_LIMIT_BYTES = 16 * 1024 * 1024;
 
+/** What may be wrong with files that were fetched while somebody rotated the root. */
+const TORN: readonly SignerErrorCode[] = ['METADATA_INCONSISTENT', 'METADATA_INVALID'];
+
 /**
- * Fetches a repository and verifies it. Timestamp and snapshot are peeked into to learn what to
- * fetch next; nothing is believed before the whole is verified.
+ * Fetches a repository and verifies it; once more from the root on, as reference clients do, where
+ * the files do not belong together.
  *
  * @throws SigningError REPOSITORY_NOT_INITIALISED, NOT_A_NOTARY_SERVER, METADATA_*, ROOT_*, SERVER_*,
  * CREDENTIALS_*
  */
 export async function loadRepository(
+  client: NotaryClient,
+  expected: TrustExpectations,
+): Promise<TrustRepository> {
+  try {
+    return await fetchAndVerify(client, expected);
+  } catch (error) {
+    if (!(error instanceof SigningError && TORN.includes(error.code))) throw error;
+    return fetchAndVerify(client, expected);
+  }
+}
+
+/**
+ * Timestamp and snapshot are peeked into to learn what to fetch next; nothing is believed before the
+ * whole is verified.
+ */
+async function fetchAndVerify(
   client: NotaryClient,
   expected: TrustExpectations,
 ): Promise<TrustRepository> {
@@ -78,6 +98,11 @@ async function required(
   throw new SigningError(
     'METADATA_INCONSISTENT',
     `the server lists ${role}.json${hex ? ` with SHA-256 ${hex}` : ''}, and does not have it`,
+    {
+      fix:
+        `No client can read this repository: ${role} was published with bytes that the server writes ` +
+        'differently. Its owner publishes the role again, correctly and with a higher version.',
+    },
   );
 }
 

@@ -19,26 +19,35 @@ import { signingKey } from './signer.ts';
 import type { SignerOptions } from './signer-options.ts';
 import { openKeys } from './signing-key.ts';
 import { planSigning } from './signing-plan.ts';
+import { waitForStep } from './step-file.ts';
 
 /** What a run takes from its surroundings. */
 export interface RunPorts {
   readonly now: () => Date;
   readonly log: Log;
+  /** Aborts, with a SigningError, when the pod is being stopped. */
+  readonly stop: AbortSignal;
 }
 
 /**
- * One run of the signer: report, keys, then every repository. Failures are in the receipt; what is
+ * One run of the signer: the step before ours, report, keys, then every repository. Failures are in the receipt; what is
  * thrown is a mistake of ours.
  */
 export async function runSigner(options: SignerOptions, ports: RunPorts): Promise<Receipt> {
   const source = 'report' in options.source ? 'report' : 'registry';
   const deadline = new AbortController();
-  const timer = setTimeout(
-    () => deadline.abort(deadlineError(options.deadline)),
-    options.deadline * 1000,
-  );
+  let timer: NodeJS.Timeout | undefined;
   try {
-    return receiptOf(source, await signAll(options, ports, deadline.signal));
+    if (options.stepFiles.waitFile !== undefined) {
+      ports.log.step(`waiting for ${options.stepFiles.waitFile}`);
+    }
+    await waitForStep(options.stepFiles, ports.stop);
+    timer = setTimeout(
+      () => deadline.abort(deadlineError(options.deadline)),
+      options.deadline * 1000,
+    );
+    const signal = AbortSignal.any([ports.stop, deadline.signal]);
+    return receiptOf(source, await signAll(options, ports, signal));
   } catch (error) {
     if (!(error instanceof SigningError)) throw error;
     return failedReceipt(source, error);
@@ -84,6 +93,7 @@ async function signAll(
           }),
           keys,
           rootPins: options.rootPins,
+          dryRun: options.dryRun,
           now,
           pause: (milliseconds) => pauseUntil(milliseconds, signal),
           log,

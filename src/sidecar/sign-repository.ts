@@ -1,13 +1,13 @@
 import { isPlainHttp, type NotaryUrl } from '../shared/notary-url.ts';
 import { asSigningError } from '../shared/signing-error.ts';
 import { editRoles, fileOf, signEdits, type SigningKey } from '../shared/tuf/publication.ts';
-import { whoMisses } from '../shared/tuf/reader.ts';
+import { expiryWarnings, whoMisses } from '../shared/tuf/reader.ts';
 import { chooseRoles, type ChosenRole } from '../shared/tuf/role-choice.ts';
 import type { TrustRepository } from '../shared/tuf/verify.ts';
 import type { Log } from './log.ts';
 import type { NotaryClient } from './notary-client.ts';
-import { publish } from './publish.ts';
-import { createConflicts, type Pause } from './publish-conflict.ts';
+import { createPatience, persist, type Pause } from './patience.ts';
+import { createPublisher } from './publish.ts';
 import {
   failureOf,
   type RepositoryReceipt,
@@ -26,11 +26,13 @@ export interface SigningContext {
   readonly now: () => Date;
   readonly pause: Pause;
   readonly log: Log;
+  /** Everything but the publish. */
+  readonly dryRun: boolean;
 }
 
 /**
  * Signs the targets of one repository: load and verify, edit, publish, read back; and again when
- * another publisher was faster. Never throws because of what it met: that stands in the receipt, and
+ * another publisher was faster, or a server away for a moment. Never throws because of what it met: that stands in the receipt, and
  * other repositories go on.
  */
 export async function signRepository(
@@ -59,46 +61,56 @@ async function loadEditPublish(
   context: SigningContext,
   progress: { attempts: number },
 ): Promise<RepositoryReceipt> {
-  const { client, keys, url, log, now } = context;
+  const { client, keys, url, log, now, pause, rootPins } = context;
   const { gun, targets } = plan;
   if (isPlainHttp(url)) log.warn(`${url} is plain http: what it serves can be changed on the way`);
   const tags = targets.map(({ tag }) => tag);
   const held = keys.map(({ canonicalId }) => canonicalId);
-  const load = (rootPins: readonly string[]) =>
-    loadRepository(client, { gun, rootPins, now: now() });
+  const load = (earlier?: TrustRepository) =>
+    loadRepository(client, { gun, rootPins, now: now(), ...(earlier && { earlier }) });
+  const tell = (message: string) => log.warn(`${gun}: ${message}`);
 
-  let loaded = await load(context.rootPins);
-  log.step(`${gun} at ${url}: ${describeTrust(loaded, context.rootPins)}`);
-  for (const reason of loaded.rejected.values()) log.warn(`passed over: ${reason.message}`);
-  // The root seen first is the one for all that follows: no other may step in between.
-  const { rootKeyIds } = loaded;
-  const reload = () => load(rootKeyIds);
+  let loaded = await persist(load, createPatience(pause), ({ message }) =>
+    tell(`trying again: ${message}`),
+  );
+  log.step(`${gun} at ${url}: ${describeTrust(loaded, rootPins)}`);
+  for (const { message } of loaded.rejected.values()) tell(`readers pass over: ${message}`);
 
-  const lost = createConflicts(context.pause);
+  const publisher = createPublisher({ client, load, pause, tell });
+  let isConfirmed = false;
   for (;;) {
     const roles = chooseRoles(loaded.root.content, loaded.targets.content, tags, held);
-    const edits = editRoles(loaded, roles, targets, now());
-    const receipt = (result: SigningResult, repository: TrustRepository): RepositoryReceipt => {
-      for (const target of targets) for (const who of whoMisses(repository, target)) log.warn(who);
-      const signed = describeRoles(repository, roles);
+    const receipt = (result: SigningResult): RepositoryReceipt => {
+      for (const target of targets) whoMisses(loaded, target).forEach(tell);
+      expiryWarnings(loaded, now()).forEach(tell);
+      const { rootKeyIds } = loaded;
+      const signed = describeRoles(loaded, roles);
       const { attempts } = progress;
       return { gun, server: url, result, roles: signed, rootKeyIds, targets, attempts };
     };
+    if (isConfirmed) {
+      log.step(`${gun}: published ${tags.join(', ')}, read back and verified`);
+      return receipt('signed');
+    }
+    const edits = editRoles(loaded, roles, targets, now());
     if (edits.length === 0) {
       log.step(`${gun}: ${tags.join(', ')} already signed, nothing to publish`);
-      return receipt('already-signed', loaded);
+      return receipt(progress.attempts > 0 ? 'signed' : 'already-signed');
+    }
+    for (const { role } of edits) {
+      const expiry = loaded.expired.get(role.name);
+      if (expiry) tell(`${expiry.message}; it is signed again`);
     }
     const publication = await signEdits(edits, keys);
-    progress.attempts++;
-    try {
-      const current = await publish(client, { gun, edits, publication, targets }, reload);
-      const signers = [...publication.keys()].join(', ');
-      log.step(`${gun}: published ${tags.join(', ')} in ${signers}, read back and verified`);
-      return receipt('signed', current);
-    } catch (error) {
-      loaded = await lost.wait(error, loaded, reload);
-      log.step(`${gun}: another publisher was faster; once more from what it left`);
+    const signers = [...publication.keys()].join(', ');
+    if (context.dryRun) {
+      log.step(`${gun}: would publish ${tags.join(', ')} in ${signers} (dry run)`);
+      return receipt('dry-run');
     }
+    progress.attempts++;
+    log.step(`${gun}: publishing ${tags.join(', ')} in ${signers}`);
+    const outcome = await publisher.post({ gun, edits, publication, targets }, loaded);
+    ({ isConfirmed, repository: loaded } = outcome);
   }
 }
 

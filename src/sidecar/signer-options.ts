@@ -7,11 +7,15 @@ import {
   type SignerSettings,
 } from '../shared/signer-flags.ts';
 import { SigningError } from '../shared/signing-error.ts';
+import type { StepFiles } from './step-file.ts';
 
 /** All that one run of the signer is told. */
 export interface SignerOptions extends SignerSettings {
-  /** Seconds for all work. */
+  /** Seconds for all work, without waiting for the step before. */
   readonly deadline: number;
+  /** Everything but the publish. */
+  readonly dryRun: boolean;
+  readonly stepFiles: StepFiles;
 }
 
 /** Where a run tells what became of it. */
@@ -19,6 +23,8 @@ export interface OutputOptions {
   readonly terminationLog: string | undefined;
   readonly receiptFile: string | undefined;
   readonly logFormat: 'text' | 'json';
+  readonly doneFile: string | undefined;
+  readonly errorFile: string | undefined;
 }
 
 /** The outputs, as far as they can be told from a command line that may be wrong elsewhere. */
@@ -31,10 +37,13 @@ export function readOutputOptions(
     terminationLog: values['termination-log'].at(-1),
     receiptFile: values.receipt.at(-1),
     logFormat: values['log-format'].at(-1) === 'json' ? 'json' : 'text',
+    doneFile: values['done-file'].at(-1),
+    errorFile: values['error-file'].at(-1),
   };
 }
 
 const DEFAULT_DEADLINE_SECONDS = '300';
+const KEY_ID = /^[0-9a-f]{64}$/;
 /** A day; timers of over 24 days would fire at once. */
 const LONGEST_DEADLINE_SECONDS = 86_400;
 
@@ -83,6 +92,13 @@ export function parseSignerOptions(
   if (logFormat !== 'text' && logFormat !== 'json') {
     problems.push(`--log-format is text or json, not ${logFormat}`);
   }
+  for (const pin of flags.values['root-pin']) {
+    if (!KEY_ID.test(pin)) problems.push(`--root-pin is a key id of 64 hex digits, not ${pin}`);
+  }
+  const dryRun = one('dry-run') === 'true';
+  if (dryRun && one('done-file') !== undefined) {
+    problems.push('--dry-run and --done-file exclude each other: the build would go on unsigned');
+  }
   if (problems.length > 0) throw new SigningError('OPTIONS_INVALID', problems.join('; '));
 
   return {
@@ -95,6 +111,12 @@ export function parseSignerOptions(
     allowedTags: flags.values['allow-tag'],
     onFailure: onFailure as OnFailure,
     deadline,
+    dryRun,
+    stepFiles: {
+      waitFile: one('wait-file'),
+      doneFile: one('done-file'),
+      errorFile: one('error-file'),
+    },
   };
 }
 

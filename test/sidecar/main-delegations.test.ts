@@ -53,7 +53,7 @@ t.test('beside the delegations of others', async (t) => {
     t.notMatch((await run(report(FIRST), alices)).stdout, /warning/);
     const { code, stdout } = await run(report(SECOND), bobs);
     t.equal(code, 0);
-    t.match(stdout, 'warning: notary lookup shows another 1, that of targets/alice');
+    t.match(stdout, `warning: ${gun}: notary lookup shows another 1, that of targets/alice`);
     t.notMatch(stdout, 'docker');
     t.same(await bed.cli('judge').lookup(gun, '1'), { sha256: FIRST, length: 1 });
     const [released] = await bed.docker('docker-judge').trustInspect(`${gun}:1`);

@@ -10,6 +10,8 @@ import {
 } from '../../src/shared/signer-flags.ts';
 import { parseSignerOptions, readOutputOptions } from '../../src/sidecar/signer-options.ts';
 
+const PIN = 'a'.repeat(64);
+
 t.test('signer options', (t) => {
   const needed = ['--report=/r', '--notary-url=https://n.test', '--key-dir=/k'];
 
@@ -24,11 +26,15 @@ t.test('signer options', (t) => {
       allowedTags: [],
       onFailure: 'fail',
       deadline: 300,
+      dryRun: false,
+      stepFiles: { waitFile: undefined, doneFile: undefined, errorFile: undefined },
     });
     t.same(readOutputOptions(needed, {}), {
       terminationLog: undefined,
       receiptFile: undefined,
       logFormat: 'text',
+      doneFile: undefined,
+      errorFile: undefined,
     });
     t.end();
   });
@@ -39,27 +45,36 @@ t.test('signer options', (t) => {
       'notary-url': 'http://n.test:4443/x/',
       'key-dir': '/k',
       'ca-file': '/c',
-      'root-pin': 'ab',
+      'root-pin': PIN,
       'notary-credentials': 'n.test:4443=/d=e',
       'allow-tag': 'h.test/a:1',
       'on-failure': 'warn',
       'termination-log': '/t',
       receipt: '/rc',
       deadline: '1.5',
+      'wait-file': '/w',
+      'done-file': '/d',
+      'error-file': '/e',
       'log-format': 'json',
+      'dry-run': 'false',
     };
     const expected = {
       source: { tags: ['h.test/a:1'] },
       notaryUrl: 'http://n.test:4443/x',
       keyDirectory: '/k',
       caFiles: ['/c'],
-      rootPins: ['ab'],
+      rootPins: [PIN],
       notaryCredentials: [{ host: 'n.test:4443', directory: '/d=e' }],
       allowedTags: ['h.test/a:1'],
       onFailure: 'warn',
       deadline: 1.5,
+      dryRun: false,
+      stepFiles: { waitFile: '/w', doneFile: '/d', errorFile: '/e' },
     };
-    const outputs = { terminationLog: '/t', receiptFile: '/rc', logFormat: 'json' };
+    const outputs = {
+      ...{ terminationLog: '/t', receiptFile: '/rc', logFormat: 'json' },
+      ...{ doneFile: '/d', errorFile: '/e' },
+    };
     const args = Object.entries(values).map(([name, value]) => `--${name}=${value}`);
     t.same(parseSignerOptions(args, {}), expected);
     t.same(readOutputOptions([...args, '--unknown=x'], {}), outputs);
@@ -73,8 +88,22 @@ t.test('signer options', (t) => {
     t.end();
   });
 
+  t.test('a switch needs no value', (t) => {
+    t.equal(parseSignerOptions([...needed, '--dry-run'], {}).dryRun, true);
+    t.equal(parseSignerOptions([...needed, '--dry-run=true'], {}).dryRun, true);
+    t.equal(parseSignerOptions(needed, { KPACK_NOTARY_DRY_RUN: 'true' }).dryRun, true);
+    t.equal(parseSignerOptions(needed, { KPACK_NOTARY_DRY_RUN: 'false' }).dryRun, false);
+    t.end();
+  });
+
   t.test('that are wrong are refused in one message', (t) => {
     const cases: readonly (readonly [args: readonly string[], problem: string])[] = [
+      [[...needed, '--dry-run=yes'], '--dry-run is true or false'],
+      [
+        [...needed, '--dry-run', '--done-file=/d'],
+        '--dry-run and --done-file exclude each other: the build would go on unsigned',
+      ],
+      [[...needed, '--root-pin=AB'], '--root-pin is a key id of 64 hex digits, not AB'],
       [needed.slice(1), '--report is missing, or --tag'],
       [[...needed, '--tag=a'], '--tag and --report exclude each other'],
       [[needed[0] ?? '', needed[2] ?? ''], '--notary-url is missing'],
@@ -134,7 +163,7 @@ t.test('signer options', (t) => {
         notaryUrl: url,
         keyDirectory: value,
         caFiles: values,
-        rootPins: values,
+        rootPins: fc.array(fc.stringMatching(/^[0-9a-f]{64}$/), { maxLength: 2 }),
         notaryCredentials: fc.array(
           fc.record(
             { host: fc.constantFrom('a', 'n.test:4443', '[::1]:1'), directory: value },
@@ -162,7 +191,10 @@ t.test('signer options', (t) => {
     fc.assert(
       fc.property(settings, (settings) => {
         const args = formatSignerFlags(settings, '/dev/termination-log');
-        assert.deepEqual(parseSignerOptions(args, {}), { ...settings, deadline: 300 });
+        assert.deepEqual(parseSignerOptions(args, {}), {
+          ...{ ...settings, deadline: 300, dryRun: false },
+          stepFiles: { waitFile: undefined, doneFile: undefined, errorFile: undefined },
+        });
         assert.equal(readOutputOptions(args, {}).terminationLog, '/dev/termination-log');
       }),
       { numRuns: 300 },

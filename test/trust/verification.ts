@@ -22,6 +22,7 @@ export interface Expected {
   readonly gun?: string;
   readonly rootPins?: readonly string[];
   readonly now?: Date;
+  readonly earlier?: TrustRepository;
 }
 
 /** Verifies a built repository; without `expected`, under its own name, unpinned, at {@link NOW}. */
@@ -30,6 +31,7 @@ export function verifyBuilt(repository: BuiltRepository, expected: Expected = {}
     gun: (expected.gun ?? repository.gun) as Gun,
     rootPins: expected.rootPins ?? [],
     now: expected.now ?? NOW,
+    ...(expected.earlier && { earlier: expected.earlier }),
   });
 }
 
@@ -41,14 +43,14 @@ export function roleFile(repository: TrustRepository, role: RoleName): MetadataF
 }
 
 /** The roles that a reader accepts, `targets` first. */
-export function acceptedRoles({ delegations }: TrustRepository): RoleName[] {
-  return [TARGETS, ...delegations.keys()];
+export function acceptedRoles({ delegations, expired }: TrustRepository): RoleName[] {
+  return [TARGETS, ...delegations.keys()].filter((role) => !expired.has(role));
 }
 
 /** Verifies a built repository of which a reader must pass over nothing. */
 export function verifyWhole(repository: BuiltRepository, expected: Expected = {}): TrustRepository {
   const verified = verifyBuilt(repository, expected);
-  for (const reason of verified.rejected.values()) throw reason;
+  for (const reason of [...verified.expired.values(), ...verified.rejected.values()]) throw reason;
   return verified;
 }
 

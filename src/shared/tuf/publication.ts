@@ -50,10 +50,11 @@ const LIFETIME_MS = 3 * 365 * 24 * 60 * 60 * 1000;
 
 /**
  * The changes that put the targets into the chosen roles: one new version of each role, or none
- * where it names the same manifests already.
+ * where it names the same manifests already. A role that has expired is signed again in any case.
  *
  * @throws SigningError METADATA_UNKNOWN_MEMBER when signing a role again would lose something;
- * METADATA_INVALID, METADATA_EXPIRED when readers pass over what the role holds
+ * METADATA_INVALID when others than its keys signed a role; METADATA_EXPIRED when `targets` has
+ * expired and is not among the roles
  */
 export function editRoles(
   repository: TrustRepository,
@@ -61,10 +62,14 @@ export function editRoles(
   targets: readonly Target[],
   now: Date,
 ): readonly RoleEdit[] {
+  const { expired } = repository;
+  const blocking = expired.get(TARGETS);
+  if (blocking && !roles.some(({ name }) => name === TARGETS)) throw blocking;
   return roles.flatMap((role) => {
     const file = fileOf(repository, role.name);
     const wanted = targets.filter(({ tag }) => role.tags.includes(tag));
-    if (wanted.every((target) => names(file?.content, target))) return [];
+    const isSigned = wanted.every((target) => names(file?.content, target));
+    if (isSigned && !expired.has(role.name)) return [];
     if (file && file.unknownMembers.length > 0) {
       throw new SigningError(
         'METADATA_UNKNOWN_MEMBER',
@@ -90,7 +95,7 @@ export function editRoles(
 /**
  * The file of a role that is to be signed; undefined where nothing was published in it yet.
  *
- * @throws SigningError METADATA_INVALID, METADATA_EXPIRED: why readers pass it over
+ * @throws SigningError METADATA_INVALID: why readers pass it over
  */
 export function fileOf(
   { targets, delegations, rejected }: TrustRepository,

@@ -71,6 +71,12 @@ export function trustedRootKeys(
   return new Map(strong);
 }
 
+/** When the certificate of a root key ends; undefined where the key has none that we trust. */
+export function certificateEnd(key: PublicKey): Date | undefined {
+  const certificate = leafCertificate(key);
+  return certificate && new Date(certificate.validTo);
+}
+
 /**
  * The certificate that speaks for a root key: the first, whose key is the one that signs, and the
  * only one that is no CA, as the reference client wants it.

@@ -7,6 +7,7 @@ import {
   SNAPSHOT,
   TARGETS,
   TIMESTAMP,
+  type Delegation,
   type FileMeta,
   type MetadataFile,
   type RoleKeys,
@@ -18,6 +19,7 @@ import {
 } from './metadata.ts';
 import { parseRoot, parseSnapshot, parseTargets, parseTimestamp } from './parse.ts';
 import { trustedRootKeys } from './root-certificate.ts';
+import { checkNotOlder, checkRootSuccession } from './succession.ts';
 
 /** What a server serves for a repository, by role: every role that the snapshot lists. */
 export type RepositoryFiles = ReadonlyMap<RoleName, Uint8Array>;
@@ -28,6 +30,11 @@ export interface TrustExpectations {
   /** Root key ids, TUF or canonical, one of which must have signed; empty: trust on first use. */
   readonly rootPins: readonly string[];
   readonly now: Date;
+  /**
+   * The repository as it was loaded before: nothing may go back behind it. Its root is trusted, and
+   * pins are not asked again, since a root that was rotated meanwhile is signed by its keys.
+   */
+  readonly earlier?: TrustRepository;
 }
 
 declare const verified: unique symbol;
@@ -43,32 +50,36 @@ export interface TrustRepository {
   readonly timestamp: MetadataFile<Timestamp>;
   readonly snapshot: MetadataFile<Snapshot>;
   readonly targets: MetadataFile<Targets>;
-  /** The direct delegations that a reader accepts. */
+  /** The delegations that `targets` names and that their keys have signed. */
   readonly delegations: ReadonlyMap<RoleName, MetadataFile<Targets>>;
-  /** Those that a reader passes over, and why. */
+  /** `targets` or delegations that are good but for their date, and what readers say of them. */
+  readonly expired: ReadonlyMap<RoleName, SigningError>;
+  /** Delegations that their keys have not signed, and why not: readers pass over them. */
   readonly rejected: ReadonlyMap<RoleName, SigningError>;
 }
 
 /**
  * Verifies a whole repository, in the order of the TUF specification's client workflow (5.3 root,
  * 5.4 timestamp, 5.5 snapshot, 5.6 targets) as far as Notary v1 has it. Every signature, version,
- * expiry and hash link is checked before anything is believed.
+ * expiry and hash link is checked before anything is believed. That `targets` or a delegation has
+ * expired is noted, since to sign it again is the cure.
  *
  * @throws SigningError ROOT_NAME_MISMATCH, ROOT_PIN_MISMATCH, METADATA_INVALID, METADATA_EXPIRED,
- * METADATA_INCONSISTENT
+ * METADATA_INCONSISTENT, METADATA_ROLLED_BACK
  */
 export function verifyRepository(
   files: RepositoryFiles,
   expected: TrustExpectations,
 ): TrustRepository {
-  const { gun, now } = expected;
+  const { gun, now, earlier } = expected;
 
   // 5.3 Root: named for this GUN and pinned (root-certificate.ts), signed by enough of those keys,
-  // every key under its own id, in date. Without an earlier root there is no rollback to detect.
+  // every key under its own id, in date, and the successor of the root that was trusted before.
   const root = parseRoot(ROOT, file(files, ROOT));
   checkKeyIds(root.content.keys, ROOT);
   const rootRole = keysOf(root.content, ROOT);
-  const rootKeys = trustedRootKeys(root.content, gun, expected.rootPins, now);
+  if (earlier) checkRootSuccession(root, earlier);
+  const rootKeys = trustedRootKeys(root.content, gun, earlier ? [] : expected.rootPins, now);
   const rootKeyIds = checkSignatures(
     root,
     ROOT,
@@ -91,26 +102,28 @@ export function verifyRepository(
   checkExpiry(snapshot, SNAPSHOT, now);
   checkHashes(file(files, ROOT), ROOT, snapshotMeta(snapshot, ROOT));
 
-  // 5.6 Targets: the file that the snapshot names, signed, in date.
+  // 5.6 Targets: the file that the snapshot names, signed.
   checkHashes(file(files, TARGETS), TARGETS, snapshotMeta(snapshot, TARGETS));
   const targets = parseTargets(TARGETS, file(files, TARGETS));
   checkSignatures(targets, TARGETS, keysOf(root.content, TARGETS), root.content.keys);
-  checkExpiry(targets, TARGETS, now);
 
   // 5.6.7 Delegations: a file that is not the one the snapshot names makes the whole repository
-  // unreadable for every client, whoever's it is. Signed by the keys that `targets` names, in date:
-  // one that is not is passed over.
-  const { delegations, rejected } = verifyDelegations(files, targets, snapshot, now);
+  // unreadable for every client, whoever's it is. Signed by the keys that `targets` names: one that
+  // is not is passed over.
+  const { delegations, rejected } = verifyDelegations(files, targets, snapshot);
 
-  const repository = { gun, rootKeyIds, root, timestamp, snapshot, targets, delegations, rejected };
-  return repository as unknown as TrustRepository;
+  const repository = {
+    ...{ gun, rootKeyIds, root, timestamp, snapshot, targets, delegations, rejected },
+    expired: expiredRoles(new Map([[TARGETS, targets], ...delegations]), now),
+  } as unknown as TrustRepository;
+  if (earlier) checkNotOlder(repository, earlier);
+  return repository;
 }
 
 function verifyDelegations(
   files: RepositoryFiles,
   { content }: MetadataFile<Targets>,
   snapshot: MetadataFile<Snapshot>,
-  now: Date,
 ): Pick<TrustRepository, 'delegations' | 'rejected'> {
   checkKeyIds(content.delegations.keys, TARGETS);
   for (const [role, meta] of snapshot.content.meta) {
@@ -121,17 +134,56 @@ function verifyDelegations(
   for (const delegation of content.delegations.roles) {
     const { name } = delegation;
     if (!snapshot.content.meta.has(name)) continue;
-    try {
-      const parsed = parseTargets(name, file(files, name));
-      checkSignatures(parsed, name, delegation, content.delegations.keys);
-      checkExpiry(parsed, name, now);
-      delegations.set(name, parsed);
-    } catch (error) {
-      if (!(error instanceof SigningError)) throw error;
-      rejected.set(name, error);
-    }
+    const verdict = errorOf(() => {
+      delegations.set(name, verifyDelegation(file(files, name), delegation, content));
+    });
+    if (verdict) rejected.set(name, verdict);
   }
   return { delegations, rejected };
+}
+
+/**
+ * Verifies the file of one delegation by the keys that `targets` names for it.
+ *
+ * @throws SigningError METADATA_INVALID
+ */
+export function verifyDelegation(
+  bytes: Uint8Array,
+  delegation: Delegation,
+  { delegations }: Targets,
+): MetadataFile<Targets> {
+  const { name } = delegation;
+  const parsed = parseTargets(name, bytes);
+  const verdict = errorOf(() => checkSignatures(parsed, name, delegation, delegations.keys));
+  if (!verdict) return parsed;
+  throw new SigningError('METADATA_INVALID', verdict.message, {
+    cause: verdict,
+    fix:
+      `The keys of ${name} were replaced after it was signed: an owner of a new key runs ` +
+      `notary witness <gun> ${name} and notary publish <gun>, which signs what it holds again.`,
+  });
+}
+
+function expiredRoles(
+  files: ReadonlyMap<RoleName, MetadataFile<Targets>>,
+  now: Date,
+): ReadonlyMap<RoleName, SigningError> {
+  return new Map(
+    [...files].flatMap(([role, file]) => {
+      const verdict = errorOf(() => checkExpiry(file, role, now));
+      return verdict ? [[role, verdict] as const] : [];
+    }),
+  );
+}
+
+function errorOf(check: () => void): SigningError | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof SigningError) return error;
+    throw error;
+  }
 }
 
 function file(files: RepositoryFiles, role: RoleName): Uint8Array {
