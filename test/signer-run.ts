@@ -20,6 +20,10 @@ export interface SignerRunOptions {
   readonly credentials?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Further flags. */
   readonly args?: readonly string[];
+  /** Kills it (SIGKILL) when aborted; then it has no outcome, and the run rejects. */
+  readonly killer?: AbortSignal;
+  /** After how many milliseconds it is killed as well; 30,000 by default. */
+  readonly timeLimit?: number;
 }
 
 /** How it ended. */
@@ -86,6 +90,8 @@ export async function runSigner(options: SignerRunOptions): Promise<SignerRun> {
       ...(options.args ?? []),
     ],
     directory,
+    ...(options.killer && { killer: options.killer }),
+    ...(options.timeLimit !== undefined && { timeLimit: options.timeLimit }),
   });
   return {
     ...result,

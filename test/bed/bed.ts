@@ -20,7 +20,10 @@ import { startTokenServer, type TokenServer, type TokenServerOptions } from './t
 /** A bed to start. */
 export interface BedOptions {
   /** Puts a token server before the notary-server; without it everybody may do everything. */
-  readonly auth?: Pick<TokenServerOptions, 'accounts' | 'anonymous'>;
+  readonly auth?: Pick<TokenServerOptions, 'accounts' | 'anonymous'> & {
+    /** Where the notary-server sends its clients for tokens instead: something before the realm. */
+    readonly realm?: (realm: string, authority: Authority) => Promise<string>;
+  };
   /** Puts the notary-server's keys into a notary-signer; without it the server holds them itself. */
   readonly signer?: boolean;
   /** Where the notary-server's metadata are; in its memory by default. */
@@ -85,13 +88,14 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
   const underAuthority = async (storage: Promise<Postgres> | undefined) => {
     const authority = await createAuthority(join(directory, 'authority'));
     const tokens = options.auth && keep(await startTokenServer({ authority, ...options.auth }));
+    const realm = tokens && (await options.auth.realm?.(tokens.realm, authority));
     const start = { authority, directory: join(directory, 'notary-signer') };
     const signer = options.signer ? keep(await startNotarySigner(start)) : undefined;
     const postgres = await storage;
     const notary = await startNotaryServer({
       directory: join(directory, 'notary-server'),
       authority,
-      ...(tokens && { auth: tokens }),
+      ...(tokens && { auth: { ...tokens, ...(realm !== undefined && { realm }) } }),
       ...(signer && { trustService: signer }),
       ...(postgres && { storage: postgres }),
     });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { createAuthority } from './authority.ts';
-import { startFaultProxy } from './fault-proxy.ts';
+import { createFaultProxy } from './fault-proxy.ts';
 import type { ProxyAction } from './proxy.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
@@ -30,18 +30,20 @@ await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 t.teardown(() => server.closeAllConnections());
 t.teardown(() => server.close());
 const target = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
-const proxy = await startFaultProxy({ authority, targets: { notary: target, tokens: target } });
+const proxy = createFaultProxy(authority);
+const notary = await proxy.before('notary', target);
+const tokens = await proxy.before('tokens', target);
 t.teardown(() => proxy.stop());
 
 const TUF = '/v2/registry.example.test/demo/app/_trust/tuf/';
 
 t.test('calls have names that are the same in every run', async (t) => {
   proxy.arm();
-  await call(`${proxy.urls.notary}${TUF}root.json`);
-  await call(`${proxy.urls.notary}${TUF}targets/releases.${'a1'.repeat(32)}.json`);
-  await call(`${proxy.urls.notary}${TUF}root.json`);
-  await call(`${proxy.urls.notary}${TUF}`, 'body');
-  await call(`${proxy.urls.tokens}/token?scope=x`);
+  await call(`${notary}${TUF}root.json`);
+  await call(`${notary}${TUF}targets/releases.${'a1'.repeat(32)}.json`);
+  await call(`${notary}${TUF}root.json`);
+  await call(`${notary}${TUF}`, 'body');
+  await call(`${tokens}/token?scope=x`);
   t.same(proxy.calls, [
     'connect notary #1',
     'notary GET root.json #1',
@@ -57,7 +59,7 @@ t.test('calls have names that are the same in every run', async (t) => {
 });
 
 t.test('one call is harmed, or all from it on', async (t) => {
-  const root = () => call(`${proxy.urls.notary}${TUF}root.json`);
+  const root = () => call(`${notary}${TUF}root.json`);
   const reset = { request: () => ({ kind: 'reset' }) as const };
   proxy.arm({ call: 'notary GET root.json #2', ...reset });
   t.equal(await root(), ANSWER);
@@ -92,7 +94,7 @@ t.test('answers are harmed in every way', async (t) => {
       call: 'notary GET root.json #1',
       request: () => ({ kind: 'forward', ...harm }) as ProxyAction,
     });
-    const got = call(`${proxy.urls.notary}${TUF}root.json`, undefined, 2500);
+    const got = call(`${notary}${TUF}root.json`, undefined, 2500);
     const seen = await got.catch((error: unknown) => String(error));
     t.match(seen, outcome, JSON.stringify(harm));
   }
@@ -104,12 +106,12 @@ t.test('of a request that is cut the server sees the half, and then the end', as
     request: () => ({ kind: 'forward', loses: 'request' }),
   });
   received.length = 0;
-  await t.rejects(call(`${proxy.urls.notary}${TUF}`, 'a body'));
+  await t.rejects(call(`${notary}${TUF}`, 'a body'));
   while (received.length === 0) await pause(5);
   t.same(received, ['broken']);
 
   proxy.arm({ call: 'notary POST #1', request: () => ({ kind: 'forward', loses: 'half-answer' }) });
-  await t.rejects(call(`${proxy.urls.notary}${TUF}`, 'a body'));
+  await t.rejects(call(`${notary}${TUF}`, 'a body'));
   t.same(received, ['broken', 'POST 6']);
 });
 

@@ -18,17 +18,16 @@ export interface Fault {
   readonly persists?: boolean;
 }
 
-/** Servers to stand before. */
-export interface FaultProxyOptions<Name extends string> {
-  readonly authority: Authority;
-  /** Base URLs by a name of ours. */
-  readonly targets: Readonly<Record<Name, string>>;
-}
-
 /** A way to servers on which calls are named and harmed. */
-export interface FaultProxy<Name extends string> {
-  /** Where the servers are to be called. */
-  readonly urls: Readonly<Record<Name, string>>;
+export interface FaultProxy {
+  /**
+   * Stands before a server.
+   *
+   * @param name of the server, in the names of calls
+   * @param target its base URL
+   * @returns the URL to call instead
+   */
+  before(name: string, target: string): Promise<string>;
   /**
    * Names of the calls since {@link FaultProxy.arm}, in order: `connect notary #1`,
    * `notary GET root.json #1`, and so on; hashes in names are left out.
@@ -44,10 +43,8 @@ export interface FaultProxy<Name extends string> {
   stop(): Promise<void>;
 }
 
-/** Starts proxies before all targets, each with a port of its own. */
-export async function startFaultProxy<Name extends string>(
-  options: FaultProxyOptions<Name>,
-): Promise<FaultProxy<Name>> {
+/** A way to servers; {@link FaultProxy.before} adds them, each with a port of its own. */
+export function createFaultProxy(authority: Authority): FaultProxy {
   let fault: Fault | undefined;
   let calls: string[] = [];
   let counts = new Map<string, number>();
@@ -66,24 +63,24 @@ export async function startFaultProxy<Name extends string>(
 
   const parts: { stop(): Promise<void> }[] = [];
   const relays: Relay[] = [];
-  const urls: Partial<Record<Name, string>> = {};
-  for (const [name, target] of Object.entries(options.targets) as [Name, string][]) {
-    const proxy = await startProxy({
-      authority: options.authority,
-      target,
-      rule: (request) =>
-        isHarmed(`${name} ${describe(request)}`) ? (fault?.request?.() ?? FORWARD) : FORWARD,
-    });
-    const relay = await startRelay({
-      target: proxy.url,
-      rule: () => (isHarmed(`connect ${name}`) ? (fault?.connection?.() ?? 'forward') : 'forward'),
-    });
-    parts.push(proxy, relay);
-    relays.push(relay);
-    urls[name] = relay.url;
-  }
   return {
-    urls: urls as Record<Name, string>,
+    before: async (name, target) => {
+      const proxy = await startProxy({
+        authority,
+        target,
+        rule: (request) =>
+          isHarmed(`${name} ${describe(request)}`) ? (fault?.request?.() ?? FORWARD) : FORWARD,
+      });
+      parts.push(proxy);
+      const relay = await startRelay({
+        target: proxy.url,
+        rule: () =>
+          isHarmed(`connect ${name}`) ? (fault?.connection?.() ?? 'forward') : 'forward',
+      });
+      parts.push(relay);
+      relays.push(relay);
+      return relay.url;
+    },
     get calls() {
       return calls;
     },
