@@ -10,6 +10,7 @@ import {
 } from '../shared/tuf/publication.ts';
 import type { TrustRepository } from '../shared/tuf/verify.ts';
 import type { NotaryClient } from './notary-client.ts';
+import type { Expected } from './repository-loader.ts';
 import { createPatience, persist, type Pause } from './patience.ts';
 
 /** What is posted: the edits, signed, of one repository. */
@@ -43,7 +44,7 @@ export interface Publisher {
 export interface PublisherOptions {
   readonly client: NotaryClient;
   /** Fetches and verifies the repository as it is then. */
-  readonly load: (earlier: TrustRepository) => Promise<TrustRepository>;
+  readonly load: (earlier: TrustRepository, expected?: Expected) => Promise<TrustRepository>;
   readonly pause: Pause;
   /** Hears why something is tried again. */
   readonly tell: (message: string) => void;
@@ -68,11 +69,11 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
 
   const again = (work: () => Promise<TrustRepository>) =>
     persist(work, createPatience(pause), ({ message }) => tell(`reading again: ${message}`));
-  const reload = (from: TrustRepository) => again(() => load(from));
+  const reload = (from: TrustRepository, expected?: Expected) => again(() => load(from, expected));
 
   const confirm = async (post: Post, from: TrustRepository): Promise<PostOutcome> => {
     const repository = await again(async () => {
-      const current = await load(from);
+      const current = await load(from, { posted: post.publication });
       checkServed(post, current);
       return current;
     }).catch((error: unknown) => {
@@ -82,7 +83,8 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
   };
 
   const afterUnknown = async (post: Post, from: TrustRepository, refusal: SigningError) => {
-    const repository = await reload(from).catch((error: unknown) => {
+    const posted = { posted: post.publication };
+    const repository = await reload(from, posted).catch((error: unknown) => {
       const outcome = `it is not known whether ${client.url} took the metadata (${refusal.message})`;
       throw unconfirmed(outcome, error);
     });
@@ -92,7 +94,7 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
     return { isConfirmed: false, repository };
   };
 
-  const afterConflict = async (from: TrustRepository, refusal: SigningError) => {
+  const afterConflict = async (post: Post, from: TrustRepository, refusal: SigningError) => {
     for (let looks = 0; looks < LOOKS_FOR_WINNER; looks++) {
       await race.wait();
       const repository = await reload(from);
@@ -100,6 +102,15 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
         tell('another publisher was faster; once more from what it left');
         return { isConfirmed: false, repository };
       }
+    }
+    // The server keeps files that its snapshot lost: of delegations that were removed once.
+    const begun = post.edits.filter(({ targets }) => targets.version === 1);
+    const unlisted = begun.map(({ role }) => role.name);
+    const repository = await reload(from, { unlisted });
+    if (
+      unlisted.some((role) => repository.delegations.has(role) || repository.rejected.has(role))
+    ) {
+      return { isConfirmed: false, repository };
     }
     throw new SigningError('PUBLISH_CONFLICT', refusal.message, {
       cause: refusal,
@@ -127,7 +138,7 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
       );
       if (!refusal) return confirm(post, from);
       if (UNKNOWN_OUTCOME.includes(refusal.code)) return afterUnknown(post, from, refusal);
-      if (refusal.code === 'PUBLISH_CONFLICT') return afterConflict(from, refusal);
+      if (refusal.code === 'PUBLISH_CONFLICT') return afterConflict(post, from, refusal);
       if (refusal.code === 'PUBLISH_REJECTED') return afterRejection(from, refusal);
       throw refusal;
     },
@@ -161,8 +172,8 @@ function isServed(post: Post, current: TrustRepository): boolean {
  */
 function checkServed({ gun, edits, targets }: Post, current: TrustRepository): void {
   for (const { role, targets: edited } of edits) {
-    const expiry = current.expired.get(role.name);
-    if (expiry) throw expiry;
+    const unread = current.unread.get(role.name);
+    if (unread) throw unread;
     const served = fileOf(current, role.name)?.content;
     const posted = `${role.name} version ${edited.version} of ${gun}`;
     if (!served || served.version < edited.version) {

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { SignerErrorCode } from '../shared/error-code.ts';
 import type { Gun } from '../shared/image-reference.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import {
+  RELEASES,
   ROOT,
   SNAPSHOT,
   TARGETS,
@@ -10,6 +12,7 @@ import {
   type RoleName,
 } from '../shared/tuf/metadata.ts';
 import { parseSnapshot, parseTimestamp } from '../shared/tuf/parse.ts';
+import type { Publication } from '../shared/tuf/publication.ts';
 import {
   verifyRepository,
   type TrustExpectations,
@@ -20,59 +23,118 @@ import type { NotaryClient } from './notary-client.ts';
 
 /** Names that Notary itself lets a delegation have; others would be paths of something else. */
 const DELEGATION = /^targets(?:\/[-a-z0-9_]+)+$/;
-/** A server may not send more of a file than it has, nor make us hold more than the pod allows. */
-const SMALLEST_LIMIT_BYTES = 64 * 1024;
-const LARGEST_LIMIT_BYTES = 16 * 1024 * 1024;
-
 /** What may be wrong with files that were fetched while somebody rotated the root. */
 const TORN: readonly SignerErrorCode[] = ['METADATA_INCONSISTENT', 'METADATA_INVALID'];
 
+/** What may be there beside what was there when we last looked. */
+export interface Expected {
+  /** What we posted. */
+  readonly posted?: Publication;
+  /** Delegations that the snapshot may not list. */
+  readonly unlisted?: readonly RoleName[];
+}
+
 /**
- * Fetches a repository and verifies it; once more from the root on, as reference clients do, where
- * the files do not belong together.
+ * Fetches a repository and verifies it; once more, as reference clients do, where the files do not
+ * belong together.
  *
  * @throws SigningError REPOSITORY_NOT_INITIALISED, NOT_A_NOTARY_SERVER, METADATA_*, ROOT_*, SERVER_*,
  * CREDENTIALS_*
  */
 export async function loadRepository(
   client: NotaryClient,
-  expected: TrustExpectations,
+  trust: TrustExpectations,
+  expected: Expected = {},
 ): Promise<TrustRepository> {
   try {
-    return await fetchAndVerify(client, expected);
+    return await fetchAndVerify(client, trust, expected);
   } catch (error) {
     if (!(error instanceof SigningError && TORN.includes(error.code))) throw error;
-    return fetchAndVerify(client, expected);
+    return fetchAndVerify(client, trust, expected);
   }
 }
 
 /**
- * Timestamp and snapshot are peeked into to learn what to fetch next; nothing is believed before the
- * whole is verified.
+ * One round of requests fetches what we expect a repository to have: by hash, as readers do, where
+ * we can know it; by name else. Where somebody published in between, and for delegations that we
+ * did not know of, a second round fetches the very files that timestamp and snapshot name. Nothing
+ * is believed before the whole is verified.
  */
 async function fetchAndVerify(
   client: NotaryClient,
-  expected: TrustExpectations,
+  trust: TrustExpectations,
+  expected: Expected,
 ): Promise<TrustRepository> {
-  const root = await client.fetchRole(ROOT);
-  if (!root) throw notInitialised(expected.gun, client.url);
+  const served = await fetchAll(client, expectedFiles(trust, expected));
+  const root = served.get(ROOT);
+  if (!root) throw notInitialised(trust.gun, client.url);
   if (!isMetadata(root)) {
     throw new SigningError('NOT_A_NOTARY_SERVER', `${client.url} answers with something else`);
   }
-  const timestamp = await required(client, TIMESTAMP);
+  const timestamp = served.get(TIMESTAMP);
+  if (!timestamp) throw missing(TIMESTAMP);
   const { snapshot: meta } = parseTimestamp(TIMESTAMP, timestamp).content;
-  const snapshot = await required(client, SNAPSHOT, meta);
-  const listed = [...parseSnapshot(SNAPSHOT, snapshot).content.meta].filter(
-    ([role]) => role === TARGETS || DELEGATION.test(role),
-  );
+  const snapshot = await fetchNamed(client, served, SNAPSHOT, meta);
+  const { content } = parseSnapshot(SNAPSHOT, snapshot);
   const targets = await Promise.all(
-    listed.map(async ([role, meta]): Promise<[RoleName, Uint8Array]> => [
-      role,
-      await required(client, role, meta),
-    ]),
+    [...content.meta].flatMap(([role, meta]) =>
+      isTargets(role)
+        ? [fetchNamed(client, served, role, meta).then((bytes) => [role, bytes] as const)]
+        : [],
+    ),
   );
-  const files = new Map([[ROOT, root], [TIMESTAMP, timestamp], [SNAPSHOT, snapshot], ...targets]);
-  return verifyRepository(files, expected);
+  return verifyRepository(new Map([...served, [SNAPSHOT, snapshot], ...targets]), trust);
+}
+
+/** The files that one round can ask for, with their SHA-256 (hex) where we can know it. */
+function expectedFiles(
+  { earlier }: TrustExpectations,
+  { posted = new Map(), unlisted = [] }: Expected,
+): ReadonlyMap<RoleName, string | undefined> {
+  const byName = [ROOT, TIMESTAMP, SNAPSHOT, TARGETS, RELEASES, ...unlisted];
+  const before = [...(earlier?.snapshot.content.meta ?? [])].filter(([role]) => isTargets(role));
+  return new Map([
+    ...byName.map((role) => [role, undefined] as const),
+    ...before.map(([role, meta]) => [role, sha256Of(meta)] as const),
+    ...[...posted].map(([role, bytes]) => [role, sha256(bytes)] as const),
+  ]);
+}
+
+async function fetchAll(
+  client: NotaryClient,
+  expected: ReadonlyMap<RoleName, string | undefined>,
+): Promise<ReadonlyMap<RoleName, Uint8Array>> {
+  const files = await Promise.all(
+    [...expected].map(async ([role, hash]) => [role, await client.fetchRole(role, hash)] as const),
+  );
+  return new Map(files.flatMap(([role, bytes]) => (bytes ? [[role, bytes]] : [])));
+}
+
+/** The file that timestamp or snapshot names: what was served already, if it is that. */
+async function fetchNamed(
+  client: NotaryClient,
+  served: ReadonlyMap<RoleName, Uint8Array>,
+  role: RoleName,
+  meta: FileMeta,
+): Promise<Uint8Array> {
+  const bytes = served.get(role);
+  const hash = sha256Of(meta);
+  if (bytes && sha256(bytes) === hash) return bytes;
+  const named = await client.fetchRole(role, hash);
+  if (!named) throw missing(role, hash);
+  return named;
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function sha256Of({ hashes }: FileMeta): string {
+  return Buffer.from(hashes.get('sha256') ?? '', 'base64').toString('hex');
+}
+
+function isTargets(role: RoleName): boolean {
+  return role === TARGETS || DELEGATION.test(role);
 }
 
 /** Whether it is a signed file at all, and not the page of some other server. */
@@ -85,19 +147,11 @@ function isMetadata(bytes: Uint8Array): boolean {
   }
 }
 
-async function required(
-  client: NotaryClient,
-  role: RoleName,
-  meta?: FileMeta,
-): Promise<Uint8Array> {
-  const sha256 = meta?.hashes.get('sha256');
-  const hex = sha256 === undefined ? undefined : Buffer.from(sha256, 'base64').toString('hex');
-  const limit = meta && Math.min(Math.max(meta.length, SMALLEST_LIMIT_BYTES), LARGEST_LIMIT_BYTES);
-  const bytes = await client.fetchRole(role, hex, limit);
-  if (bytes) return bytes;
-  throw new SigningError(
+function missing(role: RoleName, hash?: string): SigningError {
+  const which = hash === undefined ? '' : ` with SHA-256 ${hash}`;
+  return new SigningError(
     'METADATA_INCONSISTENT',
-    `the server lists ${role}.json${hex ? ` with SHA-256 ${hex}` : ''}, and does not have it`,
+    `the server lists ${role}.json${which}, and does not have it`,
     {
       fix:
         `No client can read this repository: ${role} was published with bytes that the server writes ` +

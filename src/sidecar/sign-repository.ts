@@ -1,5 +1,5 @@
 import { isPlainHttp, type NotaryUrl } from '../shared/notary-url.ts';
-import { asSigningError } from '../shared/signing-error.ts';
+import { asSigningError, type SigningError } from '../shared/signing-error.ts';
 import { editRoles, fileOf, signEdits, type SigningKey } from '../shared/tuf/publication.ts';
 import { expiryWarnings, whoMisses } from '../shared/tuf/reader.ts';
 import { chooseRoles, type ChosenRole } from '../shared/tuf/role-choice.ts';
@@ -14,7 +14,7 @@ import {
   type SignedRole,
   type SigningResult,
 } from './receipt.ts';
-import { loadRepository } from './repository-loader.ts';
+import { loadRepository, type Expected } from './repository-loader.ts';
 import type { RepositoryPlan } from './signing-plan.ts';
 
 /** What signing one repository needs beside the plan. */
@@ -66,13 +66,13 @@ async function loadEditPublish(
   if (isPlainHttp(url)) log.warn(`${url} is plain http: what it serves can be changed on the way`);
   const tags = targets.map(({ tag }) => tag);
   const held = keys.map(({ canonicalId }) => canonicalId);
-  const load = (earlier?: TrustRepository) =>
-    loadRepository(client, { gun, rootPins, now: now(), ...(earlier && { earlier }) });
+  const load = (earlier?: TrustRepository, expected?: Expected) =>
+    loadRepository(client, { gun, rootPins, now: now(), ...(earlier && { earlier }) }, expected);
   const tell = (message: string) => log.warn(`${gun}: ${message}`);
 
-  let loaded = await persist(load, createPatience(pause), ({ message }) =>
-    tell(`trying again: ${message}`),
-  );
+  const tryAgain = ({ message }: SigningError) => tell(`trying again: ${message}`);
+
+  let loaded = await persist(() => load(), createPatience(pause), tryAgain);
   log.step(`${gun} at ${url}: ${describeTrust(loaded, rootPins)}`);
   for (const { message } of loaded.rejected.values()) tell(`readers pass over: ${message}`);
 
@@ -94,12 +94,15 @@ async function loadEditPublish(
     }
     const edits = editRoles(loaded, roles, targets, now());
     if (edits.length === 0) {
+      // Read once more as readers read, by hash: what is served under a name may be served there alone.
+      loaded = await persist(() => load(loaded), createPatience(pause), tryAgain);
+      if (editRoles(loaded, roles, targets, now()).length > 0) continue;
       log.step(`${gun}: ${tags.join(', ')} already signed, nothing to publish`);
       return receipt(progress.attempts > 0 ? 'signed' : 'already-signed');
     }
     for (const { role } of edits) {
-      const expiry = loaded.expired.get(role.name);
-      if (expiry) tell(`${expiry.message}; it is signed again`);
+      const reason = loaded.unread.get(role.name);
+      if (reason) tell(`${reason.message}; ${role.name} is signed again`);
     }
     const publication = await signEdits(edits, keys);
     const signers = [...publication.keys()].join(', ');

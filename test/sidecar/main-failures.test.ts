@@ -172,7 +172,10 @@ t.test('each failure has its code and fix, and nothing is published', async (t) 
     t.test('files of another state', async (t) => {
       const result = await through(({ path }) =>
         path.includes('/targets.')
-          ? { kind: 'forward', path: path.replace(/targets\.[0-9a-f]+/, 'root') }
+          ? {
+              kind: 'forward',
+              path: path.replace(/targets\.(?:json|[0-9a-f]+\.json)/, 'root.json'),
+            }
           : FORWARD,
       );
       failsWith(t, result, 'METADATA_INCONSISTENT');

@@ -43,14 +43,14 @@ export function roleFile(repository: TrustRepository, role: RoleName): MetadataF
 }
 
 /** The roles that a reader accepts, `targets` first. */
-export function acceptedRoles({ delegations, expired }: TrustRepository): RoleName[] {
-  return [TARGETS, ...delegations.keys()].filter((role) => !expired.has(role));
+export function acceptedRoles({ delegations, unread }: TrustRepository): RoleName[] {
+  return [TARGETS, ...delegations.keys()].filter((role) => !unread.has(role));
 }
 
 /** Verifies a built repository of which a reader must pass over nothing. */
 export function verifyWhole(repository: BuiltRepository, expected: Expected = {}): TrustRepository {
   const verified = verifyBuilt(repository, expected);
-  for (const reason of [...verified.expired.values(), ...verified.rejected.values()]) throw reason;
+  for (const reason of [...verified.unread.values(), ...verified.rejected.values()]) throw reason;
   return verified;
 }
 

@@ -8,6 +8,8 @@ export const ROOT = 'root' as RoleName;
 export const TARGETS = 'targets' as RoleName;
 export const SNAPSHOT = 'snapshot' as RoleName;
 export const TIMESTAMP = 'timestamp' as RoleName;
+/** The delegation that `docker pull` and `docker trust inspect` look into before `targets`. */
+export const RELEASES = 'targets/releases' as RoleName;
 
 /** Length in bytes and hashes (algorithm → base64) of a file or an image manifest. */
 export interface FileMeta {

@@ -50,7 +50,7 @@ const LIFETIME_MS = 3 * 365 * 24 * 60 * 60 * 1000;
 
 /**
  * The changes that put the targets into the chosen roles: one new version of each role, or none
- * where it names the same manifests already. A role that has expired is signed again in any case.
+ * where it names the same manifests already. A role that readers do not read is signed again.
  *
  * @throws SigningError METADATA_UNKNOWN_MEMBER when signing a role again would lose something;
  * METADATA_INVALID when others than its keys signed a role; METADATA_EXPIRED when `targets` has
@@ -62,14 +62,14 @@ export function editRoles(
   targets: readonly Target[],
   now: Date,
 ): readonly RoleEdit[] {
-  const { expired } = repository;
-  const blocking = expired.get(TARGETS);
+  const { unread } = repository;
+  const blocking = unread.get(TARGETS);
   if (blocking && !roles.some(({ name }) => name === TARGETS)) throw blocking;
   return roles.flatMap((role) => {
     const file = fileOf(repository, role.name);
     const wanted = targets.filter(({ tag }) => role.tags.includes(tag));
     const isSigned = wanted.every((target) => names(file?.content, target));
-    if (isSigned && !expired.has(role.name)) return [];
+    if (isSigned && !unread.has(role.name)) return [];
     if (file && file.unknownMembers.length > 0) {
       throw new SigningError(
         'METADATA_UNKNOWN_MEMBER',

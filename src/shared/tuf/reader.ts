@@ -1,22 +1,19 @@
-import { ROOT, TARGETS, type RoleName, type Targets } from './metadata.ts';
+import { RELEASES, ROOT, TARGETS, type RoleName, type Targets } from './metadata.ts';
 import { names, type Target } from './publication.ts';
 import { certificateEnd } from './root-certificate.ts';
 import type { TrustRepository } from './verify.ts';
-
-/** The role that `docker pull` and `docker trust inspect` look into before `targets`. */
-const RELEASES = `${TARGETS}/releases` as RoleName;
 
 /**
  * Which readers do not find a target that is signed, since roles are looked into in an order: one
  * sentence each, for people. Empty: all find it.
  */
 export function whoMisses(repository: TrustRepository, target: Target): readonly string[] {
-  const { targets, delegations, expired } = repository;
+  const { targets, delegations, unread } = repository;
   const inOrder: [RoleName, Targets | undefined][] = [
     [TARGETS, targets.content],
     ...targets.content.delegations.roles.map(({ name }): [RoleName, Targets | undefined] => [
       name,
-      expired.has(name) ? undefined : delegations.get(name)?.content,
+      unread.has(name) ? undefined : delegations.get(name)?.content,
     ]),
   ];
   const first = (roles: typeof inOrder) => roles.find(([, role]) => role?.targets.has(target.tag));

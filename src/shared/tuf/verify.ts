@@ -21,7 +21,10 @@ import { parseRoot, parseSnapshot, parseTargets, parseTimestamp } from './parse.
 import { trustedRootKeys } from './root-certificate.ts';
 import { checkNotOlder, checkRootSuccession } from './succession.ts';
 
-/** What a server serves for a repository, by role: every role that the snapshot lists. */
+/**
+ * What a server serves for a repository, by role: every role that the snapshot lists; and delegations
+ * that it does not list, where those are asked for.
+ */
 export type RepositoryFiles = ReadonlyMap<RoleName, Uint8Array>;
 
 /** What the caller knows before it looks at any file. */
@@ -52,8 +55,11 @@ export interface TrustRepository {
   readonly targets: MetadataFile<Targets>;
   /** The delegations that `targets` names and that their keys have signed. */
   readonly delegations: ReadonlyMap<RoleName, MetadataFile<Targets>>;
-  /** `targets` or delegations that are good but for their date, and what readers say of them. */
-  readonly expired: ReadonlyMap<RoleName, SigningError>;
+  /**
+   * Those of `targets` and delegations that readers do not read, and why: they have expired, or the
+   * snapshot does not list them. To sign them again is the cure.
+   */
+  readonly unread: ReadonlyMap<RoleName, SigningError>;
   /** Delegations that their keys have not signed, and why not: readers pass over them. */
   readonly rejected: ReadonlyMap<RoleName, SigningError>;
 }
@@ -61,8 +67,7 @@ export interface TrustRepository {
 /**
  * Verifies a whole repository, in the order of the TUF specification's client workflow (5.3 root,
  * 5.4 timestamp, 5.5 snapshot, 5.6 targets) as far as Notary v1 has it. Every signature, version,
- * expiry and hash link is checked before anything is believed. That `targets` or a delegation has
- * expired is noted, since to sign it again is the cure.
+ * expiry and hash link is checked before anything is believed.
  *
  * @throws SigningError ROOT_NAME_MISMATCH, ROOT_PIN_MISMATCH, METADATA_INVALID, METADATA_EXPIRED,
  * METADATA_INCONSISTENT, METADATA_ROLLED_BACK
@@ -114,7 +119,7 @@ export function verifyRepository(
 
   const repository = {
     ...{ gun, rootKeyIds, root, timestamp, snapshot, targets, delegations, rejected },
-    expired: expiredRoles(new Map([[TARGETS, targets], ...delegations]), now),
+    unread: unreadRoles(new Map([[TARGETS, targets], ...delegations]), snapshot, now),
   } as unknown as TrustRepository;
   if (earlier) checkNotOlder(repository, earlier);
   return repository;
@@ -133,7 +138,7 @@ function verifyDelegations(
   const rejected = new Map<RoleName, SigningError>();
   for (const delegation of content.delegations.roles) {
     const { name } = delegation;
-    if (!snapshot.content.meta.has(name)) continue;
+    if (!files.has(name)) continue;
     const verdict = errorOf(() => {
       delegations.set(name, verifyDelegation(file(files, name), delegation, content));
     });
@@ -164,13 +169,17 @@ export function verifyDelegation(
   });
 }
 
-function expiredRoles(
+function unreadRoles(
   files: ReadonlyMap<RoleName, MetadataFile<Targets>>,
+  snapshot: MetadataFile<Snapshot>,
   now: Date,
 ): ReadonlyMap<RoleName, SigningError> {
   return new Map(
     [...files].flatMap(([role, file]) => {
-      const verdict = errorOf(() => checkExpiry(file, role, now));
+      const verdict = errorOf(() => {
+        snapshotMeta(snapshot, role);
+        checkExpiry(file, role, now);
+      });
       return verdict ? [[role, verdict] as const] : [];
     }),
   );

@@ -21,13 +21,13 @@ t.test('roles that have expired', (t) => {
   t.test('and are ours are signed again, also when they name the image', async (t) => {
     const built = buildRepository({ delegations, expires: { [RELEASES]: PAST } });
     const repository = verifyBuilt(built);
-    t.same([...repository.expired.keys()], [RELEASES]);
+    t.same([...repository.unread.keys()], [RELEASES]);
     t.same(whoMisses(repository, v1), [
       'docker does not show v1',
       'notary lookup does not show v1',
     ]);
     const after = verifyBuilt(built.publish(await publish(repository, [v1], [key])));
-    t.same([...after.expired.keys()], []);
+    t.same([...after.unread.keys()], []);
     t.same(whoMisses(after, v1), []);
     const { content } = roleFile(after, RELEASES);
     t.equal(content.version, 2);
@@ -44,7 +44,7 @@ t.test('roles that have expired', (t) => {
     });
     const publication = await publish(verifyBuilt(built), [v1], [owner]);
     t.same([...publication.keys()], [TARGETS]);
-    t.same([...verifyBuilt(built.publish(publication)).expired.keys()], []);
+    t.same([...verifyBuilt(built.publish(publication)).unread.keys()], []);
   });
 
   t.test('top-level targets of others hide every delegation', (t) => {
