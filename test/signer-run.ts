@@ -20,6 +20,8 @@ export interface SignerRunOptions {
   readonly credentials?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Further flags. */
   readonly args?: readonly string[];
+  /** Hears its log, as it comes. */
+  readonly onOutput?: (text: string) => void;
   /** Kills it (SIGKILL) when aborted; then it has no outcome, and the run rejects. */
   readonly killer?: AbortSignal;
   /** After how many milliseconds it is killed as well; 30,000 by default. */
@@ -90,6 +92,7 @@ export async function runSigner(options: SignerRunOptions): Promise<SignerRun> {
       ...(options.args ?? []),
     ],
     directory,
+    ...(options.onOutput && { onOutput: options.onOutput }),
     ...(options.killer && { killer: options.killer }),
     ...(options.timeLimit !== undefined && { timeLimit: options.timeLimit }),
   });

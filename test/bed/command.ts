@@ -7,6 +7,8 @@ import { spawnBound, type ProgramOptions } from './child.ts';
 export interface CommandOptions extends ProgramOptions {
   /** After how many milliseconds it is killed; 30,000 by default. */
   readonly timeLimit?: number;
+  /** Hears what it writes to stdout, as it comes. */
+  readonly onOutput?: (text: string) => void;
   /** Kills it (SIGKILL) when aborted. */
   readonly killer?: AbortSignal;
 }
@@ -29,6 +31,7 @@ export async function runCommand(options: CommandOptions): Promise<CommandResult
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => (output[name] += text));
   }
+  if (options.onOutput) child.stdout.on('data', options.onOutput);
   const kill = (): unknown => child.kill('SIGKILL');
   const timer = setTimeout(kill, options.timeLimit ?? 30_000);
   options.killer?.addEventListener('abort', kill);

@@ -51,18 +51,17 @@ export async function runCase(
   const came = outcomeOf(harmed);
   const isExpected = kind.outcome === 'either' || came.split(' ')[0] === kind.outcome;
   expect(isExpected, `expected ${kind.outcome}, came to ${came}\n${harmed?.stdout ?? ''}`);
-  if (harmed) {
-    complaints.push(...contradictions(harmed));
-    if (harmed.receipt.result !== 'failed') complaints.push(...(await doubts(scene, tag)));
+  if (harmed) complaints.push(...contradictions(harmed));
+  if (harmed && harmed.receipt.result !== 'failed') {
+    complaints.push(...(await doubts(scene, [scene.oldTag, tag])));
+    return { came, complaints };
   }
-  complaints.push(...(await doubts(scene, scene.oldTag)).map((doubt) => `afterwards: ${doubt}`));
-
+  complaints.push(...(await doubts(scene, [scene.oldTag])));
   const repaired = await sign(tag, PATIENCE);
   const isRepaired = ['signed', 'already-signed'].includes(repaired.receipt.result);
   expect(isRepaired && repaired.code === 0, `the run after that failed\n${repaired.stdout}`);
-  complaints.push(
-    ...(await doubts(scene, tag)).map((doubt) => `after the run after that: ${doubt}`),
-  );
+  const still = await doubts(scene, [scene.oldTag, tag]);
+  complaints.push(...still.map((doubt) => `after the run after that: ${doubt}`));
   return { came, complaints };
 }
 
@@ -87,18 +86,26 @@ function contradictions({ code, receipt, lastLine, terminationMessage }: SignerR
   return code === 0 && isSame ? [] : [`a success told badly: ${told}`];
 }
 
-/** What independent clients, new to the repository, without and with a pin, do not confirm. */
-async function doubts(scene: FaultScene, { tag, sha256, length }: SignedTag): Promise<string[]> {
+/**
+ * What clients that are new to the repository do not confirm: all of them one without a pin, the
+ * last one also a client with the right pin.
+ */
+async function doubts(scene: FaultScene, tags: readonly SignedTag[]): Promise<readonly string[]> {
   const { bed, gun, pins } = scene;
   const judge = bed.cli('judge');
-  const seen = await Promise.all(
-    [undefined, pins].map((by) =>
-      judge.lookup(gun, tag, by).catch((error: unknown) => String(error)),
-    ),
-  );
-  const wanted = JSON.stringify({ sha256, length });
-  return seen
-    .map((found) => JSON.stringify(found) as string | undefined)
-    .filter((found) => found !== wanted)
-    .map((found) => `notary finds ${found ?? 'nothing'} for ${tag}, not ${wanted}`);
+  const [last] = tags.slice(-1);
+  const [listed, pinned] = await Promise.allSettled([
+    judge.list(gun),
+    last && judge.lookup(gun, last.tag, pins),
+  ]);
+  if (listed.status === 'rejected') return [`notary list: ${String(listed.reason)}`];
+  if (pinned.status === 'rejected') return [`notary lookup, pinned: ${String(pinned.reason)}`];
+  const wanted = tags.map((target) => JSON.stringify(target));
+  const found = listed.value.map(({ role: _, ...target }) => JSON.stringify(target));
+  return [
+    ...wanted.filter((one) => !found.includes(one)).map((one) => `notary list has no ${one}`),
+    ...(last && JSON.stringify({ tag: last.tag, ...pinned.value }) !== JSON.stringify(last)
+      ? [`notary lookup, pinned, finds ${JSON.stringify(pinned.value)} for ${last.tag}`]
+      : []),
+  ];
 }

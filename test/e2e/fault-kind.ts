@@ -13,7 +13,7 @@ export interface FaultKind {
    * never does; `killed`; or `either`, as long as what is said is true.
    */
   readonly outcome: 'signed' | 'failed' | 'killed' | 'either';
-  /** Whether the deadline alone ends it. */
+  /** Whether the run ends late, by its deadline or its patience. */
   readonly isSlow?: boolean;
   /** @param meanwhile is given what is to be over before the next run */
   readonly fault: (
@@ -80,8 +80,8 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     { isSlow: true },
   ),
   requests('no answer', 'either', { kind: 'hang' }, { isSlow: true }),
-  requests('cut for good', 'failed', { kind: 'reset' }, { persists: true }),
-  requests('HTTP 503 for good', 'failed', answered(503), { persists: true }),
+  requests('cut for good', 'failed', { kind: 'reset' }, { persists: true, isSlow: true }),
+  requests('HTTP 503 for good', 'failed', answered(503), { persists: true, isSlow: true }),
   requests('no answer for good', 'failed', { kind: 'hang' }, { persists: true, isSlow: true }),
   {
     name: 'all servers gone for a moment',

@@ -14,20 +14,22 @@ export function faultProduct(calls: readonly string[]): readonly FaultCase[] {
 }
 
 /**
- * Some of them, the same ones each time: every kind at the publish, and one at each other call, in
- * turn.
+ * Some of them, the same ones each time, in two halves for two scenes, of which the first makes calls
+ * that the second makes too. The publish is befallen by every kind in one of them, and each other
+ * call by one kind, in turn: the connections of the first, all else in the second.
  */
-export function faultSample(calls: readonly string[]): readonly FaultCase[] {
+export function faultSample(calls: readonly string[], half: 0 | 1): readonly FaultCase[] {
   const all = faultProduct(calls);
+  const atPublish = all.filter(({ call }) => isPublish(call));
   let turn = 0;
   const others = calls
-    .filter((call) => !isPublish(call))
+    .filter((call) => !isPublish(call) && (half === 0) === call.startsWith('connect notary'))
     .flatMap((call) => {
-      const possible = all.filter((one) => one.call === call && !one.kind.isSlow);
+      const possible = all.filter((one) => one.call === call && one.kind.isSlow !== true);
       const chosen = possible[turn++ % possible.length];
       return chosen ? [chosen] : [];
     });
-  return [...all.filter(({ call }) => isPublish(call)), ...others];
+  return [...atPublish.filter((_, index) => index % 2 === half), ...others];
 }
 
 function canBefall({ befalls }: FaultKind, call: string): boolean {

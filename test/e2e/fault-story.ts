@@ -11,13 +11,17 @@ export interface ToldCase {
   readonly milliseconds: number;
 }
 
-/** How long a run may take when the deadline is what ends it, and else; seconds. */
-const DEADLINES = { slow: 4, other: 10 } as const;
+/** How long runs may take, in seconds. */
+export interface Deadlines {
+  /** Those that end late in any case. */
+  readonly late: number;
+  readonly other: number;
+}
 
 /** The calls of a run without a fault, as the fault proxy names them. */
 export async function cleanCalls({ faults, sign }: FaultScene): Promise<readonly string[]> {
   faults.arm();
-  const { receipt, stdout } = await sign(numbered(0), DEADLINES.other);
+  const { receipt, stdout } = await sign(numbered(0), 30);
   if (receipt.result !== 'signed') throw new Error(`without a fault it was not signed\n${stdout}`);
   return faults.calls;
 }
@@ -25,13 +29,14 @@ export async function cleanCalls({ faults, sign }: FaultScene): Promise<readonly
 /** Runs cases as they are asked for. */
 export async function* runCases(
   scene: FaultScene,
-  cases: Iterable<FaultCase>,
+  cases: readonly FaultCase[],
+  deadlines: Deadlines,
 ): AsyncGenerator<ToldCase> {
   let number = 0;
   for (const one of cases) {
     number += 1;
     const begin = performance.now();
-    const deadline = one.kind.isSlow === true ? DEADLINES.slow : DEADLINES.other;
+    const deadline = one.kind.isSlow === true ? deadlines.late : deadlines.other;
     const outcome = await runCase(scene, one, numbered(number), deadline);
     const milliseconds = Math.round(performance.now() - begin);
     yield { title: `${one.call}: ${one.kind.name}`, ...outcome, milliseconds };
