@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { bareKey } from '../src/shared/tuf/key.ts';
-import { openKeys, type PrivateKey } from '../src/sidecar/signing-key.ts';
+import { openKeys, type OpenedKeys, type PrivateKey } from '../src/sidecar/signing-key.ts';
 import { canonical } from './trust/draft.ts';
 
 /** What every key here is encrypted with. */
@@ -74,14 +74,14 @@ export function canonicalIdOf(pem: string): string {
 }
 
 /** Opens what is in one file, `x.key`. */
-export function openPem(pem: string, password?: string): PrivateKey[] {
+export function openPem(pem: string, password?: string): OpenedKeys {
   return openKeys([{ name: 'x.key', pem }], password);
 }
 
 /** Opens a file that holds one key. */
 export function openKey(pem: string, password?: string): PrivateKey {
-  const [key, ...others] = openPem(pem, password);
-  if (!key || others.length > 0)
-    throw new Error(`not one key but ${others.length + (key ? 1 : 0)}`);
+  const { keys, unopened } = openPem(pem, password);
+  const [key] = keys;
+  if (!key || keys.length > 1 || unopened.length > 0) throw new Error('not one key');
   return key;
 }

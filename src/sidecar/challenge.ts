@@ -10,6 +10,8 @@ const PARAMETER = new RegExp(
   'y',
 );
 const SCHEME = new RegExp(String.raw`[\s,]*(${TOKEN})(?=[\s,]|$)`, 'y');
+/** What some schemes have in place of parameters, such as `Negotiate YII=`. */
+const TOKEN68 = /\s+[A-Za-z0-9._~+/-]+=*\s*(?=,|$)/y;
 const SEPARATOR = /\s*,/y;
 
 /**
@@ -27,6 +29,7 @@ export function parseChallenges(header: string): readonly Challenge[] {
   };
   for (let scheme = take(SCHEME); scheme; scheme = take(SCHEME)) {
     const parameters = new Map<string, string>();
+    take(TOKEN68);
     for (let parameter = take(PARAMETER); parameter; parameter = take(PARAMETER)) {
       const [, name = '', quoted, bare] = parameter;
       parameters.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, '$1') ?? bare ?? '');

@@ -1,7 +1,11 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { createSecureContext, rootCertificates } from 'node:tls';
+import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import { SigningError } from '../shared/signing-error.ts';
+import { connectionFailure } from './connection-failure.ts';
+import { exchange } from './http-exchange.ts';
+import type { ProxyServer, ProxySettings } from './proxy-settings.ts';
+import { proxyFailure, proxyRefusal, TunnelAgent } from './proxy-tunnel.ts';
+import { trustRoots } from './tls-roots.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST';
@@ -10,19 +14,26 @@ export interface HttpRequest {
   readonly body?: Uint8Array;
   /** Longest answer in bytes; 64 KiB where nothing else is said. */
   readonly limit?: number;
+  /**
+   * Whether a redirect is an answer like any other (the default), or followed: GET alone, a few
+   * times, never from https to http, and with `authorization` to the same origin alone.
+   */
+  readonly redirects?: 'answer' | 'follow';
 }
 
 export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly body: Uint8Array;
+  /** Who answered: the URL asked for, or where redirects led. */
+  readonly url: URL;
 }
 
-/** Sends requests over kept-alive connections; redirects are answers like any other. */
+/** Sends requests over kept-alive connections, straight or through proxies. */
 export interface HttpClient {
   /**
    * @throws SigningError SERVER_UNREACHABLE, SERVER_UNTRUSTED, DEADLINE_EXCEEDED; SERVER_FAILED when
-   * the answer is too long
+   * the answer is too long, or redirects lead nowhere
    */
   send(request: HttpRequest): Promise<HttpResponse>;
   close(): void;
@@ -31,117 +42,91 @@ export interface HttpClient {
 export interface HttpClientOptions {
   /** CA certificates beside the bundled roots, PEM. */
   readonly ca: readonly string[];
+  readonly proxy: ProxySettings;
   /** Ends all requests; its reason is the error. */
   readonly signal: AbortSignal;
+  /** How long a server may say nothing, in milliseconds; 30 seconds where nothing else is said. */
+  readonly silenceLimit?: number;
 }
 
-/** A server that sends nothing for so long has hung. */
 const SILENCE_LIMIT_MS = 30_000;
-/** Of tokens and error messages. */
-const BODY_LIMIT_BYTES = 64 * 1024;
+/** Node gives an address a quarter of a second before it tries the next: too short across oceans. */
+const ATTEMPT_LIMIT_MS = 2_000;
+const MOST_REDIRECTS = 5;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
-/** OpenSSL's and Node's codes for a certificate that is not trusted. */
-const UNTRUSTED = new Set([
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'CERT_HAS_EXPIRED',
-  'CERT_NOT_YET_VALID',
-  'CERT_SIGNATURE_FAILURE',
-  'CERT_UNTRUSTED',
-  'INVALID_CA',
-  'INVALID_PURPOSE',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-]);
-
-export function createHttpClient({ ca, signal }: HttpClientOptions): HttpClient {
+export function createHttpClient(options: HttpClientOptions): HttpClient {
+  const { ca, proxy: proxies, silenceLimit = SILENCE_LIMIT_MS } = options;
+  const closing = new AbortController();
+  const signal = AbortSignal.any([options.signal, closing.signal]);
+  const kept = { keepAlive: true, autoSelectFamilyAttemptTimeout: ATTEMPT_LIMIT_MS };
   // Made once: Node would parse all certificates again for each connection.
-  const trust = { ca: [...rootCertificates, ...ca] };
-  const secureContext = createSecureContext(ca.length > 0 ? trust : {});
-  const https = new HttpsAgent({ keepAlive: true, secureContext });
-  const http = new HttpAgent({ keepAlive: true });
+  const secure = { ...kept, secureContext: trustRoots(ca) };
+  const http = new HttpAgent(kept);
+  const https = new HttpsAgent(secure);
+  const tunnels = new Map<string, TunnelAgent>();
+
+  const straightTo = ({ protocol }: URL) => (protocol === 'https:' ? https : http);
+  const through = (proxy: ProxyServer): TunnelAgent => {
+    const { href } = proxy.url;
+    const tunnel = { proxy, agent: straightTo(proxy.url), signal, silenceLimit };
+    const agent = tunnels.get(href) ?? new TunnelAgent(tunnel, secure);
+    tunnels.set(href, agent);
+    return agent;
+  };
+
+  const sendOnce = async (request: HttpRequest): Promise<HttpResponse> => {
+    const { url } = request;
+    const proxy = proxies.proxyFor(url);
+    // Behind a proxy, TLS goes through it; plain http is asked of it.
+    const asked = url.protocol === 'http:' ? proxy : undefined;
+    const agent = proxy && !asked ? through(proxy) : straightTo(asked?.url ?? url);
+    try {
+      const answer = await exchange(request, { agent, proxy: asked, signal, silenceLimit });
+      if (asked && answer.status === 407) throw proxyRefusal(url.host, asked, answer.status);
+      return answer;
+    } catch (cause) {
+      if (signal.aborted && signal.reason instanceof SigningError) throw signal.reason;
+      if (cause instanceof SigningError) throw cause;
+      throw asked ? proxyFailure(url.host, asked, cause) : connectionFailure(url, cause);
+    }
+  };
+
   return {
     send: async (request) => {
-      try {
-        const agent = request.url.protocol === 'https:' ? https : http;
-        return await exchange(request, agent, signal);
-      } catch (cause) {
-        throw failure(request.url, cause, signal);
+      if (request.redirects !== 'follow' || request.method !== 'GET') return sendOnce(request);
+      let current = request;
+      for (let followed = 0; followed <= MOST_REDIRECTS; followed++) {
+        const answer = await sendOnce(current);
+        const next = redirectOf(answer);
+        if (!next) return answer;
+        current = redirected(current, next);
       }
+      const what = `${request.url.origin} redirects ${request.url.pathname} more than ${MOST_REDIRECTS} times`;
+      throw new SigningError('SERVER_FAILED', what);
     },
     close: () => {
-      https.destroy();
-      http.destroy();
+      closing.abort();
+      for (const agent of [http, https, ...tunnels.values()]) agent.destroy();
     },
   };
 }
 
-function exchange(
-  { method, url, headers, body, limit = BODY_LIMIT_BYTES }: HttpRequest,
-  agent: HttpAgent | HttpsAgent,
-  signal: AbortSignal,
-): Promise<HttpResponse> {
-  const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-  return new Promise((resolve, reject) => {
-    const request = send(url, {
-      method,
-      agent,
-      signal,
-      timeout: SILENCE_LIMIT_MS,
-      headers: { ...headers, ...(body && { 'content-length': body.length }) },
-    });
-    request.on('response', (response) => {
-      readBody(response, url, limit).then(
-        (bytes) =>
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes }),
-        reject,
-      );
-    });
-    request.on('timeout', () =>
-      request.destroy(new Error(`no answer for ${SILENCE_LIMIT_MS / 1000} seconds`)),
-    );
-    request.on('error', reject);
-    request.end(body);
-  });
+/** Where an answer points to; undefined when it is no redirect, or points nowhere. */
+function redirectOf({ status, headers: { location }, url }: HttpResponse): URL | undefined {
+  if (!REDIRECTS.has(status) || location === undefined) return undefined;
+  return URL.canParse(location, url.href) ? new URL(location, url) : undefined;
 }
 
-async function readBody(response: IncomingMessage, url: URL, limit: number): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > limit) {
-      const what = `${url.origin} answers ${url.pathname} with more than ${limit} bytes`;
-      throw new SigningError('SERVER_FAILED', what);
-    }
-    chunks.push(chunk);
+function redirected(request: HttpRequest, url: URL): HttpRequest {
+  const isKept = url.protocol === 'https:' || request.url.protocol === url.protocol;
+  if (!isKept || !/^https?:$/.test(url.protocol)) {
+    const what = `${request.url.origin} redirects ${request.url.pathname} to ${url.origin}`;
+    throw new SigningError('SERVER_FAILED', `${what}, which is not https`);
   }
-  return Buffer.concat(chunks);
-}
-
-function failure(url: URL, cause: unknown, signal: AbortSignal): SigningError {
-  if (signal.aborted && signal.reason instanceof SigningError) return signal.reason;
-  if (cause instanceof SigningError) return cause;
-  const { code, message } = cause as NodeJS.ErrnoException;
-  const what = code === undefined ? message : `${message} (${code})`;
-  if (code !== undefined && UNTRUSTED.has(code)) {
-    return new SigningError('SERVER_UNTRUSTED', `the certificate of ${url.host}: ${what}`, {
-      cause,
-      ...(code === 'ERR_TLS_CERT_ALTNAME_INVALID' && {
-        fix: `Use a host name that the certificate names, or have it issued for ${url.hostname}.`,
-      }),
-    });
-  }
-  if (code === 'EPROTO') {
-    const message = `${url.origin} does not speak TLS`;
-    return new SigningError('SERVER_UNREACHABLE', message, {
-      cause,
-      fix: 'Check port and scheme of the URL: what listens there speaks plain http, or nothing we know.',
-    });
-  }
-  return new SigningError('SERVER_UNREACHABLE', `${url.origin} cannot be reached: ${what}`, {
-    cause,
-  });
+  if (url.origin === request.url.origin) return { ...request, url };
+  const headers = Object.entries(request.headers ?? {}).filter(
+    ([name]) => name.toLowerCase() !== 'authorization',
+  );
+  return { ...request, url, headers: Object.fromEntries(headers) };
 }

@@ -23,7 +23,13 @@ async function main(args: readonly string[]): Promise<number> {
     const options = parseSignerOptions(args, process.env);
     onFailure = options.onFailure;
     const log = createLog(outputs.logFormat, writeLine);
-    receipt = await runSigner(options, { now: () => new Date(), log, stop: stopSignal() });
+    const ports = {
+      now: () => new Date(),
+      log,
+      stop: stopSignal(),
+      environment: process.env,
+    };
+    receipt = await runSigner(options, ports);
     if (receipt.result === 'failed' && onFailure === 'warn') {
       log.warn('the build goes on unsigned, since on-failure is warn');
     }

@@ -1,18 +1,15 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { hostOf, serverHost, type NotaryUrl } from '../shared/notary-url.ts';
-import type { HostDirectory } from '../shared/signer-flags.ts';
+import { serverHost } from '../shared/notary-url.ts';
 import { SigningError } from '../shared/signing-error.ts';
+import { directorySource, notaryLookup } from './credentials.ts';
 import { createHttpClient } from './http-client.ts';
 import type { Log } from './log.ts';
 import { createNotaryClient } from './notary-client.ts';
 import { failedReceipt, receiptOf, type Receipt, type RepositoryReceipt } from './receipt.ts';
 import { parseReport, type BuildReport } from './report.ts';
-import {
-  readCaFile,
-  readCredentials,
-  readSigningSecret,
-  type Credentials,
-} from './secret-directory.ts';
+import { readProxySettings, type Environment } from './proxy-settings.ts';
+import { readCaFile, readSigningSecret } from './secret-directory.ts';
+import { readEnvironmentRoots } from './server-trust.ts';
 import { signRepository } from './sign-repository.ts';
 import { readText } from './text-file.ts';
 import { signingKey } from './signer.ts';
@@ -27,11 +24,13 @@ export interface RunPorts {
   readonly log: Log;
   /** Aborts, with a SigningError, when the pod is being stopped. */
   readonly stop: AbortSignal;
+  /** Of proxies and CA certificates. */
+  readonly environment: Environment;
 }
 
 /**
- * One run of the signer: the step before ours, report, keys, then every repository. Failures are in the receipt; what is
- * thrown is a mistake of ours.
+ * One run of the signer: the step before ours, report, keys, then every repository. Failures are in
+ * the receipt; what is thrown is a mistake of ours.
  */
 export async function runSigner(options: SignerOptions, ports: RunPorts): Promise<Receipt> {
   const source = 'report' in options.source ? 'report' : 'registry';
@@ -58,7 +57,7 @@ export async function runSigner(options: SignerOptions, ports: RunPorts): Promis
 
 async function signAll(
   options: SignerOptions,
-  { now, log }: RunPorts,
+  { now, log, environment }: RunPorts,
   signal: AbortSignal,
 ): Promise<readonly RepositoryReceipt[]> {
   const report = await readReport(options.source);
@@ -69,16 +68,20 @@ async function signAll(
   }
 
   const secret = await readSigningSecret(options.keyDirectory);
-  const privateKeys = openKeys(secret.keyFiles, secret.password);
+  const opened = openKeys(secret.keyFiles, secret.password);
+  const privateKeys = opened.keys;
+  for (const { message } of opened.unopened) log.warn(`not used: ${message}`);
+  for (const warning of opened.misnamed) log.warn(warning);
   const keys = privateKeys.map(signingKey);
   log.step(
     `keys: ${privateKeys.map(({ file, canonicalId }) => `${canonicalId} (${file})`).join(', ')}`,
   );
   const caFiles = await Promise.all(options.caFiles.map(readCaFile));
-  const credentials = await findCredentials(options.notaryUrl, options.notaryCredentials, log);
-
-  const ca = secret.ca === undefined ? caFiles : [secret.ca, ...caFiles];
-  const http = createHttpClient({ ca, signal });
+  const environmentRoots = await readEnvironmentRoots(environment, log);
+  const ca = [...(secret.ca === undefined ? [] : [secret.ca]), ...caFiles, ...environmentRoots];
+  const http = createHttpClient({ ca, proxy: readProxySettings(environment), signal });
+  const notary = directorySource(options.notaryCredentials, log);
+  const registry = directorySource([], log);
   try {
     const receipts: RepositoryReceipt[] = [];
     for (const repository of plan) {
@@ -89,7 +92,12 @@ async function signAll(
             http,
             url: options.notaryUrl,
             gun: repository.gun,
-            credentials,
+            credentials: notaryLookup({
+              server: serverHost(options.notaryUrl),
+              registryHost: repository.gun.split('/')[0] ?? '',
+              notary,
+              registry,
+            }),
           }),
           keys,
           rootPins: options.rootPins,
@@ -118,20 +126,6 @@ async function readReport(source: SignerOptions['source']): Promise<BuildReport>
     throw new SigningError('REPORT_MISSING', `there is no ${source.report}`);
   }
   return parseReport(text);
-}
-
-/** The credentials for this server: the first whose host is its host; others are a warning. */
-async function findCredentials(
-  url: NotaryUrl,
-  directories: readonly HostDirectory[],
-  log: Log,
-): Promise<Credentials | undefined> {
-  const host = serverHost(url);
-  const matching = directories.filter((candidate) => hostOf(candidate.host) === host);
-  if (matching.length > 1)
-    log.warn(`${matching.length} Secrets are for ${host}: the first is used`);
-  const [first] = matching;
-  return first && readCredentials(first.host, first.directory);
 }
 
 /** @throws the reason of the signal, when that comes first */

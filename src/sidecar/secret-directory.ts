@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CA_FILE } from '../shared/names.ts';
+import { readPemCertificates } from '../shared/pem.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import type { KeyFile } from './signing-key.ts';
 import { readText, unreadable } from './text-file.ts';
@@ -14,16 +15,8 @@ export interface SigningSecret {
   readonly ca: string | undefined;
 }
 
-/** User name and password for a server. */
-export interface Credentials {
-  readonly host: string;
-  readonly username: string;
-  readonly password: string;
-}
-
 /** Names of the password: that of kpack's RFC, and that of kpack itself. */
 const PASSWORD_FILES = ['notary-password.txt', 'password'] as const;
-const PEM_CERTIFICATE = /-----BEGIN ((?:TRUSTED |X509 )?CERTIFICATE)-----[\s\S]*?-----END \1-----/g;
 
 /**
  * Reads the mounted signing Secret. The password is trimmed, as kpack does.
@@ -48,9 +41,13 @@ export async function readSigningSecret(directory: string): Promise<SigningSecre
       `${PASSWORD_FILES.join(' and ')} in ${directory} differ`,
     );
   }
-  const ca = await readText(join(directory, CA_FILE));
-  if (ca !== undefined) checkCertificates(ca, join(directory, CA_FILE));
-  return { keyFiles, password: [...given][0], ca };
+  const caFile = join(directory, CA_FILE);
+  const ca = await readText(caFile);
+  return {
+    keyFiles,
+    password: [...given][0],
+    ca: ca === undefined ? undefined : readCertificates(ca, caFile),
+  };
 }
 
 /**
@@ -61,45 +58,29 @@ export async function readSigningSecret(directory: string): Promise<SigningSecre
 export async function readCaFile(file: string): Promise<string> {
   const pem = await readText(file);
   if (pem === undefined) throw new SigningError('CA_INVALID', `${file} does not exist`);
-  checkCertificates(pem, file);
-  return pem;
+  return readCertificates(pem, file);
 }
 
 /**
- * Reads a mounted basic-auth Secret.
- *
- * @throws SigningError CREDENTIALS_INVALID, FILE_UNREADABLE
+ * The certificates of a file, in the form that OpenSSL reads: it stops without a word at what it
+ * cannot read, and one broken certificate would break every TLS connection, with OpenSSL's words for
+ * it.
  */
-export async function readCredentials(host: string, directory: string): Promise<Credentials> {
-  const [username, password] = await Promise.all(
-    ['username', 'password'].map((name) => readText(join(directory, name))),
-  );
-  if (!username?.trim() || password === undefined) {
-    throw new SigningError(
-      'CREDENTIALS_INVALID',
-      `the credentials for ${host} in ${directory} lack ${username ? 'password' : 'username'}`,
-    );
-  }
-  // A Secret made from files ends its values with a newline, which is never meant.
-  return { host, username: withoutNewline(username), password: withoutNewline(password) };
-}
-
-function withoutNewline(text: string): string {
-  return text.replace(/\r?\n$/, '');
-}
-
-/** One broken certificate would break every TLS connection, with OpenSSL's words for it. */
-function checkCertificates(pem: string, file: string): void {
-  const blocks = pem.match(PEM_CERTIFICATE) ?? [];
-  if (blocks.length === 0) {
+function readCertificates(pem: string, file: string): string {
+  const { certificates, unended } = readPemCertificates(pem);
+  if (certificates.length === 0) {
     throw new SigningError('CA_INVALID', `${file} holds no PEM certificate`);
   }
-  for (const [i, block] of blocks.entries()) {
+  if (unended.length > 0) {
+    throw new SigningError('CA_INVALID', `${file} is cut off: a certificate in it has no end`);
+  }
+  for (const [i, certificate] of certificates.entries()) {
     try {
-      new X509Certificate(block);
+      new X509Certificate(certificate);
     } catch (cause) {
-      const which = `certificate ${i + 1} of ${blocks.length}`;
+      const which = `certificate ${i + 1} of ${certificates.length}`;
       throw new SigningError('CA_INVALID', `${which} in ${file} cannot be read`, { cause });
     }
   }
+  return certificates.join('');
 }

@@ -1,13 +1,15 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { readPem, type PemBlock, type PemText } from '../shared/pem.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import {
   bareKey,
   keyId,
-  SMALLEST_RSA_MODULUS,
   type KeyId,
   type PublicKey,
   type SignatureMethod,
 } from '../shared/tuf/key.ts';
+import { foreignFile } from './foreign-file.ts';
+import { DERIVATION_STEPS, openBlock } from './key-block.ts';
 
 /** One `*.key` file of the signing Secret. */
 export interface KeyFile {
@@ -25,81 +27,131 @@ export interface PrivateKey {
   readonly key: KeyObject;
 }
 
-const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----\r?\n([\s\S]*?)\r?\n-----END \1-----/g;
-/** The curves that Notary's own library knows. */
-const CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
+/** What became of the key files. */
+export interface OpenedKeys {
+  /** At least one, each once. */
+  readonly keys: readonly PrivateKey[];
+  /** Why others could not be opened: a root key that has its own password is common. */
+  readonly unopened: readonly SigningError[];
+  /** A sentence for each file that is named after another key than it holds. */
+  readonly misnamed: readonly string[];
+}
+
+interface ReadFile extends KeyFile {
+  readonly text: PemText;
+}
+
+interface NamedBlock {
+  readonly file: string;
+  readonly where: string;
+  readonly block: PemBlock;
+}
+
+/** Far more keys than a repository has roles. */
+const MOST_KEYS = 100;
+/** What to say first where no key opens: what is easiest to put right. */
+const URGENCY = ['KEY_PASSWORD_WRONG', 'KEY_PASSWORD_MISSING'];
+/** `<key id>.key`, and as Notary 0.1 had it: `<key id>_targets.key`. */
+const KEY_ID_NAME = /^([0-9a-f]{64})(?:_[a-z]+)?\.key$/i;
 
 /**
- * Opens every key of the files, each key once. The Notary and docker CLIs write PKCS#8 with headers
- * (`role:`, `gun:`) that no other program reads.
+ * Opens every key of the files. The Notary and docker CLIs write PKCS#8 with headers (`role:`,
+ * `gun:`) that no other program reads, and put several keys into one file when they export.
  *
- * @throws SigningError KEY_MISSING, KEY_INVALID, KEY_PASSWORD_MISSING, KEY_PASSWORD_WRONG
+ * @throws SigningError KEY_MISSING; where none can be opened, KEY_INVALID, KEY_PASSWORD_MISSING or
+ * KEY_PASSWORD_WRONG, with the reason for each
  */
-export function openKeys(files: readonly KeyFile[], password: string | undefined): PrivateKey[] {
+export function openKeys(files: readonly KeyFile[], password: string | undefined): OpenedKeys {
   if (files.length === 0) {
     throw new SigningError('KEY_MISSING', 'the signing Secret holds no *.key file');
   }
-  const keys = files.flatMap((file) => openFile(file, password));
-  return [...new Map(keys.map((key) => [key.canonicalId, key])).values()];
+  const read = files.map((file): ReadFile => ({ ...file, text: readPem(file.pem) }));
+  const unopened = read.flatMap(cutOff);
+  const collect = <T>(make: () => readonly T[]): readonly T[] => {
+    try {
+      return make();
+    } catch (error) {
+      if (!(error instanceof SigningError)) throw error;
+      unopened.push(error);
+      return [];
+    }
+  };
+  const blocks = read.flatMap((file) => collect(() => keyBlocks(file)));
+  if (blocks.length > MOST_KEYS) {
+    throw new SigningError(
+      'KEY_INVALID',
+      `the signing Secret holds ${blocks.length} private keys; ${MOST_KEYS} are the most that are read`,
+      { fix: 'Put only the keys of this repository into the Secret.' },
+    );
+  }
+  const budget = { steps: DERIVATION_STEPS };
+  const keys = blocks.flatMap(({ file, where, block }) =>
+    collect(() => {
+      const { key, method } = openBlock(block, where, password, budget);
+      const publicKey = bareKey(publicHalf(key));
+      return [{ file, canonicalId: keyId(publicKey), publicKey, method, key }];
+    }),
+  );
+  if (keys.length === 0) throw summary(unopened);
+  return {
+    keys: [...new Map(keys.map((key) => [key.canonicalId, key])).values()],
+    unopened,
+    misnamed: files.flatMap(({ name }) => misnaming(name, keys)),
+  };
 }
 
-function openFile({ name, pem }: KeyFile, password: string | undefined): PrivateKey[] {
-  const blocks = [...pem.matchAll(PEM_BLOCK)];
+/** A file with whole keys, and one that has no end. */
+function cutOff({ name, text: { blocks, unended } }: ReadFile): SigningError[] {
+  if (!unended.some(isPrivate) || !blocks.some(({ label }) => isPrivate(label))) return [];
+  return [new SigningError('KEY_INVALID', `${name} is cut off: a private key in it has no end`)];
+}
+
+function isPrivate(label: string): boolean {
+  return label.endsWith('PRIVATE KEY');
+}
+
+/** @throws SigningError KEY_INVALID when the file holds no private key */
+function keyBlocks({ name, pem, text }: ReadFile): readonly NamedBlock[] {
+  const blocks = text.blocks.filter(({ label }) => isPrivate(label));
   if (blocks.length === 0) {
-    throw new SigningError('KEY_INVALID', `${name} holds no PEM block with a private key`);
+    const { what, fix } = foreignFile(pem, text);
+    throw new SigningError('KEY_INVALID', `${name} holds no private key: ${what}`, { fix });
   }
-  return blocks.map(([, label = '', body = '']) => {
-    const key = openBlock(name, label, body, password);
-    const publicKey = bareKey(createPublicKey(key));
-    return {
-      file: name,
-      canonicalId: keyId(publicKey),
-      publicKey,
-      method: signatureMethod(name, key),
-      key,
-    };
+  return blocks.map((block, i) => {
+    const role = block.headers.get('role');
+    const facts = [
+      ...(blocks.length > 1 ? [`key ${i + 1} of ${blocks.length}`] : []),
+      ...(role === undefined ? [] : [`role ${role.slice(0, 40)}`]),
+    ];
+    const where = facts.length === 0 ? name : `${name} (${facts.join(', ')})`;
+    return { file: name, where, block };
   });
 }
 
-function openBlock(
-  name: string,
-  label: string,
-  body: string,
-  password: string | undefined,
-): KeyObject {
-  const legacy = /^DEK-Info:/m.test(body);
-  const encrypted = legacy || label === 'ENCRYPTED PRIVATE KEY';
-  if (encrypted && password === undefined) {
-    throw new SigningError('KEY_PASSWORD_MISSING', `${name} is encrypted`);
-  }
-  // OpenSSL takes header lines for its own legacy format, whose DEK-Info it needs.
-  const text = legacy ? body : body.replace(/^[\w-]+:.*(?:\r?\n|$)/gm, '').trimStart();
-  const key = `-----BEGIN ${label}-----\n${text}\n-----END ${label}-----\n`;
-  try {
-    return createPrivateKey({ key, format: 'pem', ...(encrypted && { passphrase: password }) });
-  } catch (cause) {
-    // A wrong password surfaces as any of many decoding errors: padding that fits by chance.
-    if (encrypted) {
-      throw new SigningError(
-        'KEY_PASSWORD_WRONG',
-        `${name} cannot be decrypted with the password of the signing Secret`,
-        { cause },
-      );
-    }
-    throw new SigningError('KEY_INVALID', `${name} holds no private key that OpenSSL reads`, {
-      cause,
-    });
-  }
+/**
+ * The public key as Notary writes it, and so names it: a file may hold the point of an EC key
+ * compressed, or the curve in full.
+ */
+function publicHalf(key: KeyObject): KeyObject {
+  const jwk = createPublicKey(key).export({ format: 'jwk' });
+  return createPublicKey({ key: jwk, format: 'jwk' });
 }
 
-function signatureMethod(name: string, key: KeyObject): SignatureMethod {
-  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
-  if (type === 'ec' && CURVES.includes(details?.namedCurve ?? '')) return 'ecdsa';
-  if (type === 'ed25519') return 'eddsa';
-  if (type === 'rsa' && (details?.modulusLength ?? 0) >= SMALLEST_RSA_MODULUS) return 'rsapss';
-  throw new SigningError(
-    'KEY_INVALID',
-    `${name} holds a ${type ?? 'nameless'} key that Notary does not accept`,
-    { fix: `Use EC P-256, P-384 or P-521, or RSA of at least ${SMALLEST_RSA_MODULUS} bits.` },
-  );
+/** One error for all files, where none can be opened. */
+function summary(unopened: readonly SigningError[]): SigningError {
+  const urgent = URGENCY.map((code) => unopened.find((error) => error.code === code));
+  const [first] = [...urgent, ...unopened].filter((error) => error !== undefined);
+  if (!first) throw new Error('a file without a key is without an error');
+  if (unopened.length === 1) return first;
+  const { code, fix } = first;
+  const message = unopened.map((error) => error.message).join('; ');
+  return new SigningError(code, message, { fix, cause: first });
+}
+
+function misnaming(name: string, keys: readonly PrivateKey[]): readonly string[] {
+  const [, id] = KEY_ID_NAME.exec(name) ?? [];
+  const held = keys.filter(({ file }) => file === name).map(({ canonicalId }) => canonicalId);
+  if (id === undefined || held.length === 0) return [];
+  if (held.some((canonicalId) => canonicalId === id.toLowerCase())) return [];
+  return [`${name} is named after another key: it holds ${held.join(', ')}`];
 }

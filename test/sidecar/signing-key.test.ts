@@ -1,180 +1,106 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { constants, createPublicKey, verify } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
-import { keyId } from '../../src/shared/tuf/key.ts';
-import { openKeys } from '../../src/sidecar/signing-key.ts';
-import {
-  canonicalIdOf,
-  makeKeyDirectory,
-  openKey,
-  openPem,
-  PASSWORD,
-  withHeaders,
-} from '../private-key.ts';
+import { keyId, verifySignature } from '../../src/shared/tuf/key.ts';
+import { signingKey } from '../../src/sidecar/signer.ts';
+import { everyForm, pkcs8Forms, textForms, traditionalForms } from '../key-forms.ts';
+import { canonicalIdOf, makeKeyDirectory, openKey, PASSWORD } from '../private-key.ts';
 
-const { directory, run, opensslKey } = makeKeyDirectory(t);
+const directory = makeKeyDirectory(t);
+const { opensslKey, run } = directory;
 
-const onPath = (program: string) =>
-  (process.env['PATH'] ?? '').split(delimiter).some((path) => {
-    try {
-      return readdirSync(path).includes(program);
-    } catch {
-      return false;
-    }
-  });
+const curve = (name: string) => opensslKey(name, [`ec_paramgen_curve:${name}`]);
+const rsaKey = (bits: number) => opensslKey(`rsa${bits}`, [`rsa_keygen_bits:${bits}`], 'RSA');
 
-t.test('private keys', (t) => {
-  const p256 = opensslKey('p256', ['ec_paramgen_curve:P-256']);
-  const p384 = opensslKey('p384', ['ec_paramgen_curve:P-384']);
-  const rsa = opensslKey('rsa', ['rsa_keygen_bits:2048'], 'RSA');
-  const ed25519 = opensslKey('ed25519', [], 'ED25519');
+const p256 = curve('P-256');
+const rsa = rsaKey(2048);
+const ed25519 = opensslKey('ed25519', [], 'ED25519');
 
-  t.test('by openssl are opened, encrypted or not, with and without the headers of Notary', (t) => {
-    const keys = { p256, p384, rsa, ed25519 };
-    const methods = { p256: 'ecdsa', p384: 'ecdsa', rsa: 'rsapss', ed25519: 'eddsa' };
-    const types = { p256: 'ecdsa', p384: 'ecdsa', rsa: 'rsa', ed25519: 'ed25519' };
-    for (const [name, { plain, encrypt }] of Object.entries(keys)) {
-      const id = canonicalIdOf(plain);
-      const encrypted = encrypt();
-      const forms = {
-        plain,
-        'plain with headers': withHeaders(plain, 'role: alice'),
-        encrypted,
-        'encrypted with headers': withHeaders(encrypted, 'gun: h.test/a', 'role: targets'),
-        'with all headers of an export': withHeaders(
-          encrypted,
-          'gun: h.test/a',
-          `path: ${id}`,
-          'role: targets',
-        ),
-        'with the line ends of Windows': withHeaders(encrypted, 'role: alice').replaceAll(
-          '\n',
-          '\r\n',
-        ),
-        'without the blank line': withHeaders(encrypted, 'role: alice').replace(
-          'alice\n\n',
-          'alice\n',
-        ),
-        'as notary encrypts': withHeaders(
-          encrypt('-v2', 'aes-256-cbc', '-v2prf', 'hmacWithSHA1'),
-          'role: alice',
-        ),
-        'amid other text': `a note\n${withHeaders(encrypted, 'role: alice')}\nmore\n`,
-      };
-      for (const [what, pem] of Object.entries(forms)) {
-        const key = openKey(pem, PASSWORD);
-        t.equal(key.canonicalId, id, `${name} ${what}`);
-        t.equal(key.method, methods[name as 'p256']);
-        t.equal(key.publicKey.keytype, types[name as 'p256']);
-        t.equal(keyId(key.publicKey), id);
-        t.equal(key.file, 'x.key');
-        t.equal(key.key.type, 'private');
-      }
-      t.equal(openKey(plain).canonicalId, id, `${name} without a password`);
-    }
-    t.end();
-  });
+const kinds = [
+  ['P-256', p256, 'ec', 'ecdsa', 'ecdsa'],
+  ['P-384', curve('P-384'), 'ec', 'ecdsa', 'ecdsa'],
+  ['P-521', curve('P-521'), 'ec', 'ecdsa', 'ecdsa'],
+  ['RSA 2048', rsa, 'rsa', 'rsapss', 'rsa'],
+  ['RSA 3072', rsaKey(3072), 'rsa', 'rsapss', 'rsa'],
+  ['RSA 4096', rsaKey(4096), 'rsa', 'rsapss', 'rsa'],
+  ['Ed25519', ed25519, 'ed25519', 'eddsa', 'ed25519'],
+] as const;
 
-  t.test('in the older forms of openssl', (t) => {
-    const id = canonicalIdOf(p256.plain);
-    const sec1 = run('openssl', ['ec', '-in', p256.file]);
-    t.match(sec1, /BEGIN EC PRIVATE KEY/);
-    const legacy = run('openssl', [
-      'ec',
-      '-in',
-      p256.file,
-      '-aes256',
-      '-passout',
-      `pass:${PASSWORD}`,
-    ]);
-    t.match(legacy, /DEK-Info: AES-256-CBC/);
-    const rsaLegacy = run('openssl', [
-      'rsa',
-      '-traditional',
-      '-in',
-      rsa.file,
-      '-aes256',
-      '-passout',
-      `pass:${PASSWORD}`,
-    ]);
-    t.match(rsaLegacy, /BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info/);
-    t.equal(openKey(sec1).canonicalId, id);
-    t.equal(openKey(withHeaders(sec1, 'role: root')).canonicalId, id);
-    t.equal(openKey(legacy, PASSWORD).canonicalId, id);
-    t.equal(openKey(legacy.replace(/(DEK-Info.*\n)/, '$1role: root\n'), PASSWORD).canonicalId, id);
-    t.equal(openKey(rsaLegacy, PASSWORD).canonicalId, canonicalIdOf(rsa.plain));
-    t.throws(() => openPem(legacy), { code: 'KEY_PASSWORD_MISSING' });
-    t.throws(() => openPem(legacy, 'wrong'), { code: 'KEY_PASSWORD_WRONG' });
-    t.end();
-  });
-
-  const skip = !onPath('notary') && !onPath('docker') && 'neither notary nor docker is installed';
-  t.test('by the notary and docker CLIs, as they wrote them', { skip }, (t) => {
-    const files: { readonly path: string; readonly from: string }[] = [];
-    const collect = (from: string, path: string) => {
-      for (const name of readdirSync(path)) files.push({ path: join(path, name), from });
-    };
-    if (onPath('notary')) {
-      const home = join(directory, 'notary');
-      const phrases = ['ROOT', 'TARGETS', 'SNAPSHOT', 'DELEGATION'].map((role) => [
-        `NOTARY_${role}_PASSPHRASE`,
-        PASSWORD,
-      ]);
-      const environment = Object.fromEntries(phrases) as Record<string, string>;
-      for (const role of ['root', 'alice']) {
-        run('notary', ['-d', home, 'key', 'generate', 'ecdsa', '--role', role], environment);
-      }
-      run('notary', ['-d', home, 'key', 'import', rsa.file, '--role', 'bob'], environment);
-      collect('notary', join(home, 'private'));
-    }
-    if (onPath('docker')) {
-      const home = join(directory, 'docker');
-      mkdirSync(home);
-      const environment = {
-        DOCKER_CONFIG: home,
-        DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: PASSWORD,
-      };
-      run('docker', ['trust', 'key', 'generate', 'carol', '--dir', home], environment);
-      collect('docker', join(home, 'trust', 'private'));
-    }
-    const opened = files.map(({ path, from }) => {
-      const pem = readFileSync(path, 'utf8');
-      t.match(pem, /^-----BEGIN ENCRYPTED PRIVATE KEY-----\n(.*\n)*role: \w+\n\n/, from);
+t.test('a key in any form has one id, and signatures by it verify', async (t) => {
+  const message = Buffer.from('{"_type":"Targets"}');
+  for (const [name, openssl, algorithm, method, keytype] of kinds) {
+    const id = canonicalIdOf(openssl.plain);
+    const isFirst = kinds.find((kind) => kind[2] === algorithm)?.[0] === name;
+    const forms = isFirst ? everyForm(directory, openssl, algorithm) : pkcs8Forms(openssl);
+    for (const [form, pem] of Object.entries(forms)) {
       const key = openKey(pem, PASSWORD);
-      t.equal(
-        `${key.canonicalId}.key`,
-        path.split('/').at(-1),
-        `${from}: the file is named after the key`,
-      );
-      t.throws(() => openPem(pem, 'wrong'), { code: 'KEY_PASSWORD_WRONG' }, from);
-      t.throws(() => openPem(pem), { code: 'KEY_PASSWORD_MISSING' }, from);
-      return { name: path, pem };
-    });
-    t.equal(openKeys(opened, PASSWORD).length, opened.length, 'all of them at once');
-    t.end();
-  });
+      t.equal(key.canonicalId, id, `${name} ${form}`);
+      t.equal(key.method, method);
+      t.equal(key.publicKey.keytype, keytype);
+      t.equal(keyId(key.publicKey), id);
+      t.equal(key.file, 'x.key');
+      t.equal(key.key.type, 'private');
+      const { signer, publicKey } = signingKey(key);
+      const signature = await signer.sign(message);
+      t.ok(verifySignature(publicKey, method, message, signature), `${name} ${form} signs`);
+    }
+    t.equal(openKey(openssl.plain).canonicalId, id, `${name} without a password`);
+  }
+});
 
-  t.test('are counted once, whatever files they are in', (t) => {
-    const files = [
-      { name: 'a.key', pem: p256.plain },
-      { name: 'b.key', pem: withHeaders(p256.encrypt(), 'role: alice') },
-      { name: 'c.key', pem: p384.plain },
-    ];
-    t.same(
-      openKeys(files, PASSWORD).map(({ canonicalId }) => canonicalId),
-      [canonicalIdOf(p256.plain), canonicalIdOf(p384.plain)],
-    );
-    const bundle = files.map(({ pem }) => pem).join('');
-    t.equal(openPem(bundle, PASSWORD).length, 2);
-    t.equal(
-      openPem(
-        `${withHeaders(p256.encrypt(), 'role: a')}${withHeaders(rsa.encrypt(), 'role: b')}`,
-        PASSWORD,
-      ).length,
-      2,
-    );
-    t.end();
-  });
-
+t.test('what the forms are called is what openssl wrote', (t) => {
+  const ec = traditionalForms(directory, p256, 'ec');
+  t.match(ec['traditional'], /^-----BEGIN EC PRIVATE KEY-----\nM/);
+  t.match(ec['traditional AES-256'], /^Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,/m);
+  t.match(ec['traditional triple DES'], /^DEK-Info: DES-EDE3-CBC,/m);
+  t.match(ec['after its parameters'], /^-----BEGIN EC PARAMETERS-----[^]*BEGIN EC PRIVATE KEY/);
+  const rsaForms = traditionalForms(directory, rsa, 'rsa');
+  t.match(rsaForms['traditional AES-256'], /^-----BEGIN RSA PRIVATE KEY-----\nProc-Type/);
+  t.not(ec['with a compressed point'], ec['traditional']);
+  t.not(ec['with the curve in full'], ec['traditional']);
+  for (const text of Object.values(textForms(p256.plain))) t.not(text, p256.plain);
   t.end();
 });
+
+t.test('openssl itself verifies what we sign', async (t) => {
+  const path = (name: string) => join(directory.directory, name);
+  writeFileSync(path('message'), 'the message');
+  const digest = ['dgst', '-sha256', '-signature', path('signature')];
+  const pss = ['-sigopt', 'rsa_padding_mode:pss', '-sigopt', 'rsa_pss_saltlen:32'];
+  for (const [name, openssl, algorithm] of kinds) {
+    run('openssl', ['pkey', '-in', openssl.file, '-pubout', '-out', path('public.pem')]);
+    const { signer } = signingKey(openKey(openssl.encrypt(), PASSWORD));
+    const signature = await signer.sign(readFileSync(path('message')));
+    writeFileSync(path('signature'), algorithm === 'ec' ? derOf(signature) : signature);
+    const said =
+      algorithm === 'ed25519'
+        ? run('openssl', [
+            ...['pkeyutl', '-verify', '-pubin', '-inkey', path('public.pem'), '-rawin'],
+            ...['-in', path('message'), '-sigfile', path('signature')],
+          ])
+        : run('openssl', [
+            ...[...digest, '-verify', path('public.pem'), ...(algorithm === 'rsa' ? pss : [])],
+            path('message'),
+          ]);
+    t.match(said, /^(Verified OK|Signature Verified Successfully)$/m, name);
+  }
+  const signature = await signingKey(openKey(rsa.plain)).signer.sign(Buffer.from('x'));
+  const padding = constants.RSA_PKCS1_PSS_PADDING;
+  const key = createPublicKey(rsa.plain);
+  t.ok(verify('sha256', Buffer.from('x'), { key, padding, saltLength: 32 }, signature));
+});
+
+/** The DER that openssl wants of an ECDSA signature. */
+function derOf(raw: Uint8Array): Buffer {
+  const integers = [raw.subarray(0, raw.length / 2), raw.subarray(raw.length / 2)].map((half) => {
+    const digits = Buffer.from(half)
+      .toString('hex')
+      .replace(/^(00)+(?=..)/, '');
+    const content = Buffer.from(/^[89a-f]/.test(digits) ? `00${digits}` : digits, 'hex');
+    return Buffer.concat([Buffer.from([0x02, content.length]), content]);
+  });
+  const length = integers.reduce((sum, { length }) => sum + length, 0);
+  const head = length < 0x80 ? [0x30, length] : [0x30, 0x81, length];
+  return Buffer.concat([Buffer.from(head), ...integers]);
+}

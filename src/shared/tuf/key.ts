@@ -1,5 +1,6 @@
 import { constants, createHash, createPublicKey, verify, X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { readPem } from '../pem.ts';
 import { canonicalJson, type Json } from './canonical-json.ts';
 
 /** Hex SHA-256 over the canonical JSON of a key object. */
@@ -71,9 +72,9 @@ export function bareKey(object: KeyObject): PublicKey {
 export function certificatesOf(key: PublicKey): readonly X509Certificate[] {
   if (!key.keytype.endsWith('-x509')) return [];
   const pem = Buffer.from(key.public, 'base64').toString('latin1');
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  const blocks = readPem(pem).blocks.filter(({ label }) => label === 'CERTIFICATE');
   try {
-    return blocks.map((block) => new X509Certificate(block));
+    return blocks.map(({ bytes }) => new X509Certificate(bytes));
   } catch {
     return [];
   }

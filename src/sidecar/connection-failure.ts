@@ -1,0 +1,71 @@
+import { SigningError } from '../shared/signing-error.ts';
+
+/** OpenSSL's and Node's codes for a certificate that is not trusted. */
+const UNTRUSTED = new Set([
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_CHAIN_TOO_LONG',
+  'CERT_REVOKED',
+  'CERT_REJECTED',
+  'CERT_UNTRUSTED',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'PATH_LENGTH_EXCEEDED',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]);
+
+/** What a restart, a full queue or a bad moment of the network looks like. */
+const TRANSIENT = new Set([
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EAI_AGAIN',
+]);
+
+const NOT_TLS = /^(?:EPROTO|ERR_SSL_)/;
+const NOT_HTTP = /^HPE_/;
+
+/** What it means that an exchange with the server at a URL broke. */
+export function connectionFailure(url: URL, cause: unknown): SigningError {
+  const { code = '' } = cause as NodeJS.ErrnoException;
+  const what = describe(cause);
+  if (UNTRUSTED.has(code)) {
+    return new SigningError('SERVER_UNTRUSTED', `the certificate of ${url.host}: ${what}`, {
+      cause,
+      ...(code === 'ERR_TLS_CERT_ALTNAME_INVALID' && {
+        fix: `Use a host name that the certificate names, or have it issued for ${url.hostname}.`,
+      }),
+    });
+  }
+  if (NOT_TLS.test(code) || NOT_HTTP.test(code)) {
+    const language = NOT_TLS.test(code) ? 'TLS' : 'HTTP';
+    return new SigningError('SERVER_UNREACHABLE', `${url.origin} does not speak ${language}`, {
+      cause,
+      fix: 'Check port and scheme of the URL: what listens there speaks another protocol.',
+    });
+  }
+  return new SigningError('SERVER_UNREACHABLE', `${url.origin} cannot be reached: ${what}`, {
+    cause,
+    isTransient: TRANSIENT.has(code),
+  });
+}
+
+/** A host with several addresses fails with an error for each, and no words of its own. */
+function describe(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const words =
+    cause instanceof AggregateError
+      ? (cause.errors as readonly Error[]).map((error) => error.message).join(', ')
+      : message;
+  return code === undefined ? words : `${words} (${code})`;
+}

@@ -1,0 +1,67 @@
+/** One value of DER. */
+export interface DerValue {
+  /** The identifier octet: class, form and number. */
+  readonly tag: number;
+  readonly content: Buffer;
+}
+
+export const INTEGER = 0x02;
+export const OCTET_STRING = 0x04;
+export const OBJECT_IDENTIFIER = 0x06;
+export const SEQUENCE = 0x30;
+
+/** From here on, the octet says how many octets of length follow. */
+const LONG_FORM = 0x80;
+/** Octets of an integer that a number holds. */
+const LONGEST_NUMBER = 6;
+/** More values than any structure of keys has side by side; hostile files have half a million. */
+const MOST_VALUES = 16;
+
+/**
+ * The values that follow one another in these bytes.
+ *
+ * @throws RangeError when they are no DER, or too many
+ */
+export function readDer(bytes: Buffer): DerValue[] {
+  const values: DerValue[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    const tag = bytes.readUInt8(at);
+    const first = bytes.readUInt8(at + 1);
+    const isLong = first >= LONG_FORM;
+    // None (a length of BER: unknown), or more octets than a number holds, is a RangeError as well.
+    const length = isLong ? bytes.readUIntBE(at + 2, first - LONG_FORM) : first;
+    const start = at + 2 + (isLong ? first - LONG_FORM : 0);
+    at = start + length;
+    if (at > bytes.length) throw new RangeError('a value is longer than what holds it');
+    values.push({ tag, content: bytes.subarray(start, at) });
+    if (values.length > MOST_VALUES) throw new RangeError('too many values');
+  }
+  return values;
+}
+
+/**
+ * What a value of this tag holds.
+ *
+ * @throws RangeError when there is no such value
+ */
+export function contentOf(value: DerValue | undefined, tag: number): Buffer {
+  if (value?.tag !== tag) throw new RangeError(`no value of tag ${tag}`);
+  return value.content;
+}
+
+/** The values within a SEQUENCE. @throws RangeError */
+export function sequenceOf(value: DerValue | undefined): DerValue[] {
+  return readDer(contentOf(value, SEQUENCE));
+}
+
+/** The hex of an OBJECT IDENTIFIER. @throws RangeError */
+export function identifierOf(value: DerValue | undefined): string {
+  return contentOf(value, OBJECT_IDENTIFIER).toString('hex');
+}
+
+/** An INTEGER, none of which is negative here; Infinity when no number is as large. @throws RangeError */
+export function integerOf(value: DerValue | undefined): number {
+  const content = contentOf(value, INTEGER);
+  return content.length > LONGEST_NUMBER ? Infinity : content.readUIntBE(0, content.length);
+}

@@ -1,0 +1,74 @@
+import type { PemText } from '../shared/pem.ts';
+
+/** What a file or block is that is no key we can use. */
+export interface Foreign {
+  /** A block: follows "is". A file: says what it is. */
+  readonly what: string;
+  /** What to do, where that is more than taking the right file. */
+  readonly fix?: string;
+}
+
+const AS_IT_IS =
+  'Put the file into the Secret as it is, for example with kubectl create secret generic --from-file.';
+const OWN_KEY = 'Notary v1 needs a key of its own: docker trust key generate <name>.';
+
+const BLOCKS: readonly (readonly [label: RegExp, what: string, fix?: string])[] = [
+  [/CERTIFICATE REQUEST$/, 'a certificate request'],
+  [/CERTIFICATE$/, 'a certificate'],
+  [/PUBLIC KEY$/, 'a public key'],
+  [/^EC PARAMETERS$/, 'the name of a curve, without a key'],
+  [
+    /^OPENSSH PRIVATE KEY$/,
+    'a key of OpenSSH',
+    'Write a copy of it as PKCS#8: ssh-keygen -p -m PKCS8 -f <copy>',
+  ],
+  [/^ENCRYPTED (COSIGN|SIGSTORE) PRIVATE KEY$/, 'a key of cosign', OWN_KEY],
+  [/^PGP /, 'a key of PGP', OWN_KEY],
+  [/^DSA PRIVATE KEY$/, 'a DSA key', OWN_KEY],
+];
+
+const TEXTS: readonly (readonly [text: RegExp, what: string, fix?: string])[] = [
+  [/^$/, 'it is empty'],
+  [
+    /^LS0tLS1CRUdJTi/,
+    'it is base64 of a PEM file, encoded once too often',
+    'Put the file itself under stringData, or encode it once under data.',
+  ],
+  [/^[{[]/, 'it is JSON'],
+  [/^(ssh-|ecdsa-sha2-)/, 'it is a public key of OpenSSH'],
+  [
+    /^0[^]{1,4}\u0002\u0001\u0003/,
+    'it is PKCS#12',
+    'Write its key as PEM: openssl pkcs12 -nocerts -in <file> -out <new file>',
+  ],
+  [
+    /^[^]{0,20}[\0\ufffd]/,
+    'it is binary (perhaps DER)',
+    'Write it as PEM: openssl pkcs8 -topk8 -inform DER -in <file> -out <new file>',
+  ],
+];
+
+/** What a PEM block is, by its label. */
+export function foreignBlock(label: string): Foreign {
+  const [, what, fix] = BLOCKS.find(([pattern]) => pattern.test(label)) ?? [];
+  return foreign(what ?? `a PEM block of another kind (${label.slice(0, 40)})`, fix);
+}
+
+/** What a file without a whole private key is. */
+export function foreignFile(text: string, { blocks, unended }: PemText): Foreign {
+  const block = blocks.find(({ label }) => label !== 'EC PARAMETERS') ?? blocks[0];
+  if (unended.length > 0 || (!block && text.includes('-----BEGIN '))) {
+    return foreign('its PEM is cut off, or has lost its line breaks', AS_IT_IS);
+  }
+  if (block) {
+    const { what, fix } = foreignBlock(block.label);
+    return foreign(`it holds ${what}`, fix);
+  }
+  const trimmed = text.trim();
+  const [, what, fix] = TEXTS.find(([pattern]) => pattern.test(trimmed)) ?? [];
+  return foreign(what ?? 'it is no PEM', fix);
+}
+
+function foreign(what: string, fix: string | undefined): Foreign {
+  return fix === undefined ? { what } : { what, fix };
+}

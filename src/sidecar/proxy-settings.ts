@@ -1,0 +1,63 @@
+import { SigningError } from '../shared/signing-error.ts';
+import { parseNoProxy } from './no-proxy.ts';
+
+/** Environment variables. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A forward proxy. */
+export interface ProxyServer {
+  /** http or https; without user name and password. */
+  readonly url: URL;
+  /** Value of Proxy-Authorization. */
+  readonly authorization: string | undefined;
+}
+
+/** Which proxy leads to a server. */
+export interface ProxySettings {
+  /**
+   * Undefined: straight to the server.
+   *
+   * @throws SigningError SERVER_UNREACHABLE when the variable for that server names no proxy
+   */
+  proxyFor(url: URL): ProxyServer | undefined;
+}
+
+/** What to do when a proxy does not lead to a server. */
+export const PROXY_FIX =
+  'Check HTTPS_PROXY (HTTP_PROXY for http URLs) of the build; what needs no proxy belongs into NO_PROXY.';
+
+/**
+ * Reads HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in upper and lower case, as Go's programs do. A proxy
+ * without a scheme is an http one. One that cannot be read matters where it is needed alone.
+ */
+export function readProxySettings(environment: Environment): ProxySettings {
+  const read = (name: string) => environment[name] || environment[name.toLowerCase()];
+  const noProxy = parseNoProxy(read('NO_PROXY') ?? '');
+  return {
+    proxyFor: (url) => {
+      const name = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';
+      const value = read(name)?.trim();
+      if (!value || noProxy.bypasses(url)) return undefined;
+      const proxy = parseProxy(value);
+      if (proxy) return proxy;
+      // The value may hold a password.
+      const message = `${url.origin} cannot be reached: ${name} is not the URL of an http or https proxy`;
+      throw new SigningError('SERVER_UNREACHABLE', message, { fix: PROXY_FIX });
+    },
+  };
+}
+
+function parseProxy(value: string): ProxyServer | undefined {
+  const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`;
+  if (!URL.canParse(text)) return undefined;
+  const { protocol, host, username, password } = new URL(text);
+  if (protocol !== 'http:' && protocol !== 'https:') return undefined;
+  const url = new URL(`${protocol}//${host}`);
+  if (username === '' && password === '') return { url, authorization: undefined };
+  try {
+    const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    return { url, authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
+  } catch {
+    return undefined;
+  }
+}
