@@ -18,6 +18,19 @@ export async function initialised(
   return cli;
 }
 
+/**
+ * Ids of the root certificates of a repository, as its owner's client has them and as pins name them.
+ *
+ * @param trustDirectory of the notary or docker CLI that made the repository
+ */
+export async function rootPins(trustDirectory: string, gun: string): Promise<readonly string[]> {
+  const file = join(trustDirectory, 'tuf', gun, 'metadata', 'root.json');
+  const root = JSON.parse(await readFile(file, 'utf8')) as {
+    readonly signed: { readonly roles: { readonly root: { readonly keyids: readonly string[] } } };
+  };
+  return root.signed.roles.root.keyids;
+}
+
 /** The key file of a role, as the CLI wrote it; of a given repository where there are several. */
 export async function keyFile(
   cli: NotaryCli,

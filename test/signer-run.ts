@@ -29,6 +29,12 @@ export interface SignerRunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Further flags. */
   readonly args?: readonly string[];
+  /** Hears its log, as it comes. */
+  readonly onOutput?: (text: string) => void;
+  /** Kills it (SIGKILL) when aborted; then it has no outcome, and the run rejects. */
+  readonly killer?: AbortSignal;
+  /** After how many milliseconds it is killed as well; 30,000 by default. */
+  readonly timeLimit?: number;
 }
 
 /** How it ended. */
@@ -100,6 +106,9 @@ export async function runSigner(options: SignerRunOptions): Promise<SignerRun> {
     ],
     directory,
     ...(options.env && { env: options.env }),
+    ...(options.onOutput && { onOutput: options.onOutput }),
+    ...(options.killer && { killer: options.killer }),
+    ...(options.timeLimit !== undefined && { timeLimit: options.timeLimit }),
   });
   return {
     ...result,

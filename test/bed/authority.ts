@@ -20,8 +20,8 @@ export interface CertificateRequest {
   readonly name: string;
   /** DNS names and IP addresses besides localhost, 127.0.0.1 and ::1. */
   readonly hosts?: readonly string[];
-  /** `server` (the default): TLS; `signing`: signatures on tokens and code. */
-  readonly usage?: 'server' | 'signing';
+  /** `server` (the default) and `client`: ends of TLS; `signing`: signatures on tokens and code. */
+  readonly usage?: 'server' | 'client' | 'signing';
 }
 
 /** A certificate authority whose certificates are good for two days. */
@@ -42,6 +42,11 @@ const EXTENSIONS = {
     'basicConstraints=critical,CA:FALSE',
     'keyUsage=critical,digitalSignature',
     'extendedKeyUsage=serverAuth',
+  ],
+  client: [
+    'basicConstraints=critical,CA:FALSE',
+    'keyUsage=critical,digitalSignature',
+    'extendedKeyUsage=clientAuth',
   ],
   signing: [
     'basicConstraints=critical,CA:FALSE',

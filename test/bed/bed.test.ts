@@ -1,6 +1,7 @@
 import { copyFile, mkdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import t from 'tap';
+import { rootPins } from '../notary-repository.ts';
 import { startBed } from './bed.ts';
 import { pushImage } from './image.ts';
 import { notaryCli } from './notary-cli.ts';
@@ -35,6 +36,20 @@ t.test('a repository is made, signed and read back by both CLIs', async (t) => {
   t.same(await bed.docker().trustInspect(GUN), signed);
   t.same(await bed.docker().trustInspect(`${GUN}:v1`), signed);
   t.same(await bed.docker().trustInspect(`${GUN}:v2`), []);
+});
+
+t.test('a lookup with a pin trusts that root, and no other', async (t) => {
+  const bed = await startBed();
+  t.teardown(() => bed.stop());
+  const cli = bed.cli();
+  await cli.init(GUN);
+  await cli.rotateSnapshotToServer(GUN);
+  await cli.addHash(GUN, 'v1', 42, 'ab'.repeat(32));
+  await cli.publish(GUN);
+  const pins = await rootPins(dirname(cli.privateKeyDirectory), GUN);
+  t.same(await cli.lookup(GUN, 'v1', pins), { sha256: 'ab'.repeat(32), length: 42 });
+  t.equal(await cli.lookup(GUN, 'v2', pins), undefined);
+  await t.rejects(cli.lookup(GUN, 'v1', ['0'.repeat(64)]), /trust_pinning/);
 });
 
 t.test('a signer added by docker signs with the key file that docker made', async (t) => {

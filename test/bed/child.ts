@@ -24,6 +24,8 @@ export interface ProgramOptions {
   readonly directory: string;
   /** The program's environment besides PATH and HOME; nothing else of ours reaches it. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Whom it runs as; like ourselves by default. */
+  readonly user?: { readonly uid: number; readonly gid: number };
 }
 
 /** A long-running program to start. */
@@ -108,6 +110,7 @@ export function spawnBound(options: ProgramOptions): ChildProcessByStdio<null, R
     cwd: options.directory,
     env: { PATH: searchPath(), HOME: options.directory, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...options.user,
   });
   const forget = atExit(() => child.kill('SIGKILL'));
   child.once('exit', forget);

@@ -7,6 +7,10 @@ import { spawnBound, type ProgramOptions } from './child.ts';
 export interface CommandOptions extends ProgramOptions {
   /** After how many milliseconds it is killed; 30,000 by default. */
   readonly timeLimit?: number;
+  /** Hears what it writes to stdout, as it comes. */
+  readonly onOutput?: (text: string) => void;
+  /** Kills it (SIGKILL) when aborted. */
+  readonly killer?: AbortSignal;
 }
 
 /** How a program ended, and all that it wrote. */
@@ -27,13 +31,19 @@ export async function runCommand(options: CommandOptions): Promise<CommandResult
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => (output[name] += text));
   }
-  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeLimit ?? 30_000);
+  if (options.onOutput) child.stdout.on('data', options.onOutput);
+  const kill = (): unknown => child.kill('SIGKILL');
+  const timer = setTimeout(kill, options.timeLimit ?? 30_000);
+  options.killer?.addEventListener('abort', kill);
   const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>(
     (resolve, reject) => {
       child.once('error', reject);
       child.once('close', (...end) => resolve(end));
     },
-  ).finally(() => clearTimeout(timer));
+  ).finally(() => {
+    clearTimeout(timer);
+    options.killer?.removeEventListener('abort', kill);
+  });
   if (code === null) {
     throw new Error(`${describe(options)} was ended by ${signal ?? 'a signal'}\n${all(output)}`);
   }

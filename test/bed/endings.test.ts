@@ -8,8 +8,9 @@ import { startBed } from './bed.ts';
 import { spawnBound } from './child.ts';
 
 t.test('a stopped bed leaves neither programs nor files, and may be stopped again', async (t) => {
-  const bed = await startBed({ auth: { accounts: {} } });
-  const pids = [bed.notary.child.pid, bed.registry.child.pid];
+  const bed = await startBed({ auth: { accounts: {} }, signer: true, storage: 'postgres' });
+  const { notary, registry, signer, postgres } = bed;
+  const pids = [notary, registry, signer, postgres].map((part) => part?.child.pid ?? 0);
   t.ok(pids.every(isRunning));
   await bed.stop();
   t.notOk(pids.some(isRunning));

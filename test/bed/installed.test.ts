@@ -5,8 +5,9 @@ import { ensureInstalled, findProgram } from './installed.ts';
 t.test('what is missing is named, with what to install', async (t) => {
   await t.rejects(ensureInstalled(undefined, { path: '' }), {
     message:
-      'not found: notary, notary-server, docker-registry, docker, openssl. On Debian or Ubuntu: ' +
-      'apt-get install --no-install-recommends notary docker-registry docker.io openssl; ' +
+      'not found: notary, notary-server, notary-signer, docker-registry, docker, openssl, ' +
+      'postgres. On Debian or Ubuntu: apt-get install --no-install-recommends ' +
+      'notary docker-registry docker.io openssl postgresql; ' +
       'elsewhere put these programs on PATH.',
   });
   await t.rejects(

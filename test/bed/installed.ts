@@ -3,19 +3,28 @@
  * to do (root on Debian or Ubuntu).
  */
 import { spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 
 /** A program that the bed needs, by the name of its executable. */
-export type Part = 'notary' | 'notary-server' | 'docker-registry' | 'docker' | 'openssl';
+export type Part =
+  | 'notary'
+  | 'notary-server'
+  | 'notary-signer'
+  | 'docker-registry'
+  | 'docker'
+  | 'openssl'
+  | 'postgres';
 
 /** The Debian package that holds each part. */
 const PACKAGES: Readonly<Record<Part, string>> = {
   notary: 'notary',
   'notary-server': 'notary',
+  'notary-signer': 'notary',
   'docker-registry': 'docker-registry',
   docker: 'docker.io',
   openssl: 'openssl',
+  postgres: 'postgresql',
 };
 const ALL_PARTS = Object.keys(PACKAGES) as readonly Part[];
 
@@ -24,14 +33,23 @@ const SERVICES = [
   { service: 'docker-registry', program: 'docker-registry' },
   { service: 'docker', program: 'dockerd' },
   { service: 'containerd', program: 'containerd' },
+  { service: 'postgresql', program: 'postgres' },
 ] as const;
 
 /** Root alone gets as far as the lock, so it may live where root alone writes. */
 const LOCK_FILE = '/run/kpack-notary-bed.lock';
 
+/** Debian keeps the programs of each PostgreSQL version in a directory of their own. */
+const POSTGRESQL = '/usr/lib/postgresql';
+
 /** Where programs are looked for: PATH, and directories that PATH often lacks, joined by colons. */
 export function searchPath(): string {
-  const extra = ['/usr/sbin', '/usr/local/bin', '/usr/libexec'];
+  const postgresql = existsSync(POSTGRESQL) ? readdirSync(POSTGRESQL) : [];
+  const newestFirst = postgresql.sort((a, b) => Number(b) - Number(a));
+  const extra = [
+    ...['/usr/sbin', '/usr/local/bin', '/usr/libexec'],
+    ...newestFirst.map((version) => join(POSTGRESQL, version, 'bin')),
+  ];
   return [...new Set([...(process.env['PATH'] ?? '').split(delimiter), ...extra])].join(delimiter);
 }
 

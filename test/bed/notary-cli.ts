@@ -1,7 +1,7 @@
 /**
  * The real notary CLI against one server, without any questions asked.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Authority } from './authority.ts';
 import { runCommand, type CommandResult } from './command.ts';
@@ -84,10 +84,15 @@ export interface NotaryCli {
     sha256Hex: string,
     roles?: readonly string[],
   ): Promise<void>;
-  /** What is signed for a tag; undefined when a repository that is valid has nothing for it. */
+  /**
+   * What is signed for a tag; undefined when a repository that is valid has nothing for it.
+   *
+   * @param pins ids of the root certificates to trust; by default that of the first one met
+   */
   lookup(
     gun: string,
     tag: string,
+    pins?: readonly string[],
   ): Promise<{ readonly sha256: string; readonly length: number } | undefined>;
   /** All signed targets, each by the role that wins for it; or those of a role and of roles below. */
   list(gun: string, role?: string): Promise<readonly ListedTarget[]>;
@@ -116,11 +121,15 @@ export function notaryCli(options: NotaryCliOptions): NotaryCli {
   const change = async (...args: readonly string[]): Promise<void> => {
     demandSuccess(args, await runIn(home, args));
   };
-  const read = async (...args: readonly string[]): Promise<CommandResult> => {
+  const read = async (args: readonly string[], settings = {}): Promise<CommandResult> => {
     await mkdir(home, { recursive: true, mode: 0o700 });
     // With a directory that knows the repository, the tool would answer from it if the server fails.
     const fresh = await mkdtemp(join(home, 'read-'));
-    return runIn(fresh, args).finally(() => rm(fresh, { recursive: true, force: true }));
+    const file = join(fresh, 'config.json');
+    await writeFile(file, JSON.stringify(settings));
+    return runIn(fresh, ['-c', file, ...args]).finally(() =>
+      rm(fresh, { recursive: true, force: true }),
+    );
   };
   return {
     privateKeyDirectory: join(home, 'private'),
@@ -137,20 +146,25 @@ export function notaryCli(options: NotaryCliOptions): NotaryCli {
       const by = roles.flatMap((role) => ['-r', role]);
       return change('addhash', gun, tag, String(length), '--sha256', sha256Hex, ...by);
     },
-    lookup: async (gun, tag) => {
-      const result = await read('lookup', gun, tag);
+    lookup: async (gun, tag, pins) => {
+      const result = await read(['lookup', gun, tag], pins && pinning(gun, pins));
       if (result.stdout.includes('No valid trust data for')) return undefined;
       demandSuccess(['lookup', gun, tag], result);
       return parseLookup(result.stdout);
     },
     list: async (gun, role) => {
       const args = ['list', gun, ...(role === undefined ? [] : ['-r', role])];
-      const result = await read(...args);
+      const result = await read(args);
       demandSuccess(args, result);
       return parseList(result.stdout);
     },
     run: (args) => runIn(home, args),
   };
+}
+
+/** Settings under which no other root than the pinned ones is trusted. */
+function pinning(gun: string, pins: readonly string[]): object {
+  return { trust_pinning: { disable_tofu: true, certs: { [gun]: pins } } };
 }
 
 function demandSuccess(args: readonly string[], result: CommandResult): void {

@@ -1,0 +1,86 @@
+/**
+ * Answers over HTTP/1.1 as broken middle boxes pass them on, byte for byte.
+ */
+import { STATUS_CODES, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** A whole answer. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/**
+ * What happens to an answer: `cut-json` ends in the middle, with the length of what there is;
+ * `short-length` and `long-length` announce less or more than there is; `slow` comes byte by byte
+ * within a second or two; `endless` too, and so slowly that nobody lives to see its end.
+ */
+export type Garbling = 'cut-json' | 'short-length' | 'long-length' | 'slow' | 'endless';
+
+/** How long a slow answer takes, and how long an endless one takes for each byte; milliseconds. */
+const SLOW = 1000;
+const ENDLESS_STEP = 500;
+
+/** Passes an answer on; the connection ends with all that are not whole. */
+export async function deliver(
+  response: ServerResponse,
+  { status, headers, body }: Answer,
+  how: Garbling | 'half-answer' | undefined,
+): Promise<void> {
+  if (how === undefined) {
+    response.writeHead(status, withLength(headers, body.length)).end(body);
+    return;
+  }
+  const socket = response.socket;
+  if (socket === null) return;
+  const half = body.subarray(0, body.length / 2);
+  const raw = (length: number, sent: Buffer): Buffer =>
+    Buffer.concat([head(status, withLength(headers, length)), sent]);
+  const whole = raw(body.length, body);
+  switch (how) {
+    case 'half-answer':
+      // Where there is no body, the head is what can be cut.
+      return write(socket, whole.subarray(0, whole.length - (body.length || whole.length) / 2));
+    case 'cut-json':
+      return write(socket, raw(half.length, half));
+    case 'short-length':
+      return write(socket, raw(half.length, body));
+    case 'long-length':
+      return write(socket, raw(body.length + 100, body));
+    case 'slow':
+      return drip(socket, whole, (sent) => (sent * SLOW) / whole.length);
+    case 'endless':
+      return drip(socket, whole, (sent) => sent * ENDLESS_STEP);
+  }
+}
+
+function withLength(headers: IncomingHttpHeaders, length: number): IncomingHttpHeaders {
+  const { 'transfer-encoding': _, ...others } = headers;
+  return { ...others, 'content-length': String(length) };
+}
+
+function head(status: number, headers: IncomingHttpHeaders): Buffer {
+  const lines = Object.entries(headers).flatMap(([name, value]) =>
+    [value ?? []].flat().map((text) => `${name}: ${text}`),
+  );
+  const first = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`;
+  return Buffer.from([first, ...lines, '', ''].join('\r\n'));
+}
+
+async function write(socket: Socket, bytes: Buffer): Promise<void> {
+  await new Promise((resolve) => socket.write(bytes, resolve));
+  socket.destroy();
+}
+
+/** Writes byte by byte; each not before its time, in milliseconds from the start. */
+async function drip(socket: Socket, bytes: Buffer, due: (sent: number) => number): Promise<void> {
+  socket.setNoDelay(true);
+  const start = performance.now();
+  for (let sent = 0; sent < bytes.length && !socket.destroyed; sent += 1) {
+    await pause(Math.max(0, due(sent) - (performance.now() - start)), undefined, { ref: false });
+    socket.write(bytes.subarray(sent, sent + 1));
+  }
+  socket.end();
+}

@@ -1,0 +1,111 @@
+/** One fault at one call: a run with it, what independent clients see then, and a run without it. */
+import type { SignerRun } from '../signer-run.ts';
+import type { FaultKind } from './fault-kind.ts';
+import type { FaultScene, SignedTag } from './fault-scene.ts';
+
+/** A fault of a kind at a call, as the fault proxy names it. */
+export interface FaultCase {
+  readonly call: string;
+  readonly kind: FaultKind;
+}
+
+/** What became of a case. */
+export interface CaseOutcome {
+  /** What the first run came to: its result, with the code where there is one; or `killed`. */
+  readonly came: string;
+  /** What is wrong with that; empty when all is well. */
+  readonly complaints: readonly string[];
+}
+
+/** How long the run without a fault may take, in seconds. */
+const PATIENCE = 20;
+
+/**
+ * Runs one case.
+ *
+ * @param tag one that was never signed
+ * @param deadline of the run with the fault, in seconds
+ */
+export async function runCase(
+  scene: FaultScene,
+  { call, kind }: FaultCase,
+  tag: SignedTag,
+  deadline: number,
+): Promise<CaseOutcome> {
+  const { faults, sign } = scene;
+  const complaints: string[] = [];
+  const expect = (isAsExpected: boolean, complaint: string): void => {
+    if (!isAsExpected) complaints.push(complaint);
+  };
+  const killer = new AbortController();
+  const meanwhile: Promise<unknown>[] = [];
+  faults.arm({ call, ...kind.fault(scene, killer, (work) => meanwhile.push(work)) });
+  const harmed = await sign(tag, deadline, killer.signal).catch((error: unknown) => {
+    if (!killer.signal.aborted) throw error;
+    return undefined;
+  });
+  expect(faults.struck(), `the call did not come: ${faults.calls.join(', ')}`);
+  faults.arm();
+  await Promise.all(meanwhile);
+
+  const came = outcomeOf(harmed);
+  const isExpected = kind.outcome === 'either' || came.split(' ')[0] === kind.outcome;
+  expect(isExpected, `expected ${kind.outcome}, came to ${came}\n${harmed?.stdout ?? ''}`);
+  if (harmed) complaints.push(...contradictions(harmed));
+  if (harmed && harmed.receipt.result !== 'failed') {
+    complaints.push(...(await doubts(scene, [scene.oldTag, tag])));
+    return { came, complaints };
+  }
+  complaints.push(...(await doubts(scene, [scene.oldTag])));
+  const repaired = await sign(tag, PATIENCE);
+  const isRepaired = ['signed', 'already-signed'].includes(repaired.receipt.result);
+  expect(isRepaired && repaired.code === 0, `the run after that failed\n${repaired.stdout}`);
+  const still = await doubts(scene, [scene.oldTag, tag]);
+  complaints.push(...still.map((doubt) => `after the run after that: ${doubt}`));
+  return { came, complaints };
+}
+
+function outcomeOf(run: SignerRun | undefined): string {
+  if (!run) return 'killed';
+  const { result, code } = run.receipt;
+  return code === undefined ? result : `${result} ${code}`;
+}
+
+/** What of exit code, receipt, last line and termination message does not agree. */
+function contradictions({ code, receipt, lastLine, terminationMessage }: SignerRun): string[] {
+  const told = [code, receipt.code, lastLine, terminationMessage].join(' | ');
+  if (receipt.result === 'failed') {
+    const says = `notary-sign failed (${receipt.code ?? 'no code'}): `;
+    const isTold = terminationMessage.startsWith(says) && /Fix: ./.test(terminationMessage);
+    const isSame = lastLine === terminationMessage && Buffer.byteLength(lastLine) <= 1024;
+    const isFull = (receipt.fix ?? '') !== '' && receipt.code !== 'INTERNAL';
+    return code === 1 && isTold && isSame && isFull ? [] : [`a failure told badly: ${told}`];
+  }
+  const { result } = JSON.parse(terminationMessage) as { readonly result?: unknown };
+  const isSame = result === receipt.result && lastLine.startsWith(receipt.result.replace('-', ' '));
+  return code === 0 && isSame ? [] : [`a success told badly: ${told}`];
+}
+
+/**
+ * What clients that are new to the repository do not confirm: all of them one without a pin, the
+ * last one also a client with the right pin.
+ */
+async function doubts(scene: FaultScene, tags: readonly SignedTag[]): Promise<readonly string[]> {
+  const { bed, gun, pins } = scene;
+  const judge = bed.cli('judge');
+  const [last] = tags.slice(-1);
+  const [listed, pinned] = await Promise.allSettled([
+    judge.list(gun),
+    last && judge.lookup(gun, last.tag, pins),
+  ]);
+  if (listed.status === 'rejected') return [`notary list: ${String(listed.reason)}`];
+  if (pinned.status === 'rejected') return [`notary lookup, pinned: ${String(pinned.reason)}`];
+  const wanted = tags.map((target) => JSON.stringify(target));
+  const found = listed.value.map(({ role: _, ...target }) => JSON.stringify(target));
+  return [
+    ...wanted.filter((one) => !found.includes(one)).map((one) => `notary list has no ${one}`),
+    ...(last && JSON.stringify({ tag: last.tag, ...pinned.value }) !== JSON.stringify(last)
+      ? [`notary lookup, pinned, finds ${JSON.stringify(pinned.value)} for ${last.tag}`]
+      : []),
+  ];
+}

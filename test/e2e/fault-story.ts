@@ -1,0 +1,49 @@
+/** Many cases in one scene, one after the other; the scene itself tells what its calls are. */
+import { runCase, type FaultCase } from './fault-case.ts';
+import type { FaultScene, SignedTag } from './fault-scene.ts';
+
+/** A case that was run. */
+export interface ToldCase {
+  /** `call: kind`. */
+  readonly title: string;
+  readonly came: string;
+  readonly complaints: readonly string[];
+  readonly milliseconds: number;
+}
+
+/** How long runs may take, in seconds. */
+export interface Deadlines {
+  /** Those that end late in any case. */
+  readonly late: number;
+  readonly other: number;
+}
+
+/** The calls of a run without a fault, as the fault proxy names them. */
+export async function cleanCalls({ faults, sign }: FaultScene): Promise<readonly string[]> {
+  faults.arm();
+  const { receipt, stdout } = await sign(numbered(0), 30);
+  if (receipt.result !== 'signed') throw new Error(`without a fault it was not signed\n${stdout}`);
+  return faults.calls;
+}
+
+/** Runs cases as they are asked for. */
+export async function* runCases(
+  scene: FaultScene,
+  cases: readonly FaultCase[],
+  deadlines: Deadlines,
+): AsyncGenerator<ToldCase> {
+  let number = 0;
+  for (const one of cases) {
+    number += 1;
+    const begin = performance.now();
+    const deadline = one.kind.isSlow === true ? deadlines.late : deadlines.other;
+    const outcome = await runCase(scene, one, numbered(number), deadline);
+    const milliseconds = Math.round(performance.now() - begin);
+    yield { title: `${one.call}: ${one.kind.name}`, ...outcome, milliseconds };
+  }
+}
+
+/** A tag of its own for each number. */
+function numbered(number: number): SignedTag {
+  return { tag: `t${number}`, sha256: number.toString(16).padStart(64, 'a'), length: number + 2 };
+}

@@ -1,0 +1,34 @@
+import t from 'tap';
+import { faultProduct, faultSample } from '../e2e/fault-product.ts';
+import { SCENES, startScene } from '../e2e/fault-scene.ts';
+import { cleanCalls, runCases } from '../e2e/fault-story.ts';
+
+// One after the other, and each with two runs of the signer: more than the runner's default allows.
+t.setTimeout(240_000);
+
+const DEADLINES = { late: 2, other: 10 };
+
+t.test('a fault at every call', { jobs: SCENES.length, buffered: true }, (t) => {
+  for (const [index, name] of SCENES.entries()) {
+    t.test(`of a repository with ${name}`, async (t) => {
+      const scene = await startScene(name);
+      t.teardown(() => scene.stop());
+      const calls = await cleanCalls(scene);
+      t.ok(calls.some((call) => call.startsWith('notary POST')));
+      t.equal(
+        calls.some((call) => call.startsWith('tokens ')),
+        name === 'delegations',
+      );
+      const cases = faultSample(calls, index === 0 ? 0 : 1);
+      t.comment(`${cases.length} of ${faultProduct(calls).length} faults at ${calls.length} calls`);
+      for await (const { title, came, complaints, milliseconds } of runCases(
+        scene,
+        cases,
+        DEADLINES,
+      )) {
+        t.same(complaints, [], `${title}: ${came} (${milliseconds} ms)`);
+      }
+    });
+  }
+  t.end();
+});
