@@ -17,6 +17,7 @@ export interface SignerRunOptions {
   readonly credentials?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Further flags. */
   readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** How it ended. */
@@ -83,6 +84,7 @@ export async function runSigner(options: SignerRunOptions): Promise<SignerRun> {
       ...(options.args ?? []),
     ],
     directory,
+    ...(options.env && { env: options.env }),
   });
   return {
     ...result,
