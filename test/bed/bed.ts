@@ -18,7 +18,7 @@ import { startTokenServer, type TokenServer, type TokenServerOptions } from './t
 /** A bed to start. */
 export interface BedOptions {
   /** Puts a token server before the notary-server; without it everybody may do everything. */
-  readonly auth?: Pick<TokenServerOptions, 'accounts' | 'anonymous'>;
+  readonly auth?: Omit<TokenServerOptions, 'authority'>;
 }
 
 /** A running bed. */
