@@ -10,6 +10,7 @@ import type { SignerRun, SignerRunOptions } from './signer-run.ts';
 
 const REPOSITORY = 'demo/app';
 export const PASSWORD = CANARIES.userPassword;
+export const IDENTITY_TOKEN = `${CANARIES.userPassword}-token`;
 
 /** A bed with further registries. */
 export interface RegistryScene {
@@ -20,7 +21,7 @@ export interface RegistryScene {
     readonly two: PushedImage;
     readonly index: PushedImage;
   };
-  /** Over TLS, to those with tokens: robot may pull, stranger nothing. */
+  /** Over TLS, to those with tokens: robot may pull, stranger nothing; robot has an identity token. */
   readonly guarded: Registry;
   readonly tokens: TokenServer;
   /** Over TLS, to robot with the password. */
@@ -46,6 +47,7 @@ export async function startRegistryScene(): Promise<RegistryScene> {
   const tokens = await startTokenServer({
     authority,
     service: 'bed-registry',
+    identityTokens: { [IDENTITY_TOKEN]: 'robot' },
     accounts: {
       robot: { password: PASSWORD, actions: ['pull'] },
       stranger: { password: PASSWORD, actions: [] },

@@ -26,7 +26,6 @@ export interface SignerRunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Further flags. */
   readonly args?: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** How it ended. */

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { startProxy } from '../bed/proxy.ts';
 import { reportToml } from '../signer-run.ts';
-import { PASSWORD, startRegistryScene } from '../registry-scene.ts';
+import { IDENTITY_TOKEN, PASSWORD, startRegistryScene } from '../registry-scene.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 /** A report of a lifecycle that tells no size. */
@@ -68,6 +68,13 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
       dockercfg: {
         files: {
           '.dockercfg': JSON.stringify({ [host]: { username: 'robot', password: PASSWORD } }),
+        },
+      },
+      'dockerconfigjson with an identity token': {
+        files: {
+          '.dockerconfigjson': JSON.stringify({
+            auths: { [host]: { auth: base64('0000:'), identitytoken: IDENTITY_TOKEN } },
+          }),
         },
       },
       'basic-auth': { host, files: { username: 'robot', password: `${PASSWORD}\n` } },
