@@ -54,6 +54,19 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
     });
   });
 
+  t.test('over TLS, of every media type', async (t) => {
+    const gun = await scene.gun(scene.open.host);
+    const { code, stdout } = await scene.sign({ tags: [`${gun}:1`] });
+    t.equal(code, 0, stdout);
+    for (const [tag, image] of [
+      ['oci', images.oci],
+      ['oci-multi', images.ociIndex],
+    ] as const) {
+      t.equal((await scene.sign({ tags: [`${gun}:${tag}`] })).code, 0);
+      t.same(await judge.lookup(gun, tag), found(image));
+    }
+  });
+
   t.test('over TLS, with the CA that SSL_CERT_FILE names and a docker Secret', async (t) => {
     const host = scene.guarded.host;
     const gun = await scene.gun(host);
