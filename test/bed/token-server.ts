@@ -68,6 +68,8 @@ export interface TokenServer {
   readonly requests: readonly TokenRequest[];
   /** What the same requests said in their queries or forms, identity tokens left out. */
   readonly queries: readonly string[];
+  /** All tokens that were made, whatever was answered. */
+  readonly issued: readonly string[];
   /** Resolves when it no longer listens; open connections are cut. */
   stop(): Promise<void>;
 }
@@ -91,6 +93,7 @@ export async function startTokenServer(options: TokenServerOptions): Promise<Tok
   ]);
   const requests: TokenRequest[] = [];
   const queries: string[] = [];
+  const issued: string[] = [];
   const answer = async (request: IncomingMessage): Promise<TokenAnswer> => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'https://localhost');
     if (pathname !== '/token') return refusal(404, 'NOT_FOUND');
@@ -107,6 +110,7 @@ export async function startTokenServer(options: TokenServerOptions): Promise<Tok
     const lifetime = options.lifetime?.(index) ?? LIFETIME;
     const by = { service, issuer, signing, lifetime };
     const token = makeToken(by, who.user ?? '', scopes, who.actions);
+    issued.push(token);
     const usual = { status: 200, body: { token, access_token: token, expires_in: lifetime } };
     return options.deviate?.(token, index) ?? usual;
   };
@@ -130,6 +134,7 @@ export async function startTokenServer(options: TokenServerOptions): Promise<Tok
     rootCertBundle: authority.certificateFile,
     requests,
     queries,
+    issued,
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -145,7 +145,7 @@ t.test('a server that wants tokens', async (t) => {
         isTransient: false,
       });
     });
-    t.equal(asked.length, 1, 'what was asked for already is not asked for again');
+    t.equal(asked.length, 2, 'the account may have been given the right meanwhile');
   });
   t.test('and a password that is wrong', async (t) => {
     await t.rejects(client(WRONG).read(), {
@@ -191,7 +191,7 @@ t.test('strangers may read with a token of theirs, and not publish', async (t) =
   });
 });
 
-t.test('a token that the server does not take any more', async (t) => {
+t.test('a token that the server does not take any more', (t) => {
   t.test('is renewed once', async (t) => {
     const { tokens, notary } = await startServers(t, {
       lifetime: (index) => (index === 1 ? undefined : -3600),
@@ -210,6 +210,7 @@ t.test('a token that the server does not take any more', async (t) => {
     });
     t.equal(tokens.requests.length, 2);
   });
+  t.end();
 });
 
 t.test('a token is used as long as its answer says', async (t) => {
@@ -252,6 +253,16 @@ t.test('a token is used as long as its answer says', async (t) => {
       300,
     ],
   ];
+  await t.test('none at all: it is used once, and no more', async (t) => {
+    const { tokens, notary } = await startServers(t, {
+      deviate: (token) => ({ status: 200, body: { token, issued_at: '2020-01-01T00:00:00Z' } }),
+    });
+    const { read } = clientFor(t, notary.url, ROBOT);
+    for (let i = 1; i <= 3; i++) {
+      t.match(await read(), READABLE);
+      t.equal(tokens.requests.length, i);
+    }
+  });
   for (const [what, members, date, age] of cases) {
     await t.test(what, async (t) => {
       t.equal(await asked(t, members, date, age), 2, 'it is renewed once, when it has run out');
@@ -259,7 +270,7 @@ t.test('a token is used as long as its answer says', async (t) => {
   }
 });
 
-t.test('the realm', async (t) => {
+t.test('the realm', (t) => {
   t.test('keeps its own query', async (t) => {
     const { tokens, notary } = await startServers(t, { realmQuery: 'tenant=a%2Fb&service=x' });
     await t.rejects(clientFor(t, notary.url, ROBOT).read(), { code: 'SERVER_FAILED' });
@@ -280,9 +291,7 @@ t.test('the realm', async (t) => {
       const { notary } = await startServers(t, {
         deviate: (token) => ({ status: 200, body: answer(token) }),
       });
-      const reading = clientFor(t, notary.url, ROBOT).read();
-      if (answer('t').access_token === '') await t.rejects(reading, { code: 'SERVER_FAILED' });
-      else t.match(await reading, READABLE);
+      t.match(await clientFor(t, notary.url, ROBOT).read(), READABLE);
     }
   });
   t.test('is no token server', async (t) => {
@@ -332,20 +341,16 @@ t.test('the realm', async (t) => {
       },
     });
     t.teardown(() => other.stop());
+    const query = new URLSearchParams({ service: 'bed-notary', scope: PUSH_PULL });
     const { tokens, notary } = await startServers(t, {
       deviate: (_, index) =>
         index === 0
-          ? { status: 307, headers: { location: '/token?service=bed-notary' } }
+          ? { status: 307, headers: { location: `/token?${query.toString()}` } }
           : undefined,
     });
-    await clientFor(t, notary.url, ROBOT)
-      .read()
-      .catch(() => undefined);
-    t.same(
-      tokens.requests.map(({ account }) => account),
-      ['robot', 'robot'],
-      'the same host gets them again',
-    );
+    t.match(await clientFor(t, notary.url, ROBOT).read(), READABLE);
+    const askers = tokens.requests.map(({ account }) => account);
+    t.same(askers, ['robot', 'robot'], 'the same host gets them again');
     const away = await startServers(t, {
       deviate: () => ({ status: 302, headers: { location: `${other.url}/login` } }),
       identityTokens: { 'canary-identity': 'robot' },
@@ -374,6 +379,7 @@ t.test('the realm', async (t) => {
       await t.rejects(clientFor(t, server.url, undefined).read(), { code }, realm);
     }
   });
+  t.end();
 });
 
 t.test('a server that wants user name and password', async (t) => {

@@ -103,15 +103,14 @@ t.test('a Notary server gets the credentials for its host alone', async (t) => {
 });
 
 t.test('the realm of a Notary server gets the first that are there', async (t) => {
-  const all = { notary: ['notary.test', 'realm.test'], registry: ['realm.test', 'registry.test'] };
-  const order: readonly (readonly [keyof typeof all, string])[] = [
+  const order: readonly (readonly [source: 'notary' | 'registry', host: string])[] = [
     ['notary', 'notary.test'],
     ['notary', 'realm.test'],
     ['registry', 'realm.test'],
     ['registry', 'registry.test'],
   ];
   for (let gone = 0; gone <= order.length; gone++) {
-    const left = (name: keyof typeof all) =>
+    const left = (name: 'notary' | 'registry') =>
       order.slice(gone).flatMap(([source, host]) => (source === name ? [host] : []));
     const [notary, registry] = [known(...left('notary')), known(...left('registry'))];
     const lookup = notaryLookup({

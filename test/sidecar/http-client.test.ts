@@ -63,7 +63,7 @@ t.test('an answer has status, headers, body, and who gave it', async (t) => {
   t.equal(answer.url.href, `${server.url}/a?b=c`);
 });
 
-t.test('redirects', async (t) => {
+t.test('redirects', (t) => {
   t.test('are answers where nothing else is said, and to a POST', async (t) => {
     const server = await serve(t, location('https://elsewhere.test/'));
     const { get, post } = client(t);
@@ -147,9 +147,10 @@ t.test('redirects', async (t) => {
       t.equal((await client(t).get(server.url, { redirects: 'follow' })).status, 302);
     }
   });
+  t.end();
 });
 
-t.test('a server that keeps us waiting', async (t) => {
+t.test('a server that keeps us waiting', (t) => {
   const fails = {
     code: 'SERVER_UNREACHABLE',
     message: /nothing came for 0\.2 seconds/,
@@ -188,6 +189,7 @@ t.test('a server that keeps us waiting', async (t) => {
     await t.rejects(answer, { code: 'DEADLINE_EXCEEDED' });
     await t.rejects(get(server.url), { code: 'DEADLINE_EXCEEDED' }, 'nothing is sent any more');
   });
+  t.end();
 });
 
 t.test('an answer that is not whole is none', async (t) => {
@@ -233,7 +235,7 @@ t.test('an answer that is too long is cut', async (t) => {
   await t.rejects(get(`${server.url}/11`, { limit: 10 }), { code: 'SERVER_FAILED' });
 });
 
-t.test('connections are kept', async (t) => {
+t.test('connections are kept', (t) => {
   t.test('and used again', async (t) => {
     const server = await serve(t, (_, response) => response.end());
     const { get } = client(t);
@@ -258,9 +260,10 @@ t.test('connections are kept', async (t) => {
     await t.rejects(post(server.url, 'x'), { code: 'SERVER_UNREACHABLE', isTransient: true });
     t.same(seen.slice(3), ['POST 1'], 'nobody knows what became of a POST: it is not repeated');
   });
+  t.end();
 });
 
-t.test('what a network says', async (t) => {
+t.test('what a network says', (t) => {
   t.test('where nobody listens', async (t) => {
     const port = await freePort();
     for (const host of ['127.0.0.1', 'localhost', '[::1]']) {
@@ -312,6 +315,7 @@ t.test('what a network says', async (t) => {
       isTransient: false,
     });
   });
+  t.end();
 });
 
 t.test('servers on IPv6', async (t) => {

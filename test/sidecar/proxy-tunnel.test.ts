@@ -52,7 +52,7 @@ async function proxyFor(t: Test, options: ForwardProxyOptions = {}): Promise<For
 
 const bodyOf = ({ body }: { readonly body: Uint8Array }) => Buffer.from(body).toString();
 
-t.test('https goes through a proxy in a tunnel', async (t) => {
+t.test('https goes through a proxy in a tunnel', (t) => {
   t.test('of an http proxy, over one connection', async (t) => {
     const proxy = await proxyFor(t);
     const before = server.connections();
@@ -108,6 +108,7 @@ t.test('https goes through a proxy in a tunnel', async (t) => {
     await t.rejects(get(t, 'https://[fd00::1]', { HTTPS_PROXY: proxy.url }));
     t.same(proxy.requests, ['CONNECT [fd00::1]:443']);
   });
+  t.end();
 });
 
 t.test('plain http is asked of the proxy', async (t) => {
@@ -133,7 +134,7 @@ t.test('plain http is asked of the proxy', async (t) => {
   });
 });
 
-t.test('a proxy that does not lead to the server', async (t) => {
+t.test('a proxy that does not lead to the server', (t) => {
   t.test('refuses', async (t) => {
     for (const [refusal, isTransient] of [
       [403, false],
@@ -187,6 +188,7 @@ t.test('a proxy that does not lead to the server', async (t) => {
     deadline.abort(new SigningError('DEADLINE_EXCEEDED', 'too long'));
     await t.rejects(answer, { code: 'DEADLINE_EXCEEDED' });
   });
+  t.end();
 });
 
 t.test('no password of a proxy is in any error', async (t) => {
