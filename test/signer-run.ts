@@ -16,8 +16,17 @@ export interface SignerRunOptions {
   readonly secret: Readonly<Record<string, string>>;
   /** Text of report.toml; undefined: there is none. */
   readonly report: string | undefined;
+  /** Flags in place of `--report`. */
+  readonly tags?: readonly string[];
   /** Credentials Secrets by host. */
   readonly credentials?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Files of mounted docker Secrets; those of basic-auth Secrets are for a host. */
+  readonly registrySecrets?: readonly {
+    readonly host?: string;
+    readonly files: Readonly<Record<string, string>>;
+  }[];
+  /** Variables of the process. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Further flags. */
   readonly args?: readonly string[];
   /** Hears its log, as it comes. */
@@ -77,13 +86,17 @@ export async function runSigner(options: SignerRunOptions): Promise<SignerRun> {
     const place = await writeSecret(join(directory, `credentials-${credentials.length}`), files);
     credentials.push(`--notary-credentials=${host}=${place}`);
   }
+  for (const [i, { host, files }] of (options.registrySecrets ?? []).entries()) {
+    const place = await writeSecret(join(directory, `registry-${i}`), files);
+    credentials.push(`--registry-credentials=${host === undefined ? '' : `${host}=`}${place}`);
+  }
   const receiptFile = join(directory, 'receipt.json');
   const terminationLog = join(directory, 'termination-log');
   const result = await runCommand({
     program: 'node',
     args: [
       SIGNER,
-      `--report=${report}`,
+      ...(options.tags?.map((tag) => `--tag=${tag}`) ?? [`--report=${report}`]),
       `--notary-url=${options.notaryUrl}`,
       `--key-dir=${keyDirectory}`,
       `--receipt=${receiptFile}`,
@@ -92,6 +105,7 @@ export async function runSigner(options: SignerRunOptions): Promise<SignerRun> {
       ...(options.args ?? []),
     ],
     directory,
+    ...(options.env && { env: options.env }),
     ...(options.onOutput && { onOutput: options.onOutput }),
     ...(options.killer && { killer: options.killer }),
     ...(options.timeLimit !== undefined && { timeLimit: options.timeLimit }),

@@ -36,10 +36,6 @@ export const SIGNER_ERRORS = {
     meaning: 'report.toml names no tag.',
     fix: 'Give the Image a tag: a Notary v1 signature belongs to a tag.',
   },
-  REPORT_WITHOUT_SIZE: {
-    meaning: 'The manifest size is unknown, and this version does not look it up at the registry.',
-    fix: 'Use a builder whose lifecycle reports image.manifest-size (0.13 or newer).',
-  },
   IMAGE_REFERENCE_INVALID: {
     meaning: 'A tag is not a valid image reference.',
     fix: 'Write it as registry/repository:tag.',
@@ -47,6 +43,18 @@ export const SIGNER_ERRORS = {
   TAG_NOT_ALLOWED: {
     meaning: 'The report holds a tag that is not one of the Build.',
     fix: 'Find out which step wrote the report: nothing but the tags of the Build is signed.',
+  },
+  MANIFEST_NOT_FOUND: {
+    meaning: 'The registry has no such image.',
+    fix: 'Look at the log of the export or rebase step: it pushes the image. A registry may also hide an image from those who may not read it.',
+  },
+  MANIFEST_MISMATCH: {
+    meaning: 'The registry answers with something else than the image that was asked for.',
+    fix: 'Find out what stands between us and the registry: what we cannot verify is not signed.',
+  },
+  TAG_MOVED: {
+    meaning: 'The tags of one build name different images at the registry.',
+    fix: 'Build again; if it stays so, find out who else pushes these tags: only what the build pushed is signed.',
   },
   KEY_MISSING: {
     meaning: 'The signing Secret holds no *.key file.',
@@ -105,8 +113,8 @@ export const SIGNER_ERRORS = {
     fix: 'Nothing is wrong with the signature; build again when the build was not cancelled on purpose.',
   },
   CREDENTIALS_INVALID: {
-    meaning: 'A credentials Secret lacks username or password.',
-    fix: 'Make it a kubernetes.io/basic-auth Secret.',
+    meaning: 'A Secret with credentials is not what it should be.',
+    fix: 'Make it a kubernetes.io/basic-auth Secret, with username and password.',
   },
   CREDENTIALS_MISSING: {
     meaning: 'The server asks for credentials, and we have none for it.',

@@ -14,6 +14,7 @@ export interface SignerSettings {
   readonly caFiles: readonly string[];
   readonly rootPins: readonly string[];
   readonly notaryCredentials: readonly HostDirectory[];
+  readonly registryCredentials: readonly RegistrySecret[];
   /** The tags of the Build; a report that holds another is refused. Empty: any. */
   readonly allowedTags: readonly string[];
   readonly onFailure: OnFailure;
@@ -26,6 +27,15 @@ export interface HostDirectory {
   readonly directory: string;
 }
 
+/**
+ * A mounted Secret for registries: with a host its `username` and `password`, else a docker
+ * configuration, which names hosts itself.
+ */
+export interface RegistrySecret {
+  readonly host: string | undefined;
+  readonly directory: string;
+}
+
 /** Every flag of the signer. */
 export const SIGNER_FLAGS = {
   report: 'one',
@@ -35,6 +45,7 @@ export const SIGNER_FLAGS = {
   'ca-file': 'many',
   'root-pin': 'many',
   'notary-credentials': 'many',
+  'registry-credentials': 'many',
   'allow-tag': 'many',
   'on-failure': 'one',
   'termination-log': 'one',
@@ -61,6 +72,9 @@ export function formatSignerFlags(settings: SignerSettings, terminationLog?: str
     ...flag('root-pin', ...settings.rootPins),
     ...settings.notaryCredentials.flatMap(({ host, directory }) =>
       flag('notary-credentials', `${host}=${directory}`),
+    ),
+    ...settings.registryCredentials.flatMap(({ host, directory }) =>
+      flag('registry-credentials', host === undefined ? directory : `${host}=${directory}`),
     ),
     ...flag('allow-tag', ...settings.allowedTags),
     ...flag('on-failure', settings.onFailure),

@@ -6,8 +6,8 @@ export interface BuildReport {
   readonly tags: readonly string[];
   /** SHA-256 of the manifest, lower-case hex. */
   readonly sha256: string;
-  /** Size of the manifest in bytes. */
-  readonly manifestSize: number;
+  /** Size of the manifest in bytes; older lifecycles do not report it. */
+  readonly manifestSize: number | undefined;
 }
 
 const DIGEST = /^sha256:([0-9a-f]{64})$/;
@@ -15,7 +15,7 @@ const DIGEST = /^sha256:([0-9a-f]{64})$/;
 /**
  * Reads report.toml as the Cloud Native Buildpacks platform specification defines it.
  *
- * @throws SigningError REPORT_INVALID, REPORT_WITHOUT_TAGS, REPORT_WITHOUT_SIZE
+ * @throws SigningError REPORT_INVALID
  */
 export function parseReport(text: string): BuildReport {
   const image = table(parseToml(text), 'image');
@@ -23,16 +23,11 @@ export function parseReport(text: string): BuildReport {
   if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string')) {
     throw invalid('image.tags is not a list of strings');
   }
-  if (tags.length === 0) {
-    throw new SigningError('REPORT_WITHOUT_TAGS', 'report.toml has no image.tags');
-  }
   const digest = image['digest'];
   const sha256 = typeof digest === 'string' ? DIGEST.exec(digest)?.[1] : undefined;
   if (sha256 === undefined) throw invalid('image.digest is not sha256:<64 hex digits>');
   const size = image['manifest-size'];
-  if (size === undefined || size === 0) {
-    throw new SigningError('REPORT_WITHOUT_SIZE', 'report.toml has no image.manifest-size');
-  }
+  if (size === undefined || size === 0) return { tags, sha256, manifestSize: undefined };
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
     throw invalid('image.manifest-size is not a number of bytes');
   }

@@ -2,16 +2,16 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { serverHost } from '../shared/notary-url.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import { directorySource, notaryLookup } from './credentials.ts';
+import { findImage } from './find-image.ts';
 import { createHttpClient } from './http-client.ts';
 import type { Log } from './log.ts';
 import { createNotaryClient } from './notary-client.ts';
 import { failedReceipt, receiptOf, type Receipt, type RepositoryReceipt } from './receipt.ts';
-import { parseReport, type BuildReport } from './report.ts';
+import { registryCredentials } from './registry-credentials.ts';
 import { readProxySettings, type Environment } from './proxy-settings.ts';
 import { readCaFile, readSigningSecret } from './secret-directory.ts';
 import { readEnvironmentRoots } from './server-trust.ts';
 import { signRepository } from './sign-repository.ts';
-import { readText } from './text-file.ts';
 import { signingKey } from './signer.ts';
 import type { SignerOptions } from './signer-options.ts';
 import { openKeys } from './signing-key.ts';
@@ -60,11 +60,20 @@ async function signAll(
   { now, log, environment }: RunPorts,
   signal: AbortSignal,
 ): Promise<readonly RepositoryReceipt[]> {
-  const report = await readReport(options.source);
-  const plan = planSigning(report, options.allowedTags);
+  const environmentRoots = await readEnvironmentRoots(environment, log);
+  const proxy = readProxySettings(environment);
+  const registry = registryCredentials(options.registryCredentials, log);
+
+  const image = await findImage(options, {
+    client: () => createHttpClient({ ca: environmentRoots, proxy, signal }),
+    credentials: registry,
+    signal,
+    log,
+  });
+  const plan = planSigning(image.tags, image.manifest);
   for (const { gun, targets } of plan) {
     const tags = targets.map(({ tag }) => tag).join(', ');
-    log.step(`${gun}: ${tags} at sha256:${report.sha256} (${report.manifestSize} bytes)`);
+    log.step(`${gun}: ${tags} at sha256:${image.manifest.sha256} (${image.manifest.size} bytes)`);
   }
 
   const secret = await readSigningSecret(options.keyDirectory);
@@ -77,11 +86,9 @@ async function signAll(
     `keys: ${privateKeys.map(({ file, canonicalId }) => `${canonicalId} (${file})`).join(', ')}`,
   );
   const caFiles = await Promise.all(options.caFiles.map(readCaFile));
-  const environmentRoots = await readEnvironmentRoots(environment, log);
   const ca = [...(secret.ca === undefined ? [] : [secret.ca]), ...caFiles, ...environmentRoots];
-  const http = createHttpClient({ ca, proxy: readProxySettings(environment), signal });
+  const http = createHttpClient({ ca, proxy, signal });
   const notary = directorySource(options.notaryCredentials, log);
-  const registry = directorySource([], log);
   try {
     const receipts: RepositoryReceipt[] = [];
     for (const repository of plan) {
@@ -112,20 +119,6 @@ async function signAll(
   } finally {
     http.close();
   }
-}
-
-async function readReport(source: SignerOptions['source']): Promise<BuildReport> {
-  if ('tags' in source) {
-    throw new SigningError(
-      'REPORT_WITHOUT_SIZE',
-      'this build writes no report.toml, and this version does not ask the registry',
-    );
-  }
-  const text = await readText(source.report);
-  if (text === undefined) {
-    throw new SigningError('REPORT_MISSING', `there is no ${source.report}`);
-  }
-  return parseReport(text);
 }
 
 /** @throws the reason of the signal, when that comes first */

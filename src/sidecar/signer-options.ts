@@ -4,6 +4,7 @@ import {
   SIGNER_FLAGS,
   type HostDirectory,
   type OnFailure,
+  type RegistrySecret,
   type SignerSettings,
 } from '../shared/signer-flags.ts';
 import { SigningError } from '../shared/signing-error.ts';
@@ -77,7 +78,10 @@ export function parseSignerOptions(
   }
   const keyDirectory = required('key-dir');
   const notaryCredentials = flags.values['notary-credentials'].map((value) =>
-    parseHostDirectory(value, problems),
+    parseHostDirectory('notary-credentials', value, problems),
+  );
+  const registryCredentials = flags.values['registry-credentials'].map((value) =>
+    parseRegistrySecret(value, problems),
   );
   const onFailure = one('on-failure') ?? 'fail';
   if (onFailure !== 'fail' && onFailure !== 'warn') {
@@ -108,6 +112,7 @@ export function parseSignerOptions(
     caFiles: flags.values['ca-file'],
     rootPins: flags.values['root-pin'],
     notaryCredentials,
+    registryCredentials,
     allowedTags: flags.values['allow-tag'],
     onFailure: onFailure as OnFailure,
     deadline,
@@ -120,10 +125,21 @@ export function parseSignerOptions(
   };
 }
 
-function parseHostDirectory(value: string, problems: string[]): HostDirectory {
+/** What begins like a path is one, whatever it holds; a host begins otherwise. */
+function parseRegistrySecret(value: string, problems: string[]): RegistrySecret {
+  return /^[/.]/.test(value) || !value.includes('=')
+    ? { host: undefined, directory: value }
+    : parseHostDirectory('registry-credentials', value, problems);
+}
+
+function parseHostDirectory(
+  flag: keyof typeof SIGNER_FLAGS,
+  value: string,
+  problems: string[],
+): HostDirectory {
   const equals = value.indexOf('=');
   if (equals < 1 || equals === value.length - 1) {
-    problems.push(`--notary-credentials is HOST=DIR, not ${value}`);
+    problems.push(`--${flag} is HOST=DIR, not ${value}`);
   }
   return { host: value.slice(0, equals), directory: value.slice(equals + 1) };
 }

@@ -1,4 +1,9 @@
-import type { V1Container, V1ResourceRequirements, V1Volume } from '@kubernetes/client-node';
+import type {
+  V1Container,
+  V1ResourceRequirements,
+  V1Volume,
+  V1VolumeMount,
+} from '@kubernetes/client-node';
 import {
   CA_FILE,
   CREDENTIALS_VOLUME_PREFIX,
@@ -14,6 +19,7 @@ import {
 } from '../shared/names.ts';
 import { formatSignerFlags } from '../shared/signer-flags.ts';
 import type { Pod } from './build-pod.ts';
+import { dockerSecrets, type DockerSecret } from './docker-secrets.ts';
 import type { PlannedSigning } from './plan.ts';
 import { parseQuantity } from './quantity.ts';
 
@@ -61,6 +67,8 @@ export function signingParts(
       mountPath: `${MOUNT.credentials}/${i}`,
     })),
   ];
+  // Whether a report will lack the size cannot be known yet, nor whom a token server will believe.
+  const registrySecrets = dockerSecrets(pod);
   const settings = {
     source: hasReport ? { report: REPORT_FILE } : { tags },
     notaryUrl: config.url,
@@ -70,6 +78,10 @@ export function signingParts(
     notaryCredentials: credentials.map(({ host }, i) => ({
       host,
       directory: `${MOUNT.credentials}/${i}`,
+    })),
+    registryCredentials: registrySecrets.map(({ host, mountPath }) => ({
+      host,
+      directory: mountPath,
     })),
     allowedTags: tags,
     onFailure: config.onFailure,
@@ -90,6 +102,7 @@ export function signingParts(
           ? [{ name: REPORT_VOLUME, mountPath: REPORT_DIRECTORY, readOnly: true }]
           : []),
         ...secrets.map(({ volume, mountPath }) => ({ name: volume, mountPath, readOnly: true })),
+        ...mountsOf(registrySecrets),
         // Taken, so that the ServiceAccount plug-in mounts no token there.
         { name: VOLUME.noToken, mountPath: SERVICE_ACCOUNT_TOKEN_DIRECTORY, readOnly: true },
       ],
@@ -113,6 +126,14 @@ export function signingParts(
       { name: VOLUME.noToken, emptyDir: {} },
     ],
   };
+}
+
+/** A Secret for several registries is mounted once. */
+function mountsOf(secrets: readonly DockerSecret[]): V1VolumeMount[] {
+  const mounts = secrets.map(
+    ({ volume, mountPath }) => [mountPath, { name: volume, mountPath, readOnly: true }] as const,
+  );
+  return [...new Map(mounts).values()];
 }
 
 /** Requests and limits of the step; cpu and memory that it does not state come from the placement. */

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 
 const MEDIA_TYPE = {
+  index: 'application/vnd.docker.distribution.manifest.list.v2+json',
   manifest: 'application/vnd.docker.distribution.manifest.v2+json',
   config: 'application/vnd.docker.container.image.v1+json',
   layer: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
@@ -57,18 +58,52 @@ export async function pushImage(options: ImageOptions): Promise<PushedImage> {
       layers: [descriptorOf(MEDIA_TYPE.layer, layer)],
     }),
   );
-  const digest = digestOf(manifest);
   await Promise.all([pushBlob(base, config), pushBlob(base, layer)]);
-  for (const reference of options.tags.length === 0 ? [digest] : options.tags) {
+  return pushManifest(base, MEDIA_TYPE.manifest, manifest, options.tags);
+}
+
+/** An index to make and push. */
+export interface IndexOptions extends Omit<ImageOptions, 'content'> {
+  /** Images of the same repository, one a platform. */
+  readonly images: readonly PushedImage[];
+}
+
+/**
+ * Makes an index (a docker manifest list) of images, and pushes it.
+ *
+ * @throws Error as {@link pushImage}
+ */
+export function pushIndex(options: IndexOptions): Promise<PushedImage> {
+  const manifests = options.images.map(({ digest, size }, i) => ({
+    mediaType: MEDIA_TYPE.manifest,
+    digest,
+    size,
+    platform: { os: 'linux', architecture: ['amd64', 'arm64'][i] ?? 'riscv64' },
+  }));
+  const index = Buffer.from(
+    JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests }),
+  );
+  const base = `${options.registryUrl}/v2/${options.repository}`;
+  return pushManifest(base, MEDIA_TYPE.index, index, options.tags);
+}
+
+async function pushManifest(
+  base: string,
+  mediaType: string,
+  bytes: Buffer,
+  tags: readonly string[],
+): Promise<PushedImage> {
+  const digest = digestOf(bytes);
+  for (const reference of tags.length === 0 ? [digest] : tags) {
     const response = await call(`${base}/manifests/${reference}`, {
       method: 'PUT',
-      headers: { 'content-type': MEDIA_TYPE.manifest },
-      body: manifest,
+      headers: { 'content-type': mediaType },
+      body: bytes,
     });
     const theirs = response.headers.get('docker-content-digest');
     if (theirs !== digest) throw new Error(`pushed ${digest}, but the registry says ${theirs}`);
   }
-  return { digest, size: manifest.length, tags: options.tags };
+  return { digest, size: bytes.length, tags };
 }
 
 async function pushBlob(base: string, blob: Buffer): Promise<void> {

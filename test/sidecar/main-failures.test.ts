@@ -39,10 +39,6 @@ t.test('each failure has its code and fix, and nothing is published', async (t) 
         code: 'REPORT_INVALID',
         options: { report: `[image]\ntags = ["${gun}:1"]\n` },
       },
-      'a report without a size': {
-        code: 'REPORT_WITHOUT_SIZE',
-        options: { report: `[image]\ntags = ["${gun}:1"]\ndigest = "sha256:${SHA256}"\n` },
-      },
       'a tag that is not one of the Build': {
         code: 'TAG_NOT_ALLOWED',
         says: /demo\/app:1; the Build has registry\.example\.test\/demo\/app:2/,

@@ -23,6 +23,7 @@ t.test('signer options', (t) => {
       caFiles: [],
       rootPins: [],
       notaryCredentials: [],
+      registryCredentials: [],
       allowedTags: [],
       onFailure: 'fail',
       deadline: 300,
@@ -47,6 +48,7 @@ t.test('signer options', (t) => {
       'ca-file': '/c',
       'root-pin': PIN,
       'notary-credentials': 'n.test:4443=/d=e',
+      'registry-credentials': 'r.test:5000=/d=e',
       'allow-tag': 'h.test/a:1',
       'on-failure': 'warn',
       'termination-log': '/t',
@@ -65,6 +67,7 @@ t.test('signer options', (t) => {
       caFiles: ['/c'],
       rootPins: [PIN],
       notaryCredentials: [{ host: 'n.test:4443', directory: '/d=e' }],
+      registryCredentials: [{ host: 'r.test:5000', directory: '/d=e' }],
       allowedTags: ['h.test/a:1'],
       onFailure: 'warn',
       deadline: 1.5,
@@ -93,6 +96,26 @@ t.test('signer options', (t) => {
     t.equal(parseSignerOptions([...needed, '--dry-run=true'], {}).dryRun, true);
     t.equal(parseSignerOptions(needed, { KPACK_NOTARY_DRY_RUN: 'true' }).dryRun, true);
     t.equal(parseSignerOptions(needed, { KPACK_NOTARY_DRY_RUN: 'false' }).dryRun, false);
+    t.end();
+  });
+
+  t.test('name a docker Secret by its directory, a basic-auth Secret with its host', (t) => {
+    const cases: readonly (readonly [
+      value: string,
+      host: string | undefined,
+      directory: string,
+    ])[] = [
+      ['/d', undefined, '/d'],
+      ['/d=e', undefined, '/d=e'],
+      ['./d=e', undefined, './d=e'],
+      ['d', undefined, 'd'],
+      ['r.test=/d', 'r.test', '/d'],
+      ['https://index.docker.io/v1/=/d', 'https://index.docker.io/v1/', '/d'],
+    ];
+    for (const [value, host, directory] of cases) {
+      const options = parseSignerOptions([...needed, `--registry-credentials=${value}`], {});
+      t.same(options.registryCredentials, [{ host, directory }], value);
+    }
     t.end();
   });
 
@@ -125,6 +148,11 @@ t.test('signer options', (t) => {
         [...needed, '--notary-credentials=n.test='],
         '--notary-credentials is HOST=DIR, not n.test=',
       ],
+      [
+        [...needed, '--registry-credentials=r.test='],
+        '--registry-credentials is HOST=DIR, not r.test=',
+      ],
+      [[...needed, '--registry-credentials==/d'], '--registry-credentials is HOST=DIR, not =/d'],
       [[...needed, '--root-pins=a'], 'unknown flag --root-pins; did you mean --root-pin?'],
       [
         ['--deadline=x', '--log-format=y'],
@@ -171,6 +199,16 @@ t.test('signer options', (t) => {
           ),
           { maxLength: 2 },
         ),
+        registryCredentials: fc.array(
+          fc.record(
+            {
+              host: fc.constantFrom(undefined, 'a', 'n.test:4443', 'https://[::1]:1/v1/'),
+              directory: value.map((path) => `/${path}`),
+            },
+            { noNullPrototype: true },
+          ),
+          { maxLength: 2 },
+        ),
         allowedTags: values,
         onFailure: fc.constantFrom('fail' as const, 'warn' as const),
       },
@@ -182,6 +220,7 @@ t.test('signer options', (t) => {
           'caFiles',
           'rootPins',
           'notaryCredentials',
+          'registryCredentials',
           'allowedTags',
           'onFailure',
         ],

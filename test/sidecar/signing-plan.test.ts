@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import t from 'tap';
-import { planSigning } from '../../src/sidecar/signing-plan.ts';
+import { planSigning, readTags } from '../../src/sidecar/signing-plan.ts';
 
 const HEX = 'a1'.repeat(32);
 
 t.test('the signing plan', (t) => {
   const plan = (tags: readonly string[], allowed: readonly string[] = []) =>
-    planSigning({ tags, sha256: HEX, manifestSize: 528 }, allowed).map(({ gun, targets }) => {
+    planSigning(readTags(tags, allowed), { sha256: HEX, size: 528 }).map(({ gun, targets }) => {
       for (const { sha256, length } of targets) assert.deepEqual([sha256, length], [HEX, 528]);
       return `${gun} ${targets.map(({ tag }) => tag).join(' ')}`;
     });
@@ -33,18 +33,19 @@ t.test('the signing plan', (t) => {
       [
         ['h.test/a:1', 'h.test/a:2', 'h.test/b:1'],
         ['h.test/a:1'],
-        'the report names h.test/a:2, h.test/b:1; the Build has h.test/a:1',
+        'asked to sign h.test/a:2, h.test/b:1; the Build has h.test/a:1',
       ],
-      [['h.test/a'], ['h.test/a:1'], 'the report names h.test/a:latest; the Build has h.test/a:1'],
+      [['h.test/a'], ['h.test/a:1'], 'asked to sign h.test/a:latest; the Build has h.test/a:1'],
       [
         ['app'],
         ['h.test/app', 'x/app'],
-        'the report names docker.io/library/app:latest; the Build has h.test/app:latest, docker.io/x/app:latest',
+        'asked to sign docker.io/library/app:latest; the Build has h.test/app:latest, docker.io/x/app:latest',
       ],
     ];
     for (const [tags, allowed, message] of cases) {
       t.throws(() => plan(tags, allowed), { code: 'TAG_NOT_ALLOWED', message });
     }
+    t.throws(() => plan([]), { code: 'REPORT_WITHOUT_TAGS', message: /no image.tags$/ });
     t.throws(() => plan(['h.test/A:1']), { code: 'IMAGE_REFERENCE_INVALID' });
     t.throws(() => plan(['h.test/a:1'], ['h.test/A:1']), { code: 'IMAGE_REFERENCE_INVALID' });
     t.throws(() => plan([`h.test/a:1@sha256:${HEX}`]), { code: 'IMAGE_REFERENCE_INVALID' });

@@ -1,6 +1,6 @@
 /** Pods as they are before we change them, and as they become after it. */
 import type { PodManifest } from '../build-fixture.ts';
-import { container, SIGNER, TOKEN_PATH } from './pod.ts';
+import { allContainers, container, REPORT, SIGNER, TOKEN_PATH } from './pod.ts';
 import { changed } from './world.ts';
 
 /** The pod without what we document that we add. */
@@ -66,4 +66,16 @@ export function afterOtherPlugins(pod: PodManifest): PodManifest {
       }
     }
   });
+}
+
+/** Makes of a pod what kpack made before there were reports. */
+export function withoutReport(pod: PodManifest, api: string | undefined): void {
+  pod.spec.volumes = pod.spec.volumes?.filter(({ name }) => name !== 'report-dir') ?? [];
+  for (const each of allContainers(pod)) {
+    each.volumeMounts = each.volumeMounts?.filter(({ name }) => name !== 'report-dir') ?? [];
+    const args = each.args?.filter((arg) => arg !== '--report' && !arg.includes(REPORT));
+    if (args) each.args = args;
+    const env = each.env?.filter(({ name }) => name !== 'CNB_PLATFORM_API') ?? [];
+    each.env = api === undefined ? env : [...env, { name: 'CNB_PLATFORM_API', value: api }];
+  }
 }

@@ -1,8 +1,12 @@
 import t from 'tap';
-import type { PodManifest } from '../build-fixture.ts';
 import { inject, mutate, validate, verdictOf } from './asking.ts';
-import { afterOtherPlugins, withoutKpackSigner, withoutOurs } from './pod-changes.ts';
-import { allContainers, container, mountAt, REPORT, SIGNER, signerFlags, volume } from './pod.ts';
+import {
+  afterOtherPlugins,
+  withoutKpackSigner,
+  withoutOurs,
+  withoutReport,
+} from './pod-changes.ts';
+import { container, mountAt, REPORT, SIGNER, signerFlags, volume } from './pod.ts';
 import { changed, world } from './world.ts';
 
 t.test('a build without a report volume', (t) => {
@@ -94,15 +98,3 @@ t.test('a build without a report volume', (t) => {
   });
   t.end();
 });
-
-/** A pod that kpack made before there were reports. */
-function withoutReport(pod: PodManifest, api: string | undefined): void {
-  pod.spec.volumes = pod.spec.volumes?.filter(({ name }) => name !== 'report-dir') ?? [];
-  for (const each of allContainers(pod)) {
-    each.volumeMounts = each.volumeMounts?.filter(({ name }) => name !== 'report-dir') ?? [];
-    const args = each.args?.filter((arg) => arg !== '--report' && !arg.includes(REPORT));
-    if (args) each.args = args;
-    const env = each.env?.filter(({ name }) => name !== 'CNB_PLATFORM_API') ?? [];
-    each.env = api === undefined ? env : [...env, { name: 'CNB_PLATFORM_API', value: api }];
-  }
-}

@@ -1,0 +1,108 @@
+import { SigningError } from '../shared/signing-error.ts';
+import { basicCredentials, type Credentials } from './credentials.ts';
+import { registryHost } from './registry-host.ts';
+
+/**
+ * What a docker Secret holds: `.dockerconfigjson` is docker's config.json, `.dockercfg` its older
+ * form, the `auths` of it alone.
+ */
+export type DockerConfigForm = '.dockerconfigjson' | '.dockercfg';
+
+/** A docker configuration, as far as it names credentials. */
+export interface DockerConfig {
+  /** In the order of the file. */
+  readonly entries: readonly DockerConfigEntry[];
+  /** Names of members that point to programs which hold credentials. */
+  readonly helpers: readonly string[];
+}
+
+/** What a configuration says for one registry. */
+export type DockerConfigEntry =
+  | { readonly host: string; readonly credentials: Credentials }
+  /** An entry that cannot be used, and why. */
+  | { readonly host: string; readonly problem: string };
+
+const HELPERS = ['credHelpers', 'credsStore'] as const;
+/** What Go's standard decoder takes. */
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+type Members = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads a docker configuration. Entries without credentials (of registries that a helper serves) are
+ * left out. Nothing of the content comes into a message.
+ *
+ * @param file for messages
+ * @throws SigningError CREDENTIALS_INVALID
+ */
+export function parseDockerConfig(
+  text: string,
+  form: DockerConfigForm,
+  file: string,
+): DockerConfig {
+  const config = parseJson(text);
+  if (!config) throw invalid(`${file} is not a JSON object`);
+  const auths = form === '.dockercfg' ? config : (config['auths'] ?? {});
+  if (!isMembers(auths)) throw invalid(`auths in ${file} is not an object`);
+  return {
+    entries: Object.entries(auths).flatMap(([key, entry]) => readEntry(key, entry)),
+    helpers: form === '.dockercfg' ? [] : HELPERS.filter((name) => !isEmpty(config[name])),
+  };
+}
+
+function readEntry(key: string, entry: unknown): readonly DockerConfigEntry[] {
+  const host = registryHost(key);
+  if (host === undefined) return [];
+  if (!isMembers(entry)) return [{ host, problem: 'is not an object' }];
+  const { auth, username, password, identitytoken } = entry;
+  for (const member of [auth, username, password, identitytoken]) {
+    if (member !== undefined && typeof member !== 'string') {
+      return [{ host, problem: 'holds credentials that are not text' }];
+    }
+  }
+  const text = entry as Readonly<Record<string, string | undefined>>;
+  if (text['identitytoken']) {
+    return [{ host, credentials: { kind: 'identity-token', host, token: text['identitytoken'] } }];
+  }
+  if (text['auth']) {
+    const pair = readPair(text['auth']);
+    return pair
+      ? [{ host, credentials: basicCredentials(host, ...pair) }]
+      : [{ host, problem: 'has an auth that is not base64 of user:password' }];
+  }
+  if (!text['username']) return [];
+  return [{ host, credentials: basicCredentials(host, text['username'], text['password'] ?? '') }];
+}
+
+/** `user:password` in base64; the password may hold colons. */
+function readPair(auth: string): [username: string, password: string] | undefined {
+  const encoded = auth.replace(/[\r\n]/g, '');
+  if (!BASE64.test(encoded)) return undefined;
+  const pair = Buffer.from(encoded, 'base64').toString();
+  const colon = pair.indexOf(':');
+  if (colon < 1) return undefined;
+  return [pair.slice(0, colon), pair.slice(colon + 1)];
+}
+
+function parseJson(text: string): Members | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isMembers(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isMembers(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isEmpty(value: unknown): boolean {
+  return !value || (isMembers(value) && Object.keys(value).length === 0);
+}
+
+function invalid(what: string): SigningError {
+  return new SigningError('CREDENTIALS_INVALID', what, {
+    fix: 'Make it anew: kubectl create secret docker-registry, or a Secret of type kubernetes.io/dockerconfigjson.',
+  });
+}

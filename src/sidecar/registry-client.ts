@@ -1,0 +1,100 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { SigningError } from '../shared/signing-error.ts';
+import { createAuthorizedClient, type AuthorizedClient } from './authorized-client.ts';
+import { registryLookup } from './credentials.ts';
+import type { HttpClient, HttpResponse } from './http-client.ts';
+import { MANIFEST_TYPES, readManifest, type Manifest, type ManifestReference } from './manifest.ts';
+import type { RegistryCredentials } from './registry-credentials.ts';
+import { registryFailure, registryRefusal } from './registry-failure.ts';
+import type { RegistryRepository } from './registry-host.ts';
+
+/** One repository at a registry. */
+export interface RegistryClient {
+  /**
+   * The manifest that a tag or digest names, from its very bytes.
+   *
+   * @throws SigningError MANIFEST_NOT_FOUND, MANIFEST_MISMATCH, CREDENTIALS_*, SERVER_*, DEADLINE_EXCEEDED
+   */
+  manifest(reference: ManifestReference): Promise<Manifest>;
+}
+
+export interface RegistryClientOptions {
+  readonly http: HttpClient;
+  readonly repository: RegistryRepository;
+  readonly credentials: RegistryCredentials;
+  /** Ends the pauses between attempts. */
+  readonly signal: AbortSignal;
+}
+
+/** Registries restart too; what they answer then passes within seconds. */
+const PAUSES_MS = [500, 2000];
+/** What registries take for a manifest at most. */
+const LIMIT_BYTES = 4 * 1024 * 1024;
+
+export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
+  const { http, repository, credentials, signal } = options;
+  const clientOf = (scheme: 'https' | 'http'): AuthorizedClient =>
+    createAuthorizedClient({
+      http,
+      server: `${scheme}://${repository.host}`,
+      scope: `repository:${repository.name}:pull`,
+      credentials: registryLookup({ registryHost: repository.registry, registry: credentials }),
+    });
+  const clients = { https: clientOf('https'), http: clientOf('http') };
+  let scheme: keyof typeof clients = 'https';
+
+  const get = (reference: ManifestReference): Promise<HttpResponse> =>
+    clients[scheme].send({
+      method: 'GET',
+      url: new URL(
+        `${scheme}://${repository.host}/v2/${repository.name}/manifests/${pathOf(reference)}`,
+      ),
+      headers: { accept: MANIFEST_TYPES.join(', ') },
+      limit: LIMIT_BYTES,
+      redirects: 'follow',
+    });
+
+  /** A registry on this machine may speak plain http; whether it speaks TLS is seen by trying. */
+  const getByAnyScheme = async (reference: ManifestReference): Promise<HttpResponse> => {
+    try {
+      return await get(reference);
+    } catch (error) {
+      const isMute = error instanceof SigningError && error.code === 'SERVER_UNREACHABLE';
+      if (!isMute || !repository.isLoopback || scheme === 'http') throw error;
+      scheme = 'http';
+      return await get(reference).catch((cause: unknown) => {
+        scheme = 'https';
+        throw cause;
+      });
+    }
+  };
+
+  const attempt = async (reference: ManifestReference): Promise<Manifest> => {
+    const answer = await getByAnyScheme(reference).catch((error: unknown) => {
+      throw error instanceof SigningError
+        ? registryFailure(repository, reference, error, credentials.problems(repository.registry))
+        : error;
+    });
+    if (answer.status !== 200) throw registryRefusal(repository, reference, answer);
+    return readManifest(repository, reference, answer);
+  };
+
+  return {
+    async manifest(reference) {
+      for (const pause of PAUSES_MS) {
+        try {
+          return await attempt(reference);
+        } catch (error) {
+          if (!(error instanceof SigningError) || !error.isTransient) throw error;
+          await wait(pause, undefined, { signal }).catch(() => undefined);
+          signal.throwIfAborted();
+        }
+      }
+      return attempt(reference);
+    },
+  };
+}
+
+function pathOf(reference: ManifestReference): string {
+  return 'tag' in reference ? reference.tag : `sha256:${reference.sha256}`;
+}

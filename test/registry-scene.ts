@@ -1,0 +1,98 @@
+/** Registries of every kind over one set of images, and signers that ask them. */
+import { join } from 'node:path';
+import { startBed, type Bed } from './bed/bed.ts';
+import { startRegistry, type Registry, type RegistryOptions } from './bed/docker-registry.ts';
+import { pushImage, pushIndex, type PushedImage } from './bed/image.ts';
+import { startTokenServer, type TokenServer } from './bed/token-server.ts';
+import { initialised, secretOf } from './notary-repository.ts';
+import { CANARIES, watchRuns, type WatchedRuns } from './signer-failure.ts';
+import type { SignerRun, SignerRunOptions } from './signer-run.ts';
+
+const REPOSITORY = 'demo/app';
+export const PASSWORD = CANARIES.userPassword;
+
+/** A bed with further registries. */
+export interface RegistryScene {
+  readonly bed: Bed;
+  /** Two images and an index of both, in all registries: tags 1 and stable, 2, and multi. */
+  readonly images: {
+    readonly one: PushedImage;
+    readonly two: PushedImage;
+    readonly index: PushedImage;
+  };
+  /** Over TLS, to those with tokens: robot may pull, stranger nothing. */
+  readonly guarded: Registry;
+  readonly tokens: TokenServer;
+  /** Over TLS, to robot with the password. */
+  readonly basic: Registry;
+  /** Over TLS, to everybody. */
+  readonly open: Registry;
+  /** The signing Secret, with the keys of all repositories that were made ready. */
+  readonly secret: Readonly<Record<string, string>>;
+  /** The repository at the registry of this host, made ready to be signed by all signers here. */
+  gun(host: string): Promise<string>;
+  /** Signs; the CA of the registries is known where nothing else is said. */
+  sign(options: Partial<SignerRunOptions>): Promise<SignerRun>;
+  readonly checkSecrets: WatchedRuns['checkSecrets'];
+  stop(): Promise<void>;
+}
+
+/** The variable that names the CA of a bed. */
+export const trusting = ({ authority }: Bed) => ({ SSL_CERT_FILE: authority.certificateFile });
+
+export async function startRegistryScene(): Promise<RegistryScene> {
+  const bed = await startBed();
+  const { authority, directory } = bed;
+  const tokens = await startTokenServer({
+    authority,
+    service: 'bed-registry',
+    accounts: {
+      robot: { password: PASSWORD, actions: ['pull'] },
+      stranger: { password: PASSWORD, actions: [] },
+    },
+  });
+  const start = (auth?: RegistryOptions['auth']) =>
+    startRegistry({ directory: join(directory, 'registry'), authority, ...(auth && { auth }) });
+  const [guarded, basic, open] = await Promise.all([
+    start({ tokens }),
+    start({ accounts: { robot: PASSWORD } }),
+    start(),
+  ]);
+  const target = { registryUrl: bed.registry.url, repository: REPOSITORY };
+  const one = await pushImage({ ...target, tags: ['1', 'stable'], content: 'one' });
+  const two = await pushImage({ ...target, tags: ['2'], content: 'two' });
+  const index = await pushIndex({ ...target, tags: ['multi'], images: [one, two] });
+
+  const owner = bed.cli('owner');
+  const secret: Record<string, string> = {};
+  const { run, checkSecrets } = watchRuns();
+  return {
+    bed,
+    images: { one, two, index },
+    guarded,
+    tokens,
+    basic,
+    open,
+    secret,
+    gun: async (host) => {
+      const gun = `${host}/${REPOSITORY}`;
+      await initialised(bed, gun, owner);
+      Object.assign(secret, await secretOf(bed, owner, gun));
+      return gun;
+    },
+    sign: (options) =>
+      run({
+        directory,
+        notaryUrl: bed.notary.url,
+        secret,
+        report: undefined,
+        env: trusting(bed),
+        ...options,
+      }),
+    checkSecrets,
+    stop: async () => {
+      await Promise.all([guarded, basic, open, tokens].map((part) => part.stop()));
+      await bed.stop();
+    },
+  };
+}
