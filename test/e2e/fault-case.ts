@@ -18,7 +18,7 @@ export interface CaseOutcome {
 }
 
 /** How long the run without a fault may take, in seconds. */
-const PATIENCE = 20;
+const PATIENCE = 60;
 
 /**
  * Runs one case.

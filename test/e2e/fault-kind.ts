@@ -72,7 +72,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   requests('JSON that is cut', 'either', { kind: 'forward', garbles: 'cut-json' }),
   requests('less announced than sent', 'either', { kind: 'forward', garbles: 'short-length' }),
   requests('more announced than sent', 'signed', { kind: 'forward', garbles: 'long-length' }),
-  requests('an answer byte by byte', 'signed', { kind: 'forward', garbles: 'slow' }),
+  requests('an answer in drops', 'signed', { kind: 'forward', garbles: 'slow' }),
   requests(
     'an answer without an end',
     'either',
