@@ -10,17 +10,14 @@ import type { SignerRun, SignerRunOptions } from './signer-run.ts';
 
 const REPOSITORY = 'demo/app';
 export const PASSWORD = CANARIES.userPassword;
+export const IDENTITY_TOKEN = `${CANARIES.userPassword}-token`;
 
 /** A bed with further registries. */
 export interface RegistryScene {
   readonly bed: Bed;
-  /** Two images and an index of both, in all registries: tags 1 and stable, 2, and multi. */
-  readonly images: {
-    readonly one: PushedImage;
-    readonly two: PushedImage;
-    readonly index: PushedImage;
-  };
-  /** Over TLS, to those with tokens: robot may pull, stranger nothing. */
+  /** In all registries under the tags 1 and stable, 2, multi, oci and oci-multi. */
+  readonly images: Readonly<Record<'one' | 'two' | 'index' | 'oci' | 'ociIndex', PushedImage>>;
+  /** Over TLS, to those with tokens: robot may pull, stranger nothing; robot has an identity token. */
   readonly guarded: Registry;
   readonly tokens: TokenServer;
   /** Over TLS, to robot with the password. */
@@ -46,6 +43,7 @@ export async function startRegistryScene(): Promise<RegistryScene> {
   const tokens = await startTokenServer({
     authority,
     service: 'bed-registry',
+    identityTokens: { [IDENTITY_TOKEN]: 'robot' },
     accounts: {
       robot: { password: PASSWORD, actions: ['pull'] },
       stranger: { password: PASSWORD, actions: [] },
@@ -61,14 +59,22 @@ export async function startRegistryScene(): Promise<RegistryScene> {
   const target = { registryUrl: bed.registry.url, repository: REPOSITORY };
   const one = await pushImage({ ...target, tags: ['1', 'stable'], content: 'one' });
   const two = await pushImage({ ...target, tags: ['2'], content: 'two' });
+  const oci = await pushImage({ ...target, tags: ['oci'], content: 'oci', format: 'oci' });
+  const ociIndex = await pushIndex({
+    ...target,
+    tags: ['oci-multi'],
+    images: [oci],
+    format: 'oci',
+  });
   const index = await pushIndex({ ...target, tags: ['multi'], images: [one, two] });
 
   const owner = bed.cli('owner');
   const secret: Record<string, string> = {};
+  const ready = new Set<string>();
   const { run, checkSecrets } = watchRuns();
   return {
     bed,
-    images: { one, two, index },
+    images: { one, two, index, oci, ociIndex },
     guarded,
     tokens,
     basic,
@@ -76,6 +82,8 @@ export async function startRegistryScene(): Promise<RegistryScene> {
     secret,
     gun: async (host) => {
       const gun = `${host}/${REPOSITORY}`;
+      if (ready.has(gun)) return gun;
+      ready.add(gun);
       await initialised(bed, gun, owner);
       Object.assign(secret, await secretOf(bed, owner, gun));
       return gun;

@@ -19,8 +19,8 @@ type Outputs = readonly [
 /** Runs whose outputs are kept, to search all of them for secrets in the end. */
 export interface WatchedRuns {
   readonly run: (options: SignerRunOptions) => Promise<SignerRun>;
-  /** No secret is in any output; there were at least so many runs. */
-  readonly checkSecrets: (t: Test, leastRuns: number) => void;
+  /** No secret is in any output, nor any of `more`; there were at least so many runs. */
+  readonly checkSecrets: (t: Test, leastRuns: number, more?: readonly string[]) => void;
 }
 
 export function watchRuns(): WatchedRuns {
@@ -32,10 +32,10 @@ export function watchRuns(): WatchedRuns {
       runs.push([stdout, stderr, terminationMessage, JSON.stringify(receipt)]);
       return result;
     },
-    checkSecrets: (t, leastRuns) => {
+    checkSecrets: (t, leastRuns, more = []) => {
       t.ok(runs.length >= leastRuns, `${runs.length} runs`);
       const outputs = runs.flat();
-      for (const canary of [...Object.values(CANARIES), 'bed-passphrase', 'PRIVATE KEY']) {
+      for (const canary of [...Object.values(CANARIES), 'bed-passphrase', 'PRIVATE KEY', ...more]) {
         t.notOk(
           outputs.some((output) => output.includes(canary)),
           canary.slice(0, 6),

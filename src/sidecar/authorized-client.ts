@@ -3,7 +3,7 @@ import { parseChallenges, type Challenge } from './challenge.ts';
 import type { CredentialLookup, Credentials } from './credentials.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from './http-client.ts';
 import { accountOf, basicAuthorization, fetchToken, realmOf } from './token-client.ts';
-import { coversScopes, joinScopes, resourceName } from './token-scope.ts';
+import { joinScopes, resourceName } from './token-scope.ts';
 
 /** Sends requests to one server for one repository, with the authorization that the server wants. */
 export interface AuthorizedClient {
@@ -91,23 +91,26 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
     throw new SigningError('CREDENTIALS_INVALID', what);
   };
 
+  /** A token that has run out is replaced before it is used; a new one is used, however old. */
+  const renew = async () => {
+    const carried = kept;
+    const token = (await carried)?.token;
+    if (!token || token.expires > now()) return;
+    replace(carried, () => withToken(token.challenge, token.scopes));
+  };
+
   return {
     send: async (request) => {
+      await renew();
       for (let isAgain = false; ;) {
         const carried = kept;
         const used = await carried;
-        if (used?.token && used.token.expires <= now()) {
-          const { challenge, scopes } = used.token;
-          replace(carried, () => withToken(challenge, scopes));
-          continue;
-        }
         const headers = { ...request.headers, ...(used && { authorization: used.header }) };
         const answer = await http.send({ ...request, headers });
         if (answer.status !== 401) return answer;
         const challenges = parseChallenges(answer.headers['www-authenticate'] ?? '');
-        if (used && (isAgain || !isWorthAnother(used, challenges))) {
-          throw denied(request, used, challenges);
-        }
+        // Another token may be taken where this one was not; the same password is not.
+        if (used && (isAgain || !used.token)) throw denied(request, used, challenges);
         isAgain = used !== undefined;
         replace(carried, () => authorize(challenges, used));
       }
@@ -135,14 +138,6 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
       fix: 'Give the account the pull permission for the repository at the token server.',
     });
   }
-}
-
-/** Whether another token may be taken where this one was not. */
-function isWorthAnother(used: Authorization, challenges: readonly Challenge[]): boolean {
-  const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
-  if (!used.token || !bearer) return false;
-  const isLacking = errorOf(bearer) === 'insufficient_scope';
-  return !isLacking || !coversScopes(used.token.scopes, scopesOf(bearer));
 }
 
 function scopesOf({ parameters }: Challenge): readonly string[] {

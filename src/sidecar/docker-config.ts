@@ -10,10 +10,10 @@ export type DockerConfigForm = '.dockerconfigjson' | '.dockercfg';
 
 /** A docker configuration, as far as it names credentials. */
 export interface DockerConfig {
-  /** In the order of the file. */
+  /** In the order of the file; registries that a helper serves come last. */
   readonly entries: readonly DockerConfigEntry[];
-  /** Names of members that point to programs which hold credentials. */
-  readonly helpers: readonly string[];
+  /** Whether a program (`credsStore`) holds the credentials for all registries that have no entry. */
+  readonly hasStore: boolean;
 }
 
 /** What a configuration says for one registry. */
@@ -22,14 +22,13 @@ export type DockerConfigEntry =
   /** An entry that cannot be used, and why. */
   | { readonly host: string; readonly problem: string };
 
-const HELPERS = ['credHelpers', 'credsStore'] as const;
 /** What Go's standard decoder takes. */
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 type Members = Readonly<Record<string, unknown>>;
 
 /**
- * Reads a docker configuration. Entries without credentials (of registries that a helper serves) are
+ * Reads a docker configuration. Entries without credentials (of registries that a program serves) are
  * left out. Nothing of the content comes into a message.
  *
  * @param file for messages
@@ -44,10 +43,18 @@ export function parseDockerConfig(
   if (!config) throw invalid(`${file} is not a JSON object`);
   const auths = form === '.dockercfg' ? config : (config['auths'] ?? {});
   if (!isMembers(auths)) throw invalid(`auths in ${file} is not an object`);
-  return {
-    entries: Object.entries(auths).flatMap(([key, entry]) => readEntry(key, entry)),
-    helpers: form === '.dockercfg' ? [] : HELPERS.filter((name) => !isEmpty(config[name])),
-  };
+  const entries = Object.entries(auths).flatMap(([key, entry]) => readEntry(key, entry));
+  if (form === '.dockercfg') return { entries, hasStore: false };
+  const { credHelpers, credsStore } = config;
+  const helped = isMembers(credHelpers) ? Object.keys(credHelpers) : [];
+  return { entries: [...entries, ...helped.flatMap(readHelper)], hasStore: Boolean(credsStore) };
+}
+
+function readHelper(key: string): readonly DockerConfigEntry[] {
+  const host = registryHost(key);
+  return host === undefined
+    ? []
+    : [{ host, problem: 'names a credential helper, which is not here' }];
 }
 
 function readEntry(key: string, entry: unknown): readonly DockerConfigEntry[] {
@@ -95,10 +102,6 @@ function parseJson(text: string): Members | undefined {
 
 function isMembers(value: unknown): value is Members {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isEmpty(value: unknown): boolean {
-  return !value || (isMembers(value) && Object.keys(value).length === 0);
 }
 
 function invalid(what: string): SigningError {

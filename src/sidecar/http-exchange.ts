@@ -36,7 +36,10 @@ export function exchange(message: HttpRequest, options: ExchangeOptions): Promis
       agent,
       signal,
       timeout: silenceLimit,
-      ...(proxy && { path: `${url.origin}${url.pathname}${url.search}` }),
+      ...(proxy && {
+        path: `${url.origin}${url.pathname}${url.search}`,
+        servername: proxy.serverName,
+      }),
       headers: {
         ...headers,
         ...(body && { 'content-length': body.length }),

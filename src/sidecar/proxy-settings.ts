@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { SigningError } from '../shared/signing-error.ts';
 import { parseNoProxy } from './no-proxy.ts';
 
@@ -8,6 +9,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface ProxyServer {
   /** http or https; without user name and password. */
   readonly url: URL;
+  /** Whose certificate it has to show; empty where it is an address. */
+  readonly serverName: string;
   /** Value of Proxy-Authorization. */
   readonly authorization: string | undefined;
 }
@@ -53,10 +56,13 @@ function parseProxy(value: string): ProxyServer | undefined {
   const { protocol, host, username, password } = new URL(text);
   if (protocol !== 'http:' && protocol !== 'https:') return undefined;
   const url = new URL(`${protocol}//${host}`);
-  if (username === '' && password === '') return { url, authorization: undefined };
+  const { hostname } = url;
+  const serverName = isIP(hostname.replace(/^\[(.*)\]$/, '$1')) === 0 ? hostname : '';
+  if (username === '' && password === '') return { url, serverName, authorization: undefined };
   try {
     const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-    return { url, authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
+    const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
+    return { url, serverName, authorization };
   } catch {
     return undefined;
   }

@@ -48,7 +48,7 @@ function openTunnel(
   { host, port }: RequestOptions,
   { proxy, agent, signal, silenceLimit }: TunnelOptions,
 ): Promise<Duplex> {
-  const { url, authorization } = proxy;
+  const { url, serverName, authorization } = proxy;
   const target = `${host?.includes(':') ? `[${host}]` : host}:${port}`;
   const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
@@ -58,6 +58,8 @@ function openTunnel(
       agent,
       signal,
       timeout: silenceLimit,
+      // Node would take it from the Host header.
+      servername: serverName,
       headers: {
         host: target,
         ...(authorization !== undefined && { 'proxy-authorization': authorization }),

@@ -72,9 +72,7 @@ async function readSecret(
     if ('credentials' in entry) return entry.credentials;
     complain(`${file}: the entry for ${wanted} ${entry.problem}`);
   }
-  if (config.helpers.length > 0) {
-    complain(`${file} names a credential helper (${config.helpers.join(', ')}), which is not here`);
-  }
+  if (config.hasStore) complain(`${file} leaves credentials to a credsStore, which is not here`);
   return undefined;
 }
 

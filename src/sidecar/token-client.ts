@@ -108,22 +108,20 @@ export function accountOf(credentials: Credentials): string {
     : `the account of the identity token for ${host}`;
 }
 
-function refused({ server, credentials }: TokenRequest, { url, status }: HttpResponse) {
-  return credentials
-    ? new SigningError(
-        'CREDENTIALS_REFUSED',
-        `${url.origin} gives no token to ${accountOf(credentials)} (HTTP ${status})`,
-      )
-    : new SigningError(
-        'CREDENTIALS_MISSING',
-        `${server} asks for credentials, and none are for that host`,
-      );
+function refused(asked: TokenRequest, { url, status }: HttpResponse): SigningError {
+  const { server, realm, credentials } = asked;
+  if (credentials) {
+    const what = `${url.origin} gives no token to ${accountOf(credentials)} (HTTP ${status})`;
+    return new SigningError('CREDENTIALS_REFUSED', what);
+  }
+  const what = `${server} wants credentials, and none are for ${server} or its token realm ${realm.host}`;
+  return new SigningError('CREDENTIALS_MISSING', what);
 }
 
 function readToken({ body, headers }: HttpResponse): Token | undefined {
   const answer = parseObject(body);
   // With both, the reference client takes access_token.
-  const value = answer['access_token'] ?? answer['token'];
+  const value = [answer['access_token'], answer['token']].find((value) => value);
   if (typeof value !== 'string' || !TOKEN_TEXT.test(value)) return undefined;
   const seconds = Math.max(Number(answer['expires_in']) || 0, SHORTEST_LIFETIME_SECONDS);
   return { value, lifetime: seconds * 1000 - ageOf(answer['issued_at'], headers.date) };

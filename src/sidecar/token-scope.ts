@@ -13,12 +13,6 @@ export function joinScopes(first: readonly string[], second: readonly string[]):
   return [...joined].map(([resource, actions]) => `${resource}:${[...actions].join(',')}`);
 }
 
-/** Whether all that is asked for is in what was asked for before. */
-export function coversScopes(before: readonly string[], asked: readonly string[]): boolean {
-  const known = joinScopes(before, []);
-  return joinScopes(known, asked).join(' ') === known.join(' ');
-}
-
 /** The name of the resource that a scope is about, such as a repository. */
 export function resourceName(scope: string): string {
   const { resource } = parseScope(scope);

@@ -20,7 +20,7 @@ import { startTokenServer, type TokenServer, type TokenServerOptions } from './t
 /** A bed to start. */
 export interface BedOptions {
   /** Puts a token server before the notary-server; without it everybody may do everything. */
-  readonly auth?: Pick<TokenServerOptions, 'accounts' | 'anonymous'> & {
+  readonly auth?: Omit<TokenServerOptions, 'authority'> & {
     /** Where the notary-server sends its clients for tokens instead: something before the realm. */
     readonly realm?: (realm: string, authority: Authority) => Promise<string>;
   };

@@ -4,11 +4,21 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 
-const MEDIA_TYPE = {
-  index: 'application/vnd.docker.distribution.manifest.list.v2+json',
-  manifest: 'application/vnd.docker.distribution.manifest.v2+json',
-  config: 'application/vnd.docker.container.image.v1+json',
-  layer: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
+const DOCKER = 'application/vnd.docker';
+const OCI = 'application/vnd.oci.image';
+const MEDIA_TYPES = {
+  docker: {
+    index: `${DOCKER}.distribution.manifest.list.v2+json`,
+    manifest: `${DOCKER}.distribution.manifest.v2+json`,
+    config: `${DOCKER}.container.image.v1+json`,
+    layer: `${DOCKER}.image.rootfs.diff.tar.gzip`,
+  },
+  oci: {
+    index: `${OCI}.index.v1+json`,
+    manifest: `${OCI}.manifest.v1+json`,
+    config: `${OCI}.config.v1+json`,
+    layer: `${OCI}.layer.v1.tar+gzip`,
+  },
 } as const;
 
 /** An image to make and push. */
@@ -21,6 +31,8 @@ export interface ImageOptions {
   readonly tags: readonly string[];
   /** What the one file in the image says; equal contents give equal digests. */
   readonly content: string;
+  /** Whose media types it has; docker's by default. */
+  readonly format?: keyof typeof MEDIA_TYPES;
 }
 
 /** An image as the registry has it. */
@@ -39,6 +51,7 @@ export interface PushedImage {
  */
 export async function pushImage(options: ImageOptions): Promise<PushedImage> {
   const base = `${options.registryUrl}/v2/${options.repository}`;
+  const types = MEDIA_TYPES[options.format ?? 'docker'];
   const tar = tarOf('content.txt', Buffer.from(options.content));
   const layer = gzipSync(tar);
   const config = Buffer.from(
@@ -53,13 +66,13 @@ export async function pushImage(options: ImageOptions): Promise<PushedImage> {
   const manifest = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
-      mediaType: MEDIA_TYPE.manifest,
-      config: descriptorOf(MEDIA_TYPE.config, config),
-      layers: [descriptorOf(MEDIA_TYPE.layer, layer)],
+      mediaType: types.manifest,
+      config: descriptorOf(types.config, config),
+      layers: [descriptorOf(types.layer, layer)],
     }),
   );
   await Promise.all([pushBlob(base, config), pushBlob(base, layer)]);
-  return pushManifest(base, MEDIA_TYPE.manifest, manifest, options.tags);
+  return pushManifest(base, types.manifest, manifest, options.tags);
 }
 
 /** An index to make and push. */
@@ -69,22 +82,23 @@ export interface IndexOptions extends Omit<ImageOptions, 'content'> {
 }
 
 /**
- * Makes an index (a docker manifest list) of images, and pushes it.
+ * Makes an index (docker's manifest list) of images of the same format, and pushes it.
  *
  * @throws Error as {@link pushImage}
  */
 export function pushIndex(options: IndexOptions): Promise<PushedImage> {
+  const types = MEDIA_TYPES[options.format ?? 'docker'];
   const manifests = options.images.map(({ digest, size }, i) => ({
-    mediaType: MEDIA_TYPE.manifest,
+    mediaType: types.manifest,
     digest,
     size,
     platform: { os: 'linux', architecture: ['amd64', 'arm64'][i] ?? 'riscv64' },
   }));
   const index = Buffer.from(
-    JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests }),
+    JSON.stringify({ schemaVersion: 2, mediaType: types.index, manifests }),
   );
   const base = `${options.registryUrl}/v2/${options.repository}`;
-  return pushManifest(base, MEDIA_TYPE.index, index, options.tags);
+  return pushManifest(base, types.index, index, options.tags);
 }
 
 async function pushManifest(

@@ -24,6 +24,8 @@ export interface TokenTrust {
 export interface NotaryServerOptions {
   /** Where its configuration goes; made where it is missing. */
   readonly directory: string;
+  /** As a URL has it; `127.0.0.1` by default. */
+  readonly address?: '127.0.0.1' | '[::1]';
   /** Issues the server's certificate. */
   readonly authority: Authority;
   /** Without it everybody may do everything. */
@@ -38,9 +40,9 @@ export interface NotaryServerOptions {
 
 /** A running notary-server. What it held in memory is gone when it is stopped, killed or restarted. */
 export interface NotaryServer extends Service {
-  /** `https://127.0.0.1:<port>`, without a slash at the end. */
+  /** `https://<address>:<port>`, without a slash at the end. */
   readonly url: string;
-  /** `127.0.0.1:<port>`. */
+  /** `<address>:<port>`. */
   readonly host: string;
   readonly port: number;
 }
@@ -55,7 +57,7 @@ export async function startNotaryServer(options: NotaryServerOptions): Promise<N
   await mkdir(directory, { recursive: true });
   const certificate = await authority.issue({ name: 'notary-server' });
   const start = async (port: number): Promise<NotaryServer> => {
-    const host = `127.0.0.1:${port}`;
+    const host = `${options.address ?? '127.0.0.1'}:${port}`;
     const configuration = {
       server: {
         http_addr: host,

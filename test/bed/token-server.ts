@@ -6,6 +6,7 @@ import { randomUUID, sign, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
 import type { AddressInfo } from 'node:net';
 import type { Authority, Certificate } from './authority.ts';
 
@@ -24,14 +25,32 @@ export interface TokenServerOptions {
   readonly accounts: Accounts;
   /** What those without credentials may do; refused with 401 by default. */
   readonly anonymous?: readonly Action[];
+  /** Tokens that can be exchanged for others (POST), and whose they are. */
+  readonly identityTokens?: Readonly<Record<string, string>>;
+  /** A query that the realm has of its own. */
+  readonly realmQuery?: string;
+  /** How many seconds a token is good for, by the index of its request; 300 where nothing is said. */
+  readonly lifetime?: (index: number) => number | undefined;
+  /** What is answered in place of a token that was granted, by the index of its request. */
+  readonly deviate?: (token: string, index: number) => TokenAnswer | undefined;
   /** The service that tokens are for; any other is refused with 400. */
   readonly service?: string;
   readonly issuer?: string;
 }
 
+/** An answer of the token endpoint. */
+export type TokenAnswer =
+  | {
+      readonly status: number;
+      readonly headers?: Readonly<Record<string, string>>;
+      /** JSON, where it is no string. */
+      readonly body?: unknown;
+    }
+  | 'never';
+
 /** A request for a token, refused ones included. */
 export interface TokenRequest {
-  /** User name as given with Basic credentials; absent when there were none. */
+  /** Whose credentials were shown; absent when there were none. */
   readonly account?: string;
   /** Scopes as asked for, such as `repository:demo/app:push,pull`. */
   readonly scopes: readonly string[];
@@ -47,12 +66,18 @@ export interface TokenServer {
   readonly rootCertBundle: string;
   /** All requests so far, in order; grows while the server runs. */
   readonly requests: readonly TokenRequest[];
+  /** What the same requests said in their queries or forms, identity tokens left out. */
+  readonly queries: readonly string[];
+  /** All tokens that were made, whatever was answered. */
+  readonly issued: readonly string[];
   /** Resolves when it no longer listens; open connections are cut. */
   stop(): Promise<void>;
 }
 
 /** How long tokens are good for, in seconds. */
 const LIFETIME = 300;
+/** What the notary-server still takes after its end, in seconds. */
+export const LEEWAY = 60;
 
 /**
  * Starts a token server on a port of its own on 127.0.0.1.
@@ -61,39 +86,55 @@ const LIFETIME = 300;
  */
 export async function startTokenServer(options: TokenServerOptions): Promise<TokenServer> {
   const { authority, service = 'bed-notary', issuer = 'bed-tokens' } = options;
+  const realmQuery = options.realmQuery === undefined ? '' : `?${options.realmQuery}`;
   const [tls, signing] = await Promise.all([
     authority.issue({ name: 'token-server' }),
     authority.issue({ name: 'token-signing', usage: 'signing' }),
   ]);
   const requests: TokenRequest[] = [];
-  const answer = (request: IncomingMessage): readonly [number, unknown] => {
+  const queries: string[] = [];
+  const issued: string[] = [];
+  const answer = async (request: IncomingMessage): Promise<TokenAnswer> => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'https://localhost');
-    if (pathname !== '/token' || request.method !== 'GET') return [404, refusal('NOT_FOUND')];
-    const basic = basicCredentials(request);
-    const scopes = searchParams.getAll('scope').flatMap((scope) => scope.split(' '));
-    requests.push({ ...(basic === undefined ? {} : { account: basic.user }), scopes });
-    const actions = allowedActions(options, basic);
-    if (actions === undefined) return [401, refusal('UNAUTHORIZED')];
-    if (searchParams.get('service') !== service) return [400, refusal('UNKNOWN_SERVICE')];
-    const token = makeToken({ service, issuer, signing }, basic?.user ?? '', scopes, actions);
-    return [200, { token, access_token: token, expires_in: LIFETIME }];
+    if (pathname !== '/token') return refusal(404, 'NOT_FOUND');
+    const isExchange = request.method === 'POST';
+    const asked = isExchange ? new URLSearchParams(await text(request)) : searchParams;
+    const who = isExchange ? exchanged(options, asked) : authenticated(options, request);
+    const scopes = asked.getAll('scope').flatMap((scope) => scope.split(' '));
+    const index = requests.length;
+    requests.push({ ...(who?.user === undefined ? {} : { account: who.user }), scopes });
+    asked.delete('refresh_token');
+    queries.push(asked.toString());
+    if (who?.actions === undefined) return refusal(401, 'UNAUTHORIZED');
+    if (asked.get('service') !== service) return refusal(400, 'UNKNOWN_SERVICE');
+    const lifetime = options.lifetime?.(index) ?? LIFETIME;
+    const by = { service, issuer, signing, lifetime };
+    const token = makeToken(by, who.user ?? '', scopes, who.actions);
+    issued.push(token);
+    const usual = { status: 200, body: { token, access_token: token, expires_in: lifetime } };
+    return options.deviate?.(token, index) ?? usual;
   };
   const server = createServer(
     { cert: tls.certificatePem, key: tls.keyPem },
     (request, response) => {
-      const [status, body] = answer(request);
-      response.writeHead(status, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(body));
+      void answer(request).then((given) => {
+        if (given === 'never') return;
+        const { status, headers, body } = given;
+        response.writeHead(status, { 'content-type': 'application/json', ...headers });
+        response.end(typeof body === 'string' ? body : JSON.stringify(body));
+      });
     },
   );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
-    realm: `https://127.0.0.1:${(server.address() as AddressInfo).port}/token`,
+    realm: `https://127.0.0.1:${(server.address() as AddressInfo).port}/token${realmQuery}`,
     service,
     issuer,
     rootCertBundle: authority.certificateFile,
     requests,
+    queries,
+    issued,
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -102,31 +143,35 @@ export async function startTokenServer(options: TokenServerOptions): Promise<Tok
   };
 }
 
-interface Credentials {
-  readonly user: string;
-  readonly password: string;
+/** Who asks; no user: a stranger. Without actions they are refused. */
+interface Requester {
+  readonly user?: string;
+  readonly actions?: readonly Action[] | undefined;
 }
 
-/** What a requester may do; undefined: refused. */
-function allowedActions(
-  options: TokenServerOptions,
-  basic: Credentials | undefined,
-): readonly Action[] | undefined {
-  if (basic === undefined) return options.anonymous;
-  const account = options.accounts[basic.user];
-  return account?.password === basic.password ? account.actions : undefined;
-}
-
-function basicCredentials(request: IncomingMessage): Credentials | undefined {
+function authenticated(options: TokenServerOptions, request: IncomingMessage): Requester {
   const encoded = /^Basic (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
-  if (encoded === undefined) return undefined;
-  const [user = '', ...password] = Buffer.from(encoded, 'base64').toString().split(':');
-  return { user, password: password.join(':') };
+  if (encoded === undefined) return { actions: options.anonymous };
+  const [user = '', ...rest] = Buffer.from(encoded, 'base64').toString().split(':');
+  const account = options.accounts[user];
+  return account?.password === rest.join(':') ? { user, actions: account.actions } : { user };
+}
+
+/** OAuth 2: an identity token is exchanged for another. */
+function exchanged(options: TokenServerOptions, form: URLSearchParams): Requester | undefined {
+  if (form.get('grant_type') !== 'refresh_token' || !form.get('client_id')) return undefined;
+  const user = options.identityTokens?.[form.get('refresh_token') ?? ''];
+  return user === undefined ? undefined : { user, actions: options.accounts[user]?.actions };
 }
 
 /** A JWT (ES256) whose header carries the certificate that verifies it. */
 function makeToken(
-  by: { readonly service: string; readonly issuer: string; readonly signing: Certificate },
+  by: {
+    readonly service: string;
+    readonly issuer: string;
+    readonly signing: Certificate;
+    readonly lifetime: number;
+  },
   subject: string,
   scopes: readonly string[],
   actions: readonly Action[],
@@ -137,9 +182,9 @@ function makeToken(
     iss: by.issuer,
     sub: subject,
     aud: by.service,
-    exp: now + LIFETIME,
-    nbf: now,
-    iat: now,
+    exp: now + by.lifetime,
+    nbf: now + Math.min(by.lifetime, 0),
+    iat: now + Math.min(by.lifetime, 0),
     jti: randomUUID(),
     access: scopes.map((scope) => grant(scope, actions)),
   };
@@ -159,6 +204,7 @@ function grant(scope: string, allowed: readonly string[]): object {
   return { type, name: rest.join(':'), actions };
 }
 
-function refusal(code: string): object {
-  return { errors: [{ code, message: code.toLowerCase().replaceAll('_', ' ') }] };
+function refusal(status: number, code: string): TokenAnswer {
+  const message = code.toLowerCase().replaceAll('_', ' ');
+  return { status, body: { errors: [{ code, message }] } };
 }

@@ -50,6 +50,20 @@ t.test('challenges of a server', (t) => {
           ['basic', { realm: 'a' }],
         ],
       ],
+      [
+        'Negotiate YII/a+b==, Bearer realm="a"',
+        [
+          ['negotiate', {}],
+          ['bearer', { realm: 'a' }],
+        ],
+      ],
+      [
+        'NTLM TlRMTVNTUA, NTLM',
+        [
+          ['ntlm', {}],
+          ['ntlm', {}],
+        ],
+      ],
       ['Basic realm="say \\"a\\", b\\\\c"', [['basic', { realm: 'say "a", b\\c' }]]],
       ['Basic realm=""', [['basic', { realm: '' }]]],
       ['Bearer realm="a",realm="b"', [['bearer', { realm: 'b' }]]],
@@ -67,6 +81,46 @@ t.test('challenges of a server', (t) => {
     t.same(read('Basic realm="a", "Bearer" realm="b"'), [['basic', { realm: 'a' }]]);
     t.same(read('realm="a"'), []);
     t.same(read('<html>'), []);
+    t.end();
+  });
+
+  t.test('are read back as they were written, in any of the ways to write them', (t) => {
+    const word = fc.stringMatching(/^[a-z][a-z0-9_-]{0,6}$/);
+    const space = fc.constantFrom('', ' ', ' \t');
+    // Without what needs quotes; `a ==` would be a scheme with something else than parameters.
+    const bare = fc.stringMatching(/^[A-Za-z0-9:/?&._-][A-Za-z0-9:/?&=._-]{0,8}$/);
+    const quoted = fc.string({ unit: 'grapheme-ascii', maxLength: 12 });
+    const value = fc.oneof(
+      bare.map((value) => ({ value, written: value })),
+      quoted.map((value) => ({ value, written: `"${value.replace(/["\\]/g, '\\$&')}"` })),
+    );
+    const parameter = fc
+      .tuple(word, value, space, space, fc.boolean())
+      .map(([name, { value, written }, before, after, isLoud]) => ({
+        entry: [name, value] as const,
+        written: `${isLoud ? name.toUpperCase() : name}${before}=${after}${written}`,
+      }));
+    const parameters = fc.uniqueArray(parameter, {
+      selector: ({ entry }) => entry[0],
+      maxLength: 4,
+    });
+    const challenge = fc.tuple(word, parameters, space).map(([scheme, parameters, space]) => ({
+      parsed: [scheme, Object.fromEntries(parameters.map(({ entry }) => entry))] as const,
+      written: [scheme, parameters.map(({ written }) => written).join(`${space},${space}`)]
+        .filter((part) => part !== '')
+        .join(' '),
+    }));
+    fc.assert(
+      fc.property(fc.array(challenge, { maxLength: 4 }), (challenges) => {
+        const header = challenges.map(({ written }) => written).join(', ');
+        assert.deepEqual(
+          read(header),
+          challenges.map(({ parsed }) => [...parsed]),
+          header,
+        );
+      }),
+      { numRuns: 2000 },
+    );
     t.end();
   });
 

@@ -51,15 +51,26 @@ t.test('a docker configuration', (t) => {
     t.end();
   });
 
-  t.test('may name credential helpers, and registries that they serve', (t) => {
+  t.test('may leave credentials to programs', (t) => {
     const auths = { 'h.test': {}, 'i.test': { auth: '' } };
-    const credHelpers = { 'gcr.io': 'gcloud' };
-    t.same(parse({ auths }), { entries: [], helpers: [] });
-    t.same(parse({}), { entries: [], helpers: [] });
-    t.same(parse({ auths, credHelpers }).helpers, ['credHelpers']);
-    t.same(parse({ credsStore: 'desktop', credHelpers }).helpers, ['credHelpers', 'credsStore']);
-    t.same(parse({ credsStore: '', credHelpers: {} }).helpers, []);
-    t.same(parse({ credsStore: { auth: '' } }, '.dockercfg').helpers, [], 'a host there');
+    t.same(parse({ auths }), { entries: [], hasStore: false });
+    t.same(parse({}), { entries: [], hasStore: false });
+    const robot = { 'gcr.io': { username: 'robot' } };
+    const { entries } = parse({
+      credHelpers: { 'https://gcr.io': 'gcloud', 'h.test': 'other', 'no host': 'x' },
+      auths: robot,
+    });
+    const problem = 'names a credential helper, which is not here';
+    t.match(entries, [
+      { host: 'gcr.io', credentials: { username: 'robot' } },
+      { host: 'gcr.io', problem },
+      { host: 'h.test', problem },
+    ]);
+    t.equal(entries.length, 3);
+    for (const credHelpers of [null, 'x', [], {}]) t.same(parse({ credHelpers }).entries, []);
+    t.equal(parse({ credsStore: 'desktop' }).hasStore, true);
+    t.equal(parse({ credsStore: '' }).hasStore, false);
+    t.equal(parse({ credsStore: { auth: '' } }, '.dockercfg').hasStore, false, 'a host there');
     t.end();
   });
 

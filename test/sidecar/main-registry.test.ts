@@ -1,7 +1,7 @@
 import t from 'tap';
 import { startProxy } from '../bed/proxy.ts';
 import { reportToml } from '../signer-run.ts';
-import { PASSWORD, startRegistryScene } from '../registry-scene.ts';
+import { IDENTITY_TOKEN, PASSWORD, startRegistryScene } from '../registry-scene.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 /** A report of a lifecycle that tells no size. */
@@ -54,6 +54,19 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
     });
   });
 
+  t.test('over TLS, of every media type', async (t) => {
+    const gun = await scene.gun(scene.open.host);
+    const { code, stdout } = await scene.sign({ tags: [`${gun}:1`] });
+    t.equal(code, 0, stdout);
+    for (const [tag, image] of [
+      ['oci', images.oci],
+      ['oci-multi', images.ociIndex],
+    ] as const) {
+      t.equal((await scene.sign({ tags: [`${gun}:${tag}`] })).code, 0);
+      t.same(await judge.lookup(gun, tag), found(image));
+    }
+  });
+
   t.test('over TLS, with the CA that SSL_CERT_FILE names and a docker Secret', async (t) => {
     const host = scene.guarded.host;
     const gun = await scene.gun(host);
@@ -68,6 +81,13 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
       dockercfg: {
         files: {
           '.dockercfg': JSON.stringify({ [host]: { username: 'robot', password: PASSWORD } }),
+        },
+      },
+      'dockerconfigjson with an identity token': {
+        files: {
+          '.dockerconfigjson': JSON.stringify({
+            auths: { [host]: { auth: base64('0000:'), identitytoken: IDENTITY_TOKEN } },
+          }),
         },
       },
       'basic-auth': { host, files: { username: 'robot', password: `${PASSWORD}\n` } },
@@ -93,7 +113,7 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
       const report = sizeless([`${gun}:2`], images.two.digest);
       const { code, stdout } = await scene.sign({ report, registrySecrets });
       t.equal(code, 0, stdout);
-      t.match(stdout, /^warning: .*dockerconfigjson names a credential helper \(credsStore\)/m);
+      t.match(stdout, /^warning: .*dockerconfigjson leaves credentials to a credsStore/m);
       t.same(await judge.lookup(gun, '2'), found(images.two));
     });
   });

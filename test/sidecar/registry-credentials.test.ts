@@ -69,9 +69,13 @@ t.test('registry credentials', (t) => {
         await mounted({ '.dockerconfigjson': '{"auths":{"h.test":{"auth":"secret!"}}}' }),
         /dockerconfigjson: the entry for h\.test has an auth that is not base64/,
       ],
-      'a helper': [
+      'a store': [
         await mounted({ '.dockerconfigjson': '{"auths":{"h.test":{}},"credsStore":"desktop"}' }),
-        /names a credential helper \(credsStore\)/,
+        /dockerconfigjson leaves credentials to a credsStore/,
+      ],
+      'a helper': [
+        await mounted({ '.dockerconfigjson': '{"credHelpers":{"h.test":"desktop"}}' }),
+        /dockerconfigjson: the entry for h\.test names a credential helper/,
       ],
       'an empty directory': [await mounted({}), /holds no \.dockerconfigjson and no \.dockercfg/],
       'no directory': [{ host: undefined, directory: join(root, 'none') }, /holds no/],
@@ -105,7 +109,10 @@ t.test('registry credentials', (t) => {
     );
     t.same(credentials.problems('h.test'), []);
     t.match(await credentials.find('h.test'), { username: 'robot' });
-    const broken = { '.dockerconfigjson': '{"auths":{"other.test":{"auth":"!"}}}' };
+    const broken = {
+      '.dockerconfigjson':
+        '{"auths":{"other.test":{"auth":"!"}},"credHelpers":{"other.test":"desktop"}}',
+    };
     const others = registryCredentials([await mounted(broken)], log);
     t.equal(await others.find('h.test'), undefined);
     t.same(warnings, []);

@@ -1,0 +1,330 @@
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import type { IncomingMessage, RequestListener } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { SigningError } from '../../src/shared/signing-error.ts';
+import {
+  createHttpClient,
+  type HttpClientOptions,
+  type HttpRequest,
+} from '../../src/sidecar/http-client.ts';
+import { readProxySettings } from '../../src/sidecar/proxy-settings.ts';
+import { createAuthority } from '../bed/authority.ts';
+import { startHandlerServer, type HandlerServer } from '../bed/handler-server.ts';
+import { freePort } from '../bed/port.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
+t.teardown(() => rm(directory, { recursive: true, force: true }));
+const authority = await createAuthority(directory);
+
+function client(t: Test, options: Partial<HttpClientOptions> = {}) {
+  const http = createHttpClient({
+    ca: [authority.certificatePem],
+    proxy: readProxySettings({}),
+    signal: new AbortController().signal,
+    ...options,
+  });
+  t.teardown(() => http.close());
+  return {
+    get: (url: string, request: Partial<HttpRequest> = {}) =>
+      http.send({ method: 'GET', url: new URL(url), ...request }),
+    post: (url: string, body: string) =>
+      http.send({ method: 'POST', url: new URL(url), body: Buffer.from(body) }),
+  };
+}
+
+async function serve(
+  t: Test,
+  handle: RequestListener,
+  kind: 'https' | 'http' = 'https',
+): Promise<HandlerServer> {
+  const server = await startHandlerServer({ handle, ...(kind === 'https' && { authority }) });
+  t.teardown(() => server.stop());
+  return server;
+}
+
+const location =
+  (url: string, status = 302): RequestListener =>
+  (_, response) =>
+    response.writeHead(status, { location: url }).end();
+
+t.test('an answer has status, headers, body, and who gave it', async (t) => {
+  const server = await serve(t, (request, response) => {
+    response.writeHead(404, { 'x-method': request.method }).end('what there is');
+  });
+  const answer = await client(t).get(`${server.url}/a?b=c`);
+  t.equal(answer.status, 404);
+  t.equal(answer.headers['x-method'], 'GET');
+  t.equal(Buffer.from(answer.body).toString(), 'what there is');
+  t.equal(answer.url.href, `${server.url}/a?b=c`);
+});
+
+t.test('redirects', (t) => {
+  t.test('are answers where nothing else is said, and to a POST', async (t) => {
+    const server = await serve(t, location('https://elsewhere.test/'));
+    const { get, post } = client(t);
+    t.match(await get(server.url), {
+      status: 302,
+      headers: { location: 'https://elsewhere.test/' },
+    });
+    t.match(await post(server.url, 'x'), { status: 302 });
+    const posted = await get(server.url, { method: 'POST', redirects: 'follow' });
+    t.equal(posted.status, 302);
+  });
+  t.test('are followed, and show what is secret to the same server alone', async (t) => {
+    const seen: (string | undefined)[] = [];
+    const other = await serve(t, (request, response) => {
+      seen.push(`other ${request.headers.authorization} ${request.headers.accept}`);
+      if (request.url === '/back') location(`${server.url}/end`)(request, response);
+      else response.end('there');
+    });
+    const server: HandlerServer = await serve(t, (request, response) => {
+      seen.push(`${request.url} ${request.headers.authorization}`);
+      if (request.url === '/1') location('/2', 307)(request, response);
+      else if (request.url === '/2') location(`${other.url}/`, 301)(request, response);
+      else if (request.url === '/3') location(`${other.url}/back`, 308)(request, response);
+      else response.end('home');
+    });
+    const request = {
+      headers: { Authorization: 'Bearer canary', accept: 'a' },
+      redirects: 'follow',
+    } as const;
+    const { get } = client(t);
+    const answer = await get(`${server.url}/1`, request);
+    t.equal(answer.url.href, `${other.url}/`);
+    t.equal(Buffer.from(answer.body).toString(), 'there');
+    t.equal((await get(`${server.url}/3`, request)).url.pathname, '/end');
+    t.same(seen, [
+      '/1 Bearer canary',
+      '/2 Bearer canary',
+      'other undefined a',
+      '/3 Bearer canary',
+      'other undefined a',
+      '/end undefined',
+    ]);
+  });
+  t.test('end after five', async (t) => {
+    let asked = 0;
+    const server = await serve(t, (request, response) => {
+      asked++;
+      const left = Number(request.url?.slice(1));
+      if (left === 0) response.end('at last');
+      else location(`/${left - 1}`)(request, response);
+    });
+    const { get } = client(t);
+    t.equal((await get(`${server.url}/5`, { redirects: 'follow' })).status, 200);
+    asked = 0;
+    await t.rejects(get(`${server.url}/9`, { redirects: 'follow' }), {
+      code: 'SERVER_FAILED',
+      message: /redirects \/9 more than 5 times/,
+      isTransient: false,
+    });
+    t.equal(asked, 6);
+  });
+  t.test('never lead from https to http, nor anywhere else', async (t) => {
+    let asked = 0;
+    const plain = await serve(t, (_, response) => response.end(String(asked++)), 'http');
+    for (const target of [plain.url, 'ftp://127.0.0.1/']) {
+      const server = await serve(t, location(target));
+      await t.rejects(client(t).get(server.url, { redirects: 'follow' }), {
+        code: 'SERVER_FAILED',
+        message: /redirects \/ to .*, which is not https/,
+      });
+    }
+    t.equal(asked, 0);
+    const start = await serve(t, location(plain.url), 'http');
+    t.equal((await client(t).get(start.url, { redirects: 'follow' })).status, 200);
+  });
+  t.test('that point nowhere are answers', async (t) => {
+    for (const where of ['https://', undefined]) {
+      const server = await serve(t, (_, response) =>
+        response.writeHead(302, where === undefined ? {} : { location: where }).end(),
+      );
+      t.equal((await client(t).get(server.url, { redirects: 'follow' })).status, 302);
+    }
+  });
+  t.end();
+});
+
+t.test('a server that keeps us waiting', (t) => {
+  const fails = {
+    code: 'SERVER_UNREACHABLE',
+    message: /nothing came for 0\.2 seconds/,
+    isTransient: true,
+  };
+  const short = { silenceLimit: 200 };
+  t.test('with its answer', async (t) => {
+    const server = await serve(t, () => undefined);
+    await t.rejects(client(t, short).get(server.url), fails);
+    await t.rejects(client(t, short).post(server.url, 'x'), fails);
+  });
+  t.test('in the middle of its answer', async (t) => {
+    const server = await serve(t, (_, response) => {
+      response.writeHead(200, { 'content-length': 100 }).write('half');
+    });
+    await t.rejects(client(t, short).get(server.url), fails);
+  });
+  t.test('with its half of TLS', async (t) => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.teardown(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    await t.rejects(client(t, short).get(`https://127.0.0.1:${port}`), fails);
+  });
+  t.test('with a drip that never ends, within the deadline', async (t) => {
+    const server = await serve(t, (_, response) => {
+      response.writeHead(200);
+      const timer = setInterval(() => response.write('.'), 20);
+      response.on('close', () => clearInterval(timer));
+    });
+    const deadline = new AbortController();
+    const { get } = client(t, { ...short, signal: deadline.signal });
+    const answer = get(server.url);
+    setTimeout(() => deadline.abort(new SigningError('DEADLINE_EXCEEDED', 'too long')), 500);
+    await t.rejects(answer, { code: 'DEADLINE_EXCEEDED' });
+    await t.rejects(get(server.url), { code: 'DEADLINE_EXCEEDED' }, 'nothing is sent any more');
+  });
+  t.end();
+});
+
+t.test('an answer that is not whole is none', async (t) => {
+  const cut: readonly (readonly [string, RequestListener])[] = [
+    ['before it began', (request) => request.socket.destroy()],
+    [
+      'before its length',
+      (request, response) => {
+        response.writeHead(200, { 'content-length': 100 });
+        response.write('half', () => request.socket.destroy());
+      },
+    ],
+    [
+      'before its last chunk',
+      (request, response) => {
+        response.writeHead(200);
+        response.write('half', () => request.socket.end());
+      },
+    ],
+  ];
+  for (const [what, handle] of cut) {
+    const server = await serve(t, handle);
+    await t.rejects(
+      client(t).get(server.url),
+      { code: 'SERVER_UNREACHABLE', message: /ECONNRESET/, isTransient: true },
+      what,
+    );
+  }
+});
+
+t.test('an answer that is too long is cut', async (t) => {
+  const server = await serve(t, (request, response) => {
+    response.end('x'.repeat(Number(request.url?.slice(1))));
+  });
+  const { get } = client(t);
+  t.equal((await get(`${server.url}/65536`)).body.length, 65_536);
+  t.equal((await get(`${server.url}/70000`, { limit: 70_000 })).body.length, 70_000);
+  await t.rejects(get(`${server.url}/65537`), {
+    code: 'SERVER_FAILED',
+    message: /answers \/65537 with more than 65536 bytes/,
+    isTransient: false,
+  });
+  await t.rejects(get(`${server.url}/11`, { limit: 10 }), { code: 'SERVER_FAILED' });
+});
+
+t.test('connections are kept', (t) => {
+  t.test('and used again', async (t) => {
+    const server = await serve(t, (_, response) => response.end());
+    const { get } = client(t);
+    for (let i = 0; i < 3; i++) await get(server.url);
+    t.equal(server.connections(), 1);
+  });
+  t.test('and a GET does not fail when the server closes one meanwhile', async (t) => {
+    // The answer goes out, and the connection is cut when the next request comes over it.
+    const used = new WeakMap<object, number>();
+    const seen: string[] = [];
+    const server = await serve(t, (request: IncomingMessage, response) => {
+      const before = used.get(request.socket) ?? 0;
+      used.set(request.socket, before + 1);
+      seen.push(`${request.method} ${before}`);
+      if (before > 0) request.socket.destroy();
+      else response.end('there');
+    });
+    const { get, post } = client(t);
+    await get(server.url);
+    t.equal(Buffer.from((await get(server.url)).body).toString(), 'there');
+    t.same(seen, ['GET 0', 'GET 1', 'GET 0']);
+    await t.rejects(post(server.url, 'x'), { code: 'SERVER_UNREACHABLE', isTransient: true });
+    t.same(seen.slice(3), ['POST 1'], 'nobody knows what became of a POST: it is not repeated');
+  });
+  t.end();
+});
+
+t.test('what a network says', (t) => {
+  t.test('where nobody listens', async (t) => {
+    const port = await freePort();
+    for (const host of ['127.0.0.1', 'localhost', '[::1]']) {
+      await t.rejects(client(t).get(`https://${host}:${port}`), {
+        code: 'SERVER_UNREACHABLE',
+        message: /connect ECONNREFUSED .*\d/,
+        isTransient: true,
+      });
+    }
+  });
+  t.test('of a name that does not exist', async (t) => {
+    const error = await client(t)
+      .get('https://nowhere.invalid')
+      .catch((error: unknown) => error);
+    t.match(error, { code: 'SERVER_UNREACHABLE', message: /https:\/\/nowhere\.invalid .*nowhere/ });
+  });
+  t.test('of a certificate that nobody trusts, or is for others', async (t) => {
+    const server = await serve(t, (_, response) => response.end());
+    await t.rejects(client(t, { ca: [] }).get(server.url), {
+      code: 'SERVER_UNTRUSTED',
+      message: /UNABLE_TO_VERIFY_LEAF_SIGNATURE/,
+      isTransient: false,
+    });
+    const handle: RequestListener = (_, response) => response.end();
+    const other = await startHandlerServer({ authority, address: '127.0.0.2', handle });
+    t.teardown(() => other.stop());
+    await t.rejects(client(t).get(other.url), {
+      code: 'SERVER_UNTRUSTED',
+      message: /ERR_TLS_CERT_ALTNAME_INVALID/,
+      fix: 'Use a host name that the certificate names, or have it issued for 127.0.0.2.',
+    });
+  });
+  t.test('of https to an http port, and of http to what speaks neither', async (t) => {
+    const plain = await serve(t, (_, response) => response.end(), 'http');
+    await t.rejects(client(t).get(plain.url.replace('http', 'https')), {
+      code: 'SERVER_UNREACHABLE',
+      message: /does not speak TLS$/,
+      fix: /port and scheme/,
+      isTransient: false,
+    });
+    const other = createServer((socket) => socket.on('error', () => undefined).end('220 mail\r\n'));
+    other.listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    t.teardown(() => other.close());
+    const { port } = other.address() as AddressInfo;
+    await t.rejects(client(t).get(`http://127.0.0.1:${port}`), {
+      code: 'SERVER_UNREACHABLE',
+      message: /does not speak HTTP$/,
+      isTransient: false,
+    });
+  });
+  t.end();
+});
+
+t.test('servers on IPv6', async (t) => {
+  const server = await startHandlerServer({
+    authority,
+    address: '::1',
+    handle: (request, response) => response.end(request.headers.host),
+  });
+  t.teardown(() => server.stop());
+  const { body } = await client(t).get(server.url);
+  t.equal(Buffer.from(body).toString(), `[::1]:${server.port}`);
+});
