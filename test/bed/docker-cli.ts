@@ -18,7 +18,7 @@ export interface DockerCliOptions {
   readonly home: string;
   /** Credentials for the host of each image that the CLI is asked about. */
   readonly auth?: Credentials;
-  /** Of all keys; `bed-passphrase` by default. */
+  /** Of all keys; `canary-docker-passphrase` by default. */
   readonly passphrase?: string;
 }
 
@@ -53,7 +53,7 @@ export interface DockerCli {
 
 /** A docker CLI; nothing runs yet. */
 export function dockerCli(options: DockerCliOptions): DockerCli {
-  const { server, authority, auth, passphrase = 'bed-passphrase' } = options;
+  const { server, authority, auth, passphrase = 'canary-docker-passphrase' } = options;
   const home = resolve(options.home);
   const run = async (config: string, args: readonly string[], image?: string): Promise<string> => {
     const tls = join(config, 'tls', server.host);

@@ -24,7 +24,7 @@ export interface NotaryCliOptions {
    * repositories are to be read with it has to let everybody pull.
    */
   readonly auth?: Credentials;
-  /** Of all keys; `bed-passphrase` by default. */
+  /** Of all keys; `canary-notary-passphrase` by default. */
   readonly passphrase?: string;
 }
 
@@ -102,7 +102,7 @@ export interface NotaryCli {
 
 /** A notary CLI; nothing runs yet. */
 export function notaryCli(options: NotaryCliOptions): NotaryCli {
-  const { server, authority, auth, passphrase = 'bed-passphrase' } = options;
+  const { server, authority, auth, passphrase = 'canary-notary-passphrase' } = options;
   const home = resolve(options.home);
   const env = {
     NOTARY_ROOT_PASSPHRASE: passphrase,
