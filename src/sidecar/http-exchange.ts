@@ -29,7 +29,6 @@ export function exchange(message: HttpRequest, options: ExchangeOptions): Promis
   const next = proxy?.url ?? url;
   const send = next.protocol === 'https:' ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
-    let silence: Error | undefined;
     let isAnswered = false;
     const request = send(next, {
       method,
@@ -52,13 +51,10 @@ export function exchange(message: HttpRequest, options: ExchangeOptions): Promis
       const { statusCode: status = 0, headers } = response;
       readBody(response, url, limit).then(
         (bytes) => resolve({ status, headers, body: bytes, url }),
-        (error: unknown) => reject(silence ?? (error as Error)),
+        reject,
       );
     });
-    request.on('timeout', () => {
-      silence = silenceError(silenceLimit);
-      request.destroy(silence);
-    });
+    request.on('timeout', () => request.destroy(silenceError(silenceLimit)));
     request.on('error', (error) => {
       const { code } = error as NodeJS.ErrnoException;
       const isStale = request.reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE');

@@ -3,8 +3,11 @@
  * removed. SIGKILL alone runs nothing of ours; child.ts covers that case in the kernel.
  */
 
-/** Signals that end a process politely, and the exit code by which shells know each of them. */
-const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+/**
+ * Signals that end a process politely, and the exit code by which shells know each of them. SIGALRM
+ * is how tap ends a test that takes too long.
+ */
+const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGALRM: 142, SIGTERM: 143 } as const;
 
 const cleanups = new Set<() => void>();
 const handlers = Object.entries(EXIT_CODES).map(([signal, code]) => ({
@@ -16,8 +19,8 @@ const handlers = Object.entries(EXIT_CODES).map(([signal, code]) => ({
 }));
 
 /**
- * Runs a cleanup when this process exits: at its end, on an uncaught exception, on SIGHUP, SIGINT
- * and SIGTERM (after which the process ends with 129, 130 and 143). The last registered runs first.
+ * Runs a cleanup when this process exits: at its end, on an uncaught exception, on SIGHUP, SIGINT,
+ * SIGALRM and SIGTERM (after which the process ends with 129, 130, 142 and 143). The last registered runs first.
  * Signal handlers are there only as long as there is something to clean.
  *
  * @param cleanup synchronous, since nothing asynchronous runs in an exiting process; errors in it

@@ -21,6 +21,7 @@ t.test('a stopped bed leaves neither programs nor files, and may be stopped agai
 const ENDINGS = [
   { signal: 'SIGINT', code: 130, tidy: true },
   { signal: 'SIGTERM', code: 143, tidy: true },
+  { signal: 'SIGALRM', code: 142, tidy: true },
   { signal: 'SIGHUP', code: 129, tidy: true },
   { signal: 'SIGUSR2', code: 1, tidy: true, what: 'an uncaught exception' },
   { signal: 'SIGKILL', code: null, tidy: false },

@@ -322,6 +322,16 @@ t.test('the realm', (t) => {
       isTransient: true,
     });
   });
+  t.test('calls an identity token that is spent a bad request', async (t) => {
+    const { notary } = await startServers(t, {
+      identityTokens: { 'canary-identity': 'robot' },
+      deviate: () => ({ status: 400, body: { error: 'invalid_grant' } }),
+    });
+    const identity = basicCredentials('notary.test', '<token>', 'canary-identity');
+    const { read } = clientFor(t, notary.url, identity);
+    await t.rejects(read(), { code: 'CREDENTIALS_REFUSED' });
+    await t.rejects(clientFor(t, notary.url, ROBOT).read(), { code: 'SERVER_FAILED' });
+  });
   t.test('that failed is asked again by the next request', async (t) => {
     const { tokens, notary } = await startServers(t, {
       deviate: (_, index) => (index === 0 ? { status: 503 } : undefined),

@@ -68,7 +68,7 @@ t.test('a bad repository is refused', (t) => {
       ['snapshot', 'meta.root.length', null, /signed.meta\["root"\].length/],
       ['targets', '_type', undefined, /targets.json: signed._type/],
       ['targets', 'delegations', undefined, /signed.delegations is not an object/],
-      ['targets', 'delegations.keys', null, /signed.delegations.keys is not an object/],
+      ['targets', 'delegations.keys', [], /signed.delegations.keys is not an object/],
       ['targets', 'delegations.roles', {}, /signed.delegations.roles is not a list/],
       ['targets', `${keyed}.keyval`, [], /keyval is not an object/],
       ['targets', 'delegations.roles.0', 'x', /signed.delegations.roles\[0\] is not an object/],

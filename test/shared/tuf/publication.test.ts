@@ -199,6 +199,26 @@ t.test('publications', (t) => {
     t.equal(names(undefined, v1), false);
   });
 
+  t.test(
+    'what others emptied (null, as Go writes it) is empty, and is written as empty',
+    async (t) => {
+      const owner = makeKey();
+      const built = buildRepository({
+        keys: { targets: [owner] },
+        edit: {
+          targets: (signed) => {
+            setAt(signed, 'delegations.roles', null);
+            setAt(signed, 'delegations.keys', null);
+            setAt(signed, 'targets', null);
+          },
+        },
+      });
+      const { bytes, file } = role(await publish(verifyBuilt(built), [v1], [owner]), TARGETS);
+      t.match(bytes.toString(), '"delegations":{"keys":{},"roles":[]}');
+      t.same([...file.content.targets.keys()], ['v1']);
+    },
+  );
+
   t.test('only the role that lacks the tag changes', async (t) => {
     const key = makeKey();
     const built = buildRepository({

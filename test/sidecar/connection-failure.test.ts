@@ -1,0 +1,39 @@
+import t from 'tap';
+import { connectionFailure } from '../../src/sidecar/connection-failure.ts';
+
+const url = new URL('https://notary.test:4443/v2/');
+const error = (code: string) => Object.assign(new Error('words'), { code });
+
+t.test('what a broken connection means, and whether it may pass', (t) => {
+  for (const [codes, expected, isTransient] of [
+    ['ECONNRESET ECONNREFUSED EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH', 'UNREACHABLE', true],
+    ['ECONNABORTED EAI_AGAIN', 'UNREACHABLE', true],
+    ['ENOTFOUND EACCES EMFILE ERR_INVALID_CHAR', 'UNREACHABLE', false],
+    ['EPROTO ERR_SSL_WRONG_VERSION_NUMBER HPE_INVALID_CONSTANT', 'UNREACHABLE', false],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE SELF_SIGNED_CERT_IN_CHAIN', 'UNTRUSTED', false],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT CERT_HAS_EXPIRED', 'UNTRUSTED', false],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'UNTRUSTED', false],
+  ] as const) {
+    for (const code of codes.split(' ')) {
+      const failure = connectionFailure(url, error(code));
+      t.match(failure, { code: `SERVER_${expected}`, isTransient }, code);
+      t.match(failure.message, 'notary.test:4443');
+    }
+  }
+  const { message } = connectionFailure(url, error('ENOTFOUND'));
+  t.equal(message, 'https://notary.test:4443 cannot be reached: words (ENOTFOUND)');
+  t.end();
+});
+
+t.test('a host with several addresses fails with the words of each', (t) => {
+  const both = new AggregateError([new Error('first'), new Error('second')]);
+  const failure = connectionFailure(url, Object.assign(both, { code: 'ECONNREFUSED' }));
+  t.match(failure.message, /cannot be reached: first, second \(ECONNREFUSED\)$/);
+  t.ok(failure.isTransient);
+  t.end();
+});
+
+t.test('what has no code is told as it is', (t) => {
+  t.match(connectionFailure(url, new Error('words')).message, /cannot be reached: words$/);
+  t.end();
+});

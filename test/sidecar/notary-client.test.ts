@@ -1,0 +1,90 @@
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import type { Gun } from '../../src/shared/image-reference.ts';
+import type { NotaryUrl } from '../../src/shared/notary-url.ts';
+import { ROOT } from '../../src/shared/tuf/metadata.ts';
+import { createHttpClient } from '../../src/sidecar/http-client.ts';
+import { createNotaryClient } from '../../src/sidecar/notary-client.ts';
+import { readProxySettings } from '../../src/sidecar/proxy-settings.ts';
+import { createAuthority } from '../bed/authority.ts';
+import { startHandlerServer } from '../bed/handler-server.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
+t.teardown(() => rm(directory, { recursive: true, force: true }));
+const authority = await createAuthority(directory);
+const gun = 'registry.example.test/demo/app' as Gun;
+
+/** A client of a server that answers everything in one way, and what it was asked. */
+async function clientOf(
+  t: Test,
+  status: number,
+  body: string,
+  headers: Readonly<Record<string, string>> = {},
+) {
+  const asked: string[] = [];
+  const server = await startHandlerServer({
+    authority,
+    handle: ({ method, url }, response) => {
+      asked.push(`${method} ${url}`);
+      response.writeHead(status, headers).end(body);
+    },
+  });
+  t.teardown(() => server.stop());
+  const http = createHttpClient({
+    ca: [authority.certificatePem],
+    proxy: readProxySettings({}),
+    signal: new AbortController().signal,
+  });
+  t.teardown(() => http.close());
+  const none = () => Promise.resolve(undefined);
+  const url = `${server.url}/below` as NotaryUrl;
+  const credentials = { forServer: none, forRealm: none };
+  return { client: createNotaryClient({ http, url, gun, credentials }), asked };
+}
+
+const error = (code: string) => JSON.stringify({ errors: [{ code, message: 'words' }] });
+
+t.test('a file is fetched by name, or by hash', async (t) => {
+  const { client, asked } = await clientOf(t, 200, 'a file');
+  t.equal(Buffer.from((await client.fetchRole(ROOT)) ?? '').toString(), 'a file');
+  await client.fetchRole(ROOT, 'abc');
+  t.same(asked, [
+    `GET /below/v2/${gun}/_trust/tuf/root.json`,
+    `GET /below/v2/${gun}/_trust/tuf/root.abc.json`,
+  ]);
+});
+
+t.test('a server that lacks a file says so in its own words', async (t) => {
+  const notary = await clientOf(t, 404, error('METADATA_NOT_FOUND'));
+  t.equal(await notary.client.fetchRole(ROOT), undefined);
+  const other = await clientOf(t, 404, '<html>');
+  await t.rejects(other.client.fetchRole(ROOT), { code: 'NOT_A_NOTARY_SERVER' });
+});
+
+t.test('failures of a server that may pass say so', async (t) => {
+  for (const [status, code, isTransient] of [
+    [429, 'SERVER_FAILED', true],
+    [500, 'SERVER_FAILED', true],
+    [502, 'SERVER_FAILED', true],
+    [503, 'SERVER_FAILED', true],
+    [504, 'SERVER_FAILED', true],
+    [403, 'SERVER_FAILED', false],
+    [400, 'NOT_A_NOTARY_SERVER', false],
+  ] as const) {
+    const { client } = await clientOf(t, status, error('UNKNOWN'));
+    const message = new RegExp(`answered HTTP ${status} to GET root.json \\(UNKNOWN: words\\)`);
+    await t.rejects(client.fetchRole(ROOT), { code, isTransient, message }, String(status));
+  }
+});
+
+t.test('a redirect is not followed, and where it points to is told', async (t) => {
+  const { client, asked } = await clientOf(t, 302, '', { location: '/elsewhere' });
+  await t.rejects(client.fetchRole(ROOT), {
+    code: 'NOT_A_NOTARY_SERVER',
+    message: /HTTP 302 .* points to \/elsewhere$/,
+  });
+  t.equal(asked.length, 1);
+});
