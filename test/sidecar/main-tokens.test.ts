@@ -167,8 +167,8 @@ t.test('tokens that are good for less than the run', (t) => {
     mark = tokens.requests.length;
     const { result, asked } = await sign('1', as(bed.notary.host));
     t.equal(result.code, 0, result.stdout);
-    // Five requests load, one publishes, the first of them also learns that a token is wanted.
-    t.ok(asked.length > 5 && asked.length < 12, `${asked.length} tokens`);
+    // For the round that loads, the publish, and the round that reads back, at the least.
+    t.ok(asked.length >= 3 && asked.length < 12, `${asked.length} tokens`);
   });
   t.test('when all have expired, the servers do not agree', async (t) => {
     let mark = Infinity;
