@@ -34,7 +34,7 @@ export async function rootPins(trustDirectory: string, gun: string): Promise<rea
 /** The key file of a role, as the CLI wrote it; of a given repository where there are several. */
 export async function keyFile(
   cli: NotaryCli,
-  role: 'root' | 'targets',
+  role: string,
   gun?: string,
 ): Promise<Record<string, string>> {
   for (const name of await readdir(cli.privateKeyDirectory)) {

@@ -5,8 +5,8 @@ import { startRegistry, type Registry, type RegistryOptions } from './bed/docker
 import { pushImage, pushIndex, type PushedImage } from './bed/image.ts';
 import { startTokenServer, type TokenServer } from './bed/token-server.ts';
 import { initialised, secretOf } from './notary-repository.ts';
-import { CANARIES, watchRuns, type WatchedRuns } from './signer-failure.ts';
-import type { SignerRun, SignerRunOptions } from './signer-run.ts';
+import { CANARIES } from './signer-failure.ts';
+import { runSigner, type SignerRun, type SignerRunOptions } from './signer-run.ts';
 
 const REPOSITORY = 'demo/app';
 export const PASSWORD = CANARIES.userPassword;
@@ -30,7 +30,6 @@ export interface RegistryScene {
   gun(host: string): Promise<string>;
   /** Signs; the CA of the registries is known where nothing else is said. */
   sign(options: Partial<SignerRunOptions>): Promise<SignerRun>;
-  readonly checkSecrets: WatchedRuns['checkSecrets'];
   stop(): Promise<void>;
 }
 
@@ -71,7 +70,6 @@ export async function startRegistryScene(): Promise<RegistryScene> {
   const owner = bed.cli('owner');
   const secret: Record<string, string> = {};
   const ready = new Set<string>();
-  const { run, checkSecrets } = watchRuns();
   return {
     bed,
     images: { one, two, index, oci, ociIndex },
@@ -89,7 +87,7 @@ export async function startRegistryScene(): Promise<RegistryScene> {
       return gun;
     },
     sign: (options) =>
-      run({
+      runSigner({
         directory,
         notaryUrl: bed.notary.url,
         secret,
@@ -97,7 +95,6 @@ export async function startRegistryScene(): Promise<RegistryScene> {
         env: trusting(bed),
         ...options,
       }),
-    checkSecrets,
     stop: async () => {
       await Promise.all([guarded, basic, open, tokens].map((part) => part.stop()));
       await bed.stop();

@@ -1,8 +1,9 @@
 /** Runs of the bundled signer as a process of its own, the way a pod runs it. */
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runCommand, type CommandResult } from './bed/command.ts';
+import { runCommand, type CommandOptions, type CommandResult } from './bed/command.ts';
 import { projectDirectory } from './fixture.ts';
+import { demandSecretsKept } from './signer-secrets.ts';
 
 /** The bundled program. */
 export const SIGNER = join(projectDirectory(), 'dist/signer.cjs');
@@ -75,7 +76,24 @@ export function reportToml(tags: readonly string[], sha256: string, size: number
   );
 }
 
-/** Runs `dist/signer.cjs` to its end. */
+/**
+ * Runs a command line with the signer in it to its end. No secret that it was given may be in what
+ * it tells.
+ *
+ * @throws Error when one is; or as {@link runCommand}
+ */
+export async function runWatched(
+  options: CommandOptions & { readonly args: readonly string[] },
+): Promise<CommandResult> {
+  const result = await runCommand(options).catch(async (error: unknown) => {
+    await demandSecretsKept(options, { output: String(error) });
+    throw error;
+  });
+  await demandSecretsKept(options, { stdout: result.stdout, stderr: result.stderr });
+  return result;
+}
+
+/** Runs `dist/signer.cjs` to its end, as {@link runWatched}. */
 export async function runSigner(options: SignerRunOptions): Promise<SignerRun> {
   const directory = await mkdtemp(join(options.directory, 'run-'));
   const keyDirectory = await writeSecret(join(directory, 'key'), options.secret);
@@ -92,7 +110,7 @@ export async function runSigner(options: SignerRunOptions): Promise<SignerRun> {
   }
   const receiptFile = join(directory, 'receipt.json');
   const terminationLog = join(directory, 'termination-log');
-  const result = await runCommand({
+  const result = await runWatched({
     program: 'node',
     args: [
       SIGNER,

@@ -6,6 +6,7 @@ import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { V1Container, V1Pod, V1Volume } from '@kubernetes/client-node';
 import { runCommand, type CommandResult } from './command.ts';
+import { demandUntold, secretsOfFiles } from './secret-watch.ts';
 
 /** Data of the Secrets of the pod's namespace, by name: file → content. */
 export type SecretData = ReadonlyMap<string, Readonly<Record<string, string>>>;
@@ -39,10 +40,10 @@ export function volumeDirectory(directory: string, volume: string): string {
  * Runs the container to its end, whatever its exit code.
  *
  * @throws Error when the pod has no such container, or it mounts a volume of a kind that only a
- *   kubelet can make
+ *   kubelet can make; Error when it tells what is in a Secret of the namespace
  */
 export async function runContainer(options: ContainerOptions): Promise<ContainerResult> {
-  const { pod, name, directory } = options;
+  const { pod, name, directory, secrets } = options;
   const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
   const container = containers.find((candidate) => candidate.name === name);
   if (!container) throw new Error(`the pod has no container ${name}`);
@@ -68,7 +69,11 @@ export async function runContainer(options: ContainerOptions): Promise<Container
     env,
     ...(options.timeLimit !== undefined && { timeLimit: options.timeLimit }),
   });
-  return { ...result, terminationMessage: await readFile(terminationLog, 'utf8') };
+  const terminationMessage = await readFile(terminationLog, 'utf8');
+  const { stdout, stderr } = result;
+  const all = [...secrets].flatMap(([name, files]) => secretsOfFiles(name, files));
+  demandUntold(all, { stdout, stderr, terminationMessage });
+  return { ...result, terminationMessage };
 }
 
 function commandLine({ command = [], args = [] }: V1Container): readonly string[] {

@@ -18,7 +18,7 @@ export interface DockerCliOptions {
   readonly home: string;
   /** Credentials for the host of each image that the CLI is asked about. */
   readonly auth?: Credentials;
-  /** Of all keys; `bed-passphrase` by default. */
+  /** Of all keys; `canary-docker-passphrase` by default. */
   readonly passphrase?: string;
 }
 
@@ -34,6 +34,8 @@ export interface SignedTag {
 /** The docker CLI; everything throws an Error with the tool's output when the tool fails. */
 export interface DockerCli {
   readonly passphrase: string;
+  /** Where its keys and caches are: a home for the notary CLI with the same passphrase. */
+  readonly trustDirectory: string;
   /**
    * What is signed, from the server and never from a cache; empty when the repository is signed and
    * the tag is not. The host of the image must not be a loopback name or address: the CLI would then
@@ -49,11 +51,17 @@ export interface DockerCli {
   ): Promise<{ readonly publicKeyFile: string; readonly privateKeyFile: string }>;
   /** Lets a signer sign an image; makes the image's trust repository where it is missing. */
   signerAdd(name: string, publicKeyFile: string, image: string): Promise<void>;
+  /** Takes the right to sign an image away, and all that was signed by it alone. */
+  signerRemove(name: string, image: string): Promise<void>;
+  /** Signs a tag again that is released: without an engine no other can be. */
+  sign(image: string): Promise<void>;
+  /** Takes a tag out of all roles whose keys are here. */
+  revoke(image: string): Promise<void>;
 }
 
 /** A docker CLI; nothing runs yet. */
 export function dockerCli(options: DockerCliOptions): DockerCli {
-  const { server, authority, auth, passphrase = 'bed-passphrase' } = options;
+  const { server, authority, auth, passphrase = 'canary-docker-passphrase' } = options;
   const home = resolve(options.home);
   const run = async (config: string, args: readonly string[], image?: string): Promise<string> => {
     const tls = join(config, 'tls', server.host);
@@ -72,6 +80,7 @@ export function dockerCli(options: DockerCliOptions): DockerCli {
   };
   return {
     passphrase,
+    trustDirectory: join(home, 'trust'),
     trustInspect: async (image) => {
       await mkdir(home, { recursive: true, mode: 0o700 });
       const fresh = await mkdtemp(join(home, 'inspect-'));
@@ -90,6 +99,15 @@ export function dockerCli(options: DockerCliOptions): DockerCli {
     },
     signerAdd: async (name, publicKeyFile, image) => {
       await run(home, ['signer', 'add', '--key', resolve(publicKeyFile), name, image], image);
+    },
+    signerRemove: async (name, image) => {
+      await run(home, ['signer', 'remove', '--force', name, image], image);
+    },
+    sign: async (image) => {
+      await run(home, ['sign', image], image);
+    },
+    revoke: async (image) => {
+      await run(home, ['revoke', '--yes', image], image);
     },
   };
 }

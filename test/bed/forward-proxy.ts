@@ -68,6 +68,8 @@ export async function startForwardProxy(options: ForwardProxyOptions = {}): Prom
     : createServer(pass);
   server.on('connect', (request: IncomingMessage, client: Socket) => {
     const status = statusFor(request);
+    // A client may be gone before it has read why it is refused.
+    client.on('error', () => client.destroy());
     if (hangs) return;
     if (status !== 200) {
       client.end(`HTTP/1.1 ${status} No\r\n\r\n`);

@@ -4,7 +4,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Authority } from './authority.ts';
-import { runCommand, type CommandResult } from './command.ts';
+import { runCommand, succeed, type CommandResult } from './command.ts';
 
 /** Who talks to a server. */
 export interface Credentials {
@@ -24,7 +24,7 @@ export interface NotaryCliOptions {
    * repositories are to be read with it has to let everybody pull.
    */
   readonly auth?: Credentials;
-  /** Of all keys; `bed-passphrase` by default. */
+  /** Of all keys; `canary-notary-passphrase` by default. */
   readonly passphrase?: string;
 }
 
@@ -52,6 +52,8 @@ export interface NotaryCli {
   publish(gun: string): Promise<void>;
   /** Hands the snapshot key to the server; publishes at once. */
   rotateSnapshotToServer(gun: string): Promise<void>;
+  /** Makes a new key of a role, on the server for snapshot and timestamp; publishes at once. */
+  rotateKey(gun: string, role: 'root' | 'targets' | 'snapshot' | 'timestamp'): Promise<void>;
   /**
    * Adds a delegation, or a key to one.
    *
@@ -64,6 +66,10 @@ export interface NotaryCli {
     certificateFile: string,
     paths?: readonly string[],
   ): Promise<void>;
+  /** Takes a key from a delegation, or the whole delegation away. */
+  delegationRemove(gun: string, role: string, keyId?: string): Promise<void>;
+  /** Stages that roles are signed again as they are. */
+  witness(gun: string, roles: readonly string[]): Promise<void>;
   /**
    * Copies a private key into the home, encrypted.
    *
@@ -76,6 +82,7 @@ export interface NotaryCli {
    *
    * @param length bytes
    * @param roles which sign it; `targets` by default
+   * @param more further flags
    */
   addHash(
     gun: string,
@@ -83,7 +90,12 @@ export interface NotaryCli {
     length: number,
     sha256Hex: string,
     roles?: readonly string[],
+    more?: readonly string[],
   ): Promise<void>;
+  /** Stages that a target is signed no more. */
+  remove(gun: string, tag: string, roles: readonly string[]): Promise<void>;
+  /** Whether a tag is signed for this very content, in a file. */
+  verifies(gun: string, tag: string, file: string): Promise<boolean>;
   /**
    * What is signed for a tag; undefined when a repository that is valid has nothing for it.
    *
@@ -102,7 +114,7 @@ export interface NotaryCli {
 
 /** A notary CLI; nothing runs yet. */
 export function notaryCli(options: NotaryCliOptions): NotaryCli {
-  const { server, authority, auth, passphrase = 'bed-passphrase' } = options;
+  const { server, authority, auth, passphrase = 'canary-notary-passphrase' } = options;
   const home = resolve(options.home);
   const env = {
     NOTARY_ROOT_PASSPHRASE: passphrase,
@@ -113,14 +125,16 @@ export function notaryCli(options: NotaryCliOptions): NotaryCli {
       ? {}
       : { NOTARY_AUTH: Buffer.from(`${auth.username}:${auth.password}`).toString('base64') }),
   };
+  const common = ['-s', server.url, '--tlscacert', authority.certificateFile];
   const runIn = async (trust: string, args: readonly string[]): Promise<CommandResult> => {
     await mkdir(trust, { recursive: true, mode: 0o700 });
-    const common = ['-s', server.url, '--tlscacert', authority.certificateFile, '-d', trust];
-    return runCommand({ program: 'notary', args: [...common, ...args], directory: trust, env });
+    const words = [...common, '-d', trust, ...args];
+    return runCommand({ program: 'notary', args: words, directory: trust, env });
   };
   const change = async (...args: readonly string[]): Promise<void> => {
     demandSuccess(args, await runIn(home, args));
   };
+  const by = (roles: readonly string[]) => roles.flatMap((role) => ['-r', role]);
   const read = async (args: readonly string[], settings = {}): Promise<CommandResult> => {
     await mkdir(home, { recursive: true, mode: 0o700 });
     // With a directory that knows the repository, the tool would answer from it if the server fails.
@@ -141,11 +155,24 @@ export function notaryCli(options: NotaryCliOptions): NotaryCli {
       const scope = paths === undefined ? ['--all-paths'] : ['--paths', paths.join(',')];
       return change('delegation', 'add', gun, role, file, ...scope);
     },
-    keyImport: (file, role) => change('key', 'import', file, '--role', role),
-    addHash: (gun, tag, length, sha256Hex, roles = ['targets']) => {
-      const by = roles.flatMap((role) => ['-r', role]);
-      return change('addhash', gun, tag, String(length), '--sha256', sha256Hex, ...by);
+    rotateKey: async (gun, role) => {
+      const where = role === 'snapshot' || role === 'timestamp' ? ['-r'] : [];
+      const words = [...common, '-d', home, 'key', 'rotate', gun, role, ...where];
+      // A root is rotated for those alone who say that they are sure.
+      const args = ['-c', 'echo y | notary "$@"', 'notary', ...words];
+      await succeed({ program: 'sh', args, directory: home, env });
     },
+    delegationRemove: (gun, role, keyId) =>
+      change('delegation', 'remove', gun, role, ...(keyId === undefined ? [] : [keyId]), '--yes'),
+    witness: (gun, roles) => change('witness', gun, ...roles),
+    keyImport: (file, role) => change('key', 'import', file, '--role', role),
+    addHash: (gun, tag, length, sha256Hex, roles = ['targets'], more = []) => {
+      const what = [gun, tag, String(length), '--sha256', sha256Hex];
+      return change('addhash', ...what, ...by(roles), ...more);
+    },
+    remove: (gun, tag, roles) => change('remove', gun, tag, ...by(roles)),
+    verifies: async (gun, tag, file) =>
+      (await read(['verify', gun, tag, '-q', '-i', file])).code === 0,
     lookup: async (gun, tag, pins) => {
       const result = await read(['lookup', gun, tag], pins && pinning(gun, pins));
       if (result.stdout.includes('No valid trust data for')) return undefined;

@@ -74,6 +74,14 @@ export interface TokenServer {
   stop(): Promise<void>;
 }
 
+/** What the servers of this process made, all of them. */
+const ISSUED: string[] = [];
+
+/** Every token that any token server of this process has made so far. */
+export function issuedTokens(): readonly string[] {
+  return ISSUED;
+}
+
 /** How long tokens are good for, in seconds. */
 const LIFETIME = 300;
 /** What the notary-server still takes after its end, in seconds. */
@@ -111,6 +119,7 @@ export async function startTokenServer(options: TokenServerOptions): Promise<Tok
     const by = { service, issuer, signing, lifetime };
     const token = makeToken(by, who.user ?? '', scopes, who.actions);
     issued.push(token);
+    ISSUED.push(token);
     const usual = { status: 200, body: { token, access_token: token, expires_in: lifetime } };
     return options.deviate?.(token, index) ?? usual;
   };

@@ -1,10 +1,13 @@
 /** Our own webhook, as its own process, and what an API server would say to it. */
 import { randomUUID } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
 import { request } from 'node:https';
+import { join, resolve } from 'node:path';
 import fastJsonPatch, { type Operation } from 'fast-json-patch';
 import type { Authority } from './authority.ts';
 import { startChild } from './child.ts';
 import { onFreePort } from './port.ts';
+import { demandUntold, secretsOfFiles, type Secret } from './secret-watch.ts';
 
 /** A webhook to start. */
 export interface WebhookOptions {
@@ -52,10 +55,14 @@ export interface AdmissionResponse {
 /** The account that kpack's own manifests give its controller. */
 export const KPACK_USER = 'system:serviceaccount:kpack:controller';
 
-/** Starts the webhook on a free port of loopback. */
+/**
+ * Starts the webhook on a free port of loopback. Its answers, and its log when it is stopped, are
+ * searched for what is in the Secrets of its manifests: then post and stop reject.
+ */
 export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
   const { program, directory, authority, args } = options;
   const certificate = await authority.issue({ name: 'webhook' });
+  const secrets = await secretsOfManifests(directory, args);
   return onFreePort(async (port) => {
     const child = await startChild({
       program: 'node',
@@ -74,14 +81,43 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
       url,
       pid: child.pid,
       output: () => child.output(),
-      stop: () => child.stop(),
+      stop: async () => {
+        await child.stop();
+        demandUntold(secrets, { log: child.output() });
+      },
       post: async (path, review) => {
         const body = JSON.stringify(admissionReview(review));
         const answer = await postJson(`${url}/${path}`, body, authority.certificatePem);
-        return (JSON.parse(answer) as { response: AdmissionResponse }).response;
+        const { response } = JSON.parse(answer) as { response: AdmissionResponse };
+        const { patch = '', ...rest } = response;
+        const decoded = Buffer.from(patch, 'base64').toString();
+        demandUntold(secrets, { response: JSON.stringify(rest), patch: decoded });
+        return response;
       },
     };
   });
+}
+
+/** What is secret in a directory of manifests that the flags name. */
+async function secretsOfManifests(
+  directory: string,
+  args: readonly string[],
+): Promise<readonly Secret[]> {
+  const [named] = args.flatMap((word) => /^--manifests=(.+)$/.exec(word)?.[1] ?? []);
+  if (named === undefined) return [];
+  const manifests = resolve(directory, named);
+  const files = (await readdir(manifests)).filter((file) => file.startsWith('secret-'));
+  const secrets = files.map(async (file) => {
+    const { data = {} } = JSON.parse(await readFile(join(manifests, file), 'utf8')) as {
+      readonly data?: Readonly<Record<string, string>>;
+    };
+    const decoded = Object.entries(data).map(([name, value]): [string, string] => [
+      name,
+      Buffer.from(value, 'base64').toString(),
+    ]);
+    return secretsOfFiles(file, Object.fromEntries(decoded));
+  });
+  return (await Promise.all(secrets)).flat();
 }
 
 /** The object after the patch of a response; every operation is checked as it is applied. */

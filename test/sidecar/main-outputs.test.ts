@@ -2,11 +2,11 @@ import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { startBed, type Bed } from '../bed/bed.ts';
-import { runCommand, succeed } from '../bed/command.ts';
+import { succeed } from '../bed/command.ts';
 import { FORWARD, startProxy, type ProxiedRequest, type ProxyAction } from '../bed/proxy.ts';
 import { projectDirectory } from '../fixture.ts';
 import { initialised, secretOf } from '../notary-repository.ts';
-import { reportToml, runSigner, SIGNER } from '../signer-run.ts';
+import { reportToml, runSigner, runWatched, SIGNER } from '../signer-run.ts';
 
 const SHA256 = 'd'.repeat(64);
 
@@ -38,11 +38,12 @@ t.test('whatever happens, last line, receipt and termination message say the sam
   t.test('a log that nobody reads ends nothing early', async (t) => {
     const { directory, args } = await files(bed, gun, 'unread');
     const log = join(directory, 'log');
-    await succeed({
+    const { code } = await runWatched({
       program: 'bash',
       args: ['-c', '"$@" > /dev/full', '-', 'node', SIGNER, ...args, `--termination-log=${log}`],
       directory,
     });
+    t.equal(code, 0);
     t.match(JSON.parse(await readFile(log, 'utf8')), { result: 'signed' });
   });
 
@@ -142,5 +143,5 @@ async function files(bed: Bed, gun: string, tag: string) {
 }
 
 function signer(args: readonly string[]) {
-  return runCommand({ program: 'node', args: [SIGNER, ...args], directory: projectDirectory() });
+  return runWatched({ program: 'node', args: [SIGNER, ...args], directory: projectDirectory() });
 }

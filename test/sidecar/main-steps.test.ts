@@ -8,6 +8,7 @@ import { startBed } from '../bed/bed.ts';
 import { FORWARD, startProxy } from '../bed/proxy.ts';
 import { initialised, secretOf } from '../notary-repository.ts';
 import { reportToml, writeSecret, SIGNER } from '../signer-run.ts';
+import { demandSecretsKept } from '../signer-secrets.ts';
 
 const SHA256 = 'e'.repeat(64);
 const gun = 'registry.example.test/demo/steps';
@@ -22,7 +23,7 @@ t.test('a signer among the steps of a build', async (t) => {
     const directory = await mkdtemp(join(bed.directory, 'step-'));
     const file = (name: string) => join(directory, name);
     await writeFile(file('report.toml'), reportToml([`${gun}:${tag}`], SHA256, 7));
-    const child = spawn(process.execPath, [
+    const words = [
       SIGNER,
       `--report=${file('report.toml')}`,
       `--notary-url=${url}`,
@@ -35,7 +36,8 @@ t.test('a signer among the steps of a build', async (t) => {
         : [`--done-file=${file('done')}`]),
       `--error-file=${file('error')}`,
       ...args,
-    ]);
+    ];
+    const child = spawn(process.execPath, words);
     let output = '';
     const says = (text: string) =>
       new Promise<void>((resolve) => {
@@ -45,8 +47,13 @@ t.test('a signer among the steps of a build', async (t) => {
         child.stdout.on('data', look);
         look();
       });
-    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    const ended = once(child, 'close').then(([code]) => code as number | null);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    }
+    const ended = once(child, 'close').then(async ([code]) => {
+      await demandSecretsKept({ args: words }, { output });
+      return code as number | null;
+    });
     return {
       child,
       file,

@@ -84,7 +84,10 @@ export function keyObject(keytype: string, publicText: string): DraftObject {
 }
 
 /** A signature in Notary's form. */
-export function signText(text: string | Uint8Array, key: TestKey): Buffer {
+export function signText(
+  text: string | Uint8Array,
+  key: Pick<TestKey, 'method' | 'privateKey'>,
+): Buffer {
   const message = Buffer.from(text);
   switch (key.method) {
     case 'ecdsa':

@@ -1,0 +1,91 @@
+import t, { type Test } from 'tap';
+import { startBed, type Bed } from '../bed/bed.ts';
+import { rootPins } from '../notary-repository.ts';
+import { CHANGES } from '../repository-changes.ts';
+import { SHAPES, type Shape } from '../repository-shapes.ts';
+import { fetchRole } from '../role-file.ts';
+import { blankRepository, sign, verifies, type ShapedRepository } from '../shaped-repository.ts';
+
+// Most of the time one of the programs waits for another.
+t.jobs = 4;
+t.setTimeout(240_000);
+
+let bed: Bed;
+t.before(async () => {
+  bed = await startBed();
+});
+t.teardown(() => bed.stop());
+
+Object.entries(SHAPES).forEach(([name, shape], index) => {
+  t.test(`after us, the others still work: ${name}`, { buffered: true }, (t) =>
+    takeTurns(t, shape, `r${index}`),
+  );
+});
+
+/** We publish, they change something, we publish: nobody loses what another signed. */
+async function takeTurns(t: Test, shape: Shape, name: string): Promise<void> {
+  const repository = await shape(blankRepository(bed, name));
+  const { gun, docker, delegations, prefix, contents } = repository;
+  const roles = delegations.length === 0 ? ['targets'] : delegations;
+  const custom = await customOf(repository);
+
+  for (const tag of ['0', '1']) await publishes(t, repository, prefix + tag, roles);
+  for (const { what, fits, make } of CHANGES) {
+    if (fits && !fits(repository)) continue;
+    await make(repository);
+    await publishes(t, repository, `${prefix}after-${what.replace(/\W+/g, '-')}`, roles);
+  }
+
+  const last = [...contents.keys()].at(-1) ?? '';
+  const pins = await rootPins(docker.trustDirectory, gun);
+  t.same(await bed.cli('judge').lookup(gun, last, pins), contents.get(last), 'pinned, too');
+  t.ok(await verifies(repository, last), 'notary verify');
+  t.same(await customOf(repository), custom, 'what only others write is kept');
+  const inspected = await bed.docker('docker-judge').trustInspect(gun);
+  t.same(
+    inspected.map(({ tag, sha256 }) => `${tag} ${sha256}`).sort(),
+    await released(repository),
+    'docker trust inspect',
+  );
+}
+
+async function publishes(
+  t: Test,
+  repository: ShapedRepository,
+  tag: string,
+  roles: readonly string[],
+): Promise<void> {
+  const { code, receipt, stdout } = await sign(repository, tag);
+  t.equal(code, 0, stdout);
+  t.same(
+    receipt.repositories[0]?.roles.map(({ name }) => name),
+    roles,
+  );
+  t.same(await found(repository), all(repository), `we sign ${tag}`);
+}
+
+/** What a stranger's notary CLI lists, in the form of {@link all}. */
+async function found({ gun }: ShapedRepository): Promise<readonly string[]> {
+  const listed = await bed.cli('judge').list(gun);
+  return listed.map(({ tag, sha256, length }) => `${tag} ${sha256} ${length}`).sort();
+}
+
+/** Everything that must be there. */
+function all({ contents }: ShapedRepository): readonly string[] {
+  return [...contents].map(([tag, { sha256, length }]) => `${tag} ${sha256} ${length}`).sort();
+}
+
+/** What docker looks at: `targets`, and `targets/releases` where it is. */
+async function released(repository: ShapedRepository): Promise<readonly string[]> {
+  const { delegations, contents } = repository;
+  const roles = ['targets', ...delegations.filter((role) => role === 'targets/releases')];
+  const files = await Promise.all(roles.map((role) => fetchRole(repository, role)));
+  const tags = new Set(files.flatMap(({ signed }) => Object.keys(signed.targets)));
+  return [...tags].map((tag) => `${tag} ${contents.get(tag)?.sha256}`).sort();
+}
+
+/** The entry that has members which we do not write, where there is one. */
+async function customOf(repository: ShapedRepository): Promise<unknown> {
+  const { signed } = await fetchRole(repository, 'targets');
+  return signed.targets['customised'];
+}
