@@ -98,7 +98,7 @@ t.test('answers are harmed in every way', async (t) => {
     const got = call(
       `${notary}${TUF}root.json`,
       undefined,
-      harm.garbles === 'endless' ? 2500 : 30_000,
+      outcome instanceof RegExp && outcome.source === 'silent' ? 2500 : 30_000,
     );
     const seen = await got.catch((error: unknown) => String(error));
     t.match(seen, outcome, JSON.stringify(harm));
