@@ -156,19 +156,18 @@ function tables(ways: readonly Way[], counts: readonly number[], times: Times): 
     const far = times[`${name}, far`] ?? [];
     return far.map(({ network }, i) => (network - (near[i]?.network ?? NaN)) / (FAR - NEAR));
   };
-  const limits = Object.fromEntries(
-    ways.flatMap(({ name, promised }) =>
-      promised === undefined ? [] : [[name, promised] as const],
-    ),
-  );
+  const promising = ({ name, what, promised }: Way): Subject => ({
+    name,
+    what: promised === undefined ? what : `promised: ${promised}; ${what}`,
+    values: slope(name),
+  });
   return [
     {
       title: `Sequential round trips, TCP and TLS included: what a millisecond more of each costs`,
       unit: `ms (${FAR} against ${NEAR} ms)`,
       better: 'lower',
-      subjects: subjects(slope),
+      subjects: ways.map(promising),
       ratios,
-      limits,
     },
     ...(['near', 'far'] as const).map((distance) => ({
       title: `Signing at ${distance === 'near' ? NEAR : FAR} ms of round-trip time, whole processes`,
