@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import t from 'tap';
+import { SIGNER_ERRORS, type SignerErrorCode } from '../../src/shared/error-code.ts';
+import type { Gun } from '../../src/shared/image-reference.ts';
+import type { NotaryUrl } from '../../src/shared/notary-url.ts';
+import { SigningError } from '../../src/shared/signing-error.ts';
+import {
+  failedReceipt,
+  failureOf,
+  receiptOf,
+  type Receipt,
+  type RepositoryReceipt,
+} from '../../src/sidecar/receipt.ts';
+import { terminationMessage } from '../../src/sidecar/termination-message.ts';
+
+/** What servers, files and people may say. */
+const words = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 2500 }),
+  fc.string({ unit: 'grapheme', maxLength: 400 }),
+  fc
+    .tuple(
+      fc.constantFrom('"', '\\', '\u001b', '\n', 'é', '\u{1f600}', '\u2028', '\ud800'),
+      fc.nat(2500),
+    )
+    .map(([unit, count]) => unit.repeat(count)),
+);
+/** What is to be done is in our words; at most a name or a URL in it is not. */
+const fixes = fc.oneof(
+  fc.constant('Do that.'),
+  fc.nat(2500).map((length) => 'é'.repeat(length)),
+);
+const codes = fc.constantFrom(...(Object.keys(SIGNER_ERRORS) as SignerErrorCode[]));
+const hex = fc.stringMatching(/^[0-9a-f]{64}$/);
+const error = fc
+  .tuple(codes, words, fc.option(fixes))
+  .map(([code, message, fix]) => new SigningError(code, message, fix === null ? {} : { fix }));
+
+const repository: fc.Arbitrary<RepositoryReceipt> = fc
+  .record({
+    gun: fc.stringMatching(/^[a-z0-9.:/_-]{1,255}$/),
+    server: fc.stringMatching(/^https:\/\/[a-z0-9./%-]{1,2040}$/),
+    result: fc.constantFrom('signed', 'already-signed', 'dry-run', 'failed' as const),
+    roles: fc.array(
+      fc.record({
+        name: fc.stringMatching(/^targets(\/[-a-z0-9_]{1,200})?$/),
+        version: fc.nat(),
+        expires: fc.constant('2029-11-21T10:12:03Z'),
+        keyId: hex,
+      }),
+      { maxLength: 12 },
+    ),
+    rootKeyIds: fc.array(hex, { maxLength: 12 }),
+    targets: fc.array(
+      fc.record({ tag: fc.stringMatching(/^\w[\w.-]{0,127}$/), sha256: hex, length: fc.nat() }),
+      { maxLength: 30 },
+    ),
+    attempts: fc.nat(20),
+    error,
+  })
+  .map(({ error, gun, server, ...rest }) => ({
+    ...rest,
+    gun: gun as Gun,
+    server: server as NotaryUrl,
+    ...(rest.result === 'failed' && failureOf(error)),
+  }));
+
+const source = fc.constantFrom('report' as const, 'registry' as const);
+const receipt: fc.Arbitrary<Receipt> = fc.oneof(
+  fc.tuple(source, error).map(([from, error]) => failedReceipt(from, error)),
+  fc
+    .tuple(source, fc.array(repository, { minLength: 1, maxLength: 12 }))
+    .map(([from, repositories]) => receiptOf(from, repositories)),
+);
+
+t.test('the termination message of any receipt', (t) => {
+  t.test('fits, and says what came out', (t) => {
+    fc.assert(
+      fc.property(receipt, (receipt) => {
+        const text = terminationMessage(receipt, false);
+        assert.ok(Buffer.byteLength(text) <= 1024, `${Buffer.byteLength(text)} bytes`);
+        const told = JSON.parse(text) as Receipt & { omitted?: number };
+        assert.deepEqual(
+          [told.v, told.result, told.source, told.code],
+          [1, receipt.result, receipt.source, receipt.code],
+        );
+        assert.equal(told.repositories.length + (told.omitted ?? 0), receipt.repositories.length);
+        for (const [i, { gun, result, code }] of told.repositories.entries()) {
+          const whole = receipt.repositories[i];
+          assert.deepEqual([gun, result, code], [whole?.gun, whole?.result, whole?.code]);
+        }
+      }),
+      { numRuns: 400 },
+    );
+    t.end();
+  });
+
+  t.test('that fails a build is one sentence of people, in one line', (t) => {
+    fc.assert(
+      fc.property(receipt, (receipt) => {
+        const text = terminationMessage(receipt, true);
+        assert.ok(Buffer.byteLength(text) <= 1024, `${Buffer.byteLength(text)} bytes`);
+        assert.ok(text.startsWith(`notary-sign failed (${receipt.code ?? 'INTERNAL'}): `));
+        assert.doesNotMatch(text, /[\p{Cc}\u2028\u2029]/u);
+      }),
+      { numRuns: 400 },
+    );
+    t.end();
+  });
+  t.end();
+});
