@@ -73,7 +73,10 @@ const SETTINGS = {
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
   const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-postgres-'));
-  const forget = atExit(() => rmSync(directory, { recursive: true, force: true }));
+  const forget = atExit(() => {
+    // Its processes may still be about to end, and write meanwhile.
+    rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+  });
   const user = otherUser();
   if (user) chownSync(directory, user.uid, user.gid);
   const as = { directory, ...(user && { user }) };
