@@ -6,15 +6,44 @@ import { availableParallelism, cpus } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { startBed, type Bed } from '../test/bed/bed.ts';
 import { measureAdmission } from './admission.ts';
-import { bundleSizes, measureSignerMemory } from './footprint.ts';
+import { measureDistance, type DistanceOptions } from './distance.ts';
+import { bundleSizes, measureSignerMemory, signerPackages } from './footprint.ts';
 import { measureSignerStart } from './signer-start.ts';
-import { measureSigning } from './signing.ts';
-import { createSigningRepository } from './signing-repository.ts';
+import { measureSigning, type SizedRepository } from './signing.ts';
+import { createFilledRepository } from './signing-repository.ts';
 import { tableOf, type Measurement } from './table.ts';
+import { measureTraffic } from './traffic.ts';
 
-const GUN = 'registry.example.com/team/app';
-const FULL = { start: 21, signing: 21, memory: 7, admission: { rounds: 9, seconds: 0.8 } };
-const QUICK = { start: 3, signing: 3, memory: 2, admission: { rounds: 2, seconds: 0.3 } };
+/** How many rounds of what. */
+interface Rounds {
+  /** How many tags the repositories have in which one more is signed; the fewest first. */
+  readonly sizes: readonly [number, ...number[]];
+  readonly start: number;
+  readonly signing: number;
+  readonly distance: DistanceOptions;
+  readonly traffic: number;
+  readonly memory: number;
+  readonly admission: { readonly rounds: number; readonly seconds: number };
+}
+
+const FULL: Rounds = {
+  sizes: [10, 1000, 20_000],
+  start: 21,
+  signing: 9,
+  distance: { rounds: 9, counts: [1, 3, 20] },
+  traffic: 3,
+  memory: 5,
+  admission: { rounds: 9, seconds: 0.8 },
+};
+const QUICK: Rounds = {
+  sizes: [10, 1000],
+  start: 3,
+  signing: 2,
+  distance: { rounds: 1, counts: [1, 20] },
+  traffic: 1,
+  memory: 1,
+  admission: { rounds: 2, seconds: 0.3 },
+};
 
 function say(lines: readonly string[]): void {
   process.stdout.write(`${lines.join('\n')}\n\n`);
@@ -24,11 +53,21 @@ function show(measurement: Measurement): void {
   say(tableOf(measurement));
 }
 
-async function measureAll(bed: Bed, rounds: typeof FULL): Promise<void> {
-  const repository = await createSigningRepository(bed, GUN);
-  show(await measureSignerStart(bed, repository, rounds.start));
-  show(await measureSigning(repository, rounds.signing));
-  show(await measureSignerMemory(bed, repository, rounds.memory));
+async function sized(bed: Bed, tags: number): Promise<SizedRepository> {
+  const gun = `registry.example.com/team/app-${tags}`;
+  return { tags, repository: await createFilledRepository(bed, gun, tags) };
+}
+
+async function measureAll(bed: Bed, rounds: Rounds): Promise<void> {
+  const [smallest, ...larger] = rounds.sizes;
+  const first = await sized(bed, smallest);
+  const repositories: [SizedRepository, ...SizedRepository[]] = [first];
+  for (const tags of larger) repositories.push(await sized(bed, tags));
+  show(await measureSignerStart(bed, first.repository, rounds.start));
+  for (const measurement of await measureDistance(bed, rounds.distance)) show(measurement);
+  for (const measurement of await measureTraffic(bed, rounds.traffic)) show(measurement);
+  show(await measureSigning(repositories, rounds.signing));
+  show(await measureSignerMemory(bed, repositories, rounds.memory));
   for (const measurement of await measureAdmission(bed, rounds.admission)) show(measurement);
 }
 
@@ -38,7 +77,7 @@ say([
   `Node ${process.version}, ${availableParallelism()} cores: ${cpus()[0]?.model ?? 'unknown'}`,
   'Medians, and first to third quartile; ratios are taken round by round.',
 ]);
-say(['Bundles', ...bundleSizes()]);
+say(['Bundles', ...bundleSizes(), signerPackages()]);
 const bed = await startBed();
 try {
   await measureAll(bed, isQuick ? QUICK : FULL);

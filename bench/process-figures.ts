@@ -1,17 +1,13 @@
-/** What the kernel knows about a running process. */
+/** What the kernel knows about a process. */
 import { readFileSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
-import { spawnBound, type ProgramOptions } from '../test/bed/child.ts';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ProgramOptions } from '../test/bed/child.ts';
+import { succeed } from '../test/bed/command.ts';
+import { bundle } from './programs.ts';
 
 /** Linux counts processor time for its users in hundredths of a second, on every machine. */
 const TICKS_A_SECOND = 100;
-const POLL_INTERVAL_MS = 1;
-
-/** Peak resident memory of a process, in MiB; undefined once it has ended. */
-export function peakMemory(pid: number): number | undefined {
-  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readProcess(pid, 'status'))?.[1];
-  return kibibytes === undefined ? undefined : Number(kibibytes) / 1024;
-}
 
 /** Processor time of a process so far, all its threads, in seconds. */
 export function processorTime(pid: number): number {
@@ -22,31 +18,29 @@ export function processorTime(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
 }
 
+/** Runs a program of Node to its end; resolves with its peak resident memory in MiB. */
+export type MemoryProbe = (program: ProgramOptions) => Promise<number>;
+
 /**
- * Runs a program to its end and follows its memory; the kernel keeps the peak, so that only what a
- * program takes in its very last millisecond can be missed.
+ * Makes the probe. The program reads its peak itself as it exits, since from outside the last that it
+ * took may be missed, and what the kernel tells of ended children may be their parent's.
  *
- * @returns peak resident memory in MiB
- * @throws Error with the program's output when its exit code is not 0
+ * @param directory where the probe keeps its files
  */
-export async function peakMemoryOf(program: ProgramOptions): Promise<number> {
-  const child = spawnBound(program);
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-  }
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
-  let peak = 0;
-  while (child.exitCode === null && child.signalCode === null) {
-    peak = peakMemory(child.pid ?? 0) ?? peak;
-    await pause(POLL_INTERVAL_MS);
-  }
-  const code = await ended;
-  if (code !== 0) throw new Error(`${program.program} ended with exit code ${code}\n${output}`);
-  return peak;
+export async function createMemoryProbe(directory: string): Promise<MemoryProbe> {
+  const exitReport = await bundle('exit-report', directory);
+  const report = join(directory, 'exit-report.txt');
+  return async (program) => {
+    await succeed({
+      ...program,
+      args: ['--require', exitReport, ...(program.args ?? [])],
+      env: { ...program.env, EXIT_REPORT: report },
+    });
+    const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(await readFile(report, 'utf8'))?.[1];
+    if (kibibytes === undefined) throw new Error('the kernel told no peak');
+    await rm(report);
+    return Number(kibibytes) / 1024;
+  };
 }
 
 function readProcess(pid: number, file: string): string {

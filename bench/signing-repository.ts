@@ -1,14 +1,15 @@
-/** A repository at the bed's Notary server, and programs that sign fresh tags in it. */
+/** Repositories at a bed's Notary server, and programs that sign fresh tags in them. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { targetsKeyFile } from '../demo/scene.ts';
 import type { Bed } from '../test/bed/bed.ts';
 import type { ProgramOptions } from '../test/bed/child.ts';
-import type { NotaryCli } from '../test/bed/notary-cli.ts';
+import { succeed } from '../test/bed/command.ts';
+import { notaryCli, type Credentials, type NotaryCli } from '../test/bed/notary-cli.ts';
 import { bundledProgram } from './programs.ts';
 
-/** An image that was never signed. */
+/** A tag that was never signed. */
 export interface Target {
   readonly tag: string;
   /** 64 hex digits. */
@@ -17,48 +18,112 @@ export interface Target {
   readonly size: number;
 }
 
-/** A repository of which we have the targets key, as users have it: snapshots are the server's. */
+/** How the signer is run, where it is not run as usual. */
+export interface SignerRunOptions {
+  /** The bed's server by default. */
+  readonly notaryUrl?: string;
+  /** Variables of the process. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A repository of which we have a key, as users have it: snapshots are the server's. */
 export interface SigningRepository {
   readonly gun: string;
-  newTarget(): Target;
+  /** Tags of one new image. */
+  newTargets(count: number): readonly Target[];
+  /** The signer for the tags of one image, its report and Secret in place. */
+  signer(targets: readonly Target[], options?: SignerRunOptions): Promise<ProgramOptions>;
   /**
-   * The signer for one target, its report and Secret in place.
+   * A notary CLI whose trust directory holds the key, and no metadata.
    *
    * @param notaryUrl the bed's server by default
    */
-  signer(target: Target, notaryUrl?: string): Promise<ProgramOptions>;
-  /** A notary CLI whose trust directory holds the targets key, and no metadata. */
-  coldCli(): Promise<NotaryCli>;
-  /** @throws Error unless a fresh notary CLI finds all these targets signed */
+  coldCli(notaryUrl?: string): Promise<NotaryCli>;
+  /** @throws Error unless a fresh notary CLI finds all these tags signed */
   demandSigned(targets: readonly Target[]): Promise<void>;
 }
 
-/** Makes the repository, with the notary CLI. */
-export async function createSigningRepository(bed: Bed, gun: string): Promise<SigningRepository> {
-  const owner = bed.cli();
+/** Makes a repository with the notary CLI; its targets key signs. */
+export async function createSigningRepository(
+  bed: Bed,
+  gun: string,
+  auth?: Credentials,
+): Promise<SigningRepository> {
+  const owner = bed.cli(join('owners', gun), auth);
   await owner.init(gun);
   await owner.rotateSnapshotToServer(gun);
   await owner.publish(gun);
-  const keyFiles = await targetsKeyFile(owner);
-  const directory = join(bed.directory, 'signer');
+  return signingRepository(bed, gun, await targetsKeyFile(owner), owner.passphrase, auth);
+}
+
+/** Makes a repository in which so many tags of one image are signed; by the signer, in one run. */
+export async function createFilledRepository(
+  bed: Bed,
+  gun: string,
+  count: number,
+): Promise<SigningRepository> {
+  const repository = await createSigningRepository(bed, gun);
+  const targets = repository.newTargets(count);
+  await succeed({ ...(await repository.signer(targets)), timeLimit: 120_000 });
+  await repository.demandSigned(targets);
+  return repository;
+}
+
+/** Makes a repository with the docker CLI: the key of the first of its signers signs. */
+export async function createDelegatedRepository(
+  bed: Bed,
+  gun: string,
+  signers: readonly string[],
+): Promise<SigningRepository> {
+  const docker = bed.docker(join('owners', gun));
+  const repositories: SigningRepository[] = [];
+  for (const signer of signers) {
+    const { publicKeyFile, privateKeyFile } = await docker.keyGenerate(signer);
+    await docker.signerAdd(signer, publicKeyFile, gun);
+    const keyFiles = { [`${signer}.key`]: await readFile(privateKeyFile, 'utf8') };
+    repositories.push(await signingRepository(bed, gun, keyFiles, docker.passphrase));
+  }
+  // A delegation has a file once its signer has signed.
+  for (const repository of repositories) {
+    await succeed(await repository.signer(repository.newTargets(1)));
+  }
+  const [first] = repositories;
+  if (!first) throw new Error('a delegated repository needs a signer');
+  return first;
+}
+
+let directories = 0;
+let images = 0;
+
+async function signingRepository(
+  bed: Bed,
+  gun: string,
+  keyFiles: Readonly<Record<string, string>>,
+  passphrase: string,
+  auth?: Credentials,
+): Promise<SigningRepository> {
+  const directory = join(bed.directory, `signer-${(directories += 1)}`);
   const keyDirectory = join(directory, 'secret');
+  const authDirectory = join(directory, 'credentials');
   await writeFiles(keyDirectory, {
     ...keyFiles,
-    'notary-password.txt': `${owner.passphrase}\n`,
+    'notary-password.txt': `${passphrase}\n`,
     'ca.crt': bed.authority.certificatePem,
   });
-  let targets = 0;
+  if (auth) await writeFiles(authDirectory, { ...auth });
   let homes = 0;
   return {
     gun,
-    newTarget: () => ({
-      tag: `build-${(targets += 1)}`,
-      sha256: randomBytes(32).toString('hex'),
-      size: 1000 + targets,
-    }),
-    signer: async ({ tag, sha256, size }, notaryUrl = bed.notary.url) => {
+    newTargets: (count) => {
+      const image = { sha256: randomBytes(32).toString('hex'), size: 1000 + (images += 1) };
+      const tag = `build-${images}`;
+      return Array.from({ length: count }, (_, i) => ({ tag: `${tag}-${i}`, ...image }));
+    },
+    signer: async (targets, { notaryUrl = bed.notary.url, env } = {}) => {
+      const [{ tag, sha256, size } = { tag: '', sha256: '', size: 0 }] = targets;
       const report = join(directory, `${tag}.toml`);
-      const image = `tags = ["${gun}:${tag}"]\ndigest = "sha256:${sha256}"\nmanifest-size = ${size}`;
+      const tags = JSON.stringify(targets.map(({ tag }) => `${gun}:${tag}`));
+      const image = `tags = ${tags}\ndigest = "sha256:${sha256}"\nmanifest-size = ${size}`;
       await writeFile(report, `[image]\n${image}\n`);
       return {
         program: process.execPath,
@@ -67,19 +132,28 @@ export async function createSigningRepository(bed: Bed, gun: string): Promise<Si
           `--report=${report}`,
           `--notary-url=${notaryUrl}`,
           `--key-dir=${keyDirectory}`,
+          ...(auth ? [`--notary-credentials=${new URL(notaryUrl).host}=${authDirectory}`] : []),
         ],
         directory,
+        ...(env && { env }),
       };
     },
-    coldCli: async () => {
-      const cli = bed.cli(`cold-home-${(homes += 1)}`);
+    coldCli: async (notaryUrl = bed.notary.url) => {
+      const cli = notaryCli({
+        server: { url: notaryUrl },
+        authority: bed.authority,
+        home: join(directory, `cold-home-${(homes += 1)}`),
+        passphrase,
+        ...(auth && { auth }),
+      });
       await writeFiles(cli.privateKeyDirectory, keyFiles);
       return cli;
     },
     demandSigned: async (wanted) => {
       const listed = await bed.cli('judge').list(gun);
+      const signed = new Map(listed.map((entry) => [entry.tag, entry]));
       for (const { tag, sha256, size } of wanted) {
-        const found = listed.find((entry) => entry.tag === tag);
+        const found = signed.get(tag);
         if (found?.sha256 !== sha256 || found.length !== size) {
           throw new Error(`${gun}:${tag} was not signed as wanted`);
         }

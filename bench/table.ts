@@ -18,14 +18,17 @@ export interface Measurement {
   readonly subjects: readonly Subject[];
   /** Names of the subjects to divide: ours, then its baseline. */
   readonly ratios: readonly (readonly [string, string])[];
+  /** The most that is promised of medians, by the name of the subject or `ours / baseline`. */
+  readonly limits?: Readonly<Record<string, number>>;
 }
 
-const NAME_WIDTH = 31;
+const NAME_WIDTH = 35;
 const MEDIAN_WIDTH = 9;
 const SPREAD_WIDTH = 19;
 
 /** The lines of a measurement: its subjects, then its ratios. */
-export function tableOf({ title, unit, better, subjects, ratios }: Measurement): string[] {
+export function tableOf(measurement: Measurement): string[] {
+  const { title, unit, better, subjects, ratios, limits = {} } = measurement;
   const values = new Map(subjects.map((subject) => [subject.name, subject.values]));
   const valuesOf = (name: string): readonly number[] => {
     const found = values.get(name);
@@ -35,13 +38,21 @@ export function tableOf({ title, unit, better, subjects, ratios }: Measurement):
   const rounds = Math.min(...subjects.map((subject) => subject.values.length));
   return [
     `${title}: ${unit}, ${better} is better, ${rounds} rounds`,
-    ...subjects.map((subject) =>
-      row(subject.name, summarize(subject.values), figure, subject.what),
+    ...subjects.map(({ name, values, what }) =>
+      row(name, summarize(values), figure, verdict(limits[name], summarize(values)) + what),
     ),
-    ...ratios.map(([ours, baseline]) =>
-      row(`${ours} / ${baseline}`, ratio(valuesOf(ours), valuesOf(baseline)), times, ''),
-    ),
+    ...ratios.map(([ours, baseline]) => {
+      const name = `${ours} / ${baseline}`;
+      const summary = ratio(valuesOf(ours), valuesOf(baseline));
+      return row(name, summary, times, verdict(limits[name], summary));
+    }),
   ];
+}
+
+/** Whether a promise was kept; empty where there is none. */
+function verdict(limit: number | undefined, { median }: Summary): string {
+  if (limit === undefined) return '';
+  return `[at most ${limit}: ${median <= limit ? 'kept' : 'MISSED'}] `;
 }
 
 function row(

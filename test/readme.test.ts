@@ -3,11 +3,23 @@ import { join } from 'node:path';
 import t from 'tap';
 import { ANNOTATION } from '../src/shared/names.ts';
 import { VERSION } from '../src/shared/version.ts';
-import { readme, withErrorTable } from './error-table.ts';
+import { SIGNER_ERRORS, WEBHOOK_ERRORS } from '../src/shared/error-code.ts';
+import { SIGNER_FLAGS } from '../src/shared/signer-flags.ts';
+import { errorPage, makeErrorPage } from './error-page.ts';
 import { projectDirectory } from './fixture.ts';
 
-t.test("README's error table is the one of the code; `npm run docs` writes it", (t) => {
-  t.equal(readme(), withErrorTable(readme()));
+const readme = () => readFileSync(join(projectDirectory(), 'README.md'), 'utf8');
+
+t.test('docs/errors.md has every code, as `npm run docs` writes it', (t) => {
+  t.equal(errorPage(), makeErrorPage());
+  for (const code of [...Object.keys(SIGNER_ERRORS), ...Object.keys(WEBHOOK_ERRORS)]) {
+    t.match(errorPage(), new RegExp(`^### ${code}$`, 'm'));
+  }
+  t.end();
+});
+
+t.test('README names every flag of the signer', (t) => {
+  for (const name of Object.keys(SIGNER_FLAGS)) t.match(readme(), `--${name}`);
   t.end();
 });
 

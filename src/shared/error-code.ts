@@ -1,11 +1,13 @@
 /**
- * The closed set of error codes of both programs, each with its meaning and the usual fix.
- * README's error table is checked against this one source.
+ * The closed set of error codes of both programs, each with its meaning, the usual cause and the
+ * usual fix. docs/errors.md is made from this one source.
  */
 
 interface ErrorEntry {
   /** What went wrong, in one sentence for people. */
   readonly meaning: string;
+  /** How it usually comes to this. */
+  readonly cause: string;
   /** What to do; an error may carry a more precise one. */
   readonly fix: string;
 }
@@ -14,195 +16,269 @@ interface ErrorEntry {
 export const SIGNER_ERRORS = {
   OPTIONS_INVALID: {
     meaning: 'The flags or environment of the signer do not parse.',
+    cause:
+      'A flag is missing, unknown, given twice, or has a value that makes no sense; the webhook writes them, so look at what was changed by hand.',
     fix: 'Correct the flags that the message names.',
   },
   FILE_UNREADABLE: {
     meaning: 'A file or directory that we need cannot be read.',
+    cause:
+      'The volume is not mounted, the file is a directory, a pipe or too large, or its mode does not let the user of the container in.',
     fix: 'Check that it is what it should be, its mode, and the user that the container runs as.',
   },
   STEP_BEFORE_FAILED: {
     meaning: 'A step before ours failed, and nothing was signed.',
+    cause: 'In a build of standard containers, a container before ours wrote the error file.',
     fix: 'Look at the log of the containers before notary-sign.',
   },
   REPORT_MISSING: {
     meaning: 'There is no report.toml where the step before should have written it.',
+    cause:
+      'The export or rebase step ended without writing the report, or another volume hides it.',
     fix: 'Look at the log of the export or rebase step: it writes the report when it has pushed the image.',
   },
   REPORT_INVALID: {
     meaning: 'report.toml cannot be read as TOML, or lacks what signing needs.',
+    cause: 'The lifecycle of the builder is too old, or something else wrote over the file.',
     fix: 'Use a builder whose lifecycle reports digest and tags (platform API 0.4 or newer).',
   },
   REPORT_WITHOUT_TAGS: {
     meaning: 'report.toml names no tag.',
+    cause: 'The image was pushed by digest alone.',
     fix: 'Give the Image a tag: a Notary v1 signature belongs to a tag.',
   },
   IMAGE_REFERENCE_INVALID: {
     meaning: 'A tag is not a valid image reference.',
+    cause: 'The Image has a tag that no registry would take, or one with a digest.',
     fix: 'Write it as registry/repository:tag.',
   },
   TAG_NOT_ALLOWED: {
     meaning: 'The report holds a tag that is not one of the Build.',
+    cause:
+      'A buildpack or another container changed the report, or the report is that of another build.',
     fix: 'Find out which step wrote the report: nothing but the tags of the Build is signed.',
   },
   MANIFEST_NOT_FOUND: {
     meaning: 'The registry has no such image.',
+    cause: 'The push failed, the image was deleted meanwhile, or the account may not read it.',
     fix: 'Look at the log of the export or rebase step: it pushes the image. A registry may also hide an image from those who may not read it.',
   },
   MANIFEST_MISMATCH: {
     meaning: 'The registry answers with something else than the image that was asked for.',
+    cause:
+      'A proxy or cache before the registry alters what it serves, or serves a page of its own.',
     fix: 'Find out what stands between us and the registry: what we cannot verify is not signed.',
   },
   TAG_MOVED: {
     meaning: 'The tags of one build name different images at the registry.',
+    cause:
+      'Another build, or a person, pushed one of the tags between the export step and the look-up.',
     fix: 'Build again; if it stays so, find out who else pushes these tags: only what the build pushed is signed.',
   },
   KEY_MISSING: {
     meaning: 'The signing Secret holds no *.key file.',
+    cause: 'The Secret is empty, or its key has a name that does not end in .key.',
     fix: 'Put the key file that `notary` or `docker trust` wrote into the Secret, named *.key.',
   },
   KEY_INVALID: {
     meaning: 'A *.key file holds no private key that we can read.',
+    cause:
+      'The file is a certificate, a public key, a key of another kind or program, or was cut off when it was copied.',
     fix: 'Use the key file as the Notary or docker CLI wrote it.',
   },
   KEY_PASSWORD_MISSING: {
     meaning: 'A key is encrypted, and the signing Secret holds no password.',
+    cause:
+      'The key was written by the Notary or docker CLI, which encrypt, and the Secret was made from the key alone.',
     fix: 'Add notary-password.txt with the password of the key to the Secret.',
   },
   KEY_PASSWORD_CONFLICT: {
     meaning: 'The signing Secret holds notary-password.txt and password, and they differ.',
+    cause: 'The Secret was changed under one of the two names, and kept the other.',
     fix: 'Keep one of the two.',
   },
   KEY_PASSWORD_WRONG: {
     meaning: 'A key cannot be decrypted with the password of the signing Secret.',
+    cause:
+      'The password belongs to another key (root and targets keys often have different ones), or the file was damaged.',
     fix: 'Correct notary-password.txt (or password) in the Secret, or replace a damaged key file.',
   },
   KEY_NOT_IN_ROLE: {
     meaning: 'None of our keys may sign these tags in this repository.',
+    cause:
+      'The key was never added, was rotated or removed, may sign other tags alone, or belongs to another repository; where there are delegations, the targets key signs nothing.',
     fix: 'Add the key with `notary delegation add` or `docker trust signer add`, or put the right key into the Secret.',
   },
   ROLE_THRESHOLD: {
     meaning: 'A role wants more signatures than we hold keys for.',
+    cause:
+      'The role was set up for several signers who sign together, which Notary v1 clients cannot do one after another.',
     fix: 'Set the threshold of the role to 1, or put enough of its keys into the Secret.',
   },
   CA_INVALID: {
     meaning: 'A CA certificate file is missing, or is not made of certificates.',
+    cause: 'The Secret lacks ca.crt, or holds a key, a DER file or a cut-off text under that name.',
     fix: 'Put the PEM certificate of the CA under ca.crt into the Secret.',
   },
   SERVER_UNREACHABLE: {
     meaning: 'The server cannot be reached.',
+    cause:
+      'The server or a proxy on the way is down, the name does not resolve, a network policy stands between, or the connection broke.',
     fix: 'Check the Notary URL, DNS, network policies, and that the server runs.',
   },
   SERVER_UNTRUSTED: {
     meaning: 'The TLS certificate of the server is not trusted.',
+    cause:
+      'The server has a certificate of a private authority, one for another name, or one that has expired.',
     fix: 'Put the CA certificate of the server under ca.crt into the signing Secret, or name a Secret that holds it in notary.kpack.io/v1.caSecretRef.',
   },
   SERVER_FAILED: {
     meaning: 'The server answered with an error of its own.',
+    cause: 'The server, what stands before it, or its notary-signer or database is out of order.',
     fix: 'Look at the log of the server, then build again.',
   },
   NOT_A_NOTARY_SERVER: {
     meaning: 'What answers at this URL is not a Notary v1 server.',
+    cause: 'The URL is that of a registry, a web page, or lacks a path; or it redirects.',
     fix: 'Correct the Notary URL.',
   },
   DEADLINE_EXCEEDED: {
     meaning: 'Signing did not end within its deadline.',
+    cause:
+      'The server hangs, the network is slow, or very many others publish to the same repository.',
     fix: 'Find out what is slow: server, network or node; then build again.',
   },
   TERMINATED: {
     meaning: 'We were told to stop (SIGTERM) before the work was done.',
+    cause: 'The build was cancelled, its node drained, or the pod evicted.',
     fix: 'Nothing is wrong with the signature; build again when the build was not cancelled on purpose.',
   },
   CREDENTIALS_INVALID: {
     meaning: 'A Secret with credentials is not what it should be.',
+    cause:
+      'The Secret has other keys than username and password, is empty, or a docker configuration in it cannot be read.',
     fix: 'Make it a kubernetes.io/basic-auth Secret, with username and password.',
   },
   CREDENTIALS_MISSING: {
     meaning: 'The server asks for credentials, and we have none for it.',
+    cause:
+      'No Secret of the service account is annotated for that host, or the annotation names another host or port.',
     fix: 'Add a basic-auth Secret with the annotation kpack.io/notary.v1: <host> to the service account of the build.',
   },
   CREDENTIALS_REFUSED: {
     meaning: 'The server refused our credentials.',
+    cause:
+      'Password or token are wrong, expired or revoked, or the account may not read the repository.',
     fix: 'Correct username and password in the Secret whose annotation kpack.io/notary.v1 names that host.',
   },
   CREDENTIALS_OVER_HTTP: {
     meaning: 'The server asks for credentials over plain http, and we never send them so.',
+    cause: 'The Notary URL, the registry or the token realm is plain http.',
     fix: 'Use an https Notary URL and an https token realm.',
   },
   PUSH_DENIED: {
     meaning: 'The account may not publish to this repository.',
+    cause: 'The token server knows the account, and grants it less than push.',
     fix: 'Give the account the push permission for the repository at the token server.',
   },
   REPOSITORY_NOT_INITIALISED: {
     meaning: 'The Notary server has no trust data for this repository.',
+    cause:
+      'Nobody initialised it yet, its name is spelt differently there (docker.io and index.docker.io are two), or the server takes other names alone.',
     fix: 'Run: notary -s <url> init <gun> && notary -s <url> key rotate <gun> snapshot -r && notary -s <url> publish <gun>. We never do that from a build.',
   },
   ROOT_NAME_MISMATCH: {
     meaning: 'The root certificate was made for another repository.',
+    cause: 'The server serves the files of another repository, by mistake or on purpose.',
     fix: 'Check for a mistaken or hostile server; initialise the repository under its own name.',
   },
   ROOT_PIN_MISMATCH: {
     meaning: 'No root key of the repository is one of those pinned.',
+    cause:
+      "The root key was rotated, the repository was initialised anew, or somebody answers in the server's place.",
     fix: 'If the root was rotated on purpose, update notary.kpack.io/v1.rootPin; else treat the server as hostile.',
   },
   METADATA_INVALID: {
     meaning: 'Metadata of the repository cannot be read, or its signatures do not verify.',
+    cause:
+      'The keys of a role were replaced after it was signed, or its file was written by a broken client.',
     fix: 'Compare with `notary list <gun>`; if that fails too, the owner of the role must sign it again.',
   },
   METADATA_EXPIRED: {
     meaning: 'Metadata of the repository has expired.',
+    cause:
+      'The root or the targets role was not signed for years; a build cannot do that for its owner.',
     fix: 'The owner of the role must sign it again, for example with `notary witness <gun> <role>` and `notary publish <gun>`.',
   },
   METADATA_INCONSISTENT: {
     meaning: 'The files of the repository do not belong together.',
+    cause:
+      'A client published bytes that the server writes differently, which makes the repository unreadable for everybody; or a cache mixes old and new files.',
     fix: 'Build again; if it stays so, a proxy serves old files, or a role was published with wrong bytes and must be published again.',
   },
   METADATA_ROLLED_BACK: {
     meaning: 'The server shows an older version of a role than a moment before.',
+    cause:
+      "A cache answers in the server's place, replicas of the server disagree, or a backup was restored.",
     fix: 'Look for a cache or proxy that serves old files under /v2/, or a restored database; then build again.',
   },
   METADATA_UNKNOWN_MEMBER: {
     meaning: 'A role to sign holds members that we do not know; signing it again would lose them.',
+    cause: 'A newer or another client wrote the role.',
     fix: 'Sign this repository with the tool that wrote the role, or have its owner write it again.',
   },
   SNAPSHOT_KEY_NOT_ON_SERVER: {
     meaning: 'The server does not hold the snapshot key of the repository.',
+    cause:
+      'The repository was initialised with the Notary CLI, which keeps that key at first; or notary-signer lost its keys.',
     fix: 'Run: notary -s <url> key rotate <gun> snapshot -r',
   },
   SERVER_KEY_LOST: {
     meaning:
       'The signing service behind the Notary server lost the timestamp key of the repository.',
+    cause: 'notary-signer was restarted with its keys in memory, or with another database.',
     fix: 'Restore the key storage of notary-signer; no client can help.',
   },
   DELEGATIONS_REFUSED: {
     meaning: 'The Notary server cannot take delegations, a known fault of some builds of it.',
+    cause: 'notary-server 0.7 built with Go 1.17 or newer cuts the names of delegations.',
     fix: 'Update notary-server, or sign the targets role in a repository without delegations.',
   },
   REPOSITORY_NOT_ALLOWED: {
     meaning: 'The Notary server does not accept repositories of this name.',
+    cause: 'The server is configured for other repository names.',
     fix: 'Use a name that the server allows (its repositories.gun_prefixes), or another server.',
   },
   PUBLISH_CONFLICT: {
     meaning: 'The server says that a newer version is there, and does not show one.',
+    cause: 'A cache serves old files, or the server keeps a newer file that it does not serve.',
     fix: 'Build again; if it stays so, see what the message says.',
   },
   PUBLISH_REJECTED: {
     meaning: 'The server rejected the metadata.',
+    cause: 'The server found the files malformed, or not signed by the right keys.',
     fix: 'See what the server says; its log holds more.',
   },
   READ_BACK_FAILED: {
     meaning: 'The server took the metadata, and it could not be confirmed that it serves it.',
+    cause:
+      'The connection, the server or the deadline broke off between publishing and reading; or what is served is not what was published.',
     fix: 'Do not trust this tag before `notary lookup` confirms it; then build again.',
   },
   TAG_SUPERSEDED: {
     meaning: 'Another publisher signed another image under the same tag right after us.',
+    cause: 'Two builds sign the same tag of the same repository at the same time.',
     fix: 'Find out who else signs this tag; build again if this image is the one that it should name.',
   },
   OUTPUT_UNWRITABLE: {
-    meaning: 'Receipt or termination message cannot be written, whatever became of the signature.',
+    meaning:
+      'Receipt, termination message or done file cannot be written, whatever became of the signature.',
+    cause: 'The disk is full, the path does not exist, or its volume is read-only.',
     fix: 'Check the disk of the node and the path; signing the same again is free.',
   },
   INTERNAL: {
     meaning: 'A mistake in kpack-notary.',
+    cause: 'Something that we did not foresee.',
     fix: 'Report it with the log of the container.',
   },
 } as const satisfies Record<string, ErrorEntry>;
@@ -211,46 +287,60 @@ export const SIGNER_ERRORS = {
 export const WEBHOOK_ERRORS = {
   NOTARY_CONFIG_INVALID: {
     meaning: 'The notary section or our annotations are malformed.',
+    cause: 'A field is missing, misspelt, of the wrong type, or contradicts another.',
     fix: 'Correct the fields that the message names.',
   },
   NAMESPACE_LABEL_INVALID: {
     meaning: 'The namespace label notary.kpack.io/signing has a value that we do not know.',
+    cause: 'A typing mistake in the label.',
     fix: 'Set it to enabled, audit or disabled.',
   },
   REQUESTER_NOT_KPACK: {
     meaning: 'A build pod was posted by somebody else than kpack.',
+    cause:
+      'kpack runs under another service account than the default one, or somebody copied a build pod.',
     fix: 'Let kpack make the pod; if kpack runs under another account, give it to the webhook with --kpack-user.',
   },
   POD_UNSUPPORTED: {
     meaning: 'We do not know how to sign what this build pod builds.',
+    cause: 'The build is for Windows, or of a shape that this version does not know.',
     fix: 'Opt the Image out with notary.kpack.io/signing: disabled, or build it in a namespace without the label.',
   },
   POD_COLLISION: {
     meaning: 'The build pod already uses a name or path that the signing container needs.',
+    cause: 'Another webhook or a builder uses the same name.',
     fix: 'Rename what the message names.',
   },
   SECRET_EXPOSED: {
     meaning: 'Another container of the pod can read the signing Secret.',
+    cause:
+      'The signing Secret is also a service binding, a volume of the build, or among the Secrets of its service account.',
     fix: 'Take the Secret out of the bindings and volumes of the build; it is for the signing container alone.',
   },
   SIGNER_MISSING: {
     meaning: 'The signing container is missing from a build pod that needs one.',
+    cause:
+      'The mutating webhook did not see the pod: not installed, not selecting the namespace, or failing open.',
     fix: 'kpack posts the pod again; if this stays, check that the mutating webhook is installed and selects the namespace.',
   },
   SIGNER_DIFFERS: {
     meaning: 'The signing container is not the one that we would inject now.',
+    cause: 'Another webhook changed our container after us, or replicas of two versions answered.',
     fix: 'kpack posts the pod again; if this stays, another webhook or an older replica changes our container.',
   },
   CLUSTER_UNAVAILABLE: {
     meaning: 'The Kubernetes API did not tell what the decision needs.',
+    cause: 'The API server is away or overloaded, or the webhook lacks a permission.',
     fix: 'Check the API server and the permissions of the webhook; kpack posts the pod again.',
   },
   REVIEW_INVALID: {
     meaning: 'The request is not an AdmissionReview of admission.k8s.io/v1.',
+    cause: 'Something else than an API server calls, or with another version of the review.',
     fix: 'Check what calls the webhook: its configuration must say admissionReviewVersions: [v1].',
   },
   WEBHOOK_FAILED: {
     meaning: 'A mistake in the webhook; nothing was decided.',
+    cause: 'Something that we did not foresee.',
     fix: 'Report it with the log of the webhook; kpack posts the pod again.',
   },
 } as const satisfies Record<string, ErrorEntry>;

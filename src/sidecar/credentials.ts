@@ -71,7 +71,7 @@ export function directorySource(
 export interface NotaryLookupOptions {
   /** Host of the Notary server. */
   readonly server: string;
-  /** Host of the registry that the signed repository is named after. */
+  /** Host of the registry that the signed repository is named after, as its name has it. */
   readonly registryHost: string;
   readonly notary: CredentialSource;
   readonly registry: CredentialSource;
@@ -82,7 +82,8 @@ export interface NotaryLookupOptions {
  * those of the registry: token servers are often shared by registry and Notary server.
  */
 export function notaryLookup(options: NotaryLookupOptions): CredentialLookup {
-  const { server, registryHost, notary, registry } = options;
+  const { server, notary, registry } = options;
+  const registryHost = asInUrl(options.registryHost);
   return {
     forServer: () => notary.find(server),
     forRealm: async (realmHost) =>
@@ -98,7 +99,8 @@ export function registryLookup(options: {
   readonly registryHost: string;
   readonly registry: CredentialSource;
 }): CredentialLookup {
-  const { registryHost, registry } = options;
+  const { registry } = options;
+  const registryHost = asInUrl(options.registryHost);
   return {
     forServer: () => registry.find(registryHost),
     forRealm: async (realmHost) =>
@@ -129,6 +131,11 @@ async function readBasicAuth(host: string, directory: string): Promise<Credentia
 export function basicCredentials(host: string, username: string, password: string): Credentials {
   if (username === IDENTITY_TOKEN_USER) return { kind: 'identity-token', host, token: password };
   return { kind: 'basic', host, username, password };
+}
+
+/** Names of images keep the case of a host, and the default port. */
+function asInUrl(host: string): string {
+  return hostOf(host) ?? host;
 }
 
 function withoutNewline(text: string): string {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { SigningError } from '../shared/signing-error.ts';
@@ -59,6 +60,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   const { ca, proxy: proxies, silenceLimit = SILENCE_LIMIT_MS } = options;
   const closing = new AbortController();
   const signal = AbortSignal.any([options.signal, closing.signal]);
+  // One a request that is on its way: many at once are no leak.
+  setMaxListeners(0, signal);
   const kept = { keepAlive: true, autoSelectFamilyAttemptTimeout: ATTEMPT_LIMIT_MS };
   // Made once: Node would parse all certificates again for each connection.
   const secure = { ...kept, secureContext: trustRoots(ca) };

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { Gun } from '../shared/image-reference.ts';
 import type { NotaryUrl } from '../shared/notary-url.ts';
 import { SigningError } from '../shared/signing-error.ts';
@@ -14,7 +14,8 @@ export interface NotaryClient {
   readonly url: NotaryUrl;
   /**
    * A role's file: the current one, or the one with this SHA-256 (hex). Undefined where the server
-   * has none.
+   * has none. A file that was served by its hash, or as the root, is not asked for twice: another one
+   * has another hash.
    */
   fetchRole(role: RoleName, sha256?: string): Promise<Uint8Array | undefined>;
   /**
@@ -42,12 +43,15 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
   const base = `${url}/v2/${gun}/_trust/tuf/`;
   // The challenge of a GET names `pull` alone, and a strict server grants exactly what is asked.
   const scope = `repository:${gun}:push,pull`;
+  const held = new Map<string, Uint8Array>();
   const client = createAuthorizedClient({ ...options, server: url, scope });
 
   return {
     url,
 
     async fetchRole(role, sha256) {
+      const known = sha256 === undefined ? undefined : held.get(sha256);
+      if (known) return known;
       const file = sha256 === undefined ? `${role}.json` : `${role}.${sha256}.json`;
       const answer = await client.send({
         method: 'GET',
@@ -55,7 +59,10 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
         headers: { 'cache-control': 'no-cache' },
         limit: role === ROOT || role === TIMESTAMP ? SMALL_FILE : LARGEST_FILE,
       });
-      if (answer.status === 200) return answer.body;
+      if (answer.status === 200) {
+        if (sha256 !== undefined || role === ROOT) held.set(sha256Of(answer.body), answer.body);
+        return answer.body;
+      }
       if (answer.status === 404 && serverAnswer(answer)?.code === 'METADATA_NOT_FOUND') {
         return undefined;
       }
@@ -74,6 +81,10 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
       throw publishFailure(url, gun, root, answer);
     },
   };
+}
+
+function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** One part a role; the server takes the role from the file name. */

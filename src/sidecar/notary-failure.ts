@@ -48,7 +48,6 @@ export function publishFailure(
   const where = `${url} did not take the metadata of ${gun}`;
   const message = `${where} (HTTP ${status}${said ? `, ${said.text}` : ''})`;
   const rotate = { fix: `Run: notary -s ${url} key rotate ${gun} snapshot -r` };
-  if (status === 401) return new SigningError('PUSH_DENIED', message);
   if (said?.missing === 'snapshot') {
     return new SigningError('SNAPSHOT_KEY_NOT_ON_SERVER', message, rotate);
   }

@@ -66,9 +66,9 @@ async function fetchAndVerify(
   expected: Expected,
 ): Promise<TrustRepository> {
   const served = await fetchAll(client, expectedFiles(trust, expected));
-  const root = served.get(ROOT);
-  if (!root) throw notInitialised(trust.gun, client.url);
-  if (!isMetadata(root)) {
+  const current = served.get(ROOT);
+  if (!current) throw notInitialised(trust.gun, client.url);
+  if (!isMetadata(current)) {
     throw new SigningError('NOT_A_NOTARY_SERVER', `${client.url} answers with something else`);
   }
   const timestamp = served.get(TIMESTAMP);
@@ -76,14 +76,14 @@ async function fetchAndVerify(
   const { snapshot: meta } = parseTimestamp(TIMESTAMP, timestamp).content;
   const snapshot = await fetchNamed(client, served, SNAPSHOT, meta);
   const { content } = parseSnapshot(SNAPSHOT, snapshot);
-  const targets = await Promise.all(
+  const listed = await Promise.all(
     [...content.meta].flatMap(([role, meta]) =>
-      isTargets(role)
+      role === ROOT || isTargets(role)
         ? [fetchNamed(client, served, role, meta).then((bytes) => [role, bytes] as const)]
         : [],
     ),
   );
-  return verifyRepository(new Map([...served, [SNAPSHOT, snapshot], ...targets]), trust);
+  return verifyRepository(new Map([...served, [SNAPSHOT, snapshot], ...listed]), trust);
 }
 
 /** The files that one round can ask for, with their SHA-256 (hex) where we can know it. */
@@ -92,7 +92,9 @@ function expectedFiles(
   { posted = new Map(), unlisted = [] }: Expected,
 ): ReadonlyMap<RoleName, string | undefined> {
   const byName = [ROOT, TIMESTAMP, SNAPSHOT, TARGETS, RELEASES, ...unlisted];
-  const before = [...(earlier?.snapshot.content.meta ?? [])].filter(([role]) => isTargets(role));
+  const before = [...(earlier?.snapshot.content.meta ?? [])].filter(
+    ([role]) => role === ROOT || isTargets(role),
+  );
   return new Map([
     ...byName.map((role) => [role, undefined] as const),
     ...before.map(([role, meta]) => [role, sha256Of(meta)] as const),

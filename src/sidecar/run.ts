@@ -107,6 +107,7 @@ async function signAll(
             }),
           }),
           keys,
+          unopened: opened.unopened,
           rootPins: options.rootPins,
           dryRun: options.dryRun,
           now,

@@ -1,5 +1,5 @@
 import { isPlainHttp, type NotaryUrl } from '../shared/notary-url.ts';
-import { asSigningError, type SigningError } from '../shared/signing-error.ts';
+import { asSigningError, SigningError } from '../shared/signing-error.ts';
 import { editRoles, fileOf, signEdits, type SigningKey } from '../shared/tuf/publication.ts';
 import { expiryWarnings, whoMisses } from '../shared/tuf/reader.ts';
 import { chooseRoles, type ChosenRole } from '../shared/tuf/role-choice.ts';
@@ -22,6 +22,8 @@ export interface SigningContext {
   readonly url: NotaryUrl;
   readonly client: NotaryClient;
   readonly keys: readonly SigningKey[];
+  /** Why other keys of the signing Secret are not among them. */
+  readonly unopened: readonly SigningError[];
   readonly rootPins: readonly string[];
   readonly now: () => Date;
   readonly pause: Pause;
@@ -51,9 +53,17 @@ export async function signRepository(
       rootKeyIds: [],
       targets: plan.targets,
       attempts: progress.attempts,
-      ...failureOf(asSigningError(error)),
+      ...failureOf(withUnopened(asSigningError(error), context.unopened)),
     };
   }
+}
+
+/** The key that a role lists may be the one that did not open. */
+function withUnopened(error: SigningError, unopened: readonly SigningError[]): SigningError {
+  if (error.code !== 'KEY_NOT_IN_ROLE' || unopened.length === 0) return error;
+  const reasons = unopened.map(({ message }) => message).join('; ');
+  const message = `${error.message}; not among our keys: ${reasons}`;
+  return new SigningError(error.code, message, { cause: error, fix: error.fix });
 }
 
 async function loadEditPublish(

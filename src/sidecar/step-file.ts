@@ -1,6 +1,7 @@
 import { renameSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { SigningError } from '../shared/signing-error.ts';
+import { unreadable } from './text-file.ts';
 
 /** The files by which the steps of a build in standard containers follow one another. */
 export interface StepFiles {
@@ -19,7 +20,8 @@ const POLL_MS = 100;
  * Waits, without a deadline, for the step before ours. As for kpack's waiter a file counts as there
  * once it is not empty.
  *
- * @throws SigningError STEP_BEFORE_FAILED when the error file is there; the reason of the signal
+ * @throws SigningError STEP_BEFORE_FAILED when the error file is there; FILE_UNREADABLE; the reason of
+ * the signal
  */
 export async function waitForStep(
   { waitFile, errorFile }: StepFiles,
@@ -44,5 +46,9 @@ export function writeStepFile(file: string, text: string): void {
 }
 
 function isThere(file: string): boolean {
-  return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  try {
+    return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
 }

@@ -14,12 +14,14 @@ export interface Answer {
 
 /**
  * What happens to an answer: `cut-json` ends in the middle, with the length of what there is;
- * `short-length` and `long-length` announce less or more than there is; `slow` comes byte by byte
+ * `short-length` and `long-length` announce less or more than there is; `slow` comes in many drops
  * within a second or two; `endless` too, and so slowly that nobody lives to see its end.
  */
 export type Garbling = 'cut-json' | 'short-length' | 'long-length' | 'slow' | 'endless';
 
-/** How long a slow answer takes, and how long an endless one takes for each byte; milliseconds. */
+/** Into how many drops an answer is divided, down to single bytes. */
+const DROPS = 250;
+/** How long a slow answer takes, and how long an endless one takes for each drop; milliseconds. */
 const SLOW = 1000;
 const ENDLESS_STEP = 500;
 
@@ -50,9 +52,9 @@ export async function deliver(
     case 'long-length':
       return write(socket, raw(body.length + 100, body));
     case 'slow':
-      return drip(socket, whole, (sent) => (sent * SLOW) / whole.length);
+      return drip(socket, whole, SLOW / DROPS);
     case 'endless':
-      return drip(socket, whole, (sent) => sent * ENDLESS_STEP);
+      return drip(socket, whole, ENDLESS_STEP);
   }
 }
 
@@ -74,13 +76,15 @@ async function write(socket: Socket, bytes: Buffer): Promise<void> {
   socket.destroy();
 }
 
-/** Writes byte by byte; each not before its time, in milliseconds from the start. */
-async function drip(socket: Socket, bytes: Buffer, due: (sent: number) => number): Promise<void> {
+/** Writes drop by drop; each not before its time, so many milliseconds after the one before. */
+async function drip(socket: Socket, bytes: Buffer, step: number): Promise<void> {
   socket.setNoDelay(true);
   const start = performance.now();
-  for (let sent = 0; sent < bytes.length && !socket.destroyed; sent += 1) {
-    await pause(Math.max(0, due(sent) - (performance.now() - start)), undefined, { ref: false });
-    socket.write(bytes.subarray(sent, sent + 1));
+  const size = Math.ceil(bytes.length / DROPS);
+  for (let drop = 0; drop * size < bytes.length && !socket.destroyed; drop += 1) {
+    const early = drop * step - (performance.now() - start);
+    await pause(Math.max(0, early), undefined, { ref: false });
+    socket.write(bytes.subarray(drop * size, (drop + 1) * size));
   }
   socket.end();
 }

@@ -60,7 +60,10 @@ t.test('a signer added by docker signs with the key file that docker made', asyn
   const key = await docker.keyGenerate('alice');
   await docker.signerAdd('alice', key.publicKeyFile, GUN);
 
-  const signer = bed.cli('signer');
+  const signer = notaryCli({
+    ...{ server: bed.notary, authority: bed.authority, passphrase: docker.passphrase },
+    home: join(bed.directory, 'signer'),
+  });
   await mkdir(signer.privateKeyDirectory, { recursive: true });
   await copyFile(
     key.privateKeyFile,

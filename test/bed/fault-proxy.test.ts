@@ -94,7 +94,12 @@ t.test('answers are harmed in every way', async (t) => {
       call: 'notary GET root.json #1',
       request: () => ({ kind: 'forward', ...harm }) as ProxyAction,
     });
-    const got = call(`${notary}${TUF}root.json`, undefined, 2500);
+    // What is to come must not be cut off on a busy machine; what never comes is not waited for.
+    const got = call(
+      `${notary}${TUF}root.json`,
+      undefined,
+      outcome instanceof RegExp && outcome.source === 'silent' ? 2500 : 30_000,
+    );
     const seen = await got.catch((error: unknown) => String(error));
     t.match(seen, outcome, JSON.stringify(harm));
   }

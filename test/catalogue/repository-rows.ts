@@ -290,7 +290,6 @@ export const SIGNER_ROWS: readonly Row[] = [
   {
     what: 'a notary-signer that is down',
     changes: true,
-    at: 'remote',
     arrange: async ({ bed }) => {
       await bed.signer?.kill();
       return {};
@@ -304,7 +303,6 @@ export const SIGNER_ROWS: readonly Row[] = [
   {
     what: 'a notary-signer that came back without its keys',
     changes: true,
-    at: 'remote',
     arrange: async ({ bed }) => {
       await bed.signer?.restart();
       return {};
@@ -318,7 +316,6 @@ export const SIGNER_ROWS: readonly Row[] = [
   {
     what: 'a notary-signer that hangs',
     changes: true,
-    at: 'remote',
     arrange: ({ bed }) => {
       bed.signer?.freeze();
       return { run: { args: ['--deadline=3'] }, mend: () => bed.signer?.thaw() };

@@ -34,8 +34,6 @@ export interface Row {
   readonly what: string;
   /** Whether it needs a repository to itself, since it changes it; else all share one. */
   readonly changes?: boolean;
-  /** Where it can happen; both by default. */
-  readonly at?: TrustService;
   readonly arrange: (scene: Scene) => Promise<Situation> | Situation;
   /** The code of the failure; undefined: it is signed. */
   readonly code?: string;

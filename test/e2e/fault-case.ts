@@ -13,12 +13,14 @@ export interface FaultCase {
 export interface CaseOutcome {
   /** What the first run came to: its result, with the code where there is one; or `killed`. */
   readonly came: string;
+  /** Whether the call came at all: a run whose time is short may end before. */
+  readonly isStruck: boolean;
   /** What is wrong with that; empty when all is well. */
   readonly complaints: readonly string[];
 }
 
 /** How long the run without a fault may take, in seconds. */
-const PATIENCE = 20;
+const PATIENCE = 60;
 
 /**
  * Runs one case.
@@ -44,7 +46,7 @@ export async function runCase(
     if (!killer.signal.aborted) throw error;
     return undefined;
   });
-  expect(faults.struck(), `the call did not come: ${faults.calls.join(', ')}`);
+  const isStruck = faults.struck();
   faults.arm();
   await Promise.all(meanwhile);
 
@@ -54,7 +56,7 @@ export async function runCase(
   if (harmed) complaints.push(...contradictions(harmed));
   if (harmed && harmed.receipt.result !== 'failed') {
     complaints.push(...(await doubts(scene, [scene.oldTag, tag])));
-    return { came, complaints };
+    return { came, isStruck, complaints };
   }
   complaints.push(...(await doubts(scene, [scene.oldTag])));
   const repaired = await sign(tag, PATIENCE);
@@ -62,7 +64,7 @@ export async function runCase(
   expect(isRepaired && repaired.code === 0, `the run after that failed\n${repaired.stdout}`);
   const still = await doubts(scene, [scene.oldTag, tag]);
   complaints.push(...still.map((doubt) => `after the run after that: ${doubt}`));
-  return { came, complaints };
+  return { came, isStruck, complaints };
 }
 
 function outcomeOf(run: SignerRun | undefined): string {

@@ -9,10 +9,10 @@ export interface FaultKind {
   /** The calls that it can befall. */
   readonly befalls: 'request' | 'body' | 'connection';
   /**
-   * What the run must come to: `signed`, since it passes within the deadline; `failed`, since it
-   * never does; `killed`; or `either`, as long as what is said is true.
+   * What the run must come to: `signed`, since it passes within the deadline; `killed`; or `either`,
+   * as long as what is said is true.
    */
-  readonly outcome: 'signed' | 'failed' | 'killed' | 'either';
+  readonly outcome: 'signed' | 'killed' | 'either';
   /** Whether the run ends late, by its deadline or its patience. */
   readonly isSlow?: boolean;
   /** @param meanwhile is given what is to be over before the next run */
@@ -72,7 +72,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   requests('JSON that is cut', 'either', { kind: 'forward', garbles: 'cut-json' }),
   requests('less announced than sent', 'either', { kind: 'forward', garbles: 'short-length' }),
   requests('more announced than sent', 'signed', { kind: 'forward', garbles: 'long-length' }),
-  requests('an answer byte by byte', 'signed', { kind: 'forward', garbles: 'slow' }),
+  requests('an answer in drops', 'signed', { kind: 'forward', garbles: 'slow' }),
   requests(
     'an answer without an end',
     'either',
@@ -80,9 +80,9 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     { isSlow: true },
   ),
   requests('no answer', 'either', { kind: 'hang' }, { isSlow: true }),
-  requests('cut for good', 'failed', { kind: 'reset' }, { persists: true, isSlow: true }),
-  requests('HTTP 503 for good', 'failed', answered(503), { persists: true, isSlow: true }),
-  requests('no answer for good', 'failed', { kind: 'hang' }, { persists: true, isSlow: true }),
+  requests('cut for good', 'either', { kind: 'reset' }, { persists: true, isSlow: true }),
+  requests('HTTP 503 for good', 'either', answered(503), { persists: true, isSlow: true }),
+  requests('no answer for good', 'either', { kind: 'hang' }, { persists: true, isSlow: true }),
   {
     name: 'all servers gone for a moment',
     befalls: 'request',

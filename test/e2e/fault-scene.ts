@@ -56,6 +56,7 @@ export async function startScene(name: SceneName): Promise<FaultScene> {
         report: reportToml([`${GUN}:${tag}`], sha256, length),
         ...(name === 'delegations' && { credentials }),
         args: [`--deadline=${deadline}`],
+        timeLimit: deadline * 1000 + 30_000,
         ...(killer && { killer }),
       });
     const oldTag = { tag: 'old', sha256: '0'.repeat(64), length: 1 };

@@ -34,12 +34,19 @@ export async function* runCases(
 ): AsyncGenerator<ToldCase> {
   let number = 0;
   for (const one of cases) {
-    number += 1;
+    const title = `${one.call}: ${one.kind.name}`;
     const begin = performance.now();
-    const deadline = one.kind.isSlow === true ? deadlines.late : deadlines.other;
-    const outcome = await runCase(scene, one, numbered(number), deadline);
-    const milliseconds = Math.round(performance.now() - begin);
-    yield { title: `${one.call}: ${one.kind.name}`, ...outcome, milliseconds };
+    const run = (deadline: number) => runCase(scene, one, numbered((number += 1)), deadline);
+    let outcome = await run(one.kind.isSlow === true ? deadlines.late : deadlines.other);
+    // On a busy machine a short time may be over before the call.
+    if (!outcome.isStruck) outcome = await run(deadlines.other);
+    const { came, isStruck, complaints } = outcome;
+    yield {
+      title,
+      came,
+      complaints: isStruck ? complaints : [...complaints, 'the call did not come'],
+      milliseconds: Math.round(performance.now() - begin),
+    };
   }
 }
 

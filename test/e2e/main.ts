@@ -2,9 +2,11 @@
  * Script: a hundred signers at once, and every fault at every call. Exit code 1 where anything is
  * not as it must be. With `race` or `faults` as an argument, that part alone.
  */
+import { startBed } from '../bed/bed.ts';
 import { faultProduct } from './fault-product.ts';
 import { SCENES, startScene, type SceneName } from './fault-scene.ts';
 import { cleanCalls, runCases, type ToldCase } from './fault-story.ts';
+import { LOCAL_KINDS, localScene } from './local-fault.ts';
 import { race, type RaceOptions } from './race.ts';
 
 const RACES: readonly RaceOptions[] = [
@@ -15,7 +17,7 @@ const RACES: readonly RaceOptions[] = [
 ];
 /** Signers in cases of faults mostly wait: two repositories of each kind keep two processors busy. */
 const LANES = 2;
-const DEADLINES = { late: 4, other: 20 };
+const DEADLINES = { late: 6, other: 30 };
 
 /** @returns how many races went wrong */
 async function runRaces(): Promise<number> {
@@ -69,10 +71,33 @@ async function runFaults(name: SceneName): Promise<number> {
   return bad;
 }
 
+/** @returns how many faults ended badly */
+async function runLocalFaults(): Promise<number> {
+  const bed = await startBed();
+  try {
+    const scene = await localScene(bed);
+    const { steps } = await scene.run('clean');
+    let bad = 0;
+    for (const [index, step] of steps.entries()) {
+      for (const kind of LOCAL_KINDS) {
+        const { came, complaints } = await scene.run(`t${index}-${kind}`, { step, kind });
+        if (complaints.length > 0) console.log(`NOT OK ${step}: ${kind}: ${came}`);
+        for (const complaint of complaints) console.log(`  ${complaint}`);
+        bad += complaints.length > 0 ? 1 : 0;
+      }
+    }
+    console.log(`files: ${LOCAL_KINDS.length} faults at ${steps.length} steps, ${bad} ended badly`);
+    return bad;
+  } finally {
+    await bed.stop();
+  }
+}
+
 const [part] = process.argv.slice(2);
 const begin = performance.now();
 let failures = part === 'faults' ? 0 : await runRaces();
 if (part !== 'race') {
+  failures += await runLocalFaults();
   for (const failed of await Promise.all(SCENES.map(runFaults))) failures += failed;
 }
 console.log(`${failures} failures, ${Math.round((performance.now() - begin) / 1000)} s`);

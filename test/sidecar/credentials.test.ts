@@ -115,7 +115,7 @@ t.test('the realm of a Notary server gets the first that are there', async (t) =
     const [notary, registry] = [known(...left('notary')), known(...left('registry'))];
     const lookup = notaryLookup({
       server: 'notary.test',
-      registryHost: 'registry.test',
+      registryHost: 'Registry.test:443',
       notary: notary.source,
       registry: registry.source,
     });

@@ -242,6 +242,16 @@ t.test('connections are kept', (t) => {
     for (let i = 0; i < 3; i++) await get(server.url);
     t.equal(server.connections(), 1);
   });
+  t.test('and many at once are no reason for a warning', async (t) => {
+    const warnings: string[] = [];
+    const hear = ({ message }: Error) => void warnings.push(message);
+    process.on('warning', hear);
+    t.teardown(() => process.off('warning', hear));
+    const server = await serve(t, (_, response) => response.end());
+    const { get } = client(t);
+    await Promise.all(Array.from({ length: 30 }, () => get(server.url)));
+    t.same(warnings, []);
+  });
   t.test('and a GET does not fail when the server closes one meanwhile', async (t) => {
     // The answer goes out, and the connection is cut when the next request comes over it.
     const used = new WeakMap<object, number>();

@@ -1,8 +1,6 @@
 import { get } from 'node:https';
 import t from 'tap';
 import { startBed, type Bed } from '../bed/bed.ts';
-import { freePort } from '../bed/port.ts';
-import { FORWARD, startProxy, type ProxiedRequest, type ProxyAction } from '../bed/proxy.ts';
 import { projectDirectory } from '../fixture.ts';
 import { initialised, keyFile, secretOf } from '../notary-repository.ts';
 import { CANARIES, failsWith } from '../signer-failure.ts';
@@ -46,41 +44,14 @@ t.test('each failure has its code and fix, and nothing is published', async (t) 
         code: 'KEY_INVALID',
         options: { secret: { ...without(secret, '.key'), 'a.key': 'not a key' } },
       },
-      'a wrong password': {
-        code: 'KEY_PASSWORD_WRONG',
-        options: { secret: { ...secret, 'notary-password.txt': CANARIES.wrongPassword } },
-      },
       'no password': { code: 'KEY_PASSWORD_MISSING', options: { secret: without(secret, '.txt') } },
       'two passwords that differ': {
         code: 'KEY_PASSWORD_CONFLICT',
         options: { secret: { ...secret, password: CANARIES.wrongPassword } },
       },
-      'a key that fits no role': {
-        code: 'KEY_NOT_IN_ROLE',
-        says: /no role lets our keys \([0-9a-f]{64}\) sign 1; targets \(threshold 1\) lists [0-9a-f]{64}/,
-        options: { secret: await secretOf(bed, other) },
-      },
-      'a CA that nobody trusts': {
-        code: 'SERVER_UNTRUSTED',
-        options: { secret: without(secret, 'ca.crt') },
-      },
       'a CA file that is none': {
         code: 'CA_INVALID',
         options: { secret: { ...secret, 'ca.crt': 'not a certificate' } },
-      },
-      'a server that is down': {
-        code: 'SERVER_UNREACHABLE',
-        says: /ECONNREFUSED/,
-        options: { notaryUrl: `https://127.0.0.1:${await freePort()}` },
-      },
-      'a server of another kind': {
-        code: 'NOT_A_NOTARY_SERVER',
-        options: { notaryUrl: bed.registry.url },
-      },
-      'a repository that is not initialised': {
-        code: 'REPOSITORY_NOT_INITIALISED',
-        says: /notary -s https:\S+ init registry\.example\.test\/demo\/unknown && notary -s/,
-        options: { report: reportToml(['registry.example.test/demo/unknown:1'], SHA256, 7) },
       },
     };
   for (const [what, { code, says, options }] of Object.entries(cases)) {
@@ -95,91 +66,6 @@ t.test('each failure has its code and fix, and nothing is published', async (t) 
   t.test('afterwards the server holds what it held before', async (t) => {
     t.same(await versions(bed, gun), versionsBefore);
     t.same(await bed.cli('judge').list(gun), []);
-  });
-
-  t.test('a snapshot key that is not on the server', async (t) => {
-    const local = 'registry.example.test/demo/local-snapshot';
-    const owner = bed.cli('local-snapshot');
-    await owner.init(local);
-    await owner.publish(local);
-    const result = await runSigner({
-      directory: bed.directory,
-      notaryUrl: bed.notary.url,
-      secret: await secretOf(bed, owner),
-      report: reportToml([`${local}:1`], SHA256, 7),
-    });
-    failsWith(t, result, 'SNAPSHOT_KEY_NOT_ON_SERVER');
-    t.match(result.lastLine, `notary -s ${bed.notary.url} key rotate ${local} snapshot -r`);
-    t.equal(await bed.cli('judge').lookup(local, '1'), undefined);
-  });
-
-  t.test('through a server that lies', async (t) => {
-    const through = async (rule: (request: ProxiedRequest) => ProxyAction, args: string[] = []) => {
-      const proxy = await startProxy({ authority: bed.authority, target: bed.notary.url, rule });
-      try {
-        return await runSigner({
-          directory: bed.directory,
-          notaryUrl: proxy.url,
-          secret,
-          report,
-          args,
-        });
-      } finally {
-        await proxy.stop();
-      }
-    };
-    const otherGun = 'registry.example.test/demo/other';
-
-    t.test('a root for another name', async (t) => {
-      const result = await through(({ path }) => ({
-        kind: 'forward',
-        path: path.replace(gun, otherGun),
-      }));
-      failsWith(t, result, 'ROOT_NAME_MISMATCH');
-      t.match(result.lastLine, otherGun);
-    });
-    t.test('a publish that is taken and not kept', async (t) => {
-      const result = await through(({ method }) =>
-        method === 'POST' ? { kind: 'answer', status: 200 } : FORWARD,
-      );
-      failsWith(t, result, 'READ_BACK_FAILED');
-      t.match(result.receipt.repositories, [{ attempts: 1 }]);
-    });
-    t.test('a server error', async (t) => {
-      failsWith(t, await through(() => ({ kind: 'answer', status: 503 })), 'SERVER_FAILED');
-    });
-    t.test('a redirect', async (t) => {
-      const headers = { location: 'https://elsewhere.example.com/' };
-      const result = await through(() => ({ kind: 'answer', status: 302, headers }));
-      failsWith(t, result, 'NOT_A_NOTARY_SERVER');
-      t.match(result.lastLine, /elsewhere\.example\.com/);
-    });
-    t.test('a connection that is reset', async (t) => {
-      failsWith(t, await through(() => ({ kind: 'reset' })), 'SERVER_UNREACHABLE');
-    });
-    t.test('a server that never answers, within the deadline', async (t) => {
-      const result = await through(() => ({ kind: 'hang' }), ['--deadline=1']);
-      failsWith(t, result, 'DEADLINE_EXCEEDED');
-    });
-    t.test('a role that the snapshot lists and the server lacks', async (t) => {
-      const body = '{"errors":[{"code":"METADATA_NOT_FOUND","message":"gone"}]}';
-      const result = await through(({ path }) =>
-        path.includes('/targets.') ? { kind: 'answer', status: 404, body } : FORWARD,
-      );
-      failsWith(t, result, 'METADATA_INCONSISTENT');
-    });
-    t.test('files of another state', async (t) => {
-      const result = await through(({ path }) =>
-        path.includes('/targets.')
-          ? {
-              kind: 'forward',
-              path: path.replace(/targets\.(?:json|[0-9a-f]+\.json)/, 'root.json'),
-            }
-          : FORWARD,
-      );
-      failsWith(t, result, 'METADATA_INCONSISTENT');
-    });
-    t.same(await versions(bed, gun), versionsBefore);
   });
 
   t.test('with on-failure warn the build goes on, and the receipt says failed', async (t) => {

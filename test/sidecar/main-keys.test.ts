@@ -68,4 +68,17 @@ t.test('keys of a signing Secret', async (t) => {
     t.match(stdout, /^warning: a{64}\.key is named after another key: it holds [0-9a-f]{64}$/m);
     t.match(await bed.cli('judge').lookup(gun, '1'), { sha256: SHA256 });
   });
+
+  t.test('that do not open are named where no other fits', async (t) => {
+    const gun = 'registry.example.test/demo/other-password';
+    const owner = await initialised(bed, gun);
+    const { code, receipt } = await sign(gun, {
+      ...(await secretOf(bed, owner)),
+      'notary-password.txt': 'canary-another-password',
+      'stranger.key': opensslKey('stranger', ['ec_paramgen_curve:P-256']).plain,
+    });
+    t.equal(code, 1);
+    t.equal(receipt.code, 'KEY_NOT_IN_ROLE');
+    t.match(receipt.message, /not among our keys: [0-9a-f]{64}\.key \(.*\) cannot be decrypted/);
+  });
 });

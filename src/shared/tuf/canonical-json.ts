@@ -9,6 +9,7 @@ export type Json =
 
 /** Nothing of Notary's nests deeper than a few levels; what people put into `custom` may. */
 const DEEPEST = 100;
+const SURROGATE = /[\ud800-\udfff]/;
 
 /** A value has no canonical form: a fraction, a number beyond 2^53, or too deep a nesting. */
 export class NotCanonicalError extends Error {
@@ -31,9 +32,7 @@ function canonicalAt(value: Json, depth: number): string {
   if (typeof value === 'number') return canonicalNumber(value);
   if (typeof value === 'string') return canonicalString(value);
   if (isArray(value)) return `[${value.map((item) => canonicalAt(item, depth + 1)).join(',')}]`;
-  const members = Object.entries(value).sort(([a], [b]) =>
-    Buffer.compare(Buffer.from(a), Buffer.from(b)),
-  );
+  const members = Object.entries(value).sort(([a], [b]) => compareKeys(a, b));
   return `{${members.map(([key, item]) => `${canonicalString(key)}:${canonicalAt(item, depth + 1)}`).join(',')}}`;
 }
 
@@ -58,7 +57,14 @@ function canonicalNumber(value: number): string {
 
 function canonicalString(value: string): string {
   // A lone surrogate becomes U+FFFD, as in Go, by the round trip through UTF-8.
-  return `"${Buffer.from(value).toString().replace(/["\\]/g, '\\$&')}"`;
+  const wellFormed = SURROGATE.test(value) ? Buffer.from(value).toString() : value;
+  return `"${wellFormed.replace(/["\\]/g, '\\$&')}"`;
+}
+
+/** By UTF-8 bytes. Without surrogates that is the order of the strings, which takes no memory. */
+function compareKeys(a: string, b: string): number {
+  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return a < b ? -1 : 1;
 }
 
 function isArray(value: Json): value is readonly Json[] {

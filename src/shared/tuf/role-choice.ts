@@ -94,9 +94,11 @@ function describeRoles(root: Root, { delegations }: Targets): string {
   if (delegations.roles.length === 0) {
     return targets ? describe(TARGETS, targets, root.keys) : 'there is no targets role';
   }
-  return delegations.roles
-    .map((role) => `${describe(role.name, role, delegations.keys)} for ${describePaths(role)}`)
-    .join('; ');
+  const described = delegations.roles.map((role) => {
+    const text = `${describe(role.name, role, delegations.keys)} for ${describePaths(role)}`;
+    return DIRECT_CHILD.test(role.name) ? text : `${text}, but is no direct delegation`;
+  });
+  return [...described, 'targets itself signs nothing where there are delegations'].join('; ');
 }
 
 function describePaths({ paths }: Delegation): string {

@@ -141,7 +141,8 @@ t.test('roles to sign', (t) => {
         `targets/releases (threshold 1) lists ${mine.id} for tags that begin with v or rc-; ` +
         `targets/bob (threshold 2) lists ${theirs.id} for all tags; ` +
         `targets/none (threshold 1) lists ${mine.id} for no tags; ` +
-        `targets/deep/er (threshold 1) lists ${mine.id} for all tags`,
+        `targets/deep/er (threshold 1) lists ${mine.id} for all tags, but is no direct delegation; ` +
+        'targets itself signs nothing where there are delegations',
     );
     const unheld = refusal(['a', 'b'], [also], { delegations });
     t.match(unheld.message, `no role lets our keys (${also.id}) sign a, b; `);

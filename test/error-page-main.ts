@@ -1,0 +1,3 @@
+import { updateErrorPage } from './error-page.ts';
+
+updateErrorPage();

@@ -1,3 +1,0 @@
-import { updateReadme } from './error-table.ts';
-
-updateReadme();

@@ -1,0 +1,22 @@
+import t from 'tap';
+import { startBed } from '../bed/bed.ts';
+import { LOCAL_KINDS, localScene } from '../e2e/local-fault.ts';
+
+// One run of the signer after the other: more than the runner's default allows.
+t.setTimeout(240_000);
+
+t.test('a fault at every step on files', async (t) => {
+  const bed = await startBed();
+  t.teardown(() => bed.stop());
+  const scene = await localScene(bed);
+  const clean = await scene.run('clean');
+  t.same(clean.complaints, []);
+  t.equal(clean.came, 'signed');
+  t.ok(clean.steps.length > 20);
+  t.comment(`${clean.steps.length} steps, ${LOCAL_KINDS.length} kinds of faults, one at each step`);
+  for (const [index, step] of clean.steps.entries()) {
+    const kind = LOCAL_KINDS[index % LOCAL_KINDS.length] ?? 'EIO';
+    const { came, complaints } = await scene.run(`t${index}`, { step, kind });
+    t.same(complaints, [], `${step}: ${kind}: ${came}`);
+  }
+});
