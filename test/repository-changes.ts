@@ -32,7 +32,7 @@ export const CHANGES: readonly Change[] = [
     fits: isDelegated,
     make: async (repository) => {
       for (const role of ours(repository)) {
-        await publish(repository, `${repository.prefix}by-the-owner`, role);
+        await publish(repository, `${repository.prefix}beside-ours`, role);
       }
     },
   },
