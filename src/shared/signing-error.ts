@@ -25,7 +25,7 @@ export class SigningError extends Error {
   constructor(code: SignerErrorCode, message: string, options: SigningErrorOptions = {}) {
     super(oneLine(message).slice(0, LONGEST_MESSAGE), { cause: options.cause });
     this.code = code;
-    this.fix = options.fix ?? SIGNER_ERRORS[code].fix;
+    this.fix = oneLine(options.fix ?? SIGNER_ERRORS[code].fix).slice(0, LONGEST_MESSAGE);
     this.isTransient = options.isTransient ?? false;
   }
 }

@@ -62,9 +62,18 @@ function withTargets(repository: RepositoryReceipt, kept: number): object {
 function shortFailure({ message, fix, ...receipt }: Receipt): object {
   return {
     ...receipt,
-    ...(message !== undefined && { message: cut(message, LIMIT_BYTES / 4) }),
-    ...(fix !== undefined && { fix: cut(fix, LIMIT_BYTES / 4) }),
+    ...(message !== undefined && { message: cutJson(message, LIMIT_BYTES / 4) }),
+    ...(fix !== undefined && { fix: cutJson(fix, LIMIT_BYTES / 4) }),
   };
+}
+
+/** At most so many bytes as JSON, in which quotes take two. */
+function cutJson(text: string, bytes: number): string {
+  let kept = cut(text, bytes);
+  for (let room = bytes; Buffer.byteLength(JSON.stringify(kept)) > bytes; room -= 16) {
+    kept = cut(text, room);
+  }
+  return kept;
 }
 
 /** At most so many bytes of UTF-8, no character halved. What needs escaping is one line already. */
