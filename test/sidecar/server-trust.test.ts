@@ -21,7 +21,7 @@ async function read(environment: Environment) {
   const warnings: string[] = [];
   const log = { warn: (message: string) => void warnings.push(message) };
   const roots = await readEnvironmentRoots(environment, log);
-  return { roots: [...roots].sort(), warnings };
+  return { roots: roots.map((pem) => pem.trim()).sort(), warnings };
 }
 
 t.test('without the variables there is nothing', async (t) => {
