@@ -59,3 +59,20 @@ export async function secretOf(
     'ca.crt': bed.authority.certificatePem,
   };
 }
+
+/** A repository with docker's delegations for these signers, and the signing Secret of each. */
+export async function delegated(bed: Bed, name: string, signers: readonly string[]) {
+  const gun = `registry.example.test/demo/${name}`;
+  const docker = bed.docker(`docker-${name}`);
+  const secrets: Record<string, string>[] = [];
+  for (const signer of signers) {
+    const { publicKeyFile, privateKeyFile } = await docker.keyGenerate(signer);
+    await docker.signerAdd(signer, publicKeyFile, gun);
+    secrets.push({
+      'signer.key': await readFile(privateKeyFile, 'utf8'),
+      password: docker.passphrase,
+      'ca.crt': bed.authority.certificatePem,
+    });
+  }
+  return { gun, secrets };
+}

@@ -1,5 +1,13 @@
 /** Rows: keys and metadata that do not fit, and repositories that are not in order. */
-import { forge, forger, inMilliseconds, makeDelegationKey, ownersKey, passed } from './forgery.ts';
+import {
+  forge,
+  forger,
+  inMilliseconds,
+  makeDelegationKey,
+  ownersKey,
+  passed,
+  type Forger,
+} from './forgery.ts';
 import { delegate, reportOf, type Row, type Scene } from './scene.ts';
 import { secretOf } from '../notary-repository.ts';
 import { FORWARD, type ProxiedRequest, type ProxyAction } from '../bed/proxy.ts';
@@ -89,11 +97,7 @@ export const REPOSITORY_ROWS: readonly Row[] = [
     arrange: async (scene) => {
       const key = makeDelegationKey(scene, 'expired');
       const secret = await delegate(scene, RELEASES, key);
-      const end = inMilliseconds(SHORT_LIFE_MS);
-      await forge(scene, RELEASES, forger(key.pem), {
-        content: (signed) => (signed['expires'] = text(end)),
-      });
-      await passed(end);
+      await expire(scene, RELEASES, forger(key.pem));
       return { run: { secret } };
     },
     says: /targets\/releases\.json expired at .*; targets\/releases is signed again/,
@@ -104,11 +108,7 @@ export const REPOSITORY_ROWS: readonly Row[] = [
     what: 'targets of ours that have expired: they are signed again',
     changes: true,
     arrange: async (scene) => {
-      const end = inMilliseconds(SHORT_LIFE_MS);
-      await forge(scene, 'targets', await ownersKey(scene, 'targets'), {
-        content: (signed) => (signed['expires'] = text(end)),
-      });
-      await passed(end);
+      await expire(scene, 'targets', await ownersKey(scene, 'targets'));
       return {};
     },
     says: /targets\.json expired at .*; targets is signed again/,
@@ -120,11 +120,7 @@ export const REPOSITORY_ROWS: readonly Row[] = [
     changes: true,
     arrange: async (scene) => {
       const secret = await delegate(scene, RELEASES, makeDelegationKey(scene, 'below'));
-      const end = inMilliseconds(SHORT_LIFE_MS);
-      await forge(scene, 'targets', await ownersKey(scene, 'targets'), {
-        content: (signed) => (signed['expires'] = text(end)),
-      });
-      await passed(end);
+      await expire(scene, 'targets', await ownersKey(scene, 'targets'));
       return { run: { secret } };
     },
     code: 'METADATA_EXPIRED',
@@ -136,11 +132,7 @@ export const REPOSITORY_ROWS: readonly Row[] = [
     what: 'a root that has expired',
     changes: true,
     arrange: async (scene) => {
-      const end = inMilliseconds(SHORT_LIFE_MS);
-      await forge(scene, 'root', await ownersKey(scene, 'root'), {
-        content: (signed) => (signed['expires'] = text(end)),
-      });
-      await passed(end);
+      await expire(scene, 'root', await ownersKey(scene, 'root'));
       return {};
     },
     code: 'METADATA_EXPIRED',
@@ -334,6 +326,11 @@ async function strangersSecret({ bed }: Scene): Promise<Record<string, string>> 
   return secretOf(bed, stranger, gun);
 }
 
-function text(moment: Date): string {
-  return `${moment.toISOString().slice(0, 19)}Z`;
+/** Has a role signed for a short life, and waits until that is over. */
+async function expire(scene: Scene, role: string, by: Forger): Promise<void> {
+  const end = inMilliseconds(SHORT_LIFE_MS);
+  await forge(scene, role, by, {
+    content: (signed) => (signed['expires'] = `${end.toISOString().slice(0, 19)}Z`),
+  });
+  await passed(end);
 }

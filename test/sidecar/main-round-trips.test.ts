@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import t from 'tap';
 import { startBed } from '../bed/bed.ts';
 import { FORWARD, startProxy, type ProxyAction } from '../bed/proxy.ts';
 import { startRelay, type ConnectionAction } from '../bed/relay.ts';
-import { initialised, secretOf } from '../notary-repository.ts';
+import { delegated, initialised, secretOf } from '../notary-repository.ts';
 import { reportToml, runSigner } from '../signer-run.ts';
 
 const SHA256 = 'a'.repeat(64);
@@ -110,18 +109,7 @@ t.test('signing takes five round trips, however many tags there are', async (t) 
 });
 
 t.test('delegations beside targets/releases take one more to discover', async (t) => {
-  const gun = 'registry.example.test/demo/delegated';
-  const docker = bed.docker();
-  const secrets: Record<string, string>[] = [];
-  for (const signer of ['alice', 'bob']) {
-    const { publicKeyFile, privateKeyFile } = await docker.keyGenerate(signer);
-    await docker.signerAdd(signer, publicKeyFile, gun);
-    secrets.push({
-      'signer.key': await readFile(privateKeyFile, 'utf8'),
-      password: docker.passphrase,
-      'ca.crt': bed.authority.certificatePem,
-    });
-  }
+  const { gun, secrets } = await delegated(bed, 'delegated', ['alice', 'bob']);
   for (const [i, secret] of secrets.entries()) {
     const { code } = await runSigner({
       directory: bed.directory,
