@@ -15,6 +15,8 @@ export interface AdmissionRequest {
   readonly namespace: string;
   readonly name: string | undefined;
   readonly username: string;
+  /** Whether nothing is going to be stored. */
+  readonly isDryRun: boolean;
   readonly object: unknown;
   readonly oldObject: unknown;
 }
@@ -26,6 +28,7 @@ export type DenialStatus = 400 | 422 | 503;
 export type Verdict =
   | {
       readonly kind: 'allow';
+      readonly code: AllowCode;
       /** Why, for our log. */
       readonly reason: string;
       readonly warnings: readonly string[];
@@ -40,9 +43,29 @@ export type Verdict =
       readonly warnings: readonly string[];
     };
 
+/** Why a request is allowed: a closed set, since it is a label of metrics. */
+export type AllowCode =
+  /** No object that we judge. */
+  | 'NOT_OURS'
+  | 'NAMESPACE_OFF'
+  /** A pod that only looks like one of kpack's. */
+  | 'NO_BUILD'
+  | 'OPTED_OUT'
+  | 'NO_CONFIG'
+  | 'INJECTED'
+  /** As we would have made it. */
+  | 'COMPLETE'
+  /** A change that touches nothing of ours. */
+  | 'UNTOUCHED'
+  | 'WELL_FORMED'
+  /** Malformed, as it was before. */
+  | 'MALFORMED_BEFORE'
+  /** Would have been refused, if not for audit mode. */
+  | 'AUDITED';
+
 /** Allowed, as it is. */
-export function allow(reason: string, warnings: readonly string[] = []): Verdict {
-  return { kind: 'allow', reason, warnings, patch: [] };
+export function allow(code: AllowCode, reason: string, warnings: readonly string[] = []): Verdict {
+  return { kind: 'allow', code, reason, warnings, patch: [] };
 }
 
 /** Refused, with code, reason and fix in one text: kpack shows it in the Build. */
@@ -103,6 +126,7 @@ function readRequest(request: Readonly<Record<string, unknown>>): AdmissionReque
     namespace: text(request['namespace'] ?? '', 'request.namespace'),
     name: optionalText(request['name'], 'request.name'),
     username: text(user['username'] ?? '', 'request.userInfo.username'),
+    isDryRun: request['dryRun'] === true,
     object: request['object'],
     oldObject: request['oldObject'],
   };

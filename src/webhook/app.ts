@@ -8,7 +8,8 @@ import {
   type AdmissionRequest,
   type Verdict,
 } from './admission.ts';
-import { review, type Question, type ReviewSettings } from './review.ts';
+import type { Question, ReviewSettings } from './new-pod-review.ts';
+import { review } from './review.ts';
 
 export interface AppOptions extends ReviewSettings {
   /** PEM. */
@@ -97,7 +98,7 @@ function logDecision(
       name,
       username,
       decision,
-      ...(verdict.kind === 'deny' && { code: verdict.code }),
+      code: verdict.code,
       reason,
       ms: Math.round(milliseconds * 10) / 10,
     },

@@ -12,13 +12,16 @@ import { allow, deny, type Verdict } from './admission.ts';
 export function validateImage(object: unknown, oldObject: unknown): Verdict {
   const source = imageSource(object);
   const { problems, warnings } = readNotarySection(source);
-  if (problems.length === 0) return allow('well-formed', warnings);
+  if (problems.length === 0) return allow('WELL_FORMED', 'well-formed', warnings);
   const text = describeProblems(problems);
   const isUnchanged =
     oldObject !== undefined && oldObject !== null && sameConfig(object, oldObject);
   const isGoing = typeof member(member(object, 'metadata'), 'deletionTimestamp') === 'string';
   if (isUnchanged || isGoing) {
-    return allow('malformed, as before', [`malformed, as before: ${text}`, ...warnings]);
+    return allow('MALFORMED_BEFORE', 'malformed, as before', [
+      `malformed, as before: ${text}`,
+      ...warnings,
+    ]);
   }
   return deny(422, 'NOTARY_CONFIG_INVALID', text);
 }

@@ -8,6 +8,7 @@ import { readNotarySection } from '../shared/notary-section.ts';
 import { isPlainHttp, serverHost } from '../shared/notary-url.ts';
 import { nearest } from '../shared/nearest.ts';
 import { SIGNING } from '../shared/names.ts';
+import type { AllowCode } from './admission.ts';
 import type { BuildPod } from './build-pod.ts';
 import {
   buildTags,
@@ -21,7 +22,12 @@ import {
 
 /** What is to become of a build pod. */
 export type PodPlan =
-  | { readonly kind: 'skip'; readonly reason: string; readonly tell: SkipNotice }
+  | {
+      readonly kind: 'skip';
+      readonly code: SkipCode;
+      readonly reason: string;
+      readonly tell: SkipNotice;
+    }
   | {
       readonly kind: 'inject';
       readonly signing: PlannedSigning;
@@ -34,6 +40,8 @@ export type PodPlan =
  * it only looks like a build pod; the pod itself, where a build stays unsigned on purpose.
  */
 export type SkipNotice = 'nobody' | 'requester' | 'pod';
+
+type SkipCode = Extract<AllowCode, 'NAMESPACE_OFF' | 'NO_BUILD' | 'OPTED_OUT' | 'NO_CONFIG'>;
 
 /** What the signing container of a pod is to do. */
 export interface PlannedSigning {
@@ -56,11 +64,12 @@ export function planPod(
   kpackUsers: readonly string[],
 ): PodPlan {
   const mode = signingMode(facts.label);
-  if (mode === 'off') return skip('the namespace is not opted in', 'nobody');
+  if (mode === 'off') return skip('NAMESPACE_OFF', 'the namespace is not opted in', 'nobody');
   if (mode === 'invalid') return deny('NAMESPACE_LABEL_INVALID', describeLabel(facts));
 
   // Who asks: a key is never mounted because of a label on a pod alone.
-  if (!pod.owner) return skip('the pod has no kpack Build as its controller', 'requester');
+  if (!pod.owner)
+    return skip('NO_BUILD', 'the pod has no kpack Build as its controller', 'requester');
   if (!kpackUsers.includes(requester)) {
     return deny(
       'REQUESTER_NOT_KPACK',
@@ -68,14 +77,18 @@ export function planPod(
     );
   }
   const { build, image } = facts;
-  if (!build) return skip(`Build ${pod.owner.name} does not exist`, 'requester');
+  if (!build) return skip('NO_BUILD', `Build ${pod.owner.name} does not exist`, 'requester');
   if (build.metadata.uid !== pod.owner.uid) {
-    return skip(`Build ${pod.owner.name} has another UID than the owner of the pod`, 'requester');
+    return skip(
+      'NO_BUILD',
+      `Build ${pod.owner.name} has another UID than the owner of the pod`,
+      'requester',
+    );
   }
   const owner = imageOwner(build);
   if (owner && image?.metadata.uid !== owner.uid) {
     const what = image ? 'has another UID than the owner of the Build' : 'does not exist';
-    return skip(`Image ${owner.name} ${what}`, 'requester');
+    return skip('NO_BUILD', `Image ${owner.name} ${what}`, 'requester');
   }
 
   // What is asked for: by the Build, which carries a copy of what its Image said, else by the Image.
@@ -87,9 +100,9 @@ export function planPod(
     case 'invalid':
       return deny('NOTARY_CONFIG_INVALID', describeProblems(resolved.problems));
     case 'opted-out':
-      return skip(`${SIGNING}: disabled on the ${source.kind}`, 'pod');
+      return skip('OPTED_OUT', `${SIGNING}: disabled on the ${source.kind}`, 'pod');
     case 'none':
-      return skip('neither Image nor Namespace has a notary section', 'pod');
+      return skip('NO_CONFIG', 'neither Image nor Namespace has a notary section', 'pod');
     case 'config':
       break;
   }
@@ -138,8 +151,8 @@ function describeLabel({ namespaceName, label = '' }: ClusterFacts): string {
   return `Namespace ${namespaceName} has the label ${SIGNING}=${label}${hint}`;
 }
 
-function skip(reason: string, tell: SkipNotice): PodPlan {
-  return { kind: 'skip', reason, tell };
+function skip(code: SkipCode, reason: string, tell: SkipNotice): PodPlan {
+  return { kind: 'skip', code, reason, tell };
 }
 
 function deny(code: WebhookErrorCode, reason: string): PodPlan {

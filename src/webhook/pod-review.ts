@@ -1,6 +1,6 @@
 import fastJsonPatch, { type Operation } from 'fast-json-patch';
 import { SIGNING_CONTAINER } from '../shared/names.ts';
-import { allow, deny, type Verdict } from './admission.ts';
+import { allow, deny, type AllowCode, type Verdict } from './admission.ts';
 import type { BuildPod, Pod } from './build-pod.ts';
 import { injectSigner, markSkipped, type Injection } from './inject.ts';
 import type { PodPlan } from './plan.ts';
@@ -14,6 +14,8 @@ export interface PodReviewSettings {
   readonly version: string;
 }
 
+const TO_BE_SIGNED = { code: 'INJECTED', reason: 'to be signed' } as const;
+
 /** Makes the plan true: the answer of the mutating webhook. */
 export function mutatePod(
   buildPod: BuildPod,
@@ -26,13 +28,13 @@ export function mutatePod(
       return deny(422, plan.code, plan.reason);
     case 'skip':
       return plan.tell === 'pod'
-        ? patched(pod, markSkipped(pod, plan.reason), plan.reason, [unsigned(plan.reason)])
-        : allow(plan.reason, plan.tell === 'requester' ? [unsigned(plan.reason)] : []);
+        ? patched(pod, markSkipped(pod, plan.reason), plan, [unsigned(plan.reason)])
+        : allow(plan.code, plan.reason, plan.tell === 'requester' ? [unsigned(plan.reason)] : []);
     case 'inject': {
       const injection = injectSigner(buildPod, plan.signing, placement, version);
       if (injection.kind !== 'pod') return refuse(injection);
       return (
-        exposed(injection.pod, plan) ?? patched(pod, injection.pod, 'to be signed', plan.warnings)
+        exposed(injection.pod, plan) ?? patched(pod, injection.pod, TO_BE_SIGNED, plan.warnings)
       );
     }
   }
@@ -48,12 +50,13 @@ export function validatePod(
     case 'deny':
       return deny(422, plan.code, plan.reason);
     case 'skip':
-      return allow(plan.reason);
+      return allow(plan.code, plan.reason);
     case 'inject': {
       const injection = injectSigner(buildPod, plan.signing, placement, version);
       if (injection.kind !== 'pod') return refuse(injection);
       const missing = fastJsonPatch.compare(buildPod.pod, injection.pod);
-      if (missing.length === 0) return exposed(injection.pod, plan) ?? allow('as injected');
+      if (missing.length === 0)
+        return exposed(injection.pod, plan) ?? allow('COMPLETE', 'as injected');
       return isInjected(buildPod.pod)
         ? deny(503, 'SIGNER_DIFFERS', `not as injected: ${pathsOf(missing)}`)
         : deny(503, 'SIGNER_MISSING', `pod ${buildPod.name} has no container ${SIGNING_CONTAINER}`);
@@ -65,11 +68,11 @@ export function validatePod(
 export function audited(verdict: Verdict): Verdict {
   if (verdict.kind === 'deny') {
     const warning = `audit: would be refused: ${verdict.message}`;
-    return allow(warning, [warning]);
+    return allow('AUDITED', warning, [warning]);
   }
   const changes = verdict.patch.length > 0 ? ['audit: the pod would be changed'] : [];
   const warnings = verdict.warnings.map((warning) => `audit: ${warning}`);
-  return allow(`audit: ${verdict.reason}`, [...changes, ...warnings]);
+  return allow(verdict.code, `audit: ${verdict.reason}`, [...changes, ...warnings]);
 }
 
 function unsigned(reason: string): string {
@@ -87,8 +90,13 @@ function exposed(pod: Pod, plan: Extract<PodPlan, { kind: 'inject' }>): Verdict 
   return reader === undefined ? undefined : deny(422, 'SECRET_EXPOSED', reader);
 }
 
-function patched(before: Pod, after: Pod, reason: string, warnings: readonly string[]): Verdict {
-  return { kind: 'allow', reason, warnings, patch: fastJsonPatch.compare(before, after) };
+function patched(
+  before: Pod,
+  after: Pod,
+  { code, reason }: { readonly code: AllowCode; readonly reason: string },
+  warnings: readonly string[],
+): Verdict {
+  return { kind: 'allow', code, reason, warnings, patch: fastJsonPatch.compare(before, after) };
 }
 
 function isInjected({ spec }: Pod): boolean {

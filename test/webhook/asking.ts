@@ -2,7 +2,8 @@
 import type { Test } from 'tap';
 import { parseReview, reviewOf } from '../../src/webhook/admission.ts';
 import { ClusterError, type Cluster } from '../../src/webhook/cluster.ts';
-import { review, type ReviewSettings } from '../../src/webhook/review.ts';
+import type { ReviewSettings } from '../../src/webhook/new-pod-review.ts';
+import { review } from '../../src/webhook/review.ts';
 import {
   admissionReview,
   applyPatch,

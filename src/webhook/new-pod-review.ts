@@ -1,0 +1,90 @@
+import { allow, deny, type AdmissionRequest, type Verdict } from './admission.ts';
+import type { BuildPod } from './build-pod.ts';
+import { ClusterError, type Cluster, type ClusterObject, type ObjectReference } from './cluster.ts';
+import {
+  credentialsOf,
+  firstReads,
+  secondReads,
+  signingLabel,
+  signingMode,
+  type ClusterFacts,
+} from './facts.ts';
+import { planPod } from './plan.ts';
+import { audited, mutatePod, validatePod, type PodReviewSettings } from './pod-review.ts';
+
+/** The two questions that the API server asks. */
+export type Question = 'mutate' | 'validate';
+
+export interface ReviewSettings extends PodReviewSettings {
+  readonly cluster: Cluster;
+  /** Accounts that kpack posts build pods with. */
+  readonly kpackUsers: readonly string[];
+}
+
+/**
+ * Answers for a build pod that is to be created: at most two rounds of reads, and the decision of
+ * the planner.
+ */
+export async function reviewNewPod(
+  question: Question,
+  pod: BuildPod,
+  { namespace: namespaceName, username }: AdmissionRequest,
+  settings: ReviewSettings,
+): Promise<Verdict> {
+  const reads = firstReads(pod, namespaceName);
+  const reading = get(reads.namespace, settings);
+  // Under way at the same time; the namespace decides whether their failure matters.
+  const others = Promise.all(
+    [reads.build, reads.serviceAccount].map((item) => get(item, settings)),
+  );
+  others.catch(() => undefined);
+  try {
+    const namespace = await reading;
+    // The namespace of a new pod exists: who says otherwise is not its API server.
+    if (!namespace) throw new ClusterError(`Namespace ${namespaceName} cannot be found`);
+    const label = signingLabel(namespace);
+    const mode = signingMode(label);
+    if (mode === 'off') return allow('NAMESPACE_OFF', 'the namespace is not opted in');
+    const verdict = await others
+      .then(([build, serviceAccount]) => {
+        const known = { namespaceName, namespace, label, build };
+        // Strangers are refused by what is known; nobody else makes us read on.
+        return settings.kpackUsers.includes(username)
+          ? readFacts(known, serviceAccount, settings)
+          : { ...known, image: undefined, credentials: [] };
+      })
+      .then((facts) => {
+        const plan = planPod(pod, username, facts, settings.kpackUsers);
+        return (question === 'mutate' ? mutatePod : validatePod)(pod, plan, settings);
+      })
+      .catch(unavailable);
+    return mode === 'audit' ? audited(verdict) : verdict;
+  } catch (error) {
+    return unavailable(error);
+  }
+}
+
+/** The second round of reads: the Image, and the Secrets of the service account. */
+async function readFacts(
+  known: Omit<ClusterFacts, 'image' | 'credentials'>,
+  serviceAccount: ClusterObject | undefined,
+  settings: ReviewSettings,
+): Promise<ClusterFacts> {
+  const reads = secondReads(known.build, serviceAccount, known.namespaceName);
+  const [image, ...secrets] = await Promise.all(
+    [reads.image, ...reads.secrets].map((item) => get(item, settings)),
+  );
+  return { ...known, image, credentials: credentialsOf(secrets) };
+}
+
+async function get(
+  reference: ObjectReference | undefined,
+  { cluster }: ReviewSettings,
+): Promise<ClusterObject | undefined> {
+  return reference && (await cluster.get(reference));
+}
+
+function unavailable(error: unknown): Verdict {
+  if (!(error instanceof ClusterError)) throw error;
+  return deny(503, 'CLUSTER_UNAVAILABLE', error.message, error.fix);
+}
