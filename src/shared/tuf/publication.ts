@@ -76,7 +76,9 @@ export function editRoles(
         `${role.name}.json of ${repository.gun} holds ${file.unknownMembers.join(', ')}`,
       );
     }
-    const entries = wanted.map(({ tag, sha256, length }): [string, FileMeta] => [
+    // What is named already stays as it is, with all that others wrote beside it.
+    const unsigned = wanted.filter((target) => !names(file?.content, target));
+    const entries = unsigned.map(({ tag, sha256, length }): [string, FileMeta] => [
       tag,
       { length, hashes: new Map([['sha256', Buffer.from(sha256, 'hex').toString('base64')]]) },
     ]);
@@ -86,9 +88,17 @@ export function editRoles(
         delegations: file?.content.delegations ?? { keys: new Map(), roles: [] },
         expires: formatExpires(new Date(now.getTime() + LIFETIME_MS)),
         targets: new Map([...(file?.content.targets ?? []), ...entries]),
-        version: (file?.content.version ?? 0) + 1,
+        version: nextVersion(role.name, file?.content.version ?? 0),
       },
     };
+  });
+}
+
+/** @throws SigningError METADATA_INVALID when there is no later version that readers can read */
+function nextVersion(role: RoleName, version: number): number {
+  if (version < Number.MAX_SAFE_INTEGER) return version + 1;
+  throw new SigningError('METADATA_INVALID', `${role}.json has version ${version}, the last one`, {
+    fix: `Somebody who holds a key of ${role} used up its versions: replace the key, and delegate to another name.`,
   });
 }
 
