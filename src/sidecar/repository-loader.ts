@@ -11,6 +11,7 @@ import {
   type FileMeta,
   type RoleName,
 } from '../shared/tuf/metadata.ts';
+import { missingFile } from '../shared/tuf/check.ts';
 import { parseSnapshot, parseTimestamp } from '../shared/tuf/parse.ts';
 import type { Publication } from '../shared/tuf/publication.ts';
 import {
@@ -72,18 +73,22 @@ async function fetchAndVerify(
     throw new SigningError('NOT_A_NOTARY_SERVER', `${client.url} answers with something else`);
   }
   const timestamp = served.get(TIMESTAMP);
-  if (!timestamp) throw missing(TIMESTAMP);
+  if (!timestamp) throw missingFile(TIMESTAMP);
   const { snapshot: meta } = parseTimestamp(TIMESTAMP, timestamp).content;
   const snapshot = await fetchNamed(client, served, SNAPSHOT, meta);
+  if (!snapshot) throw missingFile(SNAPSHOT, meta);
   const { content } = parseSnapshot(SNAPSHOT, snapshot);
-  const listed = await Promise.all(
-    [...content.meta].flatMap(([role, meta]) =>
-      role === ROOT || isTargets(role)
-        ? [fetchNamed(client, served, role, meta).then((bytes) => [role, bytes] as const)]
-        : [],
-    ),
+  const files = new Map([...served, [SNAPSHOT, snapshot]]);
+  await Promise.all(
+    [...content.meta].map(async ([role, meta]) => {
+      if (role !== ROOT && !isTargets(role)) return;
+      const bytes = await fetchNamed(client, served, role, meta);
+      if (bytes) files.set(role, bytes);
+      else if (DELEGATION.test(role)) files.delete(role);
+      else throw missingFile(role, meta);
+    }),
   );
-  return verifyRepository(new Map([...served, [SNAPSHOT, snapshot], ...listed]), trust);
+  return verifyRepository(files, trust);
 }
 
 /** The files that one round can ask for, with their SHA-256 (hex) where we can know it. */
@@ -124,19 +129,20 @@ function passOver(error: unknown): undefined {
   throw error;
 }
 
-/** The file that timestamp or snapshot names: what was served already, if it is that. */
+/**
+ * The file that timestamp or snapshot names: what was served already, if it is that. Undefined where
+ * the server has none.
+ */
 async function fetchNamed(
   client: NotaryClient,
   served: ReadonlyMap<RoleName, Uint8Array>,
   role: RoleName,
   meta: FileMeta,
-): Promise<Uint8Array> {
+): Promise<Uint8Array | undefined> {
   const bytes = served.get(role);
   const hash = sha256Of(meta);
   if (bytes && sha256(bytes) === hash) return bytes;
-  const named = await client.fetchRole(role, hash);
-  if (!named) throw missing(role, hash);
-  return named;
+  return client.fetchRole(role, hash);
 }
 
 function sha256(bytes: Uint8Array): string {
@@ -159,19 +165,6 @@ function isMetadata(bytes: Uint8Array): boolean {
   } catch {
     return false;
   }
-}
-
-function missing(role: RoleName, hash?: string): SigningError {
-  const which = hash === undefined ? '' : ` with SHA-256 ${hash}`;
-  return new SigningError(
-    'METADATA_INCONSISTENT',
-    `the server lists ${role}.json${which}, and does not have it`,
-    {
-      fix:
-        `No client can read this repository: ${role} was published with bytes that the server writes ` +
-        'differently. Its owner publishes the role again, correctly and with a higher version.',
-    },
-  );
 }
 
 function notInitialised(gun: Gun, url: NotaryUrl): SigningError {

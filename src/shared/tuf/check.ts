@@ -85,3 +85,18 @@ export function checkHashes(bytes: Uint8Array, role: RoleName, meta: FileMeta): 
     );
   }
 }
+
+/** A file that readers must have, and cannot get. */
+export function missingFile(role: RoleName, meta?: FileMeta): SigningError {
+  const sha256 = meta && Buffer.from(meta.hashes.get('sha256') ?? '', 'base64').toString('hex');
+  const which = sha256 === undefined ? '' : ` with SHA-256 ${sha256}`;
+  return new SigningError(
+    'METADATA_INCONSISTENT',
+    `the server lists ${role}.json${which}, and does not have it`,
+    {
+      fix:
+        `No client can read this repository: ${role} was published with bytes that the server writes ` +
+        'differently. Its owner publishes the role again, correctly and with a higher version.',
+    },
+  );
+}

@@ -17,7 +17,11 @@ export function readDelegation(file: Shape, value: Json, path: string): Delegati
 
 export function readRoleKeys(file: Shape, role: ReadonlyMap<string, Json>, path: string): RoleKeys {
   return {
-    keyIds: shape.readStrings(file, role.get('keyids'), `${path}.keyids`) as KeyId[],
+    keyIds: shape.readStrings(
+      file,
+      shape.filled(role.get('keyids'), []),
+      `${path}.keyids`,
+    ) as KeyId[],
     threshold: shape.readInteger(file, role.get('threshold'), `${path}.threshold`, 1),
   };
 }

@@ -107,11 +107,6 @@ function readRoot(file: Shape, signed: Json | undefined): Root {
   };
 }
 
-/** Go writes null for a list or map that was emptied: as "roles" when the last delegation is removed. */
-function filled(value: Json | undefined, empty: Json): Json | undefined {
-  return value === null ? empty : value;
-}
-
 function readTargets(file: Shape, signed: Json | undefined): Targets {
   const { members, expires, version } = readCommon(file, signed, 'Targets', [
     'delegations',
@@ -119,9 +114,13 @@ function readTargets(file: Shape, signed: Json | undefined): Targets {
   ]);
   const path = 'signed.delegations';
   const delegations = shape.readObject(file, members.get('delegations'), path, ['keys', 'roles']);
-  const targets = shape.readObject(file, filled(members.get('targets'), {}), 'signed.targets');
+  const targets = shape.readObject(
+    file,
+    shape.filled(members.get('targets'), {}),
+    'signed.targets',
+  );
   const roles = shape
-    .readArray(file, filled(delegations.get('roles'), []), `${path}.roles`)
+    .readArray(file, shape.filled(delegations.get('roles'), []), `${path}.roles`)
     .map((item, i) => readDelegation(file, item, `${path}.roles[${i}]`));
   if (new Set(roles.map(({ name }) => name)).size < roles.length) {
     throw shape.malformed(file, `${path}.roles`, 'a list of distinct names');
@@ -130,7 +129,7 @@ function readTargets(file: Shape, signed: Json | undefined): Targets {
     expires,
     version,
     delegations: {
-      keys: readKeys(file, filled(delegations.get('keys'), {}), `${path}.keys`),
+      keys: readKeys(file, shape.filled(delegations.get('keys'), {}), `${path}.keys`),
       roles,
     },
     targets: new Map(

@@ -1,5 +1,6 @@
 import { RELEASES, ROOT, TARGETS, type RoleName, type Targets } from './metadata.ts';
 import { names, type Target } from './publication.ts';
+import { covers } from './role-choice.ts';
 import { certificateEnd } from './root-certificate.ts';
 import type { TrustRepository } from './verify.ts';
 
@@ -11,10 +12,12 @@ export function whoMisses(repository: TrustRepository, target: Target): readonly
   const { targets, delegations, unread } = repository;
   const inOrder: [RoleName, Targets | undefined][] = [
     [TARGETS, targets.content],
-    ...targets.content.delegations.roles.map(({ name }): [RoleName, Targets | undefined] => [
-      name,
-      unread.has(name) ? undefined : delegations.get(name)?.content,
-    ]),
+    ...targets.content.delegations.roles
+      .filter((role) => covers(role, target.tag))
+      .map(({ name }): [RoleName, Targets | undefined] => [
+        name,
+        unread.has(name) ? undefined : delegations.get(name)?.content,
+      ]),
   ];
   const first = (roles: typeof inOrder) => roles.find(([, role]) => role?.targets.has(target.tag));
   const find = (reader: string, roles: typeof inOrder): string[] => {

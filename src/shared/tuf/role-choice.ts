@@ -41,7 +41,10 @@ export function chooseRoles(
       ? [candidate(TARGETS, root.roles.get(TARGETS), root.keys, tags, held)]
       : roles
           .filter(({ name }) => DIRECT_CHILD.test(name))
-          .map((role) => candidate(role.name, role, keys, coveredTags(role, tags), held));
+          .map((role) => {
+            const covered = tags.filter((tag) => covers(role, tag));
+            return candidate(role.name, role, keys, covered, held);
+          });
 
   const chosen = candidates.filter(({ keyIds, tags }) => keyIds.size > 0 && tags.length > 0);
   const uncovered = tags.filter((tag) => !chosen.some((role) => role.tags.includes(tag)));
@@ -78,8 +81,9 @@ function candidate(
   return { name, threshold: role?.threshold ?? 1, keyIds, tags };
 }
 
-function coveredTags({ paths }: Delegation, tags: readonly string[]): readonly string[] {
-  return tags.filter((tag) => paths.some((path) => tag.startsWith(path)));
+/** Whether a delegation may sign a tag; readers ignore what it signs beyond that. */
+export function covers({ paths }: Delegation, tag: string): boolean {
+  return paths.some((path) => tag.startsWith(path));
 }
 
 function canonicalIdOf(listed: KeyId, keys: ReadonlyMap<KeyId, PublicKey>): KeyId {
@@ -89,7 +93,7 @@ function canonicalIdOf(listed: KeyId, keys: ReadonlyMap<KeyId, PublicKey>): KeyI
 
 function describeRoles(root: Root, { delegations }: Targets): string {
   const describe = (name: string, role: RoleKeys, keys: ReadonlyMap<KeyId, PublicKey>) =>
-    `${name} (threshold ${role.threshold}) lists ${role.keyIds.map((id) => canonicalIdOf(id, keys)).join(', ')}`;
+    `${name} (threshold ${role.threshold}) lists ${role.keyIds.map((id) => canonicalIdOf(id, keys)).join(', ') || 'no keys'}`;
   const targets = root.roles.get(TARGETS);
   if (delegations.roles.length === 0) {
     return targets ? describe(TARGETS, targets, root.keys) : 'there is no targets role';

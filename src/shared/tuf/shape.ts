@@ -33,6 +33,14 @@ export function readObject(
   return members;
 }
 
+/**
+ * Go writes null for a list or map that was emptied: as "roles" when the last delegation is removed,
+ * as "keyids" when the last key of one is.
+ */
+export function filled(value: Json | undefined, empty: Json): Json | undefined {
+  return value === null ? empty : value;
+}
+
 export function readArray(shape: Shape, value: Json | undefined, path: string): readonly Json[] {
   if (!Array.isArray(value)) throw malformed(shape, path, 'a list');
   return value as readonly Json[];

@@ -1,6 +1,6 @@
 import type { Gun } from '../image-reference.ts';
 import { SigningError } from '../signing-error.ts';
-import { checkExpiry, checkHashes, checkKeyIds, checkSignatures } from './check.ts';
+import { checkExpiry, checkHashes, checkKeyIds, checkSignatures, missingFile } from './check.ts';
 import type { KeyId } from './key.ts';
 import {
   ROOT,
@@ -131,16 +131,23 @@ function verifyDelegations(
   snapshot: MetadataFile<Snapshot>,
 ): Pick<TrustRepository, 'delegations' | 'rejected'> {
   checkKeyIds(content.delegations.keys, TARGETS);
+  // A server goes on listing delegations that were removed, and no reader asks for those.
+  const isDeclared = (role: RoleName) =>
+    content.delegations.roles.some(({ name }) => role === name || role.startsWith(`${name}/`));
   for (const [role, meta] of snapshot.content.meta) {
-    if (role.startsWith(`${TARGETS}/`)) checkHashes(file(files, role), role, meta);
+    if (!isDeclared(role)) continue;
+    const bytes = files.get(role);
+    if (!bytes) throw missingFile(role, meta);
+    checkHashes(bytes, role, meta);
   }
   const delegations = new Map<RoleName, MetadataFile<Targets>>();
   const rejected = new Map<RoleName, SigningError>();
   for (const delegation of content.delegations.roles) {
     const { name } = delegation;
     if (!files.has(name)) continue;
+    const isListed = snapshot.content.meta.has(name);
     const verdict = errorOf(() => {
-      delegations.set(name, verifyDelegation(file(files, name), delegation, content));
+      delegations.set(name, verifyDelegation(file(files, name), delegation, content, isListed));
     });
     if (verdict) rejected.set(name, verdict);
   }
@@ -150,12 +157,14 @@ function verifyDelegations(
 /**
  * Verifies the file of one delegation by the keys that `targets` names for it.
  *
+ * @param isListed whether the snapshot lists it
  * @throws SigningError METADATA_INVALID
  */
-export function verifyDelegation(
+function verifyDelegation(
   bytes: Uint8Array,
   delegation: Delegation,
   { delegations }: Targets,
+  isListed: boolean,
 ): MetadataFile<Targets> {
   const { name } = delegation;
   const parsed = parseTargets(name, bytes);
@@ -163,9 +172,11 @@ export function verifyDelegation(
   if (!verdict) return parsed;
   throw new SigningError('METADATA_INVALID', verdict.message, {
     cause: verdict,
-    fix:
-      `The keys of ${name} were replaced after it was signed: an owner of a new key runs ` +
-      `notary witness <gun> ${name} and notary publish <gun>, which signs what it holds again.`,
+    fix: isListed
+      ? `The keys of ${name} were replaced after it was signed: an owner of a new key runs ` +
+        `notary witness <gun> ${name} and notary publish <gun>, which signs what it holds again.`
+      : `The server still has ${name} as it was before it was removed and got other keys, which no ` +
+        'client sees and none can replace: add the delegation under another name.',
   });
 }
 
