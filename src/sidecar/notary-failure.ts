@@ -53,8 +53,10 @@ export function publishFailure(
   }
   switch (said?.code) {
     case 'VERSION':
-    case 'UPDATING':
       return new SigningError('PUBLISH_CONFLICT', message);
+    case 'UPDATING':
+      // A database tells the loser of a race so, and everybody when it cannot store anything.
+      return new SigningError('PUBLISH_CONFLICT', message, { isTransient: status >= 500 });
     case 'INVALID_ROLE':
       return new SigningError('DELEGATIONS_REFUSED', message);
     case 'INVALID_GUN':

@@ -112,6 +112,7 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
     ) {
       return { isConfirmed: false, repository };
     }
+    if (refusal.isTransient) return afterUnknown(post, from, notStored(refusal));
     throw new SigningError('PUBLISH_CONFLICT', refusal.message, {
       cause: refusal,
       fix:
@@ -149,6 +150,15 @@ function isNewer(repository: TrustRepository, from: TrustRepository): boolean {
   return repository.snapshot.content.version > from.snapshot.content.version;
 }
 
+/** There was nobody to lose to, so it is the server that failed. */
+function notStored(refusal: SigningError): SigningError {
+  return new SigningError('SERVER_FAILED', refusal.message, {
+    cause: refusal,
+    isTransient: true,
+    fix: 'The server can read and not write: see its log, and its database; then build again.',
+  });
+}
+
 function unconfirmed(outcome: string, error: unknown): SigningError {
   const cause = asSigningError(error);
   if (cause.code === 'TAG_SUPERSEDED') return cause;
@@ -173,7 +183,8 @@ function isServed(post: Post, current: TrustRepository): boolean {
 function checkServed({ gun, edits, targets }: Post, current: TrustRepository): void {
   for (const { role, targets: edited } of edits) {
     const unread = current.unread.get(role.name);
-    if (unread) throw unread;
+    // Where reads lag behind, a file may be there before the snapshot that lists it.
+    if (unread) throw new SigningError(unread.code, unread.message, { isTransient: true });
     const served = fileOf(current, role.name)?.content;
     const posted = `${role.name} version ${edited.version} of ${gun}`;
     if (!served || served.version < edited.version) {

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { startBed } from '../bed/bed.ts';
+import { succeed } from '../bed/command.ts';
 import { initialised, secretOf } from '../notary-repository.ts';
 import { reportToml, runSigner } from '../signer-run.ts';
 
@@ -25,4 +26,37 @@ t.test('a server with a database and a signer is signed at like any other', asyn
     t.equal(code, 0);
     t.same(await bed.cli('judge').lookup(gun, tag), { sha256: SHA256, length: 7 });
   }
+});
+
+t.test('a database that takes nothing is no publisher who was faster', async (t) => {
+  const bed = await startBed({ storage: 'postgres' });
+  t.teardown(() => bed.stop());
+  const gun = 'registry.example.test/demo/full';
+  const secret = await secretOf(bed, await initialised(bed, gun));
+  const sql = (text: string) =>
+    succeed({
+      program: 'psql',
+      args: ['--no-psqlrc', '--quiet', `--command=${text}`, bed.postgres?.url ?? ''],
+      directory: bed.directory,
+    });
+  const run = () =>
+    runSigner({
+      directory: bed.directory,
+      notaryUrl: bed.notary.url,
+      secret,
+      report: reportToml([`${gun}:1`], SHA256, 7),
+    });
+
+  await sql(`
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+      AS $$ BEGIN RAISE EXCEPTION 'no space left'; END $$;
+    CREATE TRIGGER full_disk BEFORE INSERT ON tuf_files EXECUTE FUNCTION refuse();`);
+  const refused = await run();
+  t.equal(refused.code, 1);
+  t.equal(refused.receipt.repositories[0]?.code, 'SERVER_FAILED', refused.stdout);
+  t.match(refused.lastLine, 'its database');
+
+  await sql('DROP TRIGGER full_disk ON tuf_files');
+  t.equal((await run()).receipt.result, 'signed');
+  t.same(await bed.cli('judge').lookup(gun, '1'), { sha256: SHA256, length: 7 });
 });
