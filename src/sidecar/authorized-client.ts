@@ -108,6 +108,7 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
         const headers = { ...request.headers, ...(used && { authorization: used.header }) };
         const answer = await http.send({ ...request, headers });
         if (answer.status !== 401) return answer;
+        if (answer.url.origin !== url.origin) throw strangerAsks(url, answer.url);
         const challenges = parseChallenges(answer.headers['www-authenticate'] ?? '');
         // Another token may be taken where this one was not; the same password is not.
         if (used && (isAgain || !used.token)) throw denied(request, used, challenges);
@@ -151,6 +152,14 @@ function errorOf({ parameters }: Challenge): string | undefined {
 function missing(server: string, doing: string): SigningError {
   const what = `${server} wants credentials to ${doing}, and none are for ${server}`;
   return new SigningError('CREDENTIALS_MISSING', what);
+}
+
+/** Who a redirect led to has no say in where our credentials go. */
+function strangerAsks({ origin }: URL, stranger: URL): SigningError {
+  const what = `${origin} redirects to ${stranger.origin}, which wants credentials of its own (HTTP 401)`;
+  return new SigningError('SERVER_FAILED', what, {
+    fix: `Name ${stranger.host} in place of ${new URL(origin).host}, or let it serve what it is redirected to without credentials.`,
+  });
 }
 
 function unknownChallenge({ origin }: URL, challenges: readonly Challenge[]): SigningError {

@@ -18,6 +18,8 @@ const UNTRUSTED = new Set([
   'INVALID_PURPOSE',
   'PATH_LENGTH_EXCEEDED',
   'ERR_TLS_CERT_ALTNAME_INVALID',
+  // What Node has no name for: weak keys and digests, name constraints.
+  'UNSPECIFIED',
 ]);
 
 /** What a restart, a full queue or a bad moment of the network looks like. */
@@ -32,7 +34,9 @@ const TRANSIENT = new Set([
   'EAI_AGAIN',
 ]);
 
-const NOT_TLS = /^(?:EPROTO|ERR_SSL_)/;
+const TLS = /^(?:EPROTO|ERR_SSL_)/;
+/** OpenSSL's words for what began as something else than TLS. */
+const NOT_TLS = /wrong version number|packet length too long|http request/i;
 const NOT_HTTP = /^HPE_/;
 
 /** What it means that an exchange with the server at a URL broke. */
@@ -47,8 +51,15 @@ export function connectionFailure(url: URL, cause: unknown): SigningError {
       }),
     });
   }
-  if (NOT_TLS.test(code) || NOT_HTTP.test(code)) {
-    const language = NOT_TLS.test(code) ? 'TLS' : 'HTTP';
+  if (TLS.test(code) && !NOT_TLS.test(what)) {
+    const message = `${url.origin} and we do not agree on TLS: ${tlsReason(cause)}`;
+    return new SigningError('SERVER_UNREACHABLE', message, {
+      cause,
+      fix: 'Let the server, and what stands before it, speak TLS 1.2 or newer with a common cipher, a key that is not weak, and without client certificates.',
+    });
+  }
+  if (TLS.test(code) || NOT_HTTP.test(code)) {
+    const language = TLS.test(code) ? 'TLS' : 'HTTP';
     return new SigningError('SERVER_UNREACHABLE', `${url.origin} does not speak ${language}`, {
       cause,
       fix: 'Check port and scheme of the URL: what listens there speaks another protocol.',
@@ -58,6 +69,12 @@ export function connectionFailure(url: URL, cause: unknown): SigningError {
     cause,
     isTransient: TRANSIENT.has(code),
   });
+}
+
+/** OpenSSL's reason, without the numbers and places of its source around it. */
+function tlsReason(cause: unknown): string {
+  const { message } = cause as Error;
+  return /SSL routines:[^:]*:([^:]+)/.exec(message)?.[1] ?? message;
 }
 
 /** A host with several addresses fails with an error for each, and no words of its own. */

@@ -54,6 +54,12 @@ export function exchange(message: HttpRequest, options: ExchangeOptions): Promis
         reject,
       );
     });
+    // Node drops the connection without a word to anybody who does not listen.
+    request.on('upgrade', ({ statusCode }, socket) => {
+      socket.destroy();
+      const what = `${url.origin} answers ${url.pathname} with another protocol`;
+      reject(new SigningError('SERVER_FAILED', `${what} (HTTP ${statusCode ?? 0})`));
+    });
     request.on('timeout', () => request.destroy(silenceError(silenceLimit)));
     request.on('error', (error) => {
       const { code } = error as NodeJS.ErrnoException;

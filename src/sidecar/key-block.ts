@@ -38,7 +38,9 @@ const FORMATS: ReadonlyMap<string, KeyFormat> = new Map([
 ]);
 /** The curves that Notary's own library knows. */
 const CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
-const ACCEPTED = `Use an EC key (P-256, P-384 or P-521), RSA of at least ${SMALLEST_RSA_MODULUS} bits, or Ed25519.`;
+/** Bits; nobody's OpenSSL verifies with more, and to sign once may take days. */
+const LARGEST_RSA_MODULUS = 16_384;
+const ACCEPTED = `Use an EC key (P-256, P-384 or P-521), RSA of ${SMALLEST_RSA_MODULUS} to ${LARGEST_RSA_MODULUS} bits, or Ed25519.`;
 
 /**
  * Opens one private key.
@@ -168,7 +170,8 @@ function signatureMethod(where: string, key: KeyObject): SignatureMethod {
   const { namedCurve = 'of its own', modulusLength = 0 } = details;
   if (type === 'ec' && CURVES.includes(namedCurve)) return 'ecdsa';
   if (type === 'ed25519') return 'eddsa';
-  if (type === 'rsa' && modulusLength >= SMALLEST_RSA_MODULUS) return 'rsapss';
+  const isUsual = modulusLength >= SMALLEST_RSA_MODULUS && modulusLength <= LARGEST_RSA_MODULUS;
+  if (type === 'rsa' && isUsual) return 'rsapss';
   const property =
     type === 'ec'
       ? ` on the curve ${namedCurve}`

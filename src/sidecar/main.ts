@@ -1,5 +1,4 @@
 /** The signer: one run a build pod. Flags and environment in; receipt, last words, exit code out. */
-import { writeFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { asSigningError, SigningError } from '../shared/signing-error.ts';
 import { createLog } from './log.ts';
@@ -8,6 +7,7 @@ import { runSigner } from './run.ts';
 import { writeStepFile } from './step-file.ts';
 import { parseSignerOptions, readOutputOptions, type OutputOptions } from './signer-options.ts';
 import { terminationMessage } from './termination-message.ts';
+import { writeText } from './text-file.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -78,22 +78,26 @@ function write(
   const failsBuild = mayFail && receipt.result === 'failed';
   const lastWords = terminationMessage(receipt, failsBuild);
   const failure = [
-    attempt(receiptFile, receipt, (file) => writeFileSync(file, `${JSON.stringify(receipt)}\n`)),
-    attempt(terminationLog, receipt, (file) => writeFileSync(file, lastWords)),
+    attempt(receiptFile, receipt, (file) => writeText(file, `${JSON.stringify(receipt)}\n`)),
+    attempt(terminationLog, receipt, (file) => writeText(file, lastWords)),
   ].find((each) => each !== undefined);
   // The file of the step that failed is its own, and the chain has ended there.
   if (receipt.code === 'STEP_BEFORE_FAILED') return failure;
   if (failsBuild) {
     return attempt(errorFile, receipt, (file) => writeStepFile(file, lastWords)) ?? failure;
   }
-  return (
-    failure ?? attempt(doneFile, receipt, (file) => writeStepFile(file, `${receipt.result}\n`))
-  );
+  if (mayFail && failure) return failure;
+  // Who stopped us under warn did not ask for the next step; it may even be too early for it.
+  if (receipt.code === 'TERMINATED') return failure;
+  const undone = attempt(doneFile, receipt, (file) => writeStepFile(file, `${receipt.result}\n`));
+  // Under warn there is no other error file to come, and the next step would wait for ever.
+  if (undone && !mayFail) attempt(errorFile, receipt, (file) => writeStepFile(file, lastWords));
+  return undone ?? failure;
 }
 
 function attempt(
   file: string | undefined,
-  { result, code }: Receipt,
+  { result, code = 'INTERNAL', message, fix }: Receipt,
   work: (file: string) => void,
 ): SigningError | undefined {
   if (file === undefined) return undefined;
@@ -102,9 +106,11 @@ function attempt(
     return undefined;
   } catch (cause) {
     const { code: reason = 'unknown' } = cause as NodeJS.ErrnoException;
-    const tags = result === 'failed' ? `not signed (${code ?? 'INTERNAL'})` : result;
-    const what = `${file} cannot be written (${reason}); the tags are ${tags}`;
-    return new SigningError('OUTPUT_UNWRITABLE', what);
+    const what = `${file} cannot be written (${reason})`;
+    // Why nothing was signed is told nowhere else.
+    return result === 'failed'
+      ? new SigningError(code, `${message ?? ''}; besides, ${what}`, { fix })
+      : new SigningError('OUTPUT_UNWRITABLE', `${what}; the tags are ${result}`);
   }
 }
 
@@ -128,6 +134,8 @@ setFlagsFromString('--no-opt');
 setFlagsFromString('--semi-space-growth-factor=1');
 // Who reads the log may be gone, or its disk full: the other outputs are still to be written.
 process.stdout.on('error', () => undefined);
+// Until there is an outcome: a run that nothing keeps going any more ends here, and has not signed.
+process.exitCode = EXIT_FAILED;
 void main(process.argv.slice(2)).then((code) => {
   process.exitCode = code;
 });

@@ -1,7 +1,7 @@
-import { renameSync, statSync, writeFileSync } from 'node:fs';
+import { renameSync, statSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { SigningError } from '../shared/signing-error.ts';
-import { unreadable } from './text-file.ts';
+import { unreadable, writeText } from './text-file.ts';
 
 /** The files by which the steps of a build in standard containers follow one another. */
 export interface StepFiles {
@@ -41,7 +41,7 @@ export async function waitForStep(
 /** Writes a file that others wait for: it appears whole, or not at all. */
 export function writeStepFile(file: string, text: string): void {
   const unfinished = `${file}.notary-sign`;
-  writeFileSync(unfinished, text);
+  writeText(unfinished, text);
   renameSync(unfinished, file);
 }
 

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { closeSync, constants, openSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { SigningError } from '../shared/signing-error.ts';
 
@@ -30,6 +30,21 @@ export async function readText(path: string): Promise<string | undefined> {
     throw cause instanceof SigningError ? cause : unreadable(path, cause);
   } finally {
     await file.close();
+  }
+}
+
+const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
+
+/**
+ * Writes a file at once. A pipe that nobody reads is an error (ENXIO): opened in the usual way it
+ * would stop us for ever, out of reach of every signal.
+ */
+export function writeText(path: string, text: string): void {
+  const file = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK);
+  try {
+    writeFileSync(file, text);
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -491,3 +491,44 @@ t.test(
     t.same(realms, [new URL(tokens.realm).host]);
   },
 );
+
+t.test('who a redirect leads to does not get our password by a realm of its own', async (t) => {
+  const seen: (string | undefined)[] = [];
+  const realm = await startHandlerServer({
+    authority,
+    handle: ({ headers }, response) => {
+      seen.push(headers.authorization);
+      response.end('{"token":"x"}');
+    },
+  });
+  t.teardown(() => realm.stop());
+  for (const challenge of [`Bearer realm="${realm.url}/token",service="s"`, 'Basic realm="x"']) {
+    const stranger = await asking(t, challenge);
+    const server = await startHandlerServer({
+      authority,
+      handle: (_, response) => {
+        response.writeHead(307, { location: `${stranger.url}/blob` }).end();
+      },
+    });
+    t.teardown(() => server.stop());
+    const http = createHttpClient({
+      ca: [authority.certificatePem],
+      proxy: readProxySettings({}),
+      signal: new AbortController().signal,
+    });
+    t.teardown(() => http.close());
+    const found = () => Promise.resolve(ROBOT);
+    const client = createAuthorizedClient({
+      http,
+      server: server.url,
+      scope: PUSH_PULL,
+      credentials: { forServer: found, forRealm: found },
+    });
+    const url = new URL(`${server.url}/v2/`);
+    await t.rejects(client.send({ method: 'GET', url, redirects: 'follow' }), {
+      code: 'SERVER_FAILED',
+      message: `${server.url} redirects to ${stranger.url}, which wants credentials of its own (HTTP 401)`,
+    });
+  }
+  t.same(seen, []);
+});

@@ -12,7 +12,7 @@ t.test('what a broken connection means, and whether it may pass', (t) => {
     ['EPROTO ERR_SSL_WRONG_VERSION_NUMBER HPE_INVALID_CONSTANT', 'UNREACHABLE', false],
     ['UNABLE_TO_VERIFY_LEAF_SIGNATURE SELF_SIGNED_CERT_IN_CHAIN', 'UNTRUSTED', false],
     ['DEPTH_ZERO_SELF_SIGNED_CERT CERT_HAS_EXPIRED', 'UNTRUSTED', false],
-    ['ERR_TLS_CERT_ALTNAME_INVALID', 'UNTRUSTED', false],
+    ['ERR_TLS_CERT_ALTNAME_INVALID UNSPECIFIED', 'UNTRUSTED', false],
   ] as const) {
     for (const code of codes.split(' ')) {
       const failure = connectionFailure(url, error(code));

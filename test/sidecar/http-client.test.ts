@@ -3,6 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import type { IncomingMessage, RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:tls';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -323,6 +324,37 @@ t.test('what a network says', (t) => {
       code: 'SERVER_UNREACHABLE',
       message: /does not speak HTTP$/,
       isTransient: false,
+    });
+  });
+  t.test('of a server that wants a client certificate', async (t) => {
+    const { certificatePem: cert, keyPem: key } = await authority.issue({ name: 'mutual' });
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const options = { cert, key, ca: cert, requestCert: true, maxVersion };
+      const server = createTlsServer(options, (socket) => socket.on('error', () => undefined));
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      t.teardown(() => server.close());
+      const { port } = server.address() as AddressInfo;
+      await t.rejects(client(t).get(`https://127.0.0.1:${port}`), {
+        code: 'SERVER_UNREACHABLE',
+        message: /do not agree on TLS: [a-z0-9 ]*alert [a-z ]+$/,
+        fix: /client certificates/,
+        isTransient: false,
+      });
+    }
+  });
+  t.test('of a server that goes over to another protocol', async (t) => {
+    const answer = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n';
+    const other = createServer((socket) => {
+      socket.on('error', () => undefined).once('data', () => socket.write(answer));
+    });
+    other.listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    t.teardown(() => other.close());
+    const { port } = other.address() as AddressInfo;
+    await t.rejects(client(t).get(`http://127.0.0.1:${port}`), {
+      code: 'SERVER_FAILED',
+      message: /with another protocol \(HTTP 101\)$/,
     });
   });
   t.end();

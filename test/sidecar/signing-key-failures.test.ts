@@ -53,7 +53,7 @@ t.test('each failure says what it is', (t) => {
   const rsa1024 = opensslKey('rsa1024', ['rsa_keygen_bits:1024'], 'RSA');
   const decrypted = /^x\.key( \(role alice\))? cannot be decrypted with the password/;
   const damaged = /^x\.key holds a damaged private key, or one that OpenSSL does not read$/;
-  const accepts = /Use an EC key \(P-256, P-384 or P-521\), RSA of at least 2048 bits, or Ed25519/;
+  const accepts = /Use an EC key \(P-256, P-384 or P-521\), RSA of 2048 to 16384 bits, or Ed25519/;
   const cases: readonly (readonly [
     what: string,
     pem: string,

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { formatPem } from '../../src/shared/pem.ts';
 import type { SigningError } from '../../src/shared/signing-error.ts';
 import { openKeys } from '../../src/sidecar/signing-key.ts';
 import { canonicalIdOf, makeKeyDirectory, openKey, openPem, PASSWORD } from '../private-key.ts';
@@ -62,6 +63,28 @@ t.test('a mebibyte of anything is judged at once', (t) => {
     message: /^the signing Secret holds 19\d\d\d private keys; 100 are the most/,
     fix: /only the keys of this repository/,
   });
+  t.end();
+});
+
+t.test('an RSA key that it would take days to sign with is refused before it signs', (t) => {
+  const number = (bytes: number) => {
+    const head = Buffer.from([0x02, 0x82, bytes >> 8, bytes & 0xff, 0x7f]);
+    return Buffer.concat([head, Buffer.alloc(bytes - 1, 0x55)]);
+  };
+  const bytes = 32_768 / 8;
+  const content = Buffer.concat([
+    Buffer.from([0x02, 0x01, 0x00]),
+    number(bytes),
+    Buffer.from([0x02, 0x03, 0x01, 0x00, 0x01]),
+    number(bytes),
+    ...Array.from({ length: 5 }, () => number(bytes / 2)),
+  ]);
+  const head = Buffer.from([0x30, 0x82, content.length >> 8, content.length & 0xff]);
+  const label = 'RSA PRIVATE KEY';
+  const key = formatPem({ label, headers: new Map(), bytes: Buffer.concat([head, content]) });
+  const { error, ms } = judge(key);
+  t.match(error, { code: 'KEY_INVALID', message: /rsa of 3276\d bits$/, fix: /to 16384 bits/ });
+  t.ok(ms < LIMIT_MS, `${Math.round(ms)} ms`);
   t.end();
 });
 
