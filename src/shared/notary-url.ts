@@ -37,6 +37,8 @@ export function serverHost(url: NotaryUrl): string {
 
 /** The host of what people write for a server: `host`, `host:port`, or a URL. */
 export function hostOf(server: string): string | undefined {
+  // Of much longer ones, `URL.canParse` of Node 24 promises what `new URL` does not keep.
+  if (server.length > LONGEST_URL) return undefined;
   const url = /^[a-z]+:\/\//i.test(server) ? server : `https://${server}`;
   return URL.canParse(url) ? new URL(url).host : undefined;
 }

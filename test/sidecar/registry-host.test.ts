@@ -73,5 +73,6 @@ t.test('a registry as people write it', (t) => {
     ['a b', undefined],
   ];
   for (const [text, host] of cases) t.equal(registryHost(text), host, text);
+  t.equal(registryHost(`${'A'.repeat(20_000)}!`), undefined, 'no host is that long');
   t.end();
 });
