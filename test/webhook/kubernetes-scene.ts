@@ -17,7 +17,7 @@ import {
   prepareCluster,
   type NamespaceOptions,
 } from './kubernetes-setup.ts';
-import { IMAGE_FLAG, PROGRAM } from './program.ts';
+import { IMAGE_FLAG, PROGRAM, until } from './program.ts';
 
 /** A scene to start. */
 export interface SceneOptions {
@@ -40,10 +40,13 @@ export interface Scene {
   /** How often the API server has asked our webhook; without a filter all counts. */
   calls(filter?: CallFilter): Promise<number>;
   /** What the webhook has decided so far, by its log; of one namespace where it is named. */
-  decisions(namespace?: string): readonly Decision[];
+  decisions(namespace?: string): Promise<readonly Decision[]>;
   /** Does something while the webhook is away: nothing answers at its address. */
   whileAway<T>(work: () => Promise<T>): Promise<T>;
 }
+
+/** An object that is nobody's, to be found in the log again. */
+const MARK = { apiVersion: 'test/v1', kind: 'Mark', metadata: {} };
 
 /** How much of a log is shown when a test failed. */
 const LINES_SHOWN = 30;
@@ -88,10 +91,16 @@ function sceneOf(apiserver: KubeApiserver, webhook: Webhook): Scene {
     store: (fixture, namespace) => storeBuild(api, fixture, namespace),
     post: (pod, options) => api.create(pod, { as: KPACK_USER, ...options }),
     calls: (filter) => webhookCalls(api, filter),
-    decisions: (namespace) =>
-      decisionsOf(webhook.output()).filter(
-        (decision) => namespace === undefined || decision.namespace === namespace,
-      ),
+    decisions: async (namespace) => {
+      // Its log may come later than its answers: what came before the mark is all there with it.
+      const { uid } = await webhook.post('validate', { object: MARK });
+      await until(() => webhook.output().includes(uid));
+      return decisionsOf(webhook.output()).filter(
+        (decision) =>
+          decision.kind !== MARK.kind &&
+          (namespace === undefined || decision.namespace === namespace),
+      );
+    },
     whileAway: async (work) => {
       await webhook.kill();
       try {

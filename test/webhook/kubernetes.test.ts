@@ -15,7 +15,7 @@ const TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 t.test('a build pod is stored with its signer, which holds no token', async (t) => {
   await scene.namespace('signed', ENABLED);
-  const { pod } = await scene.store(buildFixture(FIXTURE), 'signed');
+  const { pod } = await scene.store(buildFixture('v0.17.2/02b-notary-registry-secrets'), 'signed');
   demand(await scene.post(pod));
 
   const stored = demand(await api.get(pod));
@@ -39,7 +39,7 @@ t.test('asked again after another webhook, it leaves its signer as it is', async
 
   const stored = demand(await scene.post(pod));
   t.same(names(stored), [...names(pod).slice(0, -1), 'notary-sign', 'completion', 'neighbour']);
-  const asked = scene.decisions('reinvoked').filter(({ kind }) => kind === 'Pod');
+  const asked = (await scene.decisions('reinvoked')).filter(({ kind }) => kind === 'Pod');
   t.same(
     asked.slice(-3).map(({ question, decision }) => [question, decision]),
     [
@@ -49,6 +49,56 @@ t.test('asked again after another webhook, it leaves its signer as it is', async
     ],
   );
 });
+
+t.test("an update by kpack's controller reaches the validating webhook, and passes", async (t) => {
+  await scene.namespace('updated', ENABLED);
+  const { pod } = await scene.store(buildFixture(FIXTURE), 'updated');
+  const stored = demand(await scene.post(pod));
+  const before = await scene.calls({ operation: 'UPDATE' });
+
+  const ready = { metadata: { annotations: { 'build.kpack.io/ready': 'true' } } };
+  t.equal((await api.patch(stored, ready, { as: KPACK_USER })).status, 200);
+  t.equal(await scene.calls({ operation: 'UPDATE' }), before + 1);
+});
+
+t.test(
+  'Images, Builds and Namespaces reach it where they are written, labels or not',
+  async (t) => {
+    await scene.namespace('written');
+    const { build, image = build } = await scene.store(buildFixture(FIXTURE), 'written');
+    const note = { metadata: { annotations: { 'example.com/note': 'x' } } };
+    for (const object of [image, build]) {
+      for (const apiVersion of ['kpack.io/v1alpha1', 'kpack.io/v1alpha2']) {
+        const metadata = { name: 'another', namespace: 'written' };
+        const another = { ...object, apiVersion, metadata };
+        const counted = await asked('kpack', async () => {
+          demand(await api.create(another, { dryRun: true }));
+          demand(await api.patch({ ...object, apiVersion }, note, { dryRun: true }));
+        });
+        t.equal(counted, 2, `${apiVersion} ${object.kind}`);
+      }
+    }
+    const counted = await asked('namespaces', async () => {
+      await scene.namespace('another');
+      demand(await api.patch(namespaceNamed('another'), note));
+    });
+    t.equal(counted, 2);
+  },
+);
+
+t.test(
+  'system namespaces and ours never wait for the webhook, whatever their labels',
+  async (t) => {
+    for (const name of ['kube-system', 'kube-public', 'kube-node-lease', 'kpack-notary']) {
+      const counted = await asked('', async () => {
+        demand(await api.patch(namespaceNamed(name), { metadata: ENABLED }));
+        const { pod } = await scene.store(buildFixture(FIXTURE), name);
+        t.same(names(demand(await scene.post(pod))), names(pod));
+      });
+      t.equal(counted, 0, name);
+    }
+  },
+);
 
 t.test('other pods and other namespaces never wait for the webhook', async (t) => {
   await scene.namespace('plain', ENABLED);
@@ -110,6 +160,18 @@ t.test('a pod of a Build that somebody else posts is refused', async (t) => {
   t.match(failure, { code: 422, reason: 'Invalid', message: 'mallory' });
   t.match(failure?.message, KPACK_USER.split(':')[0]);
 });
+
+/** How often an entry, or any, was called meanwhile. */
+async function asked(entry: string, work: () => Promise<void>): Promise<number> {
+  const filter = entry === '' ? {} : { name: `${entry}.notary.kpack.io` };
+  const before = await scene.calls(filter);
+  await work();
+  return (await scene.calls(filter)) - before;
+}
+
+function namespaceNamed(name: string) {
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
+}
 
 function containers({ spec }: PodManifest) {
   return [...(spec.initContainers ?? []), ...spec.containers];
