@@ -60,7 +60,7 @@ t.test('without Go and assets a test file is skipped, aloud', async (t) => {
     import t from ${JSON.stringify(import.meta.resolve('tap'))};
     import { needKubernetes } from ${moduleUrl('./kubernetes-programs.js')};
     needKubernetes(t, '');
-    t.fail('it went on');`;
+    console.log('it went on');`;
   const { code, stdout } = await runCommand({
     program: process.execPath,
     args: ['--input-type=module', '-e', script],
@@ -68,6 +68,7 @@ t.test('without Go and assets a test file is skipped, aloud', async (t) => {
     env: { XDG_CACHE_HOME: directory },
   });
   t.equal(code, 0);
+  t.notMatch(stdout, 'it went on');
   t.match(stdout, /^1\.\.0 # there is no real kube-apiserver: .*Go.*KUBEBUILDER_ASSETS/m);
 });
 
