@@ -175,6 +175,12 @@ t.test('which level decides', (t) => {
     ],
     ['opt-out', image({ ...pair(), [`${P}signing`]: 'disabled' }), namespace(admin), 'opted-out'],
     ['opt-out of nothing', image({ [`${P}signing`]: 'disabled' }), namespace(), 'opted-out'],
+    [
+      'opt-out, with a pin that the admin does not allow',
+      image({ [`${P}v1.rootPin`]: OTHER_PIN, [`${P}signing`]: 'disabled' }),
+      namespace(adminCa),
+      'opted-out',
+    ],
     ['a malformed opt-out', image({ [`${P}signing`]: 'off' }), namespace(admin), 'invalid'],
     ['a malformed Image', image({}, {}), namespace(admin), 'invalid'],
     ['a malformed Namespace', image(pair()), namespace({ [`${P}v1.url`]: 'x' }), 'invalid'],

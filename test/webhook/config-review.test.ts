@@ -101,6 +101,13 @@ t.test('what is nested deeply is refused for its form, not by a mistake of ours'
   }
 });
 
+t.test('the status of an object is not judged', async (t) => {
+  const body = admissionReview({ object: MALFORMED, operation: 'UPDATE', ...BY_DEVELOPER });
+  const request = { ...parseReview(body), subResource: 'status' };
+  const verdict = await review('validate', request, { ...SETTINGS, cluster: EMPTY });
+  t.match(verdict, { kind: 'allow', code: 'NOT_OURS' });
+});
+
 t.test('what says nothing about signing costs no read and no word', async (t) => {
   const never: Cluster = { get: () => Promise.reject(new TypeError('read')) };
   for (const object of [

@@ -40,6 +40,19 @@ t.test('problems of Image and Namespace come in one answer', async (t) => {
   }
 });
 
+t.test('what is mistyped is not said to be missing as well', async (t) => {
+  for (const [notary, annotations] of [
+    [{ v1: { URL, secretRef: { name: 'x' } } }, {}],
+    [undefined, { [`${P}v1.url`]: URL, [`${P}v1.secretref`]: 'x' }],
+  ] as const) {
+    const given = silentWorld();
+    if (notary) setSection(given, notary);
+    annotate(given, annotations);
+    const message = await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
+    t.notMatch(message, /found nothing|\(2\)/);
+  }
+});
+
 t.test('names of members are data', async (t) => {
   const url = 'https://x.example';
   for (const notary of [
