@@ -24,7 +24,7 @@ export interface SecretManifest extends Manifest {
   readonly data: Record<string, string>;
 }
 
-export type PodManifest = V1Pod & { metadata: Manifest['metadata']; spec: V1PodSpec };
+export type PodManifest = V1Pod & Manifest & { spec: V1PodSpec };
 
 /** A build pod as kpack's controller posts it, and what it was made from. Free to be changed. */
 export interface BuildFixture {

@@ -18,6 +18,8 @@ export interface Certificate {
 export interface CertificateRequest {
   /** Common name, and the start of the file names. */
   readonly name: string;
+  /** To Kubernetes, a group that the common name is in. */
+  readonly organization?: string;
   /** DNS names and IP addresses besides localhost, 127.0.0.1 and ::1. */
   readonly hosts?: readonly string[];
   /** `server` (the default) and `client`: ends of TLS; `signing`: signatures on tokens and code. */
@@ -66,20 +68,21 @@ export async function createAuthority(directory: string): Promise<Authority> {
   await mkdir(home, { recursive: true, mode: 0o700 });
   // openssl's own configuration would add extensions that we do not want.
   await writeFile(join(home, 'openssl.cnf'), '[req]\ndistinguished_name = dn\n[dn]\n');
-  const root = await makeCertificate(home, 'authority', 'Throw-away test authority', [
+  const root = await makeCertificate(home, 'authority', '/CN=Throw-away test authority', [
     ...EXTENSIONS.authority,
   ]);
   let issued = 0;
   return {
     certificateFile: root.certificateFile,
     certificatePem: root.certificatePem,
-    issue: ({ name, hosts = [], usage = 'server' }) => {
+    issue: ({ name, organization, hosts = [], usage = 'server' }) => {
       issued += 1;
       const names = ['localhost', '127.0.0.1', '::1', ...hosts].map((host) =>
         isIP(host) === 0 ? `DNS:${host}` : `IP:${host}`,
       );
       const extensions = [...EXTENSIONS[usage], `subjectAltName=${names.join(',')}`];
-      return makeCertificate(home, `${name}-${issued}`, name, extensions, root);
+      const subject = `${organization === undefined ? '' : `/O=${organization}`}/CN=${name}`;
+      return makeCertificate(home, `${name}-${issued}`, subject, extensions, root);
     },
   };
 }
@@ -88,7 +91,7 @@ export async function createAuthority(directory: string): Promise<Authority> {
 async function makeCertificate(
   directory: string,
   file: string,
-  commonName: string,
+  subject: string,
   extensions: readonly string[],
   issuer?: Certificate,
 ): Promise<Certificate> {
@@ -99,7 +102,7 @@ async function makeCertificate(
   const args = [
     ...['req', '-x509', '-config', join(directory, 'openssl.cnf'), '-days', '2', '-nodes'],
     ...['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-sha256'],
-    ...['-subj', `/CN=${commonName}`, '-keyout', keyFile, '-out', certificateFile],
+    ...['-subj', subject, '-keyout', keyFile, '-out', certificateFile],
     ...signer,
     ...extensions.flatMap((extension) => ['-addext', extension]),
   ];

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { atExit } from './cleanup.ts';
 import { findProgram, searchPath } from './installed.ts';
 
-/** What of a program's output is kept for error messages, in characters. */
+/** What of a program's output is kept by default, in characters: enough for error messages. */
 const OUTPUT_LIMIT = 64 * 1024;
 /** How often readiness is asked for, in milliseconds. */
 const POLL_INTERVAL = 5;
@@ -37,12 +37,14 @@ export interface ChildOptions extends ProgramOptions {
   readonly ready: number | ((output: string) => boolean | Promise<boolean>);
   /** How long it may take to be ready, in milliseconds; 10,000 by default. */
   readonly timeLimit?: number;
+  /** How much of its output is kept, in characters; 64 Ki by default. */
+  readonly outputLimit?: number;
 }
 
 /** A running program. */
 export interface Child {
   readonly pid: number;
-  /** The last 64 Ki characters of stdout and stderr, as they came. */
+  /** Stdout and stderr, as they came; no more than their end when there is much of it. */
   output(): string;
   /** SIGTERM, then SIGKILL after two seconds; resolves when the program is gone. May be repeated. */
   stop(): Promise<void>;
@@ -57,12 +59,12 @@ export interface Child {
  *   ready in time; then nothing is left running
  */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const { program, ready, timeLimit = 10_000 } = options;
+  const { program, ready, timeLimit = 10_000, outputLimit = OUTPUT_LIMIT } = options;
   const spawned = spawnBound(options);
   let text = '';
   for (const stream of [spawned.stdout, spawned.stderr]) {
     stream.setEncoding('utf8').on('data', (chunk: string) => {
-      text = (text + chunk).slice(-OUTPUT_LIMIT);
+      text = (text + chunk).slice(-outputLimit);
     });
   }
   const exited = new Promise<void>((resolve) => {

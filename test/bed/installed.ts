@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
+import { holdLock } from './lock.ts';
 
 /** A program that the bed needs, by the name of its executable. */
 export type Part =
@@ -86,7 +87,7 @@ export async function ensureInstalled(
   if (aptGet === undefined || flock === undefined || process.getuid?.() !== 0) {
     throw new Error(advice(missingOf(parts, path)));
   }
-  const release = await holdLock(flock);
+  const release = await holdLock(flock, LOCK_FILE);
   try {
     // Another process may have installed them while we waited for the lock.
     const missing = missingOf(parts, path);
@@ -128,18 +129,6 @@ async function stopService(service: string): Promise<void> {
     : (['invoke-rc.d', service, 'stop'] as const);
   // Fails where the service was not started, or did not come at all: as wanted.
   await run(program, args).catch(() => undefined);
-}
-
-/** Takes the lock that serialises installations; the kernel frees it when we die. */
-async function holdLock(flock: string): Promise<() => void> {
-  const script = ['sh', '-c', 'echo locked; exec cat >/dev/null'];
-  const holder = spawn(flock, [LOCK_FILE, ...script], { stdio: ['pipe', 'pipe', 'inherit'] });
-  await new Promise<void>((resolve, reject) => {
-    holder.stdout.once('data', () => resolve());
-    holder.once('error', reject);
-    holder.once('exit', () => reject(new Error(`${flock} ${LOCK_FILE} gave no lock`)));
-  });
-  return () => holder.stdin.end();
 }
 
 /** Runs a program of the system with this process's environment: apt-get may need its proxies. */

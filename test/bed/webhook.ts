@@ -5,9 +5,9 @@ import { request } from 'node:https';
 import { join, resolve } from 'node:path';
 import fastJsonPatch, { type Operation } from 'fast-json-patch';
 import type { Authority } from './authority.ts';
-import { startChild } from './child.ts';
 import { onFreePort } from './port.ts';
 import { demandUntold, secretsOfFiles, type Secret } from './secret-watch.ts';
+import { startService } from './service.ts';
 
 /** A webhook to start. */
 export interface WebhookOptions {
@@ -24,10 +24,14 @@ export interface WebhookOptions {
 export interface Webhook {
   readonly url: string;
   readonly pid: number;
-  /** Its log, one JSON object a line. */
+  /** Its log, one JSON object a line; from its first start on. */
   output(): string;
   /** Posts an object as the API server would, and returns the response part of the review. */
   post(path: 'mutate' | 'validate', review: ReviewOptions): Promise<AdmissionResponse>;
+  /** Ends it at once; {@link Webhook.restart} brings it back. */
+  kill(): Promise<void>;
+  /** Starts it anew at the same address, and waits until it is ready. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -52,6 +56,9 @@ export interface AdmissionResponse {
   readonly patch?: string;
 }
 
+/** How much of its log is kept, in characters: tests count its lines. */
+const OUTPUT_LIMIT = 16 * 1024 * 1024;
+
 /** The account that kpack's own manifests give its controller. */
 export const KPACK_USER = 'system:serviceaccount:kpack:controller';
 
@@ -64,7 +71,7 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
   const certificate = await authority.issue({ name: 'webhook' });
   const secrets = await secretsOfManifests(directory, args);
   return onFreePort(async (port) => {
-    const child = await startChild({
+    const service = await startService({
       program: 'node',
       args: [
         program,
@@ -75,15 +82,24 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
       ],
       directory,
       ready: port,
+      outputLimit: OUTPUT_LIMIT,
     });
+    let earlier = '';
+    const output = () => earlier + service.output();
     const url = `https://localhost:${port}`;
     return {
       url,
-      pid: child.pid,
-      output: () => child.output(),
+      pid: service.child.pid,
+      output,
+      kill: () => service.kill(),
+      restart: async () => {
+        await service.kill();
+        earlier = output();
+        await service.restart();
+      },
       stop: async () => {
-        await child.stop();
-        demandUntold(secrets, { log: child.output() });
+        await service.stop();
+        demandUntold(secrets, { log: output() });
       },
       post: async (path, review) => {
         const body = JSON.stringify(admissionReview(review));

@@ -1,0 +1,120 @@
+/** The real API server, the configurations and rights of deploy/, and our webhook. */
+import t from 'tap';
+import { demand } from '../bed/kube-client.ts';
+import { KPACK_USER } from '../bed/webhook.ts';
+import { buildFixture, type PodManifest } from '../build-fixture.ts';
+import { neighbour } from './kubernetes-neighbour.ts';
+import { startScene } from './kubernetes-scene.ts';
+
+const scene = await startScene(t);
+const { api } = scene;
+
+const ENABLED = { labels: { 'notary.kpack.io/signing': 'enabled' } };
+const FIXTURE = 'v0.17.2/02-notary';
+const TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+t.test('a build pod is stored with its signer, which holds no token', async (t) => {
+  await scene.namespace('signed', ENABLED);
+  const { pod } = await scene.store(buildFixture(FIXTURE), 'signed');
+  demand(await scene.post(pod));
+
+  const stored = demand(await api.get(pod));
+  t.same(names(stored), [...names(pod).slice(0, -1), 'notary-sign', 'completion']);
+  const tokens = new Set(
+    stored.spec.volumes?.filter(({ projected }) => projected).map(({ name }) => name),
+  );
+  t.equal(tokens.size, 1);
+  for (const { name, volumeMounts = [] } of containers(stored)) {
+    const mounted = volumeMounts.filter((mount) => mount.mountPath === TOKEN);
+    t.equal(mounted.length, 1, `${name} has something there`);
+    const holdsToken = mounted.some((mount) => tokens.has(mount.name));
+    t.equal(holdsToken, name !== 'notary-sign', `${name} and the token`);
+  }
+});
+
+t.test('asked again after another webhook, it leaves its signer as it is', async (t) => {
+  await scene.namespace('reinvoked', ENABLED);
+  const { pod } = await scene.store(buildFixture(FIXTURE), 'reinvoked');
+  await neighbour(t, scene, 'reinvoked');
+
+  const stored = demand(await scene.post(pod));
+  t.same(names(stored), [...names(pod).slice(0, -1), 'notary-sign', 'completion', 'neighbour']);
+  const asked = scene.decisions('reinvoked').filter(({ kind }) => kind === 'Pod');
+  t.same(
+    asked.slice(-3).map(({ question, decision }) => [question, decision]),
+    [
+      ['mutate', 'patch'],
+      ['mutate', 'allow'],
+      ['validate', 'allow'],
+    ],
+  );
+});
+
+t.test('other pods and other namespaces never wait for the webhook', async (t) => {
+  await scene.namespace('plain', ENABLED);
+  await scene.namespace('unlabelled');
+  await scene.namespace('off', { labels: { 'notary.kpack.io/signing': 'disabled' } });
+  const here = await scene.store(buildFixture(FIXTURE), 'plain');
+  const there = await scene.store(buildFixture(FIXTURE), 'unlabelled');
+  const off = await scene.store(buildFixture(FIXTURE), 'off');
+  delete here.pod.metadata.labels;
+  const before = await scene.calls();
+
+  for (const { pod } of [here, there, off]) {
+    t.same(names(demand(await scene.post(pod))), names(pod));
+  }
+  t.equal(await scene.calls(), before);
+});
+
+t.test('audit changes nothing, and warns', async (t) => {
+  await scene.namespace('audited', { labels: { 'notary.kpack.io/signing': 'audit' } });
+  const { pod } = await scene.store(buildFixture(FIXTURE), 'audited');
+  const answer = await scene.post(pod);
+
+  t.same(names(demand(answer)), names(pod));
+  t.ok(answer.warnings.some((text) => /audit: .*would be changed/.test(text)));
+  t.equal(await scene.calls({ name: 'pods-audit.notary.kpack.io', type: 'admit' }), 1);
+});
+
+t.test('an ephemeral container reaches the validating webhook', async (t) => {
+  await scene.namespace('debugged', ENABLED);
+  const { pod } = await scene.store(buildFixture(FIXTURE), 'debugged');
+  const stored = demand(await scene.post(pod));
+  const before = await scene.calls({ operation: 'UPDATE' });
+
+  const debug = { name: 'debug', image: 'registry.example.com/busybox' };
+  stored.spec.ephemeralContainers = [debug];
+  const answer = await api.update(stored, { subresource: 'ephemeralcontainers' });
+  t.match(demand(answer).spec.ephemeralContainers, [debug]);
+  t.equal(await scene.calls({ operation: 'UPDATE' }), before + 1);
+});
+
+t.test('while the webhook is away, builds wait and everything else goes on', async (t) => {
+  await scene.namespace('waiting', ENABLED);
+  const { pod, image } = await scene.store(buildFixture(FIXTURE), 'waiting');
+  await scene.whileAway(async () => {
+    const refused = await scene.post(pod);
+    t.match(refused.failure, { code: 500, message: 'pods.notary.kpack.io' });
+    const annotated = { metadata: { annotations: { 'example.com/note': 'x' } } };
+    t.ok(image && (await api.patch(image, annotated)).ok);
+    await scene.namespace('born-meanwhile', ENABLED);
+  });
+  t.ok(names(demand(await scene.post(pod))).includes('notary-sign'));
+});
+
+t.test('a pod of a Build that somebody else posts is refused', async (t) => {
+  await scene.namespace('posed', ENABLED);
+  const { pod } = await scene.store(buildFixture(FIXTURE), 'posed');
+  const groups = ['system:masters'];
+  const { failure } = await scene.post(pod, { as: 'mallory', groups });
+  t.match(failure, { code: 422, reason: 'Invalid', message: 'mallory' });
+  t.match(failure?.message, KPACK_USER.split(':')[0]);
+});
+
+function containers({ spec }: PodManifest) {
+  return [...(spec.initContainers ?? []), ...spec.containers];
+}
+
+function names(pod: PodManifest): string[] {
+  return containers(pod).map(({ name }) => name);
+}
