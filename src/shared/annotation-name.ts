@@ -1,6 +1,6 @@
 import { ANNOTATION, INJECTED, PREFIX, RESERVED_PREFIX, SIGNING, SKIPPED } from './names.ts';
 import { nearest } from './nearest.ts';
-import { expectedName, problem, type Findings } from './notary-field.ts';
+import { expectedName, problem, sortedEntries, type Findings } from './notary-field.ts';
 import { annotationLine } from './notary-members.ts';
 import type { ConfigSource } from './notary-section.ts';
 import { cut } from './shown-value.ts';
@@ -19,7 +19,7 @@ export function checkNames(
   source: ConfigSource,
 ): Readonly<Record<string, unknown>> {
   const read: Record<string, unknown> = { ...source.annotations };
-  for (const [name, value] of Object.entries(source.annotations)) {
+  for (const [name, value] of sortedEntries(source.annotations)) {
     const meant = name.startsWith(PREFIX) ? checkName(findings, source, name) : undefined;
     if (meant !== undefined) read[meant] ??= value;
   }
@@ -59,7 +59,7 @@ function checkName(
 function warnOfLabels(findings: Findings, { kind, labels }: ConfigSource): void {
   for (const name of Object.keys(labels).filter((label) => label.startsWith(PREFIX))) {
     findings.warnings.push(
-      `The label ${cut(name)} has no effect on the ${kind}. Write it as an annotation instead.`,
+      `the label ${cut(name)} has no effect on the ${kind}. Write it as an annotation instead.`,
     );
   }
 }

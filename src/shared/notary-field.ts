@@ -66,7 +66,8 @@ export function readMembers(
     return problem(findings, field, show(value), expected, written(members));
   }
   const read: Record<string, unknown> = { ...value };
-  for (const [name, mistyped] of Object.entries(value)) {
+  // In an order of their own: that of an object is not the same on every way to us.
+  for (const [name, mistyped] of sortedEntries(value)) {
     if (names.includes(name)) continue;
     const meant = nearest(name, [...names, ...Object.keys(elsewhere)]) ?? '';
     problem(
@@ -79,6 +80,11 @@ export function readMembers(
     if (names.includes(meant)) read[meant] ??= mistyped;
   }
   return read;
+}
+
+/** The members of an object, by name. */
+export function sortedEntries(value: object): readonly [string, unknown][] {
+  return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 export function readUrl(findings: Findings, field: string, value: unknown): NotaryUrl | undefined {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { PREFIX } from '../shared/names.ts';
+import { sortedEntries } from '../shared/notary-field.ts';
 import type { ConfigSource } from '../shared/notary-section.ts';
 
 /** What an object says about signing, yet to be read: of any type and shape. */
@@ -28,9 +29,7 @@ export function saysTheSame(one: ConfigSource, other: ConfigSource): boolean {
 
 function ownWords({ kind, labels, annotations, section }: ConfigSource): unknown {
   const own = (members: object) =>
-    Object.entries(members)
-      .filter(([name]) => name.startsWith(PREFIX))
-      .sort(([a], [b]) => (a < b ? -1 : 1));
+    sortedEntries(members).filter(([name]) => name.startsWith(PREFIX));
   return [section, own(annotations), kind === 'Namespace' ? own(labels) : []];
 }
 

@@ -113,7 +113,7 @@ t.test('what is risky is told, with what to do', async (t) => {
     'a label for an annotation': [
       { ...GOOD, labels: { [`${P}signing`]: 'disabled' } },
       READY,
-      /The label notary.kpack.io\/signing has no effect on the Image\. Write it as an annotation/,
+      /the label notary.kpack.io\/signing has no effect on the Image\. Write it as an annotation/,
     ],
     'an opt-out beside a section': [
       { ...GOOD, annotations: { ...PINNED, [`${P}signing`]: 'disabled' } },

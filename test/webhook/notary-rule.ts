@@ -67,10 +67,10 @@ export function objectThatSays(
   kind: Written,
   apiVersion: string,
   { notary, annotations, labels }: Words,
-  name = 'app',
+  name = kind === 'Namespace' ? 'apps' : 'app',
 ): Manifest {
   const metadata = { name, ...(annotations && { annotations }), ...(labels && { labels }) };
-  if (kind === 'Namespace') return { apiVersion, kind, metadata: { ...metadata, name: 'apps' } };
+  if (kind === 'Namespace') return { apiVersion, kind, metadata };
   const account = apiVersion.endsWith('v1alpha1') ? 'serviceAccount' : 'serviceAccountName';
   const spec = {
     [account]: 'builder',
