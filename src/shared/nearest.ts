@@ -1,10 +1,14 @@
 /** How many typing mistakes may lie between a word and the one that was meant. */
 const FARTHEST = 3;
 
-/** The candidate that a mistyped word most likely meant, if any is nearer than all of the word. */
+/**
+ * The candidate that a mistyped word most likely meant, if any is nearer than all of the word. Upper
+ * and lower case are no mistake.
+ */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const meant = word.toLowerCase();
   const ranked = candidates
-    .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
+    .map((candidate) => ({ candidate, distance: editDistance(meant, candidate.toLowerCase()) }))
     .filter(({ distance }) => distance <= FARTHEST && distance < word.length)
     .sort((a, b) => a.distance - b.distance);
   return ranked[0]?.candidate;

@@ -1,6 +1,8 @@
+import { fieldOf } from './annotation-name.ts';
 import { ANNOTATION } from './names.ts';
 import type { ConfigProblem } from './notary-field.ts';
 import { readNotarySection, type ConfigSource, type NotaryUnit } from './notary-section.ts';
+import { show } from './shown-value.ts';
 import type { OnFailure } from './signer-flags.ts';
 
 /** What is to be done for one build: complete, checked, nothing left to default. */
@@ -13,8 +15,7 @@ export interface NotaryConfig extends NotaryUnit {
 /** Whether and how a build is to be signed. */
 export type ConfigResolution =
   | { readonly kind: 'config'; readonly config: NotaryConfig; readonly warnings: readonly string[] }
-  | { readonly kind: 'none' }
-  | { readonly kind: 'opted-out' }
+  | { readonly kind: 'none' | 'opted-out'; readonly warnings: readonly string[] }
   | { readonly kind: 'invalid'; readonly problems: readonly ConfigProblem[] };
 
 /**
@@ -28,26 +29,18 @@ export function resolveNotaryConfig(
 ): ConfigResolution {
   const object = readNotarySection(objectSource);
   const namespace = readNotarySection(namespaceSource);
-  const problems = [...object.problems, ...namespace.problems];
-  if (problems.length > 0) return { kind: 'invalid', problems };
-  if (object.isOptedOut) return { kind: 'opted-out' };
-  const unit = object.unit ?? namespace.unit;
-  if (!unit) return { kind: 'none' };
-
   const rootPins = narrowed(namespace.rootPins, object.rootPins);
-  if (rootPins.length === 0 && (namespace.rootPins ?? object.rootPins)) {
-    return {
-      kind: 'invalid',
-      problems: [
-        {
-          field: `metadata.annotations[${ANNOTATION.rootPin}]`,
-          object: `${objectSource.kind} ${objectSource.name}`,
-          found: object.rootPins?.join(',') ?? '',
-          expected: `at least one of the pins of the Namespace: ${namespace.rootPins?.join(',') ?? ''}`,
-        },
-      ],
-    };
+  const problems = [...object.problems, ...namespace.problems];
+  if (rootPins.length === 0 && namespace.rootPins && !object.isOptedOut) {
+    problems.push(
+      pinProblem(objectSource, object.rootPins ?? [], namespaceSource, namespace.rootPins),
+    );
   }
+  if (problems.length > 0) return { kind: 'invalid', problems };
+  if (object.isOptedOut) return { kind: 'opted-out', warnings: object.warnings };
+  const unit = object.unit ?? namespace.unit;
+  if (!unit) return { kind: 'none', warnings: object.warnings };
+
   const isFloored = namespace.onFailure === 'fail' && object.onFailure === 'warn';
   return {
     kind: 'config',
@@ -60,25 +53,30 @@ export function resolveNotaryConfig(
       ...object.warnings,
       ...namespace.warnings,
       ...(isFloored
-        ? [`${ANNOTATION.onFailure}: warn has no effect: the Namespace says fail`]
+        ? [
+            `${ANNOTATION.onFailure}: warn has no effect, as the Namespace says fail. Remove it, or have the Namespace changed.`,
+          ]
         : []),
     ],
   };
 }
 
-/** How many problems a message tells; who has more has made the same mistake over and over. */
-const MOST_TOLD = 20;
-
-/** All problems as one text for people: field, object, what was found, what is expected. */
-export function describeProblems(problems: readonly ConfigProblem[]): string {
-  const told = problems
-    .slice(0, MOST_TOLD)
-    .map(
-      ({ field, object, found, expected }) =>
-        `${field} of ${object}: found ${found}, expected ${expected}`,
-    );
-  const others = problems.length - told.length;
-  return [...told, ...(others > 0 ? [`and ${others} more like these`] : [])].join('; ');
+/** An Image's pins may narrow those of the Namespace, and never replace them. */
+function pinProblem(
+  { kind, name }: ConfigSource,
+  found: readonly string[],
+  admin: ConfigSource,
+  allowed: readonly string[],
+): ConfigProblem {
+  const [first = '', ...others] = allowed;
+  const more = others.length > 0 ? ` (or one of ${others.length} more)` : '';
+  return {
+    field: fieldOf(ANNOTATION.rootPin),
+    object: `${kind} ${name}`,
+    found: show(found.join(',')),
+    expected: `one that the Namespace ${admin.name} allows${more}`,
+    example: first,
+  };
 }
 
 /** The pins that both allow. */
@@ -88,4 +86,28 @@ function narrowed(
 ): readonly string[] {
   if (!floor || !pins) return floor ?? pins ?? [];
   return pins.filter((pin) => floor.includes(pin));
+}
+
+/** Who has more problems than fit has made the same mistake over and over. */
+const LONGEST_DESCRIPTION = 3_000;
+
+/** All problems as one text for people, numbered where there are several. */
+export function describeProblems(problems: readonly ConfigProblem[]): string {
+  const told: string[] = [];
+  let length = 0;
+  for (const problem of problems) {
+    const text = describeProblem(problem);
+    length += text.length;
+    if (told.length > 0 && length > LONGEST_DESCRIPTION) break;
+    told.push(problems.length > 1 ? `(${told.length + 1}) ${text}` : text);
+  }
+  const others = problems.length - told.length;
+  return [...told, ...(others > 0 ? [`and ${others} more like these`] : [])].join('; ');
+}
+
+/** One problem as a text for people: field, object, what was found, what is expected, an example. */
+export function describeProblem(problem: ConfigProblem): string {
+  const { field, object, found, expected, example } = problem;
+  const forExample = example === undefined ? '' : `, for example ${example}`;
+  return `${field} of ${object}: found ${found}; expected ${expected}${forExample}`;
 }

@@ -1,5 +1,7 @@
 import { nearest } from './nearest.ts';
+import { EXAMPLE, NAME_MEMBERS, written, type KnownMembers } from './notary-members.ts';
 import { parseNotaryUrl, type NotaryUrl } from './notary-url.ts';
+import { cut, show } from './shown-value.ts';
 
 /** One thing that is wrong, told so that it can be mended without other help. */
 export interface ConfigProblem {
@@ -9,6 +11,8 @@ export interface ConfigProblem {
   readonly object: string;
   readonly found: string;
   readonly expected: string;
+  /** What could stand there instead; undefined where nothing should. */
+  readonly example: string | undefined;
 }
 
 /** Where readers of fields put what is wrong or risky about one object. */
@@ -18,11 +22,14 @@ export interface Findings {
   readonly warnings: string[];
 }
 
-const SECRET_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
+/** DNS subdomain of RFC 1123, as Kubernetes has it: labels of any length, 253 characters in all. */
+const SECRET_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
+const LONGEST_SECRET_NAME = 253;
 const ROOT_KEY_ID = /^[0-9a-f]{64}$/;
-const EXAMPLE_URL = 'for example https://notary.example.com:4443';
-const EXAMPLE_SECRET = 'the name of a Secret in the same namespace, for example notary-signing';
-const LONGEST_SHOWN = 100;
+/** Each becomes a flag of the signing container; nobody has that many roots. */
+const MOST_ROOT_PINS = 20;
+
+const OR = new Intl.ListFormat('en', { type: 'disjunction' });
 
 /** Notes a problem; undefined, as the value that could not be read. */
 export function problem(
@@ -30,55 +37,63 @@ export function problem(
   field: string,
   found: string,
   expected: string,
+  example?: string,
 ): undefined {
-  problems.push({ field, object, found, expected });
+  problems.push({ field, object, found, expected, example });
   return undefined;
-}
-
-/** A value as a message shows it: cut, and not at all where it may hold credentials. */
-export function show(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  const text = JSON.stringify(value);
-  return text.includes('@') ? 'a value that may hold credentials' : cut(text);
-}
-
-/** A name that somebody chose, in a length that stays readable. */
-export function cut(text: string): string {
-  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
 }
 
 /** The one of `known` that was meant, or all of them. */
 export function expectedName(name: string, known: readonly string[]): string {
-  const meant = nearest(name.toLowerCase(), known);
-  return meant === undefined ? `one of ${known.join(', ')}` : `${meant}: did you mean that?`;
+  const meant = nearest(name, known);
+  return meant === undefined ? `one of ${known.join(', ')}` : `${meant} (did you mean that?)`;
 }
 
-/** The members of an object that has no others than `known`. */
+/**
+ * The members of an object that has no others than `known`. What is mistyped is a problem, and is
+ * read as what was meant, so that it is not said to be missing as well.
+ */
 export function readMembers(
   findings: Findings,
   field: string,
   value: unknown,
-  known: readonly string[],
+  members: KnownMembers,
 ): Readonly<Record<string, unknown>> | undefined {
+  const { known, elsewhere = {} } = members;
+  const names = Object.keys(known);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return problem(findings, field, show(value), `an object with ${known.join(' and ')}`);
+    const expected = `an object with ${names.join(' and ')}`;
+    return problem(findings, field, show(value), expected, written(members));
   }
-  for (const name of Object.keys(value)) {
-    if (known.includes(name)) continue;
-    problem(findings, `${field}.${cut(name)}`, 'an unknown member', expectedName(name, known));
+  const read: Record<string, unknown> = { ...value };
+  // In an order of their own: that of an object is not the same on every way to us.
+  for (const [name, mistyped] of sortedEntries(value)) {
+    if (names.includes(name)) continue;
+    const meant = nearest(name, [...names, ...Object.keys(elsewhere)]) ?? '';
+    problem(
+      findings,
+      `${field}.${cut(name)}`,
+      'an unknown member',
+      elsewhere[meant] ?? expectedName(name, names),
+      meant in elsewhere ? undefined : (known[meant] ?? written(members)),
+    );
+    if (names.includes(meant)) read[meant] ??= mistyped;
   }
-  return value as Readonly<Record<string, unknown>>;
+  return read;
+}
+
+/** The members of an object, by name. */
+export function sortedEntries(value: object): readonly [string, unknown][] {
+  return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 export function readUrl(findings: Findings, field: string, value: unknown): NotaryUrl | undefined {
   if (typeof value !== 'string' || value === '') {
-    return problem(findings, field, show(value), `an https URL, ${EXAMPLE_URL}`);
+    return problem(findings, field, show(value), 'an https URL', EXAMPLE.url);
   }
   const url = parseNotaryUrl(value);
-  if (typeof url !== 'string') {
-    return problem(findings, field, url.problem, `${url.expected}, ${EXAMPLE_URL}`);
-  }
-  return url;
+  if (typeof url === 'string') return url;
+  return problem(findings, field, url.problem, url.expected, EXAMPLE.url);
 }
 
 /** An object with a name, as kpack has it; or a plain string, as its RFC has it. */
@@ -90,11 +105,13 @@ export function readSecretReference(
   if (typeof value === 'string' && value !== '') {
     const name = readSecretName(findings, field, value);
     if (name !== undefined) {
-      findings.warnings.push(`${field}: a plain string is read; write secretRef: {name: ${name}}`);
+      findings.warnings.push(
+        `${field} is a plain text, which kpack itself does not read. Write it as an object: secretRef: {name: ${cut(name)}}.`,
+      );
     }
     return name;
   }
-  const members = readMembers(findings, field, value, ['name']);
+  const members = readMembers(findings, field, value, NAME_MEMBERS);
   return members && readSecretName(findings, `${field}.name`, members['name']);
 }
 
@@ -102,30 +119,53 @@ export function readSecretName(
   findings: Findings,
   field: string,
   value: unknown,
+  example: string = EXAMPLE.secretName,
 ): string | undefined {
-  if (typeof value === 'string' && SECRET_NAME.test(value)) return value;
+  const isName =
+    typeof value === 'string' && value.length <= LONGEST_SECRET_NAME && SECRET_NAME.test(value);
+  if (isName) return value;
   const isElsewhere = typeof value === 'string' && value.includes('/');
-  const expected = isElsewhere ? `${EXAMPLE_SECRET}; others are out of reach` : EXAMPLE_SECRET;
-  return problem(findings, field, show(value), expected);
+  const rule = isElsewhere
+    ? ', as no other can be mounted'
+    : ' (at most 253 lower-case letters and digits, with - and . between them)';
+  const expected = `the name of a Secret in the same namespace${rule}`;
+  return problem(findings, field, show(value), expected, example);
 }
 
+export function readCaSecretName(
+  findings: Findings,
+  field: string,
+  value: unknown,
+): string | undefined {
+  return readSecretName(findings, field, value, EXAMPLE.caSecretName);
+}
+
+/** Ids of root keys, each once. */
 export function readRootPins(
   findings: Findings,
   field: string,
   value: unknown,
 ): readonly string[] | undefined {
   const ids = typeof value === 'string' ? value.split(',').map((id) => id.trim()) : [];
-  if (ids.length > 0 && ids.every((id) => ROOT_KEY_ID.test(id))) return ids;
-  const expected = 'ids of root keys (64 hex digits each), separated by commas';
-  return problem(findings, field, show(value), expected);
+  const wrong = ids.find((id) => !ROOT_KEY_ID.test(id));
+  if (ids.length > MOST_ROOT_PINS) {
+    const expected = `at most ${MOST_ROOT_PINS} ids of root keys`;
+    return problem(findings, field, `${ids.length} ids`, expected, EXAMPLE.rootPin);
+  }
+  if (ids.length > 0 && wrong === undefined) return [...new Set(ids)];
+  const expected = 'ids of root keys (64 digits of lower-case hex each), separated by commas';
+  return problem(findings, field, show(wrong ?? value), expected, EXAMPLE.rootPin);
 }
 
 export function readOneOf<Value extends string>(
   findings: Findings,
   field: string,
   value: unknown,
-  allowed: readonly Value[],
+  allowed: readonly [Value, ...Value[]],
 ): Value | undefined {
   const found = allowed.find((candidate) => candidate === value);
-  return found ?? problem(findings, field, show(value), allowed.join(' or '));
+  if (found !== undefined) return found;
+  const meant = typeof value === 'string' ? nearest(value, allowed) : undefined;
+  const expected = meant === undefined ? OR.format(allowed) : `${meant} (did you mean that?)`;
+  return problem(findings, field, show(value), expected, meant ?? allowed[0]);
 }

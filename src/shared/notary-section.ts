@@ -1,24 +1,27 @@
-import { ANNOTATION, INJECTED, PREFIX, RESERVED_PREFIX, SIGNING, SKIPPED } from './names.ts';
+import { checkNames, fieldOf } from './annotation-name.ts';
+import { ANNOTATION, PREFIX, SIGNING } from './names.ts';
 import {
-  expectedName,
   problem,
+  readCaSecretName,
   readMembers,
   readOneOf,
   readRootPins,
   readSecretName,
   readSecretReference,
   readUrl,
-  show,
   type ConfigProblem,
   type Findings,
 } from './notary-field.ts';
+import { annotationLine, NOTARY_MEMBERS, V1_MEMBERS } from './notary-members.ts';
 import type { NotaryUrl } from './notary-url.ts';
+import { show } from './shown-value.ts';
 import type { OnFailure } from './signer-flags.ts';
 
 /** An object that can configure signing, as far as that goes. */
 export interface ConfigSource {
   readonly kind: 'Image' | 'Build' | 'Namespace';
   readonly name: string;
+  readonly labels: Readonly<Record<string, unknown>>;
   readonly annotations: Readonly<Record<string, unknown>>;
   /** `spec.notary`; Namespaces have none. */
   readonly section?: unknown;
@@ -51,29 +54,25 @@ interface UrlAndSecret {
 }
 
 /** Reads all that an object says about signing; problems and warnings are collected, not thrown. */
-export function readNotarySection(source: ConfigSource): NotarySection {
+export function readNotarySection(object: ConfigSource): NotarySection {
   const findings: Findings = {
-    object: `${source.kind} ${source.name}`,
+    object: `${object.kind} ${object.name}`,
     problems: [],
     warnings: [],
   };
-  const own = Object.keys(source.annotations).filter((name) => name.startsWith(PREFIX));
-  for (const name of own) checkAnnotationName(findings, source.kind, name);
+  const own = Object.keys(object.annotations).filter((name) => name.startsWith(PREFIX));
+  const source = { ...object, annotations: checkNames(findings, object) };
 
   const fromSpec = readSpec(findings, source.section);
   const annotated = readPairOfAnnotations(findings, source, fromSpec);
   const { url, secretName } = fromSpec ?? annotated;
-  const caSecretName = readAnnotation(findings, source, ANNOTATION.caSecretRef, readSecretName);
+  const caSecretName = readAnnotation(findings, source, ANNOTATION.caSecretRef, readCaSecretName);
   const rootPins = readAnnotation(findings, source, ANNOTATION.rootPin, readRootPins);
   const onFailure = readAnnotation(findings, source, ANNOTATION.onFailure, (...field) =>
     readOneOf(...field, ['fail', 'warn'] as const),
   );
   const optOut =
-    source.kind === 'Namespace'
-      ? undefined
-      : readAnnotation(findings, source, SIGNING, (...field) =>
-          readOneOf(...field, ['disabled'] as const),
-        );
+    source.kind === 'Namespace' ? undefined : readAnnotation(findings, source, SIGNING, readOptOut);
   const hasUnit =
     fromSpec !== undefined || setsAnyOf(source, [ANNOTATION.url, ANNOTATION.secretRef]);
   if (caSecretName !== undefined && !hasUnit) {
@@ -81,7 +80,13 @@ export function readNotarySection(source: ConfigSource): NotarySection {
       findings,
       fieldOf(ANNOTATION.caSecretRef),
       show(caSecretName),
-      `${ANNOTATION.url} and ${ANNOTATION.secretRef} beside it: a CA goes with its server`,
+      `${ANNOTATION.url} and ${ANNOTATION.secretRef} beside it, since a CA goes with its server`,
+      `${annotationLine(ANNOTATION.url)} and ${annotationLine(ANNOTATION.secretRef)}`,
+    );
+  }
+  if (optOut !== undefined && hasUnit) {
+    findings.warnings.push(
+      `${SIGNING}: ${optOut} leaves this ${source.kind} unsigned, whatever else it says about signing. Remove it to have builds signed.`,
     );
   }
   return {
@@ -96,34 +101,27 @@ export function readNotarySection(source: ConfigSource): NotarySection {
   };
 }
 
-function fieldOf(annotation: string): string {
-  return `metadata.annotations[${annotation}]`;
-}
-
 function setsAnyOf({ annotations }: ConfigSource, names: readonly string[]): boolean {
   return names.some((name) => annotations[name] !== undefined);
-}
-
-function checkAnnotationName(findings: Findings, kind: ConfigSource['kind'], name: string): void {
-  const known: string[] = Object.values(ANNOTATION);
-  if (kind !== 'Namespace') known.push(SIGNING);
-  if (known.includes(name)) return;
-  const wrong = (expected: string) => problem(findings, fieldOf(name), 'this annotation', expected);
-  if (name === SIGNING) wrong(`a label of that name: ${SIGNING}=enabled`);
-  else if (name === INJECTED || name === SKIPPED) wrong('none: we write it, on pods alone');
-  else if (name.startsWith(RESERVED_PREFIX)) wrong('none: v2 is not supported in this version');
-  else wrong(expectedName(name, known));
 }
 
 /** `spec.notary` as kpack's API has it; undefined where there is none. */
 function readSpec(findings: Findings, section: unknown): UrlAndSecret | undefined {
   if (section === undefined || section === null) return undefined;
-  const notary = readMembers(findings, 'spec.notary', section, ['v1']);
-  const v1 = notary && readMembers(findings, 'spec.notary.v1', notary['v1'], ['url', 'secretRef']);
+  const notary = readMembers(findings, 'spec.notary', section, NOTARY_MEMBERS);
+  const v1 = notary && readMembers(findings, 'spec.notary.v1', notary['v1'], V1_MEMBERS);
   return {
     url: v1 && readUrl(findings, 'spec.notary.v1.url', v1['url']),
     secretName: v1 && readSecretReference(findings, 'spec.notary.v1.secretRef', v1['secretRef']),
   };
+}
+
+/** The annotation that leaves one Image unsigned. */
+function readOptOut(findings: Findings, field: string, value: unknown): 'disabled' | undefined {
+  if (value === 'disabled') return value;
+  const expected =
+    'disabled, or no such annotation where it is to be signed, as that is enabled by the label of the namespace';
+  return problem(findings, field, show(value), expected, 'disabled');
 }
 
 /** Url and Secret as annotations: both or none, and nothing else than `spec.notary` says. */
@@ -139,14 +137,16 @@ function readPairOfAnnotations(
     [ANNOTATION.secretRef, ANNOTATION.url],
   ] as const) {
     if (fromSpec || setsAnyOf(source, [name]) || !setsAnyOf(source, [other])) continue;
-    problem(findings, fieldOf(name), 'nothing', `a value, since ${other} only goes with it`);
+    const expected = `a value, since ${other} only goes with it`;
+    problem(findings, fieldOf(name), 'nothing', expected, annotationLine(name));
   }
   for (const [name, value, inSpec] of [
     [ANNOTATION.url, url, fromSpec?.url],
     [ANNOTATION.secretRef, secretName, fromSpec?.secretName],
   ] as const) {
     if (value === undefined || inSpec === undefined || value === inSpec) continue;
-    problem(findings, fieldOf(name), show(value), `${show(inSpec)}, as in spec.notary, or nothing`);
+    const expected = `${show(inSpec)}, as in spec.notary, or no such annotation`;
+    problem(findings, fieldOf(name), show(value), expected);
   }
   return { url, secretName };
 }

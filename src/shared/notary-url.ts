@@ -1,3 +1,5 @@
+import { quote } from './shown-value.ts';
+
 /** Base URL of a Notary server, without a trailing slash. */
 export type NotaryUrl = string & { readonly brand: 'NotaryUrl' };
 
@@ -11,23 +13,99 @@ export interface UrlProblem {
 const LONGEST_URL = 2048;
 const EXPECTED = 'an https URL without credentials, query or fragment';
 
+/** A URL in parts, as it was written: Node's URL drops or rewrites what it can. */
+interface WrittenUrl {
+  readonly text: string;
+  readonly authority: string;
+  readonly host: string;
+  /** What follows the colon; undefined where there is none. */
+  readonly port: string | undefined;
+  readonly path: string;
+  readonly query: string | undefined;
+  readonly fragment: string | undefined;
+}
+
+const FORM = /^https?:\/\/([^/\\?#]*)([^?#]*)(\?[^#]*)?(#.*)?$/is;
+const AUTHORITY = /^(?:.*@)?(\[[^\]]*\]?[^:]*|[^:]*)(?::(.*))?$/s;
+const LABEL = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?';
+const HOST_NAME = new RegExp(`^${LABEL}(\\.${LABEL})*$`, 'i');
+const PORT = /^[1-9]\d{0,4}$/;
+/** Printable, and not to stand in a path as it is; nor the @, which hides a host from readers. */
+const TO_ENCODE = /["<>[\]^`{|}@]/;
+
+type Rule = readonly [isBroken: (url: WrittenUrl) => boolean, what: string];
+
+/** What Node would drop, decode or read as something else; where it is, the rest is not judged. */
+const CONTENT: readonly Rule[] = [
+  [({ authority }) => authority.includes('@'), 'holds credentials'],
+  [({ query }) => query !== undefined, 'has a query'],
+  [({ fragment }) => fragment !== undefined, 'has a fragment'],
+  [({ text }) => /[\s\p{Cc}]/u.test(text), 'holds a space, tab or line break'],
+  [
+    ({ text }) => /[^\p{ASCII}]/u.test(text),
+    'holds letters outside ASCII (a host has another name that begins with xn--)',
+  ],
+  [({ text }) => text.includes('%'), 'is percent-encoded'],
+  [({ text }) => text.includes('\\'), 'holds a backslash'],
+];
+
+const NO_HOST = 'has a host that is neither a name nor an address';
+const FORM_RULES: readonly Rule[] = [
+  [({ host }) => host === '', 'has no host'],
+  [({ host }) => host !== '' && !isAddress(host) && !HOST_NAME.test(host), NO_HOST],
+  [
+    ({ port }) => port !== undefined && !(PORT.test(port) && Number(port) <= 65535),
+    'has a port that is not 1 to 65535',
+  ],
+  [
+    ({ path }) => path.split('/').some((step) => step === '.' || step === '..'),
+    'has . or .. as a step of its path',
+  ],
+  [({ path }) => withoutEnd(path).includes('//'), 'has an empty step in its path'],
+  [({ path }) => TO_ENCODE.test(path), 'has a character in its path that URLs must encode'],
+];
+
 /**
- * Reads the URL of a Notary server: http or https, a host, at most a path. No credentials (they
- * belong into a Secret), no query, no fragment. What may be a secret is not repeated.
+ * Reads the URL of a Notary server: http or https, a host, at most port and path. No credentials
+ * (they belong into a Secret), no query, no fragment, and nothing that Node's URL would read as
+ * something else than is written there: only case, the default port and slashes at the end are
+ * forgiven. What may be a secret is not repeated.
  */
 export function parseNotaryUrl(text: string): NotaryUrl | UrlProblem {
-  if (text.length > LONGEST_URL) {
-    return problem('the URL', `is longer than ${LONGEST_URL} characters`);
+  if (text.length > LONGEST_URL) return problem(text, [`is longer than ${LONGEST_URL} characters`]);
+  const written = readParts(text);
+  if (!written) return problem(text, [whyNoScheme(text)]);
+  for (const rules of [CONTENT, FORM_RULES]) {
+    const broken = rules.filter(([isBroken]) => isBroken(written)).map(([, what]) => what);
+    if (broken.length > 0) return problem(text, broken);
   }
-  const shown = text.includes('@') ? 'the URL' : JSON.stringify(text.split(/[?#]/)[0]);
-  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return problem(shown, 'has no scheme');
-  if (!/^https?:/i.test(text)) return problem(shown, 'is neither https nor http');
-  if (!URL.canParse(text) || /\s/.test(text)) return problem(shown, 'is not a URL');
-  const url = new URL(text);
-  if (url.username || url.password) return problem(shown, 'holds credentials');
-  if (text.includes('?')) return problem(shown, 'has a query');
-  if (text.includes('#')) return problem(shown, 'has a fragment');
-  return `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, '')}` as NotaryUrl;
+  if (!URL.canParse(text)) return problem(text, [NO_HOST]);
+  const { protocol, host, hostname } = new URL(text);
+  // 127.1, 0x7f000001 and 2130706433 are all 127.0.0.1 to Node.
+  if (!isAddress(hostname) && hostname !== written.host.toLowerCase()) {
+    return problem(text, [`has a host that is read as ${hostname}`]);
+  }
+  return `${protocol}//${host}${withoutEnd(written.path)}` as NotaryUrl;
+}
+
+function readParts(text: string): WrittenUrl | undefined {
+  const [, authority, path = '', query, fragment] = FORM.exec(text) ?? [];
+  if (authority === undefined) return undefined;
+  const [, host = '', port] = AUTHORITY.exec(authority) ?? [];
+  return { text, authority, host, port, path, query, fragment };
+}
+
+function whyNoScheme(text: string): string {
+  if (/^https?:/i.test(text)) return 'lacks the two slashes after its scheme';
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? 'is neither https nor http' : 'has no scheme';
+}
+
+function isAddress(host: string): boolean {
+  return host.startsWith('[');
+}
+
+function withoutEnd(path: string): string {
+  return path.replace(/\/+$/, '');
 }
 
 /** Host and port of a server, as credentials name it: the default port of the scheme dropped. */
@@ -48,6 +126,12 @@ export function isPlainHttp(url: NotaryUrl): boolean {
   return url.startsWith('http:');
 }
 
-function problem(found: string, what: string): UrlProblem {
-  return { problem: `${found} ${what}`, expected: EXPECTED };
+function problem(text: string, whats: readonly string[]): UrlProblem {
+  const what = whats.join(' and ');
+  return {
+    problem: text.includes('@')
+      ? `a URL that ${what}`
+      : `${quote(text.split(/[?#]/)[0] ?? '')}, which ${what}`,
+    expected: EXPECTED,
+  };
 }

@@ -60,6 +60,8 @@ export type AllowCode =
   | 'WELL_FORMED'
   /** Malformed, as it was before. */
   | 'MALFORMED_BEFORE'
+  /** Malformed, and written by kpack: the build pod is refused. */
+  | 'MALFORMED_BY_KPACK'
   /** Would have been refused, if not for audit mode. */
   | 'AUDITED';
 

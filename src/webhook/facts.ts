@@ -1,8 +1,9 @@
 import { CREDENTIALS_ANNOTATION, SIGNING } from '../shared/names.ts';
 import { hostOf } from '../shared/notary-url.ts';
-import type { ConfigSource } from '../shared/notary-section.ts';
+import { readNotarySection, type NotaryUnit } from '../shared/notary-section.ts';
 import { kpackController, type BuildPod } from './build-pod.ts';
 import type { ClusterObject, ObjectReference, OwnerReference } from './cluster.ts';
+import { configSource } from './config-source.ts';
 
 /** A Secret that names a Notary server it is for. */
 export interface CredentialsSecret {
@@ -22,6 +23,8 @@ export interface ClusterFacts {
   readonly image: ClusterObject | undefined;
   /** In the order in which the service account names them. */
   readonly credentials: readonly CredentialsSecret[];
+  /** Secrets that were looked for and are not there. */
+  readonly missingSecrets: readonly string[];
 }
 
 /** First round of reads: all at once. */
@@ -50,23 +53,63 @@ export function firstReads(
   };
 }
 
-/** Second round: the Image that owns the Build, and the Secrets of the service account. */
+/**
+ * Second round: the Image that owns the Build, the Secrets of the service account, and those that
+ * the Build or its Namespace names. Where the Image alone names them, they are not looked for.
+ */
 export function secondReads(
-  build: ClusterObject | undefined,
+  { build, namespace, namespaceName }: Pick<ClusterFacts, 'build' | 'namespace' | 'namespaceName'>,
+  serviceAccount: ClusterObject | undefined,
+): {
+  image: ObjectReference | undefined;
+  secrets: readonly ObjectReference[];
+  unitSecrets: readonly ObjectReference[];
+} {
+  const owner = imageOwner(build);
+  const unit =
+    readNotarySection(configSource('Build', build)).unit ??
+    readNotarySection(configSource('Namespace', namespace)).unit;
+  return {
+    image: owner && {
+      apiVersion: owner.apiVersion,
+      kind: 'Image',
+      namespace: namespaceName,
+      name: owner.name,
+    },
+    secrets: secretsOf(serviceAccount, namespaceName),
+    unitSecrets: unitSecrets(unit, namespaceName),
+  };
+}
+
+/** The Secrets that a service account names, each once. */
+export function secretsOf(
   serviceAccount: ClusterObject | undefined,
   namespace: string,
-): { image: ObjectReference | undefined; secrets: readonly ObjectReference[] } {
-  const owner = imageOwner(build);
+): readonly ObjectReference[] {
   const names = (serviceAccount?.secrets ?? []).flatMap(({ name }) => (name ? [name] : []));
-  return {
-    image: owner && { apiVersion: owner.apiVersion, kind: 'Image', namespace, name: owner.name },
-    secrets: [...new Set(names)].map((name) => ({
-      apiVersion: 'v1',
-      kind: 'Secret',
-      namespace,
-      name,
-    })),
-  };
+  return [...new Set(names)].map((name) => secretReference(name, namespace));
+}
+
+/** The Secrets that a configuration names. */
+export function unitSecrets(
+  unit: NotaryUnit | undefined,
+  namespace: string,
+): readonly ObjectReference[] {
+  return [unit?.secretName, unit?.caSecretName]
+    .filter((name) => name !== undefined)
+    .map((name) => secretReference(name, namespace));
+}
+
+function secretReference(name: string, namespace: string): ObjectReference {
+  return { apiVersion: 'v1', kind: 'Secret', namespace, name };
+}
+
+/** Names of what was looked for, and is not there. */
+export function missingOf(
+  references: readonly ObjectReference[],
+  found: readonly (ClusterObject | undefined)[],
+): readonly string[] {
+  return references.filter((_, i) => found[i] === undefined).map(({ name }) => name);
 }
 
 /** The kpack Image that controls a Build; a Build made by hand has none. */
@@ -113,19 +156,6 @@ export type SigningMode = 'enabled' | 'audit' | 'off' | 'invalid';
 export function signingMode(label: string | undefined): SigningMode {
   if (label === undefined || label === 'disabled') return 'off';
   return label === 'enabled' || label === 'audit' ? label : 'invalid';
-}
-
-/** What an object says about signing, yet to be read. */
-export function configSource(
-  kind: ConfigSource['kind'],
-  object: ClusterObject | undefined,
-): ConfigSource {
-  return {
-    kind,
-    name: object?.metadata.name ?? '',
-    annotations: object?.metadata.annotations ?? {},
-    section: kind === 'Namespace' ? undefined : object?.spec?.['notary'],
-  };
 }
 
 /** The tags that a Build pushes. */

@@ -4,6 +4,7 @@ import { ClusterError, type Cluster, type ClusterObject, type ObjectReference } 
 import {
   credentialsOf,
   firstReads,
+  missingOf,
   secondReads,
   signingLabel,
   signingMode,
@@ -51,7 +52,7 @@ export async function reviewNewPod(
         // Strangers are refused by what is known; nobody else makes us read on.
         return settings.kpackUsers.includes(username)
           ? readFacts(known, serviceAccount, settings)
-          : { ...known, image: undefined, credentials: [] };
+          : { ...known, image: undefined, credentials: [], missingSecrets: [] };
       })
       .then((facts) => {
         const plan = planPod(pod, username, facts, settings.kpackUsers);
@@ -64,17 +65,26 @@ export async function reviewNewPod(
   }
 }
 
-/** The second round of reads: the Image, and the Secrets of the service account. */
+/** The second round of reads: the Image, and Secrets. */
 async function readFacts(
-  known: Omit<ClusterFacts, 'image' | 'credentials'>,
+  known: Omit<ClusterFacts, 'image' | 'credentials' | 'missingSecrets'>,
   serviceAccount: ClusterObject | undefined,
   settings: ReviewSettings,
 ): Promise<ClusterFacts> {
-  const reads = secondReads(known.build, serviceAccount, known.namespaceName);
-  const [image, ...secrets] = await Promise.all(
-    [reads.image, ...reads.secrets].map((item) => get(item, settings)),
-  );
-  return { ...known, image, credentials: credentialsOf(secrets) };
+  const reads = secondReads(known, serviceAccount);
+  const getAll = (references: readonly ObjectReference[]) =>
+    Promise.all(references.map((item) => get(item, settings)));
+  const [image, secrets, unitSecrets] = await Promise.all([
+    get(reads.image, settings),
+    getAll(reads.secrets),
+    getAll(reads.unitSecrets),
+  ]);
+  return {
+    ...known,
+    image,
+    credentials: credentialsOf(secrets),
+    missingSecrets: missingOf(reads.unitSecrets, unitSecrets),
+  };
 }
 
 async function get(

@@ -5,14 +5,15 @@ import {
   type NotaryConfig,
 } from '../shared/notary-config.ts';
 import { readNotarySection } from '../shared/notary-section.ts';
-import { isPlainHttp, serverHost } from '../shared/notary-url.ts';
-import { nearest } from '../shared/nearest.ts';
+import { serverHost } from '../shared/notary-url.ts';
 import { SIGNING } from '../shared/names.ts';
+import { labelProblems } from '../shared/signing-label.ts';
 import type { AllowCode } from './admission.ts';
 import type { BuildPod } from './build-pod.ts';
+import { configSource, saysTheSame } from './config-source.ts';
+import { riskWarnings } from './config-warnings.ts';
 import {
   buildTags,
-  configSource,
   credentialsFor,
   imageOwner,
   signingMode,
@@ -65,7 +66,10 @@ export function planPod(
 ): PodPlan {
   const mode = signingMode(facts.label);
   if (mode === 'off') return skip('NAMESPACE_OFF', 'the namespace is not opted in', 'nobody');
-  if (mode === 'invalid') return deny('NAMESPACE_LABEL_INVALID', describeLabel(facts));
+  if (mode === 'invalid') {
+    const problems = labelProblems(configSource('Namespace', facts.namespace));
+    return deny('NAMESPACE_LABEL_INVALID', describeProblems(problems));
+  }
 
   // Who asks: a key is never mounted because of a label on a pod alone.
   if (!pod.owner)
@@ -93,8 +97,11 @@ export function planPod(
 
   // What is asked for: by the Build, which carries a copy of what its Image said, else by the Image.
   const fromBuild = configSource('Build', build);
+  // Where both say the same, the Image is named: it is what people can correct.
+  const fromImage = image && configSource('Image', image);
   const isSilent = readNotarySection(fromBuild).isEmpty;
-  const source = image && isSilent ? configSource('Image', image) : fromBuild;
+  const source =
+    fromImage && (isSilent || saysTheSame(fromImage, fromBuild)) ? fromImage : fromBuild;
   const resolved = resolveNotaryConfig(source, configSource('Namespace', facts.namespace));
   switch (resolved.kind) {
     case 'invalid':
@@ -123,10 +130,7 @@ export function planPod(
     },
     warnings: [
       ...warnings,
-      ...(config.rootPins.length === 0
-        ? ['no root pin: the first root key served is trusted']
-        : []),
-      ...(isPlainHttp(config.url) ? [`${config.url} is plain http`] : []),
+      ...riskWarnings(config, { ...facts, serviceAccountName: pod.serviceAccountName }),
     ],
   };
 }
@@ -143,12 +147,6 @@ function whyUnsupported({
     return 'builds in standard containers (INJECTED_SIDECAR_SUPPORT) cannot be signed yet';
   }
   return undefined;
-}
-
-function describeLabel({ namespaceName, label = '' }: ClusterFacts): string {
-  const meant = nearest(label.toLowerCase(), ['enabled', 'audit', 'disabled']);
-  const hint = meant ? `, did you mean ${meant}?` : '';
-  return `Namespace ${namespaceName} has the label ${SIGNING}=${label}${hint}`;
 }
 
 function skip(code: SkipCode, reason: string, tell: SkipNotice): PodPlan {

@@ -133,7 +133,7 @@ t.test('signer options', (t) => {
       [needed.slice(0, 2), '--key-dir is missing'],
       [
         ['--report=/r', '--key-dir=/k', '--notary-url=n.test'],
-        '--notary-url: "n.test" has no scheme; expected an https URL without credentials, query or fragment',
+        '--notary-url: "n.test", which has no scheme; expected an https URL without credentials, query or fragment',
       ],
       [[...needed, '--on-failure=ignore'], '--on-failure is fail or warn, not ignore'],
       [[...needed, '--log-format=xml'], '--log-format is text or json, not xml'],

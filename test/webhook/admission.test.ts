@@ -89,8 +89,8 @@ t.test('warnings are short, and say at their end that they were cut', async (t) 
   for (const warning of warnings) {
     t.ok(warning.length <= 256, `${warning.length} characters`);
     t.match(warning, /^kpack-notary: /);
+    t.notMatch(warning, /…$/, 'with the fix at its end');
   }
-  t.ok(warnings.some((warning) => warning.length === 256 && warning.endsWith('…')));
 
   const audited = world('v0.17.2/02-notary', signingNamespace('audit'));
   setSection(audited, {
@@ -99,4 +99,5 @@ t.test('warnings are short, and say at their end that they were cut', async (t) 
   const response = await review(t, serveWorld(t, audited), 'mutate', { object: audited.pod });
   t.equal(response.allowed, true);
   for (const warning of response.warnings ?? []) t.ok(warning.length <= 256);
+  t.ok(response.warnings?.some((warning) => warning.length === 256 && warning.endsWith('…')));
 });

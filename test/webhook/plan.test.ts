@@ -39,9 +39,10 @@ t.test('the namespace label', async (t) => {
     const given = world();
     given.namespace.metadata.labels = { [`${P}signing`]: label };
     const message = await refusedBy(t, given, '422 NAMESPACE_LABEL_INVALID');
-    t.ok(message.includes(`Namespace apps has the label notary.kpack.io/signing=${label}`), label);
+    const found = `metadata.labels[${P}signing] of Namespace apps: found "${label}"`;
+    t.ok(message.includes(found), label);
     t.match(message, /enabled, audit or disabled/);
-    if (label === 'Enabled') t.match(message, 'did you mean enabled?');
+    if (label === 'Enabled') t.match(message, 'expected enabled (did you mean that?)');
   }
   for (const labels of [{ [`${P}signing`]: 'disabled' }, { other: 'enabled' }, {}]) {
     const namespace = signingNamespace();
@@ -69,7 +70,7 @@ t.test('an Image that opts out is left unsigned, which its pod says', async (t) 
     annotate(given, { [`${P}signing`]: 'disabled' });
     const pod = await inject(given);
     const { annotations = {} } = pod.metadata;
-    t.match(annotations[`${P}skipped`], /signing: disabled on the Build/);
+    t.match(annotations[`${P}skipped`], /signing: disabled on the Image/);
     const rest = changed(pod, (pod) => delete pod.metadata.annotations?.[`${P}skipped`]);
     t.strictSame(rest, given.pod);
     t.match((await mutate(given)).warnings, ['kpack-notary: left unsigned']);

@@ -110,7 +110,7 @@ t.test('the reads of a decision are few, and two rounds', async (t) => {
   t.equal(verdictOf(await ask('mutate', given.pod, counted)), 'patched');
   t.same(rounds, [
     ['Namespace', 'Build', 'ServiceAccount'],
-    ['Image', ...Array.from({ length: 7 }, () => 'Secret')],
+    ['Image', ...Array.from({ length: 7 }, () => 'Secret'), 'Secret'],
   ]);
 });
 

@@ -1,0 +1,65 @@
+import { ANNOTATION, INJECTED, PREFIX, RESERVED_PREFIX, SIGNING, SKIPPED } from './names.ts';
+import { nearest } from './nearest.ts';
+import { expectedName, problem, sortedEntries, type Findings } from './notary-field.ts';
+import { annotationLine } from './notary-members.ts';
+import type { ConfigSource } from './notary-section.ts';
+import { cut } from './shown-value.ts';
+
+/** Where an annotation stands, as messages name it. */
+export function fieldOf(annotation: string): string {
+  return `metadata.annotations[${cut(annotation)}]`;
+}
+
+/**
+ * Checks that all that an object has under our prefix are annotations that we know; the annotations
+ * as they were meant, so that a mistyped one is not said to be missing as well.
+ */
+export function checkNames(
+  findings: Findings,
+  source: ConfigSource,
+): Readonly<Record<string, unknown>> {
+  const read: Record<string, unknown> = { ...source.annotations };
+  for (const [name, value] of sortedEntries(source.annotations)) {
+    const meant = name.startsWith(PREFIX) ? checkName(findings, source, name) : undefined;
+    if (meant !== undefined) read[meant] ??= value;
+  }
+  if (source.kind !== 'Namespace') warnOfLabels(findings, source);
+  return read;
+}
+
+/** The annotation that was meant, if another than what stands there. */
+function checkName(
+  findings: Findings,
+  { kind, name: objectName }: ConfigSource,
+  name: string,
+): string | undefined {
+  const known: string[] = Object.values(ANNOTATION);
+  if (kind !== 'Namespace') known.push(SIGNING);
+  if (known.includes(name)) return undefined;
+  const wrong = (found: string, expected: string, example?: string) =>
+    problem(findings, fieldOf(name), found, expected, example);
+  if (name === SIGNING) {
+    const command = `kubectl label namespace ${objectName} ${SIGNING}=enabled`;
+    return wrong('an annotation', 'a label of that name', command);
+  }
+  if (name === INJECTED || name === SKIPPED) {
+    const found = 'an annotation that kpack-notary itself writes, on pods alone';
+    return wrong(found, 'no such annotation');
+  }
+  if (name.startsWith(RESERVED_PREFIX)) {
+    const found = 'an annotation for Notary v2, which is not supported in this version';
+    return wrong(found, 'no such annotation');
+  }
+  const meant = nearest(name, known);
+  wrong('an unknown annotation', expectedName(name, known), meant && annotationLine(meant));
+  return meant;
+}
+
+/** A label says nothing here; who wrote one meant the annotation. */
+function warnOfLabels(findings: Findings, { kind, labels }: ConfigSource): void {
+  for (const name of Object.keys(labels).filter((label) => label.startsWith(PREFIX))) {
+    findings.warnings.push(
+      `the label ${cut(name)} has no effect on the ${kind}. Write it as an annotation instead.`,
+    );
+  }
+}

@@ -1,0 +1,79 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { readNotarySection, type ConfigSource, type NotaryUnit } from '../shared/notary-section.ts';
+import { ClusterError, type Cluster, type ClusterObject, type ObjectReference } from './cluster.ts';
+import { configSource } from './config-source.ts';
+import { credentialsOf, missingOf, secretsOf, unitSecrets } from './facts.ts';
+import type { CredentialsSecret } from './facts.ts';
+
+/** What the cluster adds to what somebody writes. */
+export interface ConfigFacts {
+  readonly namespace: ClusterObject | undefined;
+  /** Secrets that were looked for and are not there. */
+  readonly missingSecrets: readonly string[];
+  /** Undefined: the service account has too many Secrets to look at. */
+  readonly credentials: readonly CredentialsSecret[] | undefined;
+}
+
+/** Who writes waits for us; what is told beyond right and wrong is not worth more. */
+const PATIENCE_MS = 2_500;
+/** Anybody who may write an Image makes us read these. */
+const MOST_SECRETS = 32;
+
+/**
+ * Reads what there is to say about an Image or Build beyond its own words, in at most two rounds.
+ *
+ * @throws ClusterError when that takes too long, or the cluster does not tell
+ */
+export async function readConfigFacts(
+  source: ConfigSource,
+  namespaceName: string,
+  serviceAccountName: string,
+  cluster: Cluster,
+): Promise<ConfigFacts> {
+  const timer = new AbortController();
+  const timeout = delay(PATIENCE_MS, undefined, { signal: timer.signal }).then(() => {
+    throw new ClusterError('the Kubernetes API did not answer in time');
+  });
+  try {
+    return await Promise.race([
+      readAll(readNotarySection(source).unit, namespaceName, serviceAccountName, cluster),
+      timeout,
+    ]);
+  } finally {
+    timer.abort();
+    timeout.catch(() => undefined);
+  }
+}
+
+async function readAll(
+  unit: NotaryUnit | undefined,
+  namespaceName: string,
+  serviceAccountName: string,
+  cluster: Cluster,
+): Promise<ConfigFacts> {
+  const get = (references: readonly ObjectReference[]) =>
+    Promise.all(references.map((reference) => cluster.get(reference)));
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', name: namespaceName } as const;
+  const account = {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    namespace: namespaceName,
+    name: serviceAccountName,
+  } as const;
+  const ownSecrets = unitSecrets(unit, namespaceName);
+  const [[admin, serviceAccount], own] = await Promise.all([
+    get([namespace, account]),
+    get(ownSecrets),
+  ]);
+
+  const adminUnit = readNotarySection(configSource('Namespace', admin)).unit;
+  const adminSecrets = unit ? [] : unitSecrets(adminUnit, namespaceName);
+  const all = secretsOf(serviceAccount, namespaceName);
+  const isTooMany = all.length > MOST_SECRETS;
+  const [ofAccount, ofAdmin] = await Promise.all([get(isTooMany ? [] : all), get(adminSecrets)]);
+  return {
+    namespace: admin,
+    missingSecrets: [...missingOf(ownSecrets, own), ...missingOf(adminSecrets, ofAdmin)],
+    credentials: isTooMany ? undefined : credentialsOf(ofAccount),
+  };
+}

@@ -1,0 +1,146 @@
+import { describeProblem, describeProblems, resolveNotaryConfig } from '../shared/notary-config.ts';
+import type { ConfigProblem } from '../shared/notary-field.ts';
+import { readNotarySection, type ConfigSource } from '../shared/notary-section.ts';
+import { SIGNING } from '../shared/names.ts';
+import { labelProblems } from '../shared/signing-label.ts';
+import { allow, deny, type AdmissionRequest, type AllowCode, type Verdict } from './admission.ts';
+import { ClusterError, type Cluster } from './cluster.ts';
+import { readConfigFacts, type ConfigFacts } from './config-facts.ts';
+import { configSource, isGoing, saysTheSame, serviceAccountOf } from './config-source.ts';
+import {
+  labelWarnings,
+  malformedNamespaceWarning,
+  nothingToSignWarning,
+  riskWarnings,
+  serverWarnings,
+  uncheckedWarning,
+} from './config-warnings.ts';
+import { signingLabel } from './facts.ts';
+
+export interface ConfigReviewSettings {
+  readonly cluster: Cluster;
+  /** Accounts whose writes are never refused: kpack copies what people wrote. */
+  readonly kpackUsers: readonly string[];
+}
+
+/**
+ * Answers for an Image, Build or Namespace that is written: whether what it says about signing is
+ * well-formed, and what is risky about it. The cluster is asked for what it can add; whether it
+ * answers decides nothing.
+ */
+export async function reviewConfig(
+  kind: ConfigSource['kind'],
+  request: AdmissionRequest,
+  settings: ConfigReviewSettings,
+): Promise<Verdict> {
+  const source = configSource(kind, request.object);
+  const section = readNotarySection(source);
+  const labels = kind === 'Namespace' ? labelProblems(source) : [];
+  const problems = [...labels, ...section.problems];
+
+  const pass = whyPassed(source, request, settings);
+  if (pass) return passed(problems, pass);
+  if (kind === 'Namespace') {
+    return judged(problems, () => [...section.warnings, ...namespaceWarnings(source)]);
+  }
+  if (section.isEmpty || section.isOptedOut) return judged(problems, () => section.warnings);
+  const { cluster } = settings;
+  const account = serviceAccountOf(request.object);
+  const facts = await readConfigFacts(source, request.namespace, account, cluster).catch(toldError);
+  return facts instanceof ClusterError
+    ? judgeAlone(source, facts)
+    : judgeInNamespace(source, request.namespace, account, facts);
+}
+
+function judged(problems: readonly ConfigProblem[], warnings: () => readonly string[]): Verdict {
+  if (problems.length === 0) return allow('WELL_FORMED', 'well-formed', warnings());
+  const isLabelAlone = problems.every(({ field }) => field.startsWith('metadata.labels'));
+  const code = isLabelAlone ? 'NAMESPACE_LABEL_INVALID' : 'NOTARY_CONFIG_INVALID';
+  return deny(422, code, describeProblems(problems));
+}
+
+/** Why an object is not refused, whatever is in it. */
+interface Pass {
+  readonly code: Extract<AllowCode, 'MALFORMED_BEFORE' | 'MALFORMED_BY_KPACK'>;
+  readonly why: string;
+}
+
+function whyPassed(
+  source: ConfigSource,
+  { object, oldObject, username }: AdmissionRequest,
+  { kpackUsers }: ConfigReviewSettings,
+): Pass | undefined {
+  if (isGoing(object)) return { code: 'MALFORMED_BEFORE', why: 'malformed, and being deleted' };
+  if (kpackUsers.includes(username)) {
+    return { code: 'MALFORMED_BY_KPACK', why: 'malformed, so its pod is going to be refused' };
+  }
+  const hasOld = oldObject !== undefined && oldObject !== null;
+  if (hasOld && saysTheSame(source, configSource(source.kind, oldObject))) {
+    return { code: 'MALFORMED_BEFORE', why: 'malformed, as before' };
+  }
+  return undefined;
+}
+
+/** How many warnings tell what is wrong in an object that passes. */
+const MOST_TOLD = 5;
+
+function passed(problems: readonly ConfigProblem[], { code, why }: Pass): Verdict {
+  if (problems.length === 0) return allow('WELL_FORMED', 'well-formed');
+  const told = problems.slice(0, MOST_TOLD).map((problem) => `${why}: ${describeProblem(problem)}`);
+  return allow(code, why, told);
+}
+
+/** A Namespace that says nothing. */
+const SILENT = configSource('Namespace', undefined);
+
+function judgeInNamespace(
+  source: ConfigSource,
+  namespaceName: string,
+  serviceAccountName: string,
+  { namespace, missingSecrets, credentials }: ConfigFacts,
+): Verdict {
+  const admin = configSource('Namespace', namespace);
+  const [adminProblem] = readNotarySection(admin).problems;
+  // The author of an Image cannot mend the Namespace.
+  const resolved = resolveNotaryConfig(source, adminProblem ? SILENT : admin);
+  if (resolved.kind === 'invalid') return judged(resolved.problems, () => []);
+  return judged([], () => [
+    ...resolved.warnings,
+    ...labelWarnings(namespaceName, signingLabel(namespace)),
+    ...(adminProblem ? [malformedNamespaceWarning(adminProblem)] : []),
+    ...(resolved.kind === 'config'
+      ? riskWarnings(resolved.config, {
+          namespaceName,
+          serviceAccountName,
+          missingSecrets,
+          credentials,
+        })
+      : [nothingToSignWarning(source)]),
+  ]);
+}
+
+/** By its own words, as the cluster tells no more. */
+function judgeAlone(source: ConfigSource, { message }: ClusterError): Verdict {
+  const resolved = resolveNotaryConfig(source, SILENT);
+  if (resolved.kind === 'invalid') return judged(resolved.problems, () => []);
+  return judged([], () => [
+    ...resolved.warnings,
+    ...(resolved.kind === 'config' ? serverWarnings(resolved.config) : []),
+    uncheckedWarning(message),
+  ]);
+}
+
+function namespaceWarnings(source: ConfigSource): readonly string[] {
+  const resolved = resolveNotaryConfig(configSource('Image', undefined), source);
+  if (resolved.kind !== 'config') return [];
+  const label = source.labels[SIGNING];
+  return [
+    ...labelWarnings(source.name, typeof label === 'string' ? label : undefined),
+    ...serverWarnings(resolved.config),
+  ];
+}
+
+function toldError(error: unknown): ClusterError {
+  if (error instanceof ClusterError) return error;
+  throw error;
+}

@@ -1,0 +1,3 @@
+import { updateValidationPage } from './validation-page.ts';
+
+await updateValidationPage();
