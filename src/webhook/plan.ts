@@ -10,6 +10,7 @@ import { nearest } from '../shared/nearest.ts';
 import { SIGNING } from '../shared/names.ts';
 import type { AllowCode } from './admission.ts';
 import type { BuildPod } from './build-pod.ts';
+import type { BuildSteps } from './build-steps.ts';
 import {
   buildTags,
   configSource,
@@ -43,8 +44,9 @@ export type SkipNotice = 'nobody' | 'requester' | 'pod';
 
 type SkipCode = Extract<AllowCode, 'NAMESPACE_OFF' | 'NO_BUILD' | 'OPTED_OUT' | 'NO_CONFIG'>;
 
-/** What the signing container of a pod is to do. */
+/** What the signing container of a pod is to do, and between which steps. */
 export interface PlannedSigning {
+  readonly steps: BuildSteps;
   readonly config: NotaryConfig;
   /** The tags of the Build. */
   readonly tags: readonly string[];
@@ -108,8 +110,8 @@ export function planPod(
   }
 
   // Whether we know how.
-  const unsupported = whyUnsupported(pod);
-  if (unsupported !== undefined) return deny('POD_UNSUPPORTED', unsupported);
+  if (pod.isWindows) return deny('POD_UNSUPPORTED', 'Windows builds cannot be signed');
+  if ('unknown' in pod.steps) return deny('POD_UNSUPPORTED', pod.steps.unknown);
   const tags = buildTags(build);
   if (tags.length === 0) return deny('POD_UNSUPPORTED', `Build ${pod.owner.name} has no tags`);
 
@@ -117,6 +119,7 @@ export function planPod(
   return {
     kind: 'inject',
     signing: {
+      steps: pod.steps,
       config,
       tags,
       credentials: credentialsFor(serverHost(config.url), facts.credentials),
@@ -129,20 +132,6 @@ export function planPod(
       ...(isPlainHttp(config.url) ? [`${config.url} is plain http`] : []),
     ],
   };
-}
-
-function whyUnsupported({
-  isWindows,
-  shape,
-  exportStep,
-  completion,
-}: BuildPod): string | undefined {
-  if (isWindows) return 'Windows builds cannot be signed';
-  if (!exportStep || !completion) return 'the pod has no export or rebase step before completion';
-  if (shape === 'standard-containers') {
-    return 'builds in standard containers (INJECTED_SIDECAR_SUPPORT) cannot be signed yet';
-  }
-  return undefined;
 }
 
 function describeLabel({ namespaceName, label = '' }: ClusterFacts): string {
