@@ -1,6 +1,6 @@
-import { normalize } from 'node:path/posix';
 import type { V1Container, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
-import { SIGNER_COMMAND, SIGNING_CONTAINER } from '../shared/names.ts';
+import { SIGNING_CONTAINER } from '../shared/names.ts';
+import { hidesProgram, isWithin } from './mount-path.ts';
 
 /**
  * What of our container other admission plug-ins may add or change: defaults of the API server, the
@@ -13,25 +13,6 @@ const FREE_CONTEXT = ['runAsGroup', 'seLinuxOptions', 'appArmorProfile'];
 
 /** Variables that load code into the signer or change what it does. */
 const STEERING = /^(?:KPACK_NOTARY_|LD_|OPENSSL_|PATH$|NODE_(?!EXTRA_CA_CERTS$))/;
-
-/** Paths of the image that hold the program, and what it is run and linked by. */
-const PROGRAM_DIRECTORIES = [
-  SIGNER_COMMAND[1].slice(0, SIGNER_COMMAND[1].lastIndexOf('/')),
-  '/bin',
-  '/etc/ld.so.cache',
-  '/etc/ld.so.conf',
-  '/etc/ld.so.conf.d',
-  '/etc/ld.so.preload',
-  '/lib',
-  '/lib64',
-  '/nodejs',
-  '/proc',
-  '/usr/bin',
-  '/usr/lib',
-  '/usr/lib64',
-  '/usr/local/bin',
-  '/usr/local/lib',
-];
 
 /** Modes of our Secret volumes: an fsGroup may come or go after us. */
 const WORLD_READABLE = 0o444;
@@ -57,19 +38,6 @@ export function whyVolumeDiffers(ours: V1Volume, theirs: V1Volume | undefined): 
       ? { ...ours, secret: { ...ours.secret, defaultMode: WORLD_READABLE } }
       : ours;
   return whyDifferent(wanted, theirs, `volume ${ours.name}`);
-}
-
-/** Whether a mount at this path would hide a part of the signer's image. */
-export function hidesProgram(mountPath: string): boolean {
-  return PROGRAM_DIRECTORIES.some((path) => isWithin(mountPath, path) || isWithin(path, mountPath));
-}
-
-/** Whether a path is a directory or below it. */
-export function isWithin(path: string, directory: string): boolean {
-  const [inner, outer] = [`${normalize(path)}/`, `${normalize(directory)}/`].map((each) =>
-    each.replace(/\/+$/, '/'),
-  );
-  return inner?.startsWith(outer ?? '') ?? false;
 }
 
 function whyMountsDiffer(

@@ -3,7 +3,7 @@ import type { V1Container, V1EnvVar, V1VolumeMount } from '@kubernetes/client-no
 import fastJsonPatch from 'fast-json-patch';
 import { SIGNING_CONTAINER } from '../shared/names.ts';
 import { allContainers, type Pod } from './build-pod.ts';
-import { hidesProgram, isWithin } from './coverage.ts';
+import { hidesProgram, isWithin } from './mount-path.ts';
 
 /** Variables that say whom to trust, and by which way to go out; proxies in both cases. */
 const TRUST = ['SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_EXTRA_CA_CERTS'];

@@ -1,7 +1,7 @@
 import type { V1Container, V1PodSpec, V1Volume } from '@kubernetes/client-node';
 import { OWN_VOLUME_PREFIX, SIGNING_CONTAINER } from '../shared/names.ts';
-import { isWithin } from './coverage.ts';
 import { allContainers, type Pod } from './build-pod.ts';
+import { isWithin } from './mount-path.ts';
 
 /** Where nodes keep what is mounted in their containers. */
 const NODE_DIRECTORIES = [

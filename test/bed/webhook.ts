@@ -37,6 +37,7 @@ export interface ReviewOptions {
   readonly object: object;
   readonly oldObject?: object;
   readonly operation?: 'CREATE' | 'UPDATE' | 'DELETE';
+  readonly subResource?: string;
   /** kpack's controller by default. */
   readonly username?: string;
 }
@@ -133,7 +134,7 @@ export function applyPatch<Value extends object>(
 
 /** An AdmissionReview as kube-apiserver writes it. */
 export function admissionReview(options: ReviewOptions): object {
-  const { object, oldObject, operation = 'CREATE', username = KPACK_USER } = options;
+  const { object, oldObject, operation = 'CREATE', subResource, username = KPACK_USER } = options;
   const { apiVersion, kind, metadata } = object as {
     readonly apiVersion: string;
     readonly kind: string;
@@ -154,6 +155,7 @@ export function admissionReview(options: ReviewOptions): object {
       name: metadata.name,
       namespace: metadata.namespace,
       operation,
+      ...(subResource !== undefined && { subResource }),
       userInfo: { username, groups: ['system:authenticated'] },
       object,
       oldObject: oldObject ?? null,
