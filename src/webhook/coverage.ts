@@ -14,7 +14,7 @@ const FREE_CONTEXT = ['runAsGroup', 'seLinuxOptions', 'appArmorProfile'];
 /** Variables that load code into the signer or change what it does. */
 const STEERING = /^(?:KPACK_NOTARY_|LD_|OPENSSL_|PATH$|NODE_(?!EXTRA_CA_CERTS$))/;
 
-/** Modes of our Secret volumes: an fsGroup may come or go after us. */
+/** A mode that serves with and without an fsGroup, which may come after us. */
 const WORLD_READABLE = 0o444;
 
 /** Why a container is no longer the one that we would make now; undefined: it still is. */
@@ -33,11 +33,16 @@ export function whyContainerDiffers(
 
 /** Why a volume is no longer the one that we would make now; undefined: it still is. */
 export function whyVolumeDiffers(ours: V1Volume, theirs: V1Volume | undefined): string | undefined {
-  const wanted =
-    ours.secret && theirs?.secret?.defaultMode === WORLD_READABLE
-      ? { ...ours, secret: { ...ours.secret, defaultMode: WORLD_READABLE } }
-      : ours;
-  return whyDifferent(wanted, theirs, `volume ${ours.name}`);
+  const free = theirs?.secret?.defaultMode === WORLD_READABLE ? ['defaultMode'] : [];
+  return whyDifferent(
+    volumeWithout(ours, free),
+    theirs && volumeWithout(theirs, free),
+    `volume ${ours.name}`,
+  );
+}
+
+function volumeWithout({ secret = {}, ...volume }: V1Volume, names: readonly string[]): object {
+  return { ...volume, secret: without(secret, names) };
 }
 
 function whyMountsDiffer(

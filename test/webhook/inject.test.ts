@@ -2,7 +2,7 @@ import t from 'tap';
 import { readFlags } from '../../src/shared/flags.ts';
 import { SIGNER_FLAGS } from '../../src/shared/signer-flags.ts';
 import type { PodManifest } from '../build-fixture.ts';
-import { inject, mutate, SETTINGS, verdictOf } from './asking.ts';
+import { inject, mutate, SETTINGS, validate, verdictOf } from './asking.ts';
 import { withoutKpackSigner, withoutOurs } from './pod-changes.ts';
 import { resourceProblems, restrictedViolations } from './pod-rules.ts';
 import {
@@ -134,6 +134,37 @@ t.test('names and paths of ours that are taken', async (t) => {
     pod.spec.volumes?.push({ name: 'notary-sign-credentials-1' }),
   );
   t.equal(verdictOf(await mutate(given, { pod })), 'patched', 'one that we do not need');
+});
+
+t.test('what somebody wrote in our name is written over', async (t) => {
+  const forged = { [`${P}injected`]: 'forged', [`${P}skipped`]: 'forged' };
+  const given = world();
+  given.pod.metadata.annotations = { ...given.pod.metadata.annotations, ...forged };
+  t.equal(verdictOf(await validate(given)), '503 SIGNER_MISSING', 'it is never believed');
+  const { annotations } = (await inject(given)).metadata;
+  t.equal(annotations?.[`${P}injected`], SETTINGS.version);
+  t.notOk(annotations?.[`${P}skipped`]);
+
+  annotate(given, { [`${P}signing`]: 'disabled' });
+  const { annotations: left } = (await inject(given)).metadata;
+  t.notOk(left?.[`${P}injected`]);
+  t.match(left?.[`${P}skipped`], /signing: disabled/);
+});
+
+t.test('a stranger under the name of our container is not taken for it', async (t) => {
+  const stranger = { name: SIGNER, image: 'x' };
+  for (const name of ['v0.17.2/02-notary', 'v0.17.2/07b-standard-containers-notary']) {
+    for (const change of [
+      ({ spec }: PodManifest) => spec.initContainers?.push(stranger),
+      ({ spec }: PodManifest) => spec.initContainers?.unshift(stranger),
+      ({ spec }: PodManifest) => spec.containers.push(stranger),
+    ]) {
+      const given = world(name);
+      change(given.pod);
+      t.equal(verdictOf(await mutate(given)), '503 SIGNER_DIFFERS');
+      t.equal(verdictOf(await validate(given)), '503 SIGNER_DIFFERS');
+    }
+  }
 });
 
 function volumesWithSecret({ spec }: PodManifest, name: string): string[] {
