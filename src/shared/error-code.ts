@@ -308,9 +308,9 @@ export const WEBHOOK_ERRORS = {
     fix: 'Opt the Image out with notary.kpack.io/signing: disabled, or build it in a namespace without the label.',
   },
   POD_COLLISION: {
-    meaning: 'The build pod already uses a name or path that the signing container needs.',
-    cause: 'Another webhook or a builder uses the same name.',
-    fix: 'Rename what the message names.',
+    meaning: 'The build pod already uses a name, path or place that the signing container needs.',
+    cause: 'Another webhook or a builder uses the same name, or stands right before completion.',
+    fix: 'Rename or take away what the message names.',
   },
   SECRET_EXPOSED: {
     meaning: 'Another container of the pod can read the signing Secret, or would be able to.',
