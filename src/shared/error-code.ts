@@ -303,19 +303,20 @@ export const WEBHOOK_ERRORS = {
   },
   POD_UNSUPPORTED: {
     meaning: 'We do not know how to sign what this build pod builds.',
-    cause: 'The build is for Windows, or of a shape that this version does not know.',
+    cause:
+      'The build is for Windows, or its steps do not stand as kpack makes them: another webhook renamed or moved them, or kpack is of a version that we do not know.',
     fix: 'Opt the Image out with notary.kpack.io/signing: disabled, or build it in a namespace without the label.',
   },
   POD_COLLISION: {
-    meaning: 'The build pod already uses a name or path that the signing container needs.',
-    cause: 'Another webhook or a builder uses the same name.',
-    fix: 'Rename what the message names.',
+    meaning: 'The build pod already uses a name, path or place that the signing container needs.',
+    cause: 'Another webhook or a builder uses the same name, or stands right before completion.',
+    fix: 'Rename or take away what the message names.',
   },
   SECRET_EXPOSED: {
-    meaning: 'Another container of the pod can read the signing Secret.',
+    meaning: 'Another container of the pod can read the signing Secret, or would be able to.',
     cause:
-      'The signing Secret is also a service binding, a volume of the build, or among the Secrets of its service account.',
-    fix: 'Take the Secret out of the bindings and volumes of the build; it is for the signing container alone.',
+      'The signing Secret is also a service binding, a volume of the build, or among the Secrets of its service account; or the pod shares its processes or those of the node.',
+    fix: 'Take away what the message names; the signing Secret is for the signing container alone.',
   },
   SIGNER_MISSING: {
     meaning: 'The signing container is missing from a build pod that needs one.',
@@ -327,6 +328,13 @@ export const WEBHOOK_ERRORS = {
     meaning: 'The signing container is not the one that we would inject now.',
     cause: 'Another webhook changed our container after us, or replicas of two versions answered.',
     fix: 'kpack posts the pod again; if this stays, another webhook or an older replica changes our container.',
+  },
+  POD_CHANGE_REFUSED: {
+    meaning:
+      'A build pod that is to be signed, or that says why it is not, must not be changed so.',
+    cause:
+      'Somebody changes the image of the signing container, our annotations or the build label of a running pod.',
+    fix: 'Change the Image or the Namespace, and build again: what was admitted stays as it is.',
   },
   CLUSTER_UNAVAILABLE: {
     meaning: 'The Kubernetes API did not tell what the decision needs.',

@@ -28,6 +28,18 @@ export const RESERVED_PREFIX = `${PREFIX}v2.`;
 /** kpack's label on every build pod: a selector, not an identity. */
 export const BUILD_LABEL = 'kpack.io/build';
 
+/** The kubelet's annotation on the mirror of a pod that its own files define. */
+export const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
+/** What the user name of every kubelet begins with. */
+export const NODE_USER_PREFIX = 'system:node:';
+
+/** Namespaces that we never touch, whatever labels they bear. */
+export const SYSTEM_NAMESPACES: readonly string[] = [
+  'kube-system',
+  'kube-public',
+  'kube-node-lease',
+];
+
 /** kpack's API group; Builds and Images of other groups are not ours. */
 export const KPACK_GROUP = 'kpack.io';
 

@@ -36,6 +36,16 @@ export interface RegistrySecret {
   readonly directory: string;
 }
 
+/** The files by which the steps of a build in standard containers follow one another. */
+export interface StepChain {
+  /** Written by the step before ours when it is done. */
+  readonly waitFile: string;
+  /** Written by the signer when the build may go on. */
+  readonly doneFile: string;
+  /** Written by whichever step fails; it ends all others. */
+  readonly errorFile: string;
+}
+
 /** Every flag of the signer. */
 export const SIGNER_FLAGS = {
   report: 'one',
@@ -58,8 +68,16 @@ export const SIGNER_FLAGS = {
   'dry-run': 'switch',
 } as const satisfies FlagKinds;
 
-/** The settings as a command line, with the file for the termination message. */
-export function formatSignerFlags(settings: SignerSettings, terminationLog?: string): string[] {
+/**
+ * The settings as a command line, with the file for the termination message.
+ *
+ * @param chain the signer's place among steps that are standard containers
+ */
+export function formatSignerFlags(
+  settings: SignerSettings,
+  terminationLog?: string,
+  chain?: StepChain,
+): string[] {
   const flag = (name: keyof typeof SIGNER_FLAGS, ...values: readonly string[]) =>
     values.map((value) => `--${name}=${value}`);
   return [
@@ -79,5 +97,12 @@ export function formatSignerFlags(settings: SignerSettings, terminationLog?: str
     ...flag('allow-tag', ...settings.allowedTags),
     ...flag('on-failure', settings.onFailure),
     ...(terminationLog === undefined ? [] : flag('termination-log', terminationLog)),
+    ...(chain
+      ? [
+          ...flag('wait-file', chain.waitFile),
+          ...flag('done-file', chain.doneFile),
+          ...flag('error-file', chain.errorFile),
+        ]
+      : []),
   ];
 }

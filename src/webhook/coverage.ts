@@ -1,24 +1,21 @@
 import type { V1Container, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
-import { SIGNER_COMMAND, SIGNING_CONTAINER } from '../shared/names.ts';
-import { sameQuantity } from './quantity.ts';
+import { SIGNING_CONTAINER } from '../shared/names.ts';
+import { hidesProgram, isWithin } from './mount-path.ts';
 
 /**
  * What of our container other admission plug-ins may add or change: defaults of the API server, the
- * policy of AlwaysPullImages, defaults of a LimitRange, and variables and mounts of neighbours as
- * far as they do not steer the signer.
+ * policy of AlwaysPullImages, what LimitRanges and autoscalers think right, and variables and
+ * mounts of neighbours as far as they do not steer the signer.
  */
-const FREE_MEMBERS = [
-  'imagePullPolicy',
-  'resizePolicy',
-  'env',
-  'volumeMounts',
-  'resources',
-] as const;
+const FREE_MEMBERS = ['imagePullPolicy', 'resizePolicy', 'env', 'volumeMounts', 'resources'];
+/** The same of its security context: what confines it further, or belongs to the node. */
+const FREE_CONTEXT = ['runAsGroup', 'seLinuxOptions', 'appArmorProfile'];
 
 /** Variables that load code into the signer or change what it does. */
 const STEERING = /^(?:KPACK_NOTARY_|LD_|OPENSSL_|PATH$|NODE_(?!EXTRA_CA_CERTS$))/;
-/** Paths of the image that hold the program. */
-const PROGRAM_DIRECTORY = SIGNER_COMMAND[1].slice(0, SIGNER_COMMAND[1].lastIndexOf('/'));
+
+/** A mode that serves with and without an fsGroup, which may come after us. */
+const WORLD_READABLE = 0o444;
 
 /** Why a container is no longer the one that we would make now; undefined: it still is. */
 export function whyContainerDiffers(
@@ -28,12 +25,7 @@ export function whyContainerDiffers(
   if (!theirs) return `${SIGNING_CONTAINER} is missing`;
   const difference = whyDifferent(closed(ours), closed(theirs), SIGNING_CONTAINER);
   if (difference !== undefined) return difference;
-  for (const kind of ['requests', 'limits'] as const) {
-    for (const [name, quantity] of Object.entries(ours.resources?.[kind] ?? {})) {
-      if (sameQuantity(quantity, theirs.resources?.[kind]?.[name])) continue;
-      return `${SIGNING_CONTAINER}.resources.${kind}.${name} has been changed`;
-    }
-  }
+  if (theirs.securityContext?.runAsUser === 0) return `${SIGNING_CONTAINER} is to run as root`;
   const variable = theirs.env?.find(({ name }) => STEERING.test(name));
   if (variable) return `${SIGNING_CONTAINER} has been given the variable ${variable.name}`;
   return whyMountsDiffer(ours.volumeMounts ?? [], theirs.volumeMounts ?? []);
@@ -41,7 +33,16 @@ export function whyContainerDiffers(
 
 /** Why a volume is no longer the one that we would make now; undefined: it still is. */
 export function whyVolumeDiffers(ours: V1Volume, theirs: V1Volume | undefined): string | undefined {
-  return whyDifferent(ours, theirs, `volume ${ours.name}`);
+  const free = theirs?.secret?.defaultMode === WORLD_READABLE ? ['defaultMode'] : [];
+  return whyDifferent(
+    volumeWithout(ours, free),
+    theirs && volumeWithout(theirs, free),
+    `volume ${ours.name}`,
+  );
+}
+
+function volumeWithout({ secret = {}, ...volume }: V1Volume, names: readonly string[]): object {
+  return { ...volume, secret: without(secret, names) };
 }
 
 function whyMountsDiffer(
@@ -54,20 +55,27 @@ function whyMountsDiffer(
     (own) => !theirs.some((mount) => whyDifferent(own, mount, '') === undefined),
   );
   if (lost) return `${SIGNING_CONTAINER} has lost its mount ${lost.mountPath}`;
-  const taken = [PROGRAM_DIRECTORY, ...ours.map(({ mountPath }) => mountPath)];
   const over = theirs.find(
     (mount) =>
       !isOurs(mount) &&
-      taken.some((path) => mount.mountPath === path || mount.mountPath.startsWith(`${path}/`)),
+      (hidesProgram(mount.mountPath) ||
+        ours.some(({ mountPath }) => isWithin(mount.mountPath, mountPath))),
   );
   return over && `${SIGNING_CONTAINER} has a mount over ours at ${over.mountPath}`;
 }
 
-function closed(container: V1Container): object {
-  const members = Object.entries(container).filter(
-    ([name]) => !FREE_MEMBERS.some((free) => free === name),
-  );
-  return Object.fromEntries(members);
+/** The members that have to be as we made them. */
+function closed({ securityContext = {}, ...container }: V1Container): object {
+  const { runAsUser, ...context } = securityContext;
+  return {
+    ...without(container, FREE_MEMBERS),
+    // Which user that is not root, the pod may say, or another plug-in.
+    securityContext: without(context, FREE_CONTEXT),
+  };
+}
+
+function without(object: object, names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
 }
 
 /** Where two values of plain JSON differ. */

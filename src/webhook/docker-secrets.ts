@@ -1,5 +1,5 @@
 import { hostOf } from '../shared/notary-url.ts';
-import type { Pod } from './build-pod.ts';
+import { allContainers, type Pod } from './build-pod.ts';
 
 /** A Secret with registry credentials that kpack has mounted for its own steps. */
 export interface DockerSecret {
@@ -18,10 +18,7 @@ const DIRECTORY = '/var/build-secrets';
 /** The docker Secrets of a pod, in the order in which kpack's arguments name them. */
 export function dockerSecrets({ spec }: Pod): readonly DockerSecret[] {
   const secrets = new Map<string, DockerSecret>();
-  for (const { name: step, args = [], volumeMounts = [] } of [
-    ...(spec.initContainers ?? []),
-    ...spec.containers,
-  ]) {
+  for (const { name: step, args = [], volumeMounts = [] } of allContainers(spec)) {
     if (!STEPS.includes(step)) continue;
     // kpack's build-waiter has the whole command line of its step in one argument.
     for (const word of args.flatMap((arg) => arg.split(' '))) {

@@ -1,62 +1,59 @@
 import type { V1Container, V1Volume } from '@kubernetes/client-node';
 import fastJsonPatch from 'fast-json-patch';
-import {
-  INJECTED,
-  KPACK_KEY_VOLUME,
-  REPORT_DIRECTORY,
-  REPORT_FILE,
-  REPORT_VOLUME,
-  SIGNING_CONTAINER,
-  SKIPPED,
-} from '../shared/names.ts';
-import type { BuildPod, Pod } from './build-pod.ts';
+import { INJECTED, SIGNING_CONTAINER, SKIPPED } from '../shared/names.ts';
+import { allContainers, type Pod } from './build-pod.ts';
+import type { BuildSteps } from './build-steps.ts';
+import { setWaitFile } from './build-waiter.ts';
 import { whyContainerDiffers, whyVolumeDiffers } from './coverage.ts';
 import type { PlannedSigning } from './plan.ts';
+import { askForReport } from './report-request.ts';
 import { signingParts, type SignerPlacement, type SigningParts } from './signing-container.ts';
+import { takeOverFromKpack } from './take-over.ts';
 
 /** What comes of injecting: the pod as it should be, or why that cannot be made of this one. */
 export type Injection =
   | { readonly kind: 'pod'; readonly pod: Pod }
   /** Our container is there, and not as we would make it now. */
   | { readonly kind: 'differs'; readonly what: string }
-  /** A name or path of ours is taken. */
+  /** A name, path or place of ours is taken. */
   | { readonly kind: 'collision'; readonly what: string };
-
-const KPACK_SIGNER_FLAG = /^--?notary-v1-url(=|$)/;
 
 /**
  * The pod with its signing container. Of a pod that has it already, the same pod: injecting twice
- * changes nothing. It appends, and touches what stands there in three places: completion's argument
- * and key volume of kpack's own signer, and `-report` of a step that does not write a report.
+ * changes nothing. It appends, and touches what stands there in four places: completion's argument
+ * and key volume of kpack's own signer, `-report` of a step that does not write a report, the file
+ * that completion waits for where steps are standard containers, and annotations that are ours.
  */
 export function injectSigner(
-  { pod, exportStep, completion, report }: BuildPod,
+  pod: Pod,
   signing: PlannedSigning,
   placement: SignerPlacement,
   version: string,
 ): Injection {
-  if (!exportStep || !completion) return collision('the pod has no export step or no completion');
-  const hasReport = report !== 'unknown';
-  const parts = signingParts(pod, exportStep, signing, hasReport, placement);
-  const existing = allContainers(pod).filter(({ name }) => name === SIGNING_CONTAINER);
+  const { steps } = signing;
+  const parts = signingParts(pod, signing, placement);
+  const existing = allContainers(pod.spec).filter(({ name }) => name === SIGNING_CONTAINER);
   const injected = fastJsonPatch.deepClone(pod) as Pod;
 
   takeOverFromKpack(injected);
-  if (report === 'possible') {
-    const taken = askForReport(injected, exportStep.name);
+  if (steps.report === 'possible') {
+    const taken = askForReport(injected, steps.exportStep.name);
     if (taken !== undefined) return collision(taken);
   }
+  const misplaced = standBeforeCompletion(injected, steps);
   if (existing.length === 0) {
+    if (misplaced !== undefined) return collision(misplaced);
     const missing = parts.volumes.filter((volume) => !hasVolume(pod, volume));
     const taken = missing.find(({ name }) =>
       pod.spec.volumes?.some((other) => other.name === name),
     );
     if (taken) return collision(`a volume named ${taken.name}`);
     (injected.spec.volumes ??= []).push(...missing);
-    (injected.spec.initContainers ??= []).push(parts.container);
+    containersOf(injected, steps).push(parts.container);
     setAnnotation(injected, INJECTED, version);
+    delete injected.metadata?.annotations?.[SKIPPED];
   } else {
-    const what = whyNotOurs(pod, existing, parts, exportStep.name);
+    const what = misplaced ?? whyNotOurs(pod, existing, parts, steps);
     if (what !== undefined) return { kind: 'differs', what };
   }
   return { kind: 'pod', pod: injected };
@@ -66,41 +63,28 @@ export function injectSigner(
 export function markSkipped(pod: Pod, reason: string): Pod {
   const marked = fastJsonPatch.deepClone(pod) as Pod;
   setAnnotation(marked, SKIPPED, reason);
+  delete marked.metadata?.annotations?.[INJECTED];
   return marked;
 }
 
-/** The pod becomes what kpack would have made without a notary section. */
-function takeOverFromKpack({ spec }: Pod): void {
-  const completion = spec.containers.find(({ name }) => name === 'completion');
-  const args = completion?.args ?? [];
-  const at = args.findIndex((arg) => KPACK_SIGNER_FLAG.test(arg));
-  if (at >= 0) args.splice(at, args[at]?.includes('=') ? 1 : 2);
-  const volume = spec.volumes?.find(({ name }) => name === KPACK_KEY_VOLUME);
-  if (volume?.secret) {
-    delete volume.secret;
-    volume.emptyDir = {};
+/** Makes completion wait for us, in place of the step before us; says what is in the way. */
+function standBeforeCompletion({ spec }: Pod, steps: BuildSteps): string | undefined {
+  if (!steps.waiting) return undefined;
+  const { waitFile, doneFile } = steps.waiting.chain;
+  const { completionWaitsFor } = steps.waiting;
+  if (completionWaitsFor !== waitFile && completionWaitsFor !== doneFile) {
+    return `a completion that waits for ${completionWaitsFor}, not for ${waitFile}`;
   }
-}
-
-/** Makes the step write report.toml into a volume that we add; says what is in the way. */
-function askForReport({ spec }: Pod, stepName: string): string | undefined {
-  const step = spec.initContainers?.find(({ name }) => name === stepName);
-  const mounts = (step?.volumeMounts ?? []).filter(
-    ({ name, mountPath }) => mountPath === REPORT_DIRECTORY && name !== REPORT_VOLUME,
+  for (const container of spec.containers) {
+    if (container.name === 'completion') setWaitFile(container, doneFile);
+  }
+  const others = allContainers(spec).filter(
+    ({ name }) => name !== SIGNING_CONTAINER && name !== 'completion',
   );
-  if (!step || mounts.length > 0) return `another volume at ${REPORT_DIRECTORY} of ${stepName}`;
-  const volumes = (spec.volumes ??= []);
-  if (!volumes.some(({ name }) => name === REPORT_VOLUME)) {
-    volumes.push({ name: REPORT_VOLUME, emptyDir: {} });
-  }
-  const stepMounts = (step.volumeMounts ??= []);
-  if (!stepMounts.some(({ name }) => name === REPORT_VOLUME)) {
-    stepMounts.push({ name: REPORT_VOLUME, mountPath: REPORT_DIRECTORY });
-  }
-  // In front: the lifecycle takes everything after the first tag for another tag.
-  const args = (step.args ??= []);
-  if (!args.some((arg) => arg.includes(REPORT_FILE))) args.unshift(`-report=${REPORT_FILE}`);
-  return undefined;
+  const writer = others.find(({ command = [], args = [] }) =>
+    [...command, ...args].some((word) => word.includes(doneFile)),
+  );
+  return writer && `a container ${writer.name} with ${doneFile} in its command`;
 }
 
 /** Whether the pod has this volume of ours: of a pod that lost its signing container, say. */
@@ -111,27 +95,32 @@ function hasVolume({ spec }: Pod, volume: V1Volume): boolean {
 
 /** Why the container that is there does not count as ours; undefined: it does. */
 function whyNotOurs(
-  { spec }: Pod,
+  pod: Pod,
   existing: readonly V1Container[],
   parts: SigningParts,
-  stepName: string,
+  steps: BuildSteps,
 ): string | undefined {
-  const init = spec.initContainers ?? [];
-  const at = init.findIndex(({ name }) => name === SIGNING_CONTAINER);
+  const among = containersOf(pod, steps);
+  const at = among.findIndex(({ name }) => name === SIGNING_CONTAINER);
   if (existing.length > 1 || at < 0)
     return `a container named ${SIGNING_CONTAINER} in another place`;
-  if (at < init.findIndex(({ name }) => name === stepName)) return `it stands before ${stepName}`;
+  const { name: stepName } = steps.exportStep;
+  // Standard containers wait for one another, wherever they stand.
+  if (!steps.waiting && at < among.findIndex(({ name }) => name === stepName)) {
+    return `${SIGNING_CONTAINER} stands before ${stepName}`;
+  }
   const volumes = parts.volumes.map((volume) =>
     whyVolumeDiffers(
       volume,
-      spec.volumes?.find(({ name }) => name === volume.name),
+      pod.spec.volumes?.find(({ name }) => name === volume.name),
     ),
   );
-  return [whyContainerDiffers(parts.container, init[at]), ...volumes].find(Boolean);
+  return [whyContainerDiffers(parts.container, among[at]), ...volumes].find(Boolean);
 }
 
-function allContainers({ spec }: Pod): readonly V1Container[] {
-  return [...(spec.initContainers ?? []), ...spec.containers];
+/** The containers of a pod that ours belongs to. */
+function containersOf({ spec }: Pod, { waiting }: BuildSteps): V1Container[] {
+  return waiting ? spec.containers : (spec.initContainers ??= []);
 }
 
 function setAnnotation(pod: Pod, name: string, value: string): void {

@@ -10,6 +10,7 @@ import { SIGNING } from '../shared/names.ts';
 import { labelProblems } from '../shared/signing-label.ts';
 import type { AllowCode } from './admission.ts';
 import type { BuildPod } from './build-pod.ts';
+import type { BuildSteps } from './build-steps.ts';
 import { configSource, saysTheSame } from './config-source.ts';
 import { riskWarnings } from './config-warnings.ts';
 import {
@@ -44,8 +45,9 @@ export type SkipNotice = 'nobody' | 'requester' | 'pod';
 
 type SkipCode = Extract<AllowCode, 'NAMESPACE_OFF' | 'NO_BUILD' | 'OPTED_OUT' | 'NO_CONFIG'>;
 
-/** What the signing container of a pod is to do. */
+/** What the signing container of a pod is to do, and between which steps. */
 export interface PlannedSigning {
+  readonly steps: BuildSteps;
   readonly config: NotaryConfig;
   /** The tags of the Build. */
   readonly tags: readonly string[];
@@ -115,8 +117,8 @@ export function planPod(
   }
 
   // Whether we know how.
-  const unsupported = whyUnsupported(pod);
-  if (unsupported !== undefined) return deny('POD_UNSUPPORTED', unsupported);
+  if (pod.isWindows) return deny('POD_UNSUPPORTED', 'Windows builds cannot be signed');
+  if ('unknown' in pod.steps) return deny('POD_UNSUPPORTED', pod.steps.unknown);
   const tags = buildTags(build);
   if (tags.length === 0) return deny('POD_UNSUPPORTED', `Build ${pod.owner.name} has no tags`);
 
@@ -124,6 +126,7 @@ export function planPod(
   return {
     kind: 'inject',
     signing: {
+      steps: pod.steps,
       config,
       tags,
       credentials: credentialsFor(serverHost(config.url), facts.credentials),
@@ -133,20 +136,6 @@ export function planPod(
       ...riskWarnings(config, { ...facts, serviceAccountName: pod.serviceAccountName }),
     ],
   };
-}
-
-function whyUnsupported({
-  isWindows,
-  shape,
-  exportStep,
-  completion,
-}: BuildPod): string | undefined {
-  if (isWindows) return 'Windows builds cannot be signed';
-  if (!exportStep || !completion) return 'the pod has no export or rebase step before completion';
-  if (shape === 'standard-containers') {
-    return 'builds in standard containers (INJECTED_SIDECAR_SUPPORT) cannot be signed yet';
-  }
-  return undefined;
 }
 
 function skip(code: SkipCode, reason: string, tell: SkipNotice): PodPlan {

@@ -1,7 +1,8 @@
 import fastJsonPatch, { type Operation } from 'fast-json-patch';
 import { SIGNING_CONTAINER } from '../shared/names.ts';
 import { allow, deny, type AllowCode, type Verdict } from './admission.ts';
-import type { BuildPod, Pod } from './build-pod.ts';
+import { allContainers, type BuildPod, type Pod } from './build-pod.ts';
+import { handDown } from './hand-down.ts';
 import { injectSigner, markSkipped, type Injection } from './inject.ts';
 import type { PodPlan } from './plan.ts';
 import { whoElseReads } from './secret-exposure.ts';
@@ -31,16 +32,18 @@ export function mutatePod(
         ? patched(pod, markSkipped(pod, plan.reason), plan, [unsigned(plan.reason)])
         : allow(plan.code, plan.reason, plan.tell === 'requester' ? [unsigned(plan.reason)] : []);
     case 'inject': {
-      const injection = injectSigner(buildPod, plan.signing, placement, version);
+      const injection = injectSigner(buildPod.pod, plan.signing, placement, version);
       if (injection.kind !== 'pod') return refuse(injection);
-      return (
-        exposed(injection.pod, plan) ?? patched(pod, injection.pod, TO_BE_SIGNED, plan.warnings)
-      );
+      const whole = handDown(injection.pod, plan.signing.steps.exportStep.name);
+      return exposed(whole, plan) ?? patched(pod, whole, TO_BE_SIGNED, plan.warnings);
     }
   }
 }
 
-/** Checks that the plan is true: injecting again would change nothing. */
+/**
+ * Checks that the plan is true: injecting again would change nothing. What of the step before ours
+ * has not been handed down is no reason to refuse: it may have come after the last call of mutate.
+ */
 export function validatePod(
   buildPod: BuildPod,
   plan: PodPlan,
@@ -52,7 +55,7 @@ export function validatePod(
     case 'skip':
       return allow(plan.code, plan.reason);
     case 'inject': {
-      const injection = injectSigner(buildPod, plan.signing, placement, version);
+      const injection = injectSigner(buildPod.pod, plan.signing, placement, version);
       if (injection.kind !== 'pod') return refuse(injection);
       const missing = fastJsonPatch.compare(buildPod.pod, injection.pod);
       if (missing.length === 0)
@@ -100,7 +103,7 @@ function patched(
 }
 
 function isInjected({ spec }: Pod): boolean {
-  return spec.initContainers?.some(({ name }) => name === SIGNING_CONTAINER) ?? false;
+  return allContainers(spec).some(({ name }) => name === SIGNING_CONTAINER);
 }
 
 function pathsOf(operations: readonly Operation[]): string {

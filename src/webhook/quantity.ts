@@ -29,9 +29,3 @@ export function parseQuantity(text: string): number | undefined {
   const factor = SUFFIXES.get(suffix);
   return factor === undefined ? undefined : Number(digits) * factor;
 }
-
-/** Whether two quantities are the same number, however written: the API server rewrites them. */
-export function sameQuantity(a: unknown, b: unknown): boolean {
-  const [left, right] = [parseQuantity(String(a)), parseQuantity(String(b))];
-  return left !== undefined && right !== undefined && Math.abs(left - right) <= left * 1e-12;
-}

@@ -1,9 +1,15 @@
-import { KPACK_GROUP } from '../shared/names.ts';
+import {
+  KPACK_GROUP,
+  MIRROR_ANNOTATION,
+  NODE_USER_PREFIX,
+  SYSTEM_NAMESPACES,
+} from '../shared/names.ts';
 import type { ConfigSource } from '../shared/notary-section.ts';
 import { allow, type AdmissionRequest, type Verdict } from './admission.ts';
-import { readBuildPod } from './build-pod.ts';
+import { readBuildPod, type Pod } from './build-pod.ts';
 import { reviewConfig } from './config-review.ts';
 import { reviewNewPod, type Question, type ReviewSettings } from './new-pod-review.ts';
+import { reviewPodUpdate } from './pod-update-review.ts';
 
 const NOT_OURS = allow('NOT_OURS', 'not ours to judge');
 
@@ -13,7 +19,7 @@ export async function review(
   request: AdmissionRequest,
   settings: ReviewSettings,
 ): Promise<Verdict> {
-  const { kind, operation, subResource, object } = request;
+  const { kind, operation, subResource } = request;
   const configKind = configKindOf(kind);
   if (configKind) {
     const isWrite = operation === 'CREATE' || operation === 'UPDATE';
@@ -21,9 +27,38 @@ export async function review(
       ? reviewConfig(configKind, request, settings)
       : NOT_OURS;
   }
-  const isNewPod = kind.group === '' && kind.kind === 'Pod' && operation === 'CREATE';
-  const pod = isNewPod && subResource === undefined ? readBuildPod(object) : undefined;
-  return pod ? reviewNewPod(question, pod, request, settings) : NOT_OURS;
+  return kind.group === '' && kind.kind === 'Pod'
+    ? reviewPod(question, request, settings)
+    : NOT_OURS;
+}
+
+async function reviewPod(
+  question: Question,
+  request: AdmissionRequest,
+  settings: ReviewSettings,
+): Promise<Verdict> {
+  const { operation, namespace, subResource, object, oldObject } = request;
+  if (SYSTEM_NAMESPACES.includes(namespace) || namespace === settings.ownNamespace) return NOT_OURS;
+  if (operation === 'CREATE' && subResource === undefined) {
+    const pod = readBuildPod(object);
+    return pod && !isMirror(pod.pod, request)
+      ? reviewNewPod(question, pod, request, settings)
+      : NOT_OURS;
+  }
+  const isChange =
+    operation === 'UPDATE' && (subResource === undefined || subResource === 'ephemeralcontainers');
+  return isChange && question === 'validate' ? reviewPodUpdate(object, oldObject) : NOT_OURS;
+}
+
+/**
+ * Whether a pod stands for one that a kubelet runs from its own files. The annotation alone says
+ * nothing: kpack copies all annotations of an Image to its build pods.
+ */
+function isMirror({ metadata }: Pod, { username }: AdmissionRequest): boolean {
+  return (
+    metadata?.annotations?.[MIRROR_ANNOTATION] !== undefined &&
+    username.startsWith(NODE_USER_PREFIX)
+  );
 }
 
 /** The kinds that people configure signing on. */

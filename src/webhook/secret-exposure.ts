@@ -1,43 +1,98 @@
-import type { V1Container, V1Volume } from '@kubernetes/client-node';
+import type { V1Container, V1PodSpec, V1Volume } from '@kubernetes/client-node';
 import { OWN_VOLUME_PREFIX, SIGNING_CONTAINER } from '../shared/names.ts';
-import type { Pod } from './build-pod.ts';
+import { allContainers, type Pod } from './build-pod.ts';
+import { isWithin } from './mount-path.ts';
+
+/** Where nodes keep what is mounted in their containers. */
+const NODE_DIRECTORIES = [
+  '/proc',
+  '/run/containerd',
+  '/run/crio',
+  '/run/docker.sock',
+  '/var/lib/containerd',
+  '/var/lib/containers',
+  '/var/lib/docker',
+  '/var/lib/kubelet',
+  '/var/run/containerd',
+  '/var/run/crio',
+  '/var/run/docker.sock',
+];
+/** The kubelet's own directory, wherever a distribution keeps it. */
+const KUBELET = /(?:^|\/)kubelet(?:\/|$)/;
 
 /**
  * Who else in the pod could read the signing Secret: a volume that holds it beside ours, a container
- * that mounts ours, a variable made from it. Undefined: nobody.
+ * that mounts ours or has variables made from it, processes or files of the node that lead to ours.
+ * Undefined: nobody.
  */
 export function whoElseReads({ spec }: Pod, secretName: string): string | undefined {
   const volume = spec.volumes?.find(
-    (candidate) => !isOurs(candidate.name) && holds(candidate, secretName),
+    ({ name, ...source }) => !isOurs(name) && names(source, secretName),
   );
   if (volume) return `volume ${volume.name} holds Secret ${secretName}`;
-  const others = [...(spec.initContainers ?? []), ...spec.containers].filter(
-    ({ name }) => name !== SIGNING_CONTAINER,
-  );
-  for (const container of others) {
-    const mount = container.volumeMounts?.find(({ name }) => isOurs(name));
-    if (mount) return `container ${container.name} mounts volume ${mount.name}`;
-    if (readsVariable(container, secretName)) {
-      return `container ${container.name} takes variables from Secret ${secretName}`;
-    }
+  if (spec.imagePullSecrets?.some(({ name }) => name === secretName)) {
+    return `imagePullSecrets has Secret ${secretName}`;
   }
-  return undefined;
+  const containers = [...allContainers(spec), ...(spec.ephemeralContainers ?? [])];
+  for (const container of containers) {
+    const reason = whyReads(container, secretName);
+    if (reason !== undefined) return reason;
+  }
+  return whyProcessesLead(spec) ?? whyNodeLeads(spec.volumes ?? []);
+}
+
+/** How a container that is not ours reaches the signing Secret; undefined: it does not. */
+export function whyReads(
+  container: Omit<V1Container, 'resources'>,
+  secretName: string,
+): string | undefined {
+  const { name, volumeMounts = [], volumeDevices = [], env, envFrom } = container;
+  if (name === SIGNING_CONTAINER) return undefined;
+  if (names({ env, envFrom }, secretName)) {
+    return `container ${name} takes variables from Secret ${secretName}`;
+  }
+  const mount = [...volumeMounts, ...volumeDevices].find((each) => isOurs(each.name));
+  return mount && `container ${name} mounts volume ${mount.name}`;
+}
+
+function whyProcessesLead({ shareProcessNamespace, hostPID }: V1PodSpec): string | undefined {
+  const member = [
+    ...(shareProcessNamespace === true ? ['shareProcessNamespace'] : []),
+    ...(hostPID === true ? ['hostPID'] : []),
+  ][0];
+  return (
+    member &&
+    `${member} lets other containers reach the files of ${SIGNING_CONTAINER} through /proc`
+  );
+}
+
+function whyNodeLeads(volumes: readonly V1Volume[]): string | undefined {
+  const volume = volumes.find(({ hostPath }) => {
+    const path = hostPath?.path;
+    return (
+      path !== undefined &&
+      (KUBELET.test(path) ||
+        NODE_DIRECTORIES.some((each) => isWithin(path, each) || isWithin(each, path)))
+    );
+  });
+  return (
+    volume && `volume ${volume.name} is ${volume.hostPath?.path} of the node, where all Secrets are`
+  );
 }
 
 function isOurs(volume: string): boolean {
   return volume.startsWith(OWN_VOLUME_PREFIX);
 }
 
-function holds({ secret, projected }: V1Volume, secretName: string): boolean {
-  return (
-    secret?.secretName === secretName ||
-    (projected?.sources?.some((source) => source.secret?.name === secretName) ?? false)
-  );
-}
-
-function readsVariable({ env, envFrom }: V1Container, secretName: string): boolean {
-  return (
-    (env?.some(({ valueFrom }) => valueFrom?.secretKeyRef?.name === secretName) ?? false) ||
-    (envFrom?.some(({ secretRef }) => secretRef?.name === secretName) ?? false)
+/**
+ * Whether a part of a pod refers to a Secret. Some kinds of volumes name it in `secretName`, others
+ * in a `secretRef` or `nodePublishSecretRef`, drivers in attributes of their own; all say "secret".
+ */
+function names(part: unknown, secretName: string, isSecret = false): boolean {
+  if (typeof part === 'string') return isSecret && part === secretName;
+  if (typeof part !== 'object' || part === null) return false;
+  if (Array.isArray(part)) return part.some((item) => names(item, secretName));
+  return Object.entries(part).some(([key, value]) =>
+    names(value, secretName, /secret/i.test(key) || (isSecret && key === 'name')),
   );
 }

@@ -1,9 +1,4 @@
-import type {
-  V1Container,
-  V1ResourceRequirements,
-  V1Volume,
-  V1VolumeMount,
-} from '@kubernetes/client-node';
+import type { V1Container, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
 import {
   CA_FILE,
   CREDENTIALS_VOLUME_PREFIX,
@@ -21,14 +16,11 @@ import { formatSignerFlags } from '../shared/signer-flags.ts';
 import type { Pod } from './build-pod.ts';
 import { dockerSecrets, type DockerSecret } from './docker-secrets.ts';
 import type { PlannedSigning } from './plan.ts';
-import { parseQuantity } from './quantity.ts';
+import { signerResources, type SignerResources } from './signer-resources.ts';
 
 /** What the operator of the webhook decides about the signing container. */
-export interface SignerPlacement {
+export interface SignerPlacement extends SignerResources {
   readonly image: string;
-  /** Quantities for what the step before ours does not state. */
-  readonly cpu: string;
-  readonly memory: string;
 }
 
 /** The signing container, and the volumes that it alone mounts. */
@@ -45,17 +37,14 @@ const WORLD_READABLE = 0o444;
 /**
  * The container that signs what a pod builds, and its volumes: a function of pod, plan and
  * placement alone, so that every replica makes the same.
- *
- * @param step the container that pushes the image; ours takes its requests and limits
- * @param hasReport whether that step writes report.toml
  */
 export function signingParts(
   pod: Pod,
-  step: V1Container,
-  { config, tags, credentials }: PlannedSigning,
-  hasReport: boolean,
+  { steps, config, tags, credentials }: PlannedSigning,
   placement: SignerPlacement,
 ): SigningParts {
+  const { waiting } = steps;
+  const hasReport = steps.report !== 'unknown';
   const secrets = [
     { volume: VOLUME.key, secretName: config.secretName, mountPath: MOUNT.key },
     ...(config.caSecretName === undefined
@@ -95,14 +84,15 @@ export function signingParts(
       image: placement.image,
       imagePullPolicy: 'IfNotPresent',
       command: [...SIGNER_COMMAND],
-      args: formatSignerFlags(settings, TERMINATION_LOG),
-      resources: resourcesLike(step, placement),
+      args: formatSignerFlags(settings, TERMINATION_LOG, waiting?.chain),
+      resources: signerResources(steps, placement),
       volumeMounts: [
         ...(hasReport
           ? [{ name: REPORT_VOLUME, mountPath: REPORT_DIRECTORY, readOnly: true }]
           : []),
         ...secrets.map(({ volume, mountPath }) => ({ name: volume, mountPath, readOnly: true })),
         ...mountsOf(registrySecrets),
+        ...(waiting ? [waiting.mount] : []),
         // Taken, so that the ServiceAccount plug-in mounts no token there.
         { name: VOLUME.noToken, mountPath: SERVICE_ACCOUNT_TOKEN_DIRECTORY, readOnly: true },
       ],
@@ -134,26 +124,4 @@ function mountsOf(secrets: readonly DockerSecret[]): V1VolumeMount[] {
     ({ volume, mountPath }) => [mountPath, { name: volume, mountPath, readOnly: true }] as const,
   );
   return [...new Map(mounts).values()];
-}
-
-/** Requests and limits of the step; cpu and memory that it does not state come from the placement. */
-function resourcesLike(
-  step: V1Container,
-  { cpu, memory }: SignerPlacement,
-): V1ResourceRequirements {
-  const limits: Record<string, string> = { ...step.resources?.limits };
-  const requests: Record<string, string> = { ...step.resources?.requests };
-  for (const [name, quantity] of [
-    ['cpu', cpu],
-    ['memory', memory],
-  ] as const) {
-    // As Kubernetes does: a limit without a request is the request.
-    requests[name] ??= limits[name] ?? quantity;
-    limits[name] ??= larger(requests[name], quantity);
-  }
-  return { requests, limits };
-}
-
-function larger(a: string, b: string): string {
-  return (parseQuantity(a) ?? 0) > (parseQuantity(b) ?? 0) ? a : b;
 }

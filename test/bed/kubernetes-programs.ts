@@ -10,11 +10,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { projectDirectory } from '../fixture.ts';
 import { atExit } from './cleanup.ts';
-<<<<<<< HEAD
 import { findProgram, searchPath } from './installed.ts';
-=======
-import { findProgram } from './installed.ts';
->>>>>>> validation
 import { holdLock } from './lock.ts';
 
 /** Absolute paths of the programs. */
@@ -31,7 +27,6 @@ const PACKAGES = {
 /** Where go.mod says which versions; a module of its own, with no code. */
 const moduleDirectory = (): string => join(projectDirectory(), 'test/bed/kubernetes');
 
-<<<<<<< HEAD
 /**
  * Why there are no Kubernetes programs here and none can be made; undefined where there are.
  *
@@ -40,12 +35,6 @@ const moduleDirectory = (): string => join(projectDirectory(), 'test/bed/kuberne
 export function whyNoKubernetes(path = searchPath()): string | undefined {
   const isThere = assets() !== undefined || findBuilt(buildPlan()) !== undefined;
   if (isThere || findProgram('go', path) !== undefined) return undefined;
-=======
-/** Why there are no Kubernetes programs here and none can be made; undefined where there are. */
-export function whyNoKubernetes(): string | undefined {
-  const isThere = assets() !== undefined || findBuilt(buildPlan()) !== undefined;
-  if (isThere || findProgram('go') !== undefined) return undefined;
->>>>>>> validation
   return (
     'there is no real kube-apiserver: neither Go to build it with is on PATH, ' +
     'nor is KUBEBUILDER_ASSETS set to a directory with etcd and kube-apiserver'
@@ -53,16 +42,11 @@ export function whyNoKubernetes(): string | undefined {
 }
 
 /** Ends a test file where there is no Kubernetes: skipped, and the reason printed. */
-<<<<<<< HEAD
 export function needKubernetes(
   t: { plan(count: 0, comment: string): void },
   path = searchPath(),
 ): void {
   const reason = whyNoKubernetes(path);
-=======
-export function needKubernetes(t: { plan(count: 0, comment: string): void }): void {
-  const reason = whyNoKubernetes();
->>>>>>> validation
   if (reason === undefined) return;
   t.plan(0, reason);
   process.exit();

@@ -41,6 +41,7 @@ export interface ReviewOptions {
   readonly object: object;
   readonly oldObject?: object;
   readonly operation?: 'CREATE' | 'UPDATE' | 'DELETE';
+  readonly subResource?: string;
   /** kpack's controller by default. */
   readonly username?: string;
 }
@@ -149,7 +150,7 @@ export function applyPatch<Value extends object>(
 
 /** An AdmissionReview as kube-apiserver writes it. */
 export function admissionReview(options: ReviewOptions): object {
-  const { object, oldObject, operation = 'CREATE', username = KPACK_USER } = options;
+  const { object, oldObject, operation = 'CREATE', subResource, username = KPACK_USER } = options;
   const { apiVersion, kind, metadata } = object as {
     readonly apiVersion: string;
     readonly kind: string;
@@ -170,6 +171,7 @@ export function admissionReview(options: ReviewOptions): object {
       name: metadata.name,
       namespace: metadata.namespace,
       operation,
+      ...(subResource !== undefined && { subResource }),
       userInfo: { username, groups: ['system:authenticated'] },
       object,
       oldObject: oldObject ?? null,

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { refusedBy, untouchedBy, validate, verdictOf } from './asking.ts';
-import { initContainers } from './pod.ts';
+import { container, initContainers } from './pod.ts';
 import { annotate, P, world, type World } from './world.ts';
 
 t.test("a pod without kpack's label is not ours", async (t) => {
@@ -22,14 +22,63 @@ t.test('builds that cannot be signed are refused with the reason', async (t) => 
       edited('v0.17.2/02-notary', ({ pod }) => (pod.spec.os = { name: 'windows' })),
       /Windows builds cannot be signed/,
     ],
-    'standard containers, 0.9.7': [
-      world('v0.9.7/07b-standard-containers-notary'),
-      /standard containers/,
+    'two steps that push': [
+      edited('v0.17.2/02-notary', ({ pod }) => {
+        initContainers(pod).push({ name: 'rebase', image: 'x', command: ['/cnb/process/rebase'] });
+      }),
+      /both export and rebase would push an image/,
     ],
-    'standard containers': [world('v0.17.2/07b-standard-containers-notary'), /standard containers/],
-    'standard containers, rebase': [
-      world('v0.17.2/07c-standard-containers-rebase'),
-      /standard containers/,
+    'another step under the name of export': [
+      edited('v0.17.2/02-notary', ({ pod }) => {
+        container(pod, 'export').name = 'exporter';
+        container(pod, 'build').name = 'export';
+      }),
+      /container export does not run what kpack runs there, but \/cnb\/lifecycle\/builder/,
+    ],
+    'a stranger under the name of export': [
+      edited('v0.17.2/02-notary', ({ pod }) => {
+        pod.spec.initContainers = initContainers(pod).filter(({ name }) => name !== 'export');
+        initContainers(pod).unshift({ name: 'export', image: 'x' });
+      }),
+      /container export does not run what kpack runs there/,
+    ],
+    'a stranger under the name of rebase': [
+      edited('v0.17.2/05b-rebase-notary', ({ pod }) => {
+        container(pod, 'rebase').command = ['sh', '-c', 'true'];
+      }),
+      /container rebase does not run what kpack runs there, but sh/,
+    ],
+    'steps after export': [
+      edited('v0.17.2/02-notary', ({ pod }) => {
+        initContainers(pod).unshift(...initContainers(pod).splice(-1));
+      }),
+      /prepare runs after export/,
+    ],
+    'an export whose end is not waited for': [
+      edited('v0.17.2/02-notary', ({ pod }) => {
+        container(pod, 'export').restartPolicy = 'Always';
+      }),
+      /export has a restart policy/,
+    ],
+    'steps of both kinds': [
+      edited('v0.17.2/02-notary', ({ pod }) => {
+        pod.spec.containers.push(...initContainers(pod).splice(0, 1));
+      }),
+      /export is an init container, and prepare is not/,
+    ],
+    'waiting steps of both kinds': [
+      edited('v0.17.2/07b-standard-containers-notary', ({ pod }) => {
+        initContainers(pod).push(...pod.spec.containers.splice(0, 1));
+      }),
+      /prepare is an init container, and export is not/,
+    ],
+    'a waiting export that runs something else': [
+      edited('v0.17.2/07b-standard-containers-notary', ({ pod }) => {
+        const step = container(pod, 'export');
+        step.args =
+          step.args?.map((arg) => arg.replace(/^-execute=\S+/, '-execute=/bin/true')) ?? [];
+      }),
+      /container export does not run what kpack runs there, but \/bin\/true/,
     ],
     'no step that exports': [
       edited('v0.17.2/02-notary', ({ pod }) => {
@@ -72,7 +121,7 @@ t.test('builds that cannot be signed are refused with the reason', async (t) => 
     });
   }
   await t.test('unless nobody wants them signed', async (t) => {
-    const given = world('v0.17.2/07b-standard-containers-notary');
+    const given = world('v0.5.4/08b-windows-notary');
     annotate(given, { [`${P}signing`]: 'disabled' });
     t.equal(verdictOf(await validate(given)), 'allowed');
   });

@@ -2,7 +2,7 @@ import t from 'tap';
 import { readFlags } from '../../src/shared/flags.ts';
 import { SIGNER_FLAGS } from '../../src/shared/signer-flags.ts';
 import type { PodManifest } from '../build-fixture.ts';
-import { inject, mutate, SETTINGS, verdictOf } from './asking.ts';
+import { inject, mutate, SETTINGS, validate, verdictOf } from './asking.ts';
 import { withoutKpackSigner, withoutOurs } from './pod-changes.ts';
 import { resourceProblems, restrictedViolations } from './pod-rules.ts';
 import {
@@ -16,11 +16,11 @@ import {
   TOKEN_PATH,
   volume,
 } from './pod.ts';
-import { hasSection, signableFixtures, signableWorld } from './signable.ts';
+import { hasSection, isWaiting, signableFixtures, signableWorld } from './signable.ts';
 import { annotate, changed, P, URL, world } from './world.ts';
 
 t.test('the fixtures cover builds and rebases of several versions', (t) => {
-  t.equal(signableFixtures.filter(hasSection).length, 15);
+  t.equal(signableFixtures.filter(hasSection).length, 18);
   t.ok(signableFixtures.length > 35);
   for (const version of ['v0.2.0', 'v0.5.4', 'v0.9.7', 'v0.17.2']) {
     t.ok(
@@ -40,11 +40,15 @@ for (const name of signableFixtures) {
 
     const steps = initContainers(pod).map((step) => step.name);
     const before = initContainers(given.pod).map((step) => step.name);
-    t.same(steps, [...before, SIGNER], 'the last of the init containers');
-    t.same(
-      pod.spec.containers.map((step) => step.name),
-      ['completion'],
-    );
+    const standard = pod.spec.containers.map((step) => step.name);
+    const standardBefore = given.pod.spec.containers.map((step) => step.name);
+    if (isWaiting(name)) {
+      t.same(steps, before);
+      t.same(standard, [...standardBefore, SIGNER], 'the last of the standard containers');
+    } else {
+      t.same(steps, [...before, SIGNER], 'the last of the init containers');
+      t.same(standard, ['completion']);
+    }
     const signer = container(pod, SIGNER);
     t.equal(signer.image, SETTINGS.placement.image);
     t.same(signer.command, ['node', '/app/signer.cjs']);
@@ -130,6 +134,37 @@ t.test('names and paths of ours that are taken', async (t) => {
     pod.spec.volumes?.push({ name: 'notary-sign-credentials-1' }),
   );
   t.equal(verdictOf(await mutate(given, { pod })), 'patched', 'one that we do not need');
+});
+
+t.test('what somebody wrote in our name is written over', async (t) => {
+  const forged = { [`${P}injected`]: 'forged', [`${P}skipped`]: 'forged' };
+  const given = world();
+  given.pod.metadata.annotations = { ...given.pod.metadata.annotations, ...forged };
+  t.equal(verdictOf(await validate(given)), '503 SIGNER_MISSING', 'it is never believed');
+  const { annotations } = (await inject(given)).metadata;
+  t.equal(annotations?.[`${P}injected`], SETTINGS.version);
+  t.notOk(annotations?.[`${P}skipped`]);
+
+  annotate(given, { [`${P}signing`]: 'disabled' });
+  const { annotations: left } = (await inject(given)).metadata;
+  t.notOk(left?.[`${P}injected`]);
+  t.match(left?.[`${P}skipped`], /signing: disabled/);
+});
+
+t.test('a stranger under the name of our container is not taken for it', async (t) => {
+  const stranger = { name: SIGNER, image: 'x' };
+  for (const name of ['v0.17.2/02-notary', 'v0.17.2/07b-standard-containers-notary']) {
+    for (const change of [
+      ({ spec }: PodManifest) => spec.initContainers?.push(stranger),
+      ({ spec }: PodManifest) => spec.initContainers?.unshift(stranger),
+      ({ spec }: PodManifest) => spec.containers.push(stranger),
+    ]) {
+      const given = world(name);
+      change(given.pod);
+      t.equal(verdictOf(await mutate(given)), '503 SIGNER_DIFFERS');
+      t.equal(verdictOf(await validate(given)), '503 SIGNER_DIFFERS');
+    }
+  }
 });
 
 function volumesWithSecret({ spec }: PodManifest, name: string): string[] {

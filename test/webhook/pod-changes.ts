@@ -7,16 +7,23 @@ import { changed } from './world.ts';
 export function withoutOurs(pod: PodManifest): PodManifest {
   return changed(pod, ({ metadata, spec }) => {
     spec.initContainers = spec.initContainers?.filter(({ name }) => name !== SIGNER) ?? [];
+    spec.containers = spec.containers.filter(({ name }) => name !== SIGNER);
     spec.volumes = spec.volumes?.filter(({ name }) => !name.startsWith('notary-sign-')) ?? [];
     delete metadata.annotations?.['notary.kpack.io/injected'];
   });
 }
 
-/** The pod as kpack would have made it without a notary section. */
+/**
+ * The pod as kpack would have made it without a notary section; where completion waits for a file,
+ * it waits for ours.
+ */
 export function withoutKpackSigner(pod: PodManifest): PodManifest {
   return changed(pod, (pod) => {
     const completion = container(pod, 'completion');
-    const args = completion.args?.filter((arg) => !arg.startsWith('-notary-v1-url='));
+    const args = completion.args
+      ?.filter((arg) => !arg.startsWith('-notary-v1-url='))
+      .map((arg) => arg.replace(/ -notary-v1-url=\S+/, ''))
+      .map((arg) => arg.replace(/^-wait-file=.*$/, '-wait-file=/buildWait/notary-sign'));
     if (args) completion.args = args;
     pod.spec.volumes = (pod.spec.volumes ?? []).map((volume) =>
       volume.name === 'notary-dir' ? { name: 'notary-dir', emptyDir: {} } : volume,

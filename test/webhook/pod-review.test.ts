@@ -77,7 +77,7 @@ t.test('audit refuses nothing, changes nothing, and says what would be', async (
       /audit: would be refused: kpack-notary NOTARY_CONFIG_INVALID/,
     ],
     unsupported: [
-      world('v0.17.2/07b-standard-containers-notary'),
+      world('v0.5.4/08b-windows-notary'),
       'audit',
       /audit: would be refused: kpack-notary POD_UNSUPPORTED/,
     ],

@@ -46,3 +46,11 @@ export function signerFlags(pod: PodManifest): Record<string, string[]> {
 /** The Secret that holds the signing key. */
 export const keyOf = ({ spec }: PodManifest) =>
   spec.volumes?.find(({ name }) => name === 'notary-sign-key')?.secret?.secretName;
+
+/** Changes the security context of a container. */
+export function loosen(
+  container: Container,
+  change: NonNullable<Container['securityContext']>,
+): void {
+  Object.assign((container.securityContext ??= {}), change);
+}

@@ -4,6 +4,22 @@ import { inject, mutate, validate, verdictOf } from './asking.ts';
 import { container } from './pod.ts';
 import { annotate, changed, P, URL, world } from './world.ts';
 
+type Volume = NonNullable<PodManifest['spec']['volumes']>[number];
+
+/** Volumes whose driver reads a Secret by reference. */
+const SECRET_REF = { secretRef: { name: 'notary-signing' } };
+const VOLUMES_BY_REFERENCE: Record<string, Partial<Volume>> = {
+  csi: { csi: { driver: 'd', nodePublishSecretRef: { name: 'notary-signing' } } },
+  'csi, by attribute': { csi: { driver: 'd', volumeAttributes: { secretName: 'notary-signing' } } },
+  flexVolume: { flexVolume: { driver: 'd', ...SECRET_REF } },
+  azureFile: { azureFile: { secretName: 'notary-signing', shareName: 's' } },
+  cephfs: { cephfs: { monitors: ['m'], ...SECRET_REF } },
+  iscsi: { iscsi: { iqn: 'i', lun: 0, targetPortal: 'p', ...SECRET_REF } },
+  rbd: { rbd: { image: 'i', monitors: ['m'], ...SECRET_REF } },
+  scaleIO: { scaleIO: { gateway: 'g', system: 's', secretRef: { name: 'notary-signing' } } },
+  storageos: { storageos: { volumeName: 'v', ...SECRET_REF } },
+};
+
 t.test('nothing else in the pod may reach the signing Secret', async (t) => {
   const name = 'notary-signing';
   const from = (change: (pod: PodManifest) => void) => change;
@@ -30,6 +46,57 @@ t.test('nothing else in the pod may reach the signing Secret', async (t) => {
         }),
       ),
       /volume x holds Secret notary-signing/,
+    ],
+    ...Object.fromEntries(
+      Object.entries(VOLUMES_BY_REFERENCE).map(([kind, source]) => [
+        `a volume of kind ${kind}`,
+        [
+          from((pod) => pod.spec.volumes?.push({ name: 'x', ...source })),
+          /volume x holds Secret notary-signing/,
+        ] as const,
+      ]),
+    ),
+    'a Secret to pull images with': [
+      from((pod) => (pod.spec.imagePullSecrets = [{ name: 'other' }, { name }])),
+      /imagePullSecrets has Secret notary-signing/,
+    ],
+    'processes that see one another': [
+      from((pod) => (pod.spec.shareProcessNamespace = true)),
+      /shareProcessNamespace lets other containers reach the files of notary-sign/,
+    ],
+    'processes of the node': [
+      from((pod) => (pod.spec.hostPID = true)),
+      /hostPID lets other containers reach the files of notary-sign/,
+    ],
+    ...Object.fromEntries(
+      ['/', '/var', '/var/lib/kubelet/pods', '/var//lib/', '/mnt/kubelet', '/proc'].map((path) => [
+        `${path} of the node`,
+        [
+          from((pod) => pod.spec.volumes?.push({ name: 'node', hostPath: { path } })),
+          /volume node is \S+ of the node, where all Secrets are/,
+        ] as const,
+      ]),
+    ),
+    'a native sidecar that mounts our volume': [
+      from((pod) =>
+        pod.spec.initContainers?.unshift({
+          name: 'sidecar',
+          image: 'x',
+          restartPolicy: 'Always',
+          volumeMounts: [{ name: 'notary-sign-key', mountPath: '/x', subPath: 'a.key' }],
+        }),
+      ),
+      /container sidecar mounts volume notary-sign-key/,
+    ],
+    'a sidecar that takes our volume for a device': [
+      from((pod) =>
+        pod.spec.containers.push({
+          name: 'sidecar',
+          image: 'x',
+          volumeDevices: [{ name: 'notary-sign-key', devicePath: '/dev/x' }],
+        }),
+      ),
+      /container sidecar mounts volume notary-sign-key/,
     ],
     'a variable of a step': [
       from((pod) =>
@@ -87,6 +154,9 @@ t.test('nothing else in the pod may reach the signing Secret', async (t) => {
     given.pod.spec.volumes?.push(
       { name: 'x', secret: { secretName: 'other' } },
       { name: 'y', projected: { sources: [{ secret: { name: 'other' } }] } },
+      { name: 'z', configMap: { name } },
+      { name: 'socket', hostPath: { path: '/var/run/agent' } },
+      { name: 'c', csi: { driver: 'd', volumeAttributes: { share: name } } },
     );
     container(given.pod, 'build').envFrom = [
       { secretRef: { name: 'other' } },

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { signingNamespace } from '../build-fixture.ts';
 import { projectDirectory } from '../fixture.ts';
-import { initContainers } from './pod.ts';
+import { allContainers } from './pod.ts';
 import { URL, world, type World } from './world.ts';
 
 /** Every fixture that has a pod. */
@@ -15,12 +15,12 @@ function fixtureNames(): string[] {
     .sort();
 }
 
-/** Their names: kpack.io, Linux, steps as init containers. */
+/** Their names: kpack.io, Linux. */
 export const signableFixtures = fixtureNames().filter((name) => {
   const { pod } = world(name);
   return (
     pod.metadata.labels?.['kpack.io/build'] !== undefined &&
-    initContainers(pod).some((step) => step.name === 'export' || step.name === 'rebase') &&
+    allContainers(pod).some((step) => step.name === 'export' || step.name === 'rebase') &&
     pod.spec.nodeSelector?.['kubernetes.io/os'] !== 'windows' &&
     (pod.metadata.ownerReferences ?? []).every(({ apiVersion }) =>
       apiVersion.startsWith('kpack.io/'),
@@ -39,3 +39,6 @@ const BY_NAMESPACE = {
 export function signableWorld(name: string): World {
   return world(name, signingNamespace('enabled', hasSection(name) ? {} : BY_NAMESPACE));
 }
+
+/** Whether the steps of a fixture are standard containers that wait for one another. */
+export const isWaiting = (name: string) => name.includes('standard-containers');

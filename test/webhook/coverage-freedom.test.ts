@@ -1,0 +1,53 @@
+import t from 'tap';
+import type { PodManifest } from '../build-fixture.ts';
+import { inject, mutate, validate, verdictOf } from './asking.ts';
+import { container, loosen, SIGNER, volume } from './pod.ts';
+import { changed, world } from './world.ts';
+
+t.test('other plug-ins may add variables and mounts to the signing container', async (t) => {
+  const given = world();
+  const pod = changed(await inject(given), (pod) => {
+    const signer = container(pod, SIGNER);
+    signer.env = [{ name: 'HTTPS_PROXY', value: 'http://proxy.example.com:3128' }];
+    signer.volumeMounts?.unshift({ name: 'mesh', mountPath: '/var/run/mesh' });
+    signer.imagePullPolicy = 'Always';
+  });
+  t.equal(verdictOf(await validate(given, pod)), 'allowed');
+});
+
+t.test('other plug-ins may confine the signing container further', async (t) => {
+  const given = world('v0.17.2/05b-rebase-notary');
+  const injected = await inject(given);
+  t.equal(volume(injected, 'notary-sign-key').secret?.defaultMode, 0o444);
+  const changes: Record<string, (pod: PodManifest) => void> = {
+    'a user of the namespace': (pod) => loosen(container(pod, SIGNER), { runAsUser: 1000650000 }),
+    'a label of the node': (pod) =>
+      loosen(container(pod, SIGNER), { seLinuxOptions: { level: 's0:c26,c5' } }),
+    'a user for the whole pod': (pod) => (pod.spec.securityContext = { runAsUser: 1000 }),
+    'a group for all volumes': (pod) => (pod.spec.securityContext = { fsGroup: 1337 }),
+  };
+  for (const [what, change] of Object.entries(changes)) {
+    const pod = changed(injected, change);
+    t.equal(verdictOf(await mutate(given, { pod })), 'allowed', what);
+    t.equal(verdictOf(await validate(given, pod)), 'allowed', what);
+  }
+});
+
+t.test('what a container may use is for the cluster to say', async (t) => {
+  const given = world();
+  container(given.pod, 'export').resources = { requests: { cpu: '1000m' }, limits: { cpu: '2.0' } };
+  const injected = await inject(given);
+  for (const resources of [
+    { requests: { cpu: '1', memory: '0.125Gi' }, limits: { cpu: '2', memory: '4Gi' } },
+    { requests: { cpu: '10m' } },
+    {},
+  ]) {
+    const pod = changed(injected, (pod) => (container(pod, SIGNER).resources = resources));
+    t.equal(verdictOf(await mutate(given, { pod })), 'allowed');
+    t.equal(verdictOf(await validate(given, pod)), 'allowed');
+  }
+  const later = changed(injected, (pod) => {
+    container(pod, 'export').resources = { requests: { cpu: '3' }, limits: { cpu: '4' } };
+  });
+  t.equal(verdictOf(await validate(given, later)), 'allowed', 'nor is the step compared');
+});
