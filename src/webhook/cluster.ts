@@ -41,19 +41,28 @@ export interface Cluster {
   /**
    * One object as it is now; undefined where there is none.
    *
+   * @param signal gives the read up; its reason says why
    * @throws ClusterError when that cannot be told
    */
-  get(reference: ObjectReference): Promise<ClusterObject | undefined>;
+  get(reference: ObjectReference, signal?: AbortSignal): Promise<ClusterObject | undefined>;
 }
+
+/** How a read failed: a closed set, since it is a label of metrics. */
+export type ClusterFailure = 'forbidden' | 'timeout' | 'error';
 
 /** The cluster did not answer: nothing can be decided, and a later try may succeed. */
 export class ClusterError extends Error {
   override readonly name = 'ClusterError';
   /** What to do about it. */
   readonly fix: string | undefined;
+  readonly failure: ClusterFailure;
 
-  constructor(message: string, options: { cause?: unknown; fix?: string } = {}) {
+  constructor(
+    message: string,
+    options: { cause?: unknown; fix?: string; failure?: ClusterFailure } = {},
+  ) {
     super(message, { cause: options.cause });
     this.fix = options.fix;
+    this.failure = options.failure ?? 'error';
   }
 }

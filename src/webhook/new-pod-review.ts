@@ -19,6 +19,8 @@ export interface ReviewSettings extends PodReviewSettings {
   readonly cluster: Cluster;
   /** Accounts that kpack posts build pods with. */
   readonly kpackUsers: readonly string[];
+  /** The namespace that the webhook itself runs in; undefined: in none. */
+  readonly ownNamespace: string | undefined;
 }
 
 /**

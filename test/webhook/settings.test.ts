@@ -1,5 +1,6 @@
 import t from 'tap';
-import { parseSettings, SettingsError } from '../../src/webhook/settings.ts';
+import { SettingsError } from '../../src/webhook/settings-error.ts';
+import { parseSettings } from '../../src/webhook/settings.ts';
 
 t.test('settings', (t) => {
   const needed = ['--tls-cert=c', '--tls-key=k', '--signer-image=i'];
