@@ -58,7 +58,7 @@ export function createApp({ tls, log, metrics, ...settings }: AppOptions): Fasti
         ...settings,
         log,
         metrics,
-      }).finally(deadline.clear);
+      }).finally(() => deadline.clear());
       return reply.code(answer.httpStatus).send(answer.review);
     });
   }
