@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import type { Cluster } from './cluster.ts';
+import type { ListingCluster } from './cluster.ts';
 import { manifestCluster } from './manifest-cluster.ts';
 import { SettingsError } from './settings-error.ts';
 
@@ -20,7 +20,7 @@ export function clusterSource(
 }
 
 /** @throws SettingsError when there is no such cluster */
-export async function openCluster(source: ClusterSource): Promise<Cluster> {
+export async function openCluster(source: ClusterSource): Promise<ListingCluster> {
   if (source.kind === 'manifests') {
     const { directory } = source;
     if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {

@@ -47,6 +47,25 @@ export interface Cluster {
   get(reference: ObjectReference, signal?: AbortSignal): Promise<ClusterObject | undefined>;
 }
 
+/** Kinds of which `webhook explain` wants all in a namespace; no decision ever does. */
+export type ListedKind = 'Build' | 'Image' | 'Pod';
+
+/** A cluster that can also be looked through. */
+export interface ListingCluster extends Cluster {
+  /**
+   * All objects of a kind in a namespace, whole, with their kind.
+   *
+   * @throws ClusterError when that cannot be told
+   */
+  list(kind: ListedKind, namespace: string): Promise<readonly ListedObject[]>;
+}
+
+/** An object as a list has it. */
+export interface ListedObject extends ClusterObject {
+  readonly kind: ListedKind;
+  readonly apiVersion: string;
+}
+
 /** How a read failed: a closed set, since it is a label of metrics. */
 export type ClusterFailure = 'forbidden' | 'timeout' | 'error';
 

@@ -1,13 +1,15 @@
 import { KubeConfig } from '@kubernetes/client-node';
+import { groupOf } from './build-pod.ts';
 import {
   ClusterError,
-  type Cluster,
   type ClusterKind,
   type ClusterObject,
+  type ListingCluster,
   type ObjectReference,
 } from './cluster.ts';
 import { accessSource } from './kubernetes-access.ts';
-import { read } from './kubernetes-read.ts';
+import { listObjects } from './kubernetes-list.ts';
+import { parseJson, read, refusalOf } from './kubernetes-read.ts';
 
 const PLURAL: Readonly<Record<ClusterKind, string>> = {
   Namespace: 'namespaces',
@@ -25,7 +27,7 @@ const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v
  *
  * @throws Error when there is none
  */
-export function openKubernetesCluster(kubeconfig?: string): Cluster {
+export function openKubernetesCluster(kubeconfig?: string): ListingCluster {
   if (kubeconfig === undefined && process.env['KUBERNETES_SERVICE_HOST'] === undefined) {
     throw new Error('KUBERNETES_SERVICE_HOST is not set');
   }
@@ -40,7 +42,7 @@ export function openKubernetesCluster(kubeconfig?: string): Cluster {
  * The Kubernetes API, read over kept-alive connections: client-node's own client opens a new TLS
  * connection for each request. Of Secrets, only metadata is asked for.
  */
-export function kubernetesCluster(config: KubeConfig): Cluster {
+export function kubernetesCluster(config: KubeConfig): ListingCluster {
   const source = accessSource(config);
   return {
     async get(reference, signal = AbortSignal.timeout(READ_TIMEOUT_MS)) {
@@ -51,32 +53,11 @@ export function kubernetesCluster(config: KubeConfig): Cluster {
       if (status === 404 && isNotFound(body)) return undefined;
       throw new ClusterError(
         `GET ${path} was answered with HTTP ${status}`,
-        refusalOf(status, reference),
+        refusalOf(status, 'get', groupOf(reference.apiVersion), PLURAL[reference.kind]),
       );
     },
+    list: (kind, namespace) => listObjects(source, kind, segment(namespace)),
   };
-}
-
-/** What to do when the API server does not let us. */
-function refusalOf(
-  status: number,
-  { apiVersion, kind }: ObjectReference,
-): { readonly fix?: string; readonly failure: 'forbidden' | 'error' } {
-  const group = apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
-  switch (status) {
-    case 401:
-      return {
-        failure: 'forbidden',
-        fix: "The API server does not know the webhook: check the token of its service account, or the kubeconfig's user.",
-      };
-    case 403:
-      return {
-        failure: 'forbidden',
-        fix: `Give the webhook's service account a ClusterRole with the rule apiGroups: ["${group}"], resources: ["${PLURAL[kind]}"], verbs: ["get"].`,
-      };
-    default:
-      return { failure: 'error' };
-  }
 }
 
 function apiPath({ apiVersion, kind, namespace, name }: ObjectReference): string {
@@ -110,12 +91,4 @@ function parseObject(body: string, name: string, path: string): ClusterObject {
     throw new ClusterError(`GET ${path} was answered with something else than an object ${name}`);
   }
   return object as ClusterObject;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -91,3 +91,35 @@ function readOnce(
     );
   });
 }
+
+/** What to do when the API server does not let us. */
+export function refusalOf(
+  status: number,
+  verb: 'get' | 'list',
+  group: string,
+  resource: string,
+): { readonly fix?: string; readonly failure: 'forbidden' | 'error' } {
+  switch (status) {
+    case 401:
+      return {
+        failure: 'forbidden',
+        fix: "The API server does not know us: check the token of the webhook's service account, or the user of the kubeconfig.",
+      };
+    case 403:
+      return {
+        failure: 'forbidden',
+        fix: `Allow it by a ClusterRole with the rule apiGroups: ["${group}"], resources: ["${resource}"], verbs: ["${verb}"].`,
+      };
+    default:
+      return { failure: 'error' };
+  }
+}
+
+/** Undefined where it is no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,4 +1,4 @@
-/** The webhook: settings in, admission server up, SIGTERM down. */
+/** The webhook: settings in, admission server up, SIGTERM down; or `explain`, which ends by itself. */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
@@ -7,6 +7,8 @@ import { pino } from 'pino';
 import { VERSION } from '../shared/version.ts';
 import { createApp } from './app.ts';
 import { openCluster } from './cluster-source.ts';
+import { ClusterError } from './cluster.ts';
+import { explainMain } from './explain-main.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createMetricsServer } from './metrics-server.ts';
 import { SettingsError } from './settings-error.ts';
@@ -21,6 +23,15 @@ const EVERYWHERE = '::';
 const NAMESPACE_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
 
 async function main(): Promise<void> {
+  const [command, ...args] = process.argv.slice(2);
+  if (command !== 'explain') return serve();
+  const isFine = await explainMain(args, process.env, (text) => {
+    process.stdout.write(`${text}\n`);
+  });
+  if (!isFine) process.exitCode = EXIT_FAILURE;
+}
+
+async function serve(): Promise<void> {
   const settings = parseSettings(process.argv.slice(2), process.env);
   const { placement, kpackUsers, logLevel, port, metricsPort, warnings } = settings;
   const log = pino({ level: logLevel });
@@ -81,14 +92,21 @@ function readTls(files: Parameters<typeof readKeyPair>[0]): KeyPair {
   }
 }
 
-main().catch((error: unknown) => {
+/** What a failure is to people; undefined where it is a mistake of ours. */
+function lineOf(error: unknown): string | undefined {
+  if (error instanceof SettingsError) return error.message;
+  if (error instanceof ClusterError) {
+    return error.fix === undefined ? error.message : `${error.message}. Fix: ${error.fix}`;
+  }
   const { syscall, code, port } = error as NodeJS.ErrnoException & { readonly port?: number };
-  const isUsage = error instanceof SettingsError;
-  if (!isUsage && syscall !== 'listen') throw error;
-  const message = isUsage
-    ? error.message
-    : `cannot listen on port ${port}: ${code === 'EADDRINUSE' ? 'something else does' : code}`;
-  process.stderr.write(`kpack-notary webhook: ${message}\n`);
+  if (syscall !== 'listen') return undefined;
+  return `cannot listen on port ${port}: ${code === 'EADDRINUSE' ? 'another program does' : code}`;
+}
+
+main().catch((error: unknown) => {
+  const line = lineOf(error);
+  if (line === undefined) throw error;
+  process.stderr.write(`kpack-notary webhook: ${line}\n`);
   // What has started already would keep us up.
-  process.exit(isUsage ? EXIT_USAGE : EXIT_FAILURE);
+  process.exit(error instanceof SettingsError ? EXIT_USAGE : EXIT_FAILURE);
 });

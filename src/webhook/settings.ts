@@ -41,7 +41,7 @@ const DEFAULT_PORT = '8443';
 const DEFAULT_METRICS_PORT = '9402';
 /** As the downward API usually names it in pods. */
 const NAMESPACE_VARIABLE = 'POD_NAMESPACE';
-const DEFAULT_KPACK_USER = 'system:serviceaccount:kpack:controller';
+export const DEFAULT_KPACK_USER = 'system:serviceaccount:kpack:controller';
 const DEFAULT_CPU = '100m';
 const DEFAULT_MEMORY = '128Mi';
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
