@@ -1,4 +1,5 @@
-import type { Explanation, Signing } from './explain.ts';
+import type { Explanation } from './explain.ts';
+import type { Signing } from './explain-signing.ts';
 import type { ImageCheck } from './signer-image-check.ts';
 
 const WORDS: Readonly<Record<Explanation['outcome'], string>> = {

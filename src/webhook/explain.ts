@@ -1,9 +1,6 @@
+import { WEBHOOK_ERRORS, type WebhookErrorCode } from '../shared/error-code.ts';
 import { SIGNING_CONTAINER } from '../shared/names.ts';
-import { WEBHOOK_ERRORS } from '../shared/error-code.ts';
-import { readNotarySection } from '../shared/notary-section.ts';
-import { serverHost } from '../shared/notary-url.ts';
 import type { AllowCode, Verdict } from './admission.ts';
-import type { WebhookErrorCode } from '../shared/error-code.ts';
 import type { BuildPod } from './build-pod.ts';
 import {
   ClusterError,
@@ -12,9 +9,14 @@ import {
   type ListedObject,
   type ObjectReference,
 } from './cluster.ts';
+import {
+  credentialsWarning,
+  describeSigning,
+  findMissing,
+  type Signing,
+} from './explain-signing.ts';
 import { subjectOf, type Subject } from './explain-subject.ts';
 import {
-  configSource,
   credentialsOf,
   firstReads,
   secondReads,
@@ -23,7 +25,7 @@ import {
   type ClusterFacts,
   type SigningMode,
 } from './facts.ts';
-import { planPod, type PlannedSigning } from './plan.ts';
+import { planPod } from './plan.ts';
 import { mutatePod, type PodReviewSettings } from './pod-review.ts';
 
 /** What would become of one object, and why. */
@@ -42,19 +44,6 @@ export interface Explanation {
   readonly warnings: readonly string[];
   /** What signing needs, and cannot be found. */
   readonly missing: readonly string[];
-}
-
-/** How it would be signed; of Secrets, the names. */
-export interface Signing {
-  readonly url: string;
-  /** Which object says so, and where. */
-  readonly source: string;
-  readonly secret: string;
-  readonly caSecret: string | undefined;
-  readonly credentials: readonly string[];
-  readonly rootPins: readonly string[];
-  readonly onFailure: string;
-  readonly tags: readonly string[];
 }
 
 /** What explaining needs to know beside the cluster. */
@@ -87,7 +76,7 @@ export async function explain(
     if (plan.kind !== 'inject' || verdict.kind === 'deny') {
       return { ...common, warnings: [], missing: [] };
     }
-    const signing = describe(plan.signing, [facts.build, facts.image, facts.namespace]);
+    const signing = describeSigning(plan.signing, [facts.build, facts.image, facts.namespace]);
     return {
       ...common,
       ...(isReal && isInjected(pod) && { reason: `it has its container ${SIGNING_CONTAINER}` }),
@@ -147,82 +136,8 @@ function outcomeOf(
   return { outcome: mode !== 'off' && code === 'INJECTED' ? 'signed' : 'unsigned', code, reason };
 }
 
-function describe(
-  { config, tags, credentials }: PlannedSigning,
-  objects: readonly [
-    build: ClusterObject | undefined,
-    image: ClusterObject | undefined,
-    namespace: ClusterObject | undefined,
-  ],
-): Signing {
-  return {
-    url: config.url,
-    source: sourceOf(config, objects),
-    secret: config.secretName,
-    caSecret: config.caSecretName,
-    credentials: credentials.map(({ secretName }) => secretName),
-    rootPins: config.rootPins,
-    onFailure: config.onFailure,
-    tags,
-  };
-}
-
-/** Which object the url comes from: the first that says the same. */
-function sourceOf(
-  { url, secretName }: PlannedSigning['config'],
-  [build, image, namespace]: Parameters<typeof describe>[1],
-): string {
-  const levels = [
-    // What kpack has copied is better known by where it was written.
-    configSource('Image', image),
-    configSource('Build', build),
-    configSource('Namespace', namespace),
-  ];
-  for (const level of levels) {
-    const { unit } = readNotarySection(level);
-    if (unit?.url !== url || unit.secretName !== secretName) continue;
-    const hasSection = level.section !== undefined && level.section !== null;
-    return `${hasSection ? 'spec.notary' : 'annotations'} of ${level.kind} ${level.name}`;
-  }
-  return 'unknown';
-}
-
 function isInjected({ pod }: BuildPod): boolean {
   return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].some(
     ({ name }) => name === SIGNING_CONTAINER,
   );
-}
-
-function credentialsWarning(
-  { config, credentials }: PlannedSigning,
-  { serviceAccountName }: BuildPod,
-): string[] {
-  if (credentials.length > 0) return [];
-  const host = serverHost(config.url);
-  return [
-    `no Secret of ServiceAccount ${serviceAccountName} has the annotation kpack.io/notary.v1: ${host}; that is enough only where the server asks for no credentials`,
-  ];
-}
-
-/** Secrets, and the service account, that are named and not there. */
-async function findMissing(
-  { secret, caSecret, credentials }: Signing,
-  { serviceAccountName }: BuildPod,
-  serviceAccount: ClusterObject | undefined,
-  cluster: Cluster,
-  namespace: string,
-): Promise<readonly string[]> {
-  const named = new Map([[secret, 'the signing key']]);
-  if (caSecret !== undefined) named.set(caSecret, 'the CA of the server');
-  for (const { name } of serviceAccount?.secrets ?? []) {
-    if (name !== undefined && !credentials.includes(name) && !named.has(name)) {
-      named.set(name, `named by ServiceAccount ${serviceAccountName}`);
-    }
-  }
-  const looks = [...named].map(async ([name, what]) => {
-    const found = await cluster.get({ apiVersion: 'v1', kind: 'Secret', namespace, name });
-    return found ? [] : [`Secret ${name} (${what})`];
-  });
-  const missing = (await Promise.all(looks)).flat();
-  return serviceAccount ? missing : [`ServiceAccount ${serviceAccountName}`, ...missing];
 }

@@ -1,7 +1,12 @@
 import t, { type Test } from 'tap';
 import { createAuthority, type Authority } from '../bed/authority.ts';
-import { secret, signingNamespace, writeManifests, type Manifest } from '../build-fixture.ts';
-import { manifestsOf } from '../build-fixture.ts';
+import {
+  manifestsOf,
+  secret,
+  signingNamespace,
+  writeManifests,
+  type Manifest,
+} from '../build-fixture.ts';
 import { inject } from './asking.ts';
 import { runExplain } from './explain-run.ts';
 import { startApi } from './kubernetes-api.ts';
@@ -143,7 +148,7 @@ t.test('what cannot be found is told', async (t) => {
 
 t.test('Builds and pods are explained as what they are', async (t) => {
   const given = world();
-  const pod = { apiVersion: 'v1', kind: 'Pod', ...given.pod } as unknown as Manifest;
+  const pod = given.pod as unknown as Manifest;
   const manifests = [...everything(given), pod];
   const all = await explain(t, manifests);
   t.match(all.stdout, /^Image apps\/app: /m);
@@ -153,7 +158,7 @@ t.test('Builds and pods are explained as what they are', async (t) => {
   t.match(build.stdout, /^Build apps\/app-build-1: would be signed$/m);
   t.notMatch(build.stdout, /^(Image|Pod)/m);
 
-  const injected = { ...pod, ...(await inject(given)) } as unknown as Manifest;
+  const injected = (await inject(given)) as unknown as Manifest;
   const signer =
     '--signer-image=registry.example.com/kpack-notary/signer@sha256:' + '0f'.repeat(32);
   const there = await explain(
@@ -165,12 +170,10 @@ t.test('Builds and pods are explained as what they are', async (t) => {
   t.match(there.stdout, /^Signer image .*: not checked \(offline\)$/m);
   t.equal(there.exitCode, 0);
 
-  const exposed = changed(pod, (copy) => {
-    const { volumes } = copy.spec as { volumes: object[] };
-    volumes.push({ name: 'x', secret: { secretName: 'notary-signing' } });
-    const { containers } = copy.spec as { containers: { volumeMounts?: object[] }[] };
-    (containers[0] ??= {}).volumeMounts?.push({ name: 'x', mountPath: '/x' });
-  });
+  const exposed = changed(given.pod, ({ spec }) => {
+    spec.volumes?.push({ name: 'x', secret: { secretName: 'notary-signing' } });
+    spec.containers[0]?.volumeMounts?.push({ name: 'x', mountPath: '/x' });
+  }) as unknown as Manifest;
   const refused = await explain(t, [...everything(given), exposed], ['pod/app-build-1-build-pod']);
   t.match(refused.stdout, /would be refused\n.*SECRET_EXPOSED/);
   t.equal(refused.exitCode, 1);
