@@ -1,9 +1,12 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import t from 'tap';
 import { createMetrics, type Metrics } from '../../src/webhook/metrics.ts';
 import { createMetricsServer } from '../../src/webhook/metrics-server.ts';
 import { manifestsOf, signingNamespace } from '../build-fixture.ts';
+import { projectDirectory } from '../fixture.ts';
 import { failing, memoryCluster } from './asking.ts';
 import { parseExposition, type Sample } from './exposition.ts';
 import { post, review, serve } from './served.ts';
@@ -127,6 +130,10 @@ t.test('names are as Prometheus and its own clients have them', async (t) => {
   t.match(value('kpack_notary_certificate_expiration_timestamp_seconds'), {
     value: 1_800_000_000,
   });
+  const page = readFileSync(join(projectDirectory(), 'docs/operating.md'), 'utf8');
+  for (const [, name = ''] of (await metrics.exposition()).text.matchAll(/^# TYPE (kpack\S+)/gm)) {
+    t.match(page, `\`${name}\``, 'documented');
+  }
   t.ok(value('process_cpu_seconds_total'));
   t.ok(value('process_resident_memory_bytes'));
   t.ok(value('nodejs_eventloop_lag_seconds'));
