@@ -1,5 +1,4 @@
 import type { V1Container, V1Volume } from '@kubernetes/client-node';
-import fastJsonPatch from 'fast-json-patch';
 import {
   INJECTED,
   KPACK_KEY_VOLUME,
@@ -11,6 +10,7 @@ import {
 } from '../shared/names.ts';
 import type { BuildPod, Pod } from './build-pod.ts';
 import { whyContainerDiffers, whyVolumeDiffers } from './coverage.ts';
+import { copyJson } from './json-copy.ts';
 import type { PlannedSigning } from './plan.ts';
 import { signingParts, type SignerPlacement, type SigningParts } from './signing-container.ts';
 
@@ -39,7 +39,7 @@ export function injectSigner(
   const hasReport = report !== 'unknown';
   const parts = signingParts(pod, exportStep, signing, hasReport, placement);
   const existing = allContainers(pod).filter(({ name }) => name === SIGNING_CONTAINER);
-  const injected = fastJsonPatch.deepClone(pod) as Pod;
+  const injected = copyJson(pod);
 
   takeOverFromKpack(injected);
   if (report === 'possible') {
@@ -64,7 +64,7 @@ export function injectSigner(
 
 /** The pod with the reason why it stays unsigned. */
 export function markSkipped(pod: Pod, reason: string): Pod {
-  const marked = fastJsonPatch.deepClone(pod) as Pod;
+  const marked = copyJson(pod);
   setAnnotation(marked, SKIPPED, reason);
   return marked;
 }
