@@ -1,13 +1,9 @@
-import { VERSION } from '../shared/version.ts';
 import { openCluster } from './cluster-source.ts';
-import type { ListedObject, ListingCluster } from './cluster.ts';
+import type { ListedKind, ListedObject, ListingCluster } from './cluster.ts';
 import { explain, type Explanation } from './explain.ts';
 import { parseExplainOptions, type ExplainOptions } from './explain-settings.ts';
 import { imageTextOf, textOf } from './explain-text.ts';
 import { checkSignerImage, type ImageCheck } from './signer-image-check.ts';
-
-/** Stands for the image of the signer where none is named; it is never run. */
-const ANY_IMAGE = 'signer';
 
 /**
  * `webhook explain`: prints what would become of Images and pods, and why.
@@ -22,17 +18,11 @@ export async function explainMain(
   write: (text: string) => void,
 ): Promise<boolean> {
   const options = parseExplainOptions(args, environment);
-  const { namespace, kpackUsers, signerImage, output } = options;
+  const { namespace, signerImage, output } = options;
   const cluster = await openCluster(options.cluster);
   const { objects, absent } = await findObjects(cluster, options);
-  const settings = {
-    namespace,
-    kpackUsers,
-    version: VERSION,
-    placement: { image: signerImage ?? ANY_IMAGE, cpu: '100m', memory: '128Mi' },
-  };
   const explanations: Explanation[] = [];
-  for (const object of objects) explanations.push(await explain(object, cluster, settings));
+  for (const object of objects) explanations.push(await explain(object, cluster, options));
   const image = signerImage === undefined ? undefined : await checkImage(signerImage, options);
   if (output === 'json') {
     const signer = image && { image: signerImage, ...image };
@@ -70,13 +60,27 @@ async function findObjects(
   const found: ListedObject[] = [];
   const absent: string[] = [];
   for (const { kind, name } of objects) {
-    const object = (await cluster.list(kind, namespace)).find(
-      ({ metadata }) => metadata.name === name,
-    );
+    const object = await findObject(cluster, kind, namespace, name);
     if (object) found.push(object);
     else absent.push(`${kind} ${namespace}/${name}`);
   }
   return { objects: found, absent };
+}
+
+/** Of kpack's kinds by `get` alone, which is all that the webhook's own account may do. */
+async function findObject(
+  cluster: ListingCluster,
+  kind: ListedKind,
+  namespace: string,
+  name: string,
+): Promise<ListedObject | undefined> {
+  if (kind === 'Pod') {
+    const pods = await cluster.list(kind, namespace);
+    return pods.find(({ metadata }) => metadata.name === name);
+  }
+  const apiVersion = 'kpack.io/v1alpha2';
+  const object = await cluster.get({ apiVersion, kind, namespace, name });
+  return object && { apiVersion, ...object, kind };
 }
 
 /** Whether a pod is one of kpack's builds that has not ended. */

@@ -6,8 +6,6 @@ import type { ClusterObject, ListedObject } from './cluster.ts';
 export interface Subject {
   /** The pod that is there, or the one that kpack would make. Undefined: none of kpack's. */
   readonly pod: BuildPod | undefined;
-  /** Whether that pod is there. */
-  readonly isReal: boolean;
   /** The Build of a pod that is not there yet. */
   readonly build?: ClusterObject;
   /** The Image that is asked about. */
@@ -21,15 +19,15 @@ const NO_UID = 'none yet';
 export function subjectOf(object: ListedObject): Subject {
   switch (object.kind) {
     case 'Pod':
-      return { pod: readBuildPod(object), isReal: true };
+      return { pod: readBuildPod(object) };
     case 'Build': {
       const build = withUid(object);
-      return { pod: nextPod(build, object), isReal: false, build };
+      return { pod: nextPod(build, object), build };
     }
     case 'Image': {
       const image = withUid(object);
       const build = nextBuild(image);
-      return { pod: nextPod(build, object), isReal: false, build, image };
+      return { pod: nextPod(build, object), build, image };
     }
   }
 }

@@ -1,5 +1,7 @@
+import type { V1Container } from '@kubernetes/client-node';
 import { WEBHOOK_ERRORS, type WebhookErrorCode } from '../shared/error-code.ts';
 import { SIGNING_CONTAINER } from '../shared/names.ts';
+import { VERSION } from '../shared/version.ts';
 import type { AllowCode, Verdict } from './admission.ts';
 import type { BuildPod } from './build-pod.ts';
 import {
@@ -26,7 +28,7 @@ import {
   type SigningMode,
 } from './facts.ts';
 import { planPod } from './plan.ts';
-import { mutatePod, type PodReviewSettings } from './pod-review.ts';
+import { mutatePod } from './pod-review.ts';
 
 /** What would become of one object, and why. */
 export interface Explanation {
@@ -47,10 +49,17 @@ export interface Explanation {
 }
 
 /** What explaining needs to know beside the cluster. */
-export interface ExplainSettings extends PodReviewSettings {
+export interface ExplainSettings {
+  /** Undefined: any; of a pod that has its signing container already, the one that is there. */
+  readonly signerImage: string | undefined;
   readonly kpackUsers: readonly [string, ...string[]];
   readonly namespace: string;
 }
+
+/** What the signing container would take; it does not decide anything. */
+const REQUESTS = { cpu: '100m', memory: '128Mi' };
+/** Stands for the image of the signer where none is named; it is never run. */
+const ANY_IMAGE = 'signer';
 
 /** Explains one object by the planner of the webhooks; whatever goes wrong is the explanation. */
 export async function explain(
@@ -62,7 +71,7 @@ export async function explain(
   const about = { kind: object.kind, namespace, name: object.metadata.name ?? '' };
   const nothing = { isAudit: false, warnings: [], missing: [] };
   const subject = subjectOf(object);
-  const { pod, isReal } = subject;
+  const { pod } = subject;
   if (!pod) {
     const reason = 'it is no build pod of kpack';
     return { ...about, ...nothing, outcome: 'unsigned', code: 'NOT_OURS', reason };
@@ -71,7 +80,10 @@ export async function explain(
     const { facts, serviceAccount } = await gatherFacts(pod, subject, cluster, namespace);
     const mode = signingMode(facts.label);
     const plan = planPod(pod, settings.kpackUsers[0], facts, settings.kpackUsers);
-    const verdict = mutatePod(pod, plan, settings);
+    const existing = signingContainer(pod);
+    const image = settings.signerImage ?? existing?.image ?? ANY_IMAGE;
+    const placement = { ...REQUESTS, image };
+    const verdict = mutatePod(pod, plan, { placement, version: VERSION });
     const common = { ...about, ...outcomeOf(verdict, mode), isAudit: mode === 'audit' };
     if (plan.kind !== 'inject' || verdict.kind === 'deny') {
       return { ...common, warnings: [], missing: [] };
@@ -79,7 +91,7 @@ export async function explain(
     const signing = describeSigning(plan.signing, [facts.build, facts.image, facts.namespace]);
     return {
       ...common,
-      ...(isReal && isInjected(pod) && { reason: `it has its container ${SIGNING_CONTAINER}` }),
+      ...(existing && { reason: `it has its container ${SIGNING_CONTAINER}` }),
       signing,
       warnings: [...plan.warnings, ...credentialsWarning(plan.signing, pod)],
       missing: await findMissing(signing, pod, serviceAccount, cluster, namespace),
@@ -136,8 +148,8 @@ function outcomeOf(
   return { outcome: mode !== 'off' && code === 'INJECTED' ? 'signed' : 'unsigned', code, reason };
 }
 
-function isInjected({ pod }: BuildPod): boolean {
-  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].some(
+function signingContainer({ pod }: BuildPod): V1Container | undefined {
+  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find(
     ({ name }) => name === SIGNING_CONTAINER,
   );
 }
