@@ -1,11 +1,14 @@
-/** The servers that answer admissions: ours, in both ways to look at a cluster, and the baseline. */
+/** The servers that answer admissions: ours, with two clusters, and the baseline. Each is a process. */
 import { strict as assert } from 'node:assert';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { get } from 'node:https';
 import { join } from 'node:path';
 import type { Bed } from '../test/bed/bed.ts';
 import { applyPatch, startWebhook, type Webhook } from '../test/bed/webhook.ts';
-import { manifestsOf, writeManifests, type BuildFixture } from '../test/build-fixture.ts';
-import { startLoopbackServer } from './loopback-server.ts';
+import { manifestsOf, type BuildFixture } from '../test/build-fixture.ts';
+import { startLoopbackServer, textOf } from './loopback-server.ts';
 import { bundledProgram } from './programs.ts';
 
 /** A running server that takes admission reviews. */
@@ -19,9 +22,11 @@ export interface AdmissionServer {
 export interface AdmissionServers {
   /** Reads a Kubernetes API, as in a cluster. */
   readonly webhook: AdmissionServer;
-  /** Reads a directory of manifests, anew for each look. */
-  readonly webhookOffline: AdmissionServer;
+  /** The same with its cluster in memory: the decision alone. */
+  readonly decision: AdmissionServer;
   readonly echo: AdmissionServer;
+  /** How many objects the Kubernetes API was asked for so far. */
+  reads(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -43,13 +48,16 @@ export async function startAdmissionServers(
     stops.push(() => server.stop());
     return server;
   };
-  const startOurs = async (cluster: string): Promise<AdmissionServer> => {
+  const startOurs = async (kubeconfig: string): Promise<AdmissionServer> => {
     const webhook = keep(
       await startWebhook({
         program: bundledProgram('webhook'),
         directory,
         authority,
-        args: [cluster, '--signer-image=registry.example.com/kpack-notary/signer:bench'],
+        args: [
+          `--kubeconfig=${kubeconfig}`,
+          '--signer-image=registry.example.com/kpack-notary/signer:bench',
+        ],
       }),
     );
     await demandSigner(webhook, fixture);
@@ -63,18 +71,27 @@ export async function startAdmissionServers(
     const api = keep(await startLoopbackServer('kubernetes-api', directory, authority, [objects]));
     const kubeconfig = join(directory, 'kubeconfig.json');
     await writeFile(kubeconfig, kubeconfigOf(api.url, authority.certificatePem));
-    const offline = join(directory, 'manifests');
-    await writeManifests(offline, manifests);
+    const memory = keep(
+      await startLoopbackServer('memory-webhook', directory, authority, [objects]),
+    );
     return {
-      webhook: await startOurs(`--kubeconfig=${kubeconfig}`),
-      webhookOffline: await startOurs(`--manifests=${offline}`),
+      webhook: await startOurs(kubeconfig),
+      decision: { url: `${memory.url}/mutate`, pid: memory.pid },
       echo: keep(await startLoopbackServer('echo-server', directory, authority)),
+      reads: () => readsOf(api.url, authority.certificatePem),
       stop,
     };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+async function readsOf(api: string, ca: string): Promise<number> {
+  const [answer] = (await once(get(`${api}/reads`, { ca, agent: false }), 'response')) as [
+    IncomingMessage,
+  ];
+  return Number(await textOf(answer));
 }
 
 async function demandSigner(webhook: Webhook, { pod }: BuildFixture): Promise<void> {

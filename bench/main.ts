@@ -1,11 +1,12 @@
 /**
  * Measures the signer and the webhook against baselines, in one run, taking turns. `--quick` has
- * few rounds: it shows that everything runs, and its figures say little.
+ * few rounds: it shows that everything runs, and its figures say little. `--admission` leaves the
+ * signer out.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { startBed, type Bed } from '../test/bed/bed.ts';
-import { measureAdmission } from './admission.ts';
+import { measureAdmission, type AdmissionOptions } from './admission.ts';
 import { measureDistance, type DistanceOptions } from './distance.ts';
 import { bundleSizes, measureSignerMemory, signerPackages } from './footprint.ts';
 import { measureSignerStart } from './signer-start.ts';
@@ -23,7 +24,7 @@ interface Rounds {
   readonly distance: DistanceOptions;
   readonly traffic: number;
   readonly memory: number;
-  readonly admission: { readonly rounds: number; readonly seconds: number };
+  readonly admission: AdmissionOptions;
 }
 
 const FULL: Rounds = {
@@ -33,7 +34,7 @@ const FULL: Rounds = {
   distance: { rounds: 9, counts: [1, 3, 20] },
   traffic: 3,
   memory: 5,
-  admission: { rounds: 9, seconds: 0.8 },
+  admission: { rounds: 9, seconds: 0.8, memory: [10_000, 100_000] },
 };
 const QUICK: Rounds = {
   sizes: [10, 1000],
@@ -42,7 +43,7 @@ const QUICK: Rounds = {
   distance: { rounds: 1, counts: [1, 20] },
   traffic: 1,
   memory: 1,
-  admission: { rounds: 2, seconds: 0.3 },
+  admission: { rounds: 2, seconds: 0.3, memory: [500, 2_000] },
 };
 
 function say(lines: readonly string[]): void {
@@ -58,7 +59,7 @@ async function sized(bed: Bed, tags: number): Promise<SizedRepository> {
   return { tags, repository: await createFilledRepository(bed, gun, tags) };
 }
 
-async function measureAll(bed: Bed, rounds: Rounds): Promise<void> {
+async function measureSigner(bed: Bed, rounds: Rounds): Promise<void> {
   const [smallest, ...larger] = rounds.sizes;
   const first = await sized(bed, smallest);
   const repositories: [SizedRepository, ...SizedRepository[]] = [first];
@@ -68,10 +69,10 @@ async function measureAll(bed: Bed, rounds: Rounds): Promise<void> {
   for (const measurement of await measureTraffic(bed, rounds.traffic)) show(measurement);
   show(await measureSigning(repositories, rounds.signing));
   show(await measureSignerMemory(bed, repositories, rounds.memory));
-  for (const measurement of await measureAdmission(bed, rounds.admission)) show(measurement);
 }
 
-const isQuick = process.argv.slice(2).includes('--quick');
+const words = process.argv.slice(2);
+const rounds = words.includes('--quick') ? QUICK : FULL;
 const started = performance.now();
 say([
   `Node ${process.version}, ${availableParallelism()} cores: ${cpus()[0]?.model ?? 'unknown'}`,
@@ -80,7 +81,8 @@ say([
 say(['Bundles', ...bundleSizes(), signerPackages()]);
 const bed = await startBed();
 try {
-  await measureAll(bed, isQuick ? QUICK : FULL);
+  if (!words.includes('--admission')) await measureSigner(bed, rounds);
+  for (const measurement of await measureAdmission(bed, rounds.admission)) show(measurement);
   say([`${((performance.now() - started) / 1000).toFixed(0)} s`]);
 } catch (error) {
   say([`The bench failed: ${error instanceof Error ? error.message : String(error)}`]);

@@ -18,6 +18,11 @@ export function processorTime(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
 }
 
+/** Resident memory of a process now, in MiB. */
+export function residentMemory(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readProcess(pid, 'status'))?.[1]) / 1024;
+}
+
 /** Runs a program of Node to its end; resolves with its peak resident memory in MiB. */
 export type MemoryProbe = (program: ProgramOptions) => Promise<number>;
 

@@ -29,8 +29,13 @@ export function ratio(values: readonly number[], baseline: readonly number[]): S
   return summarize(values.map((value, round) => value / (baseline[round] ?? NaN)));
 }
 
-/** Between the two neighbours, in proportion. */
-function quantile(sorted: readonly number[], share: number): number {
+/**
+ * The value that a share of the others is below; between two neighbours, in proportion.
+ *
+ * @param sorted the smallest first
+ * @throws Error without values
+ */
+export function quantile(sorted: readonly number[], share: number): number {
   const place = (sorted.length - 1) * share;
   const below = sorted[Math.floor(place)];
   const above = sorted[Math.ceil(place)];

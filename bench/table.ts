@@ -18,7 +18,10 @@ export interface Measurement {
   readonly subjects: readonly Subject[];
   /** Names of the subjects to divide: ours, then its baseline. */
   readonly ratios: readonly (readonly [string, string])[];
-  /** The most that is promised of medians, by the name of the subject or `ours / baseline`. */
+  /**
+   * What is promised of medians, by the name of the subject or `ours / baseline`: the most where
+   * lower is better, else the least.
+   */
   readonly limits?: Readonly<Record<string, number>>;
 }
 
@@ -39,20 +42,25 @@ export function tableOf(measurement: Measurement): string[] {
   return [
     `${title}: ${unit}, ${better} is better, ${rounds} rounds`,
     ...subjects.map(({ name, values, what }) =>
-      row(name, summarize(values), figure, verdict(limits[name], summarize(values)) + what),
+      row(name, summarize(values), figure, verdict(better, limits[name], summarize(values)) + what),
     ),
     ...ratios.map(([ours, baseline]) => {
       const name = `${ours} / ${baseline}`;
       const summary = ratio(valuesOf(ours), valuesOf(baseline));
-      return row(name, summary, times, verdict(limits[name], summary));
+      return row(name, summary, times, verdict(better, limits[name], summary));
     }),
   ];
 }
 
 /** Whether a promise was kept; empty where there is none. */
-function verdict(limit: number | undefined, { median }: Summary): string {
+function verdict(
+  better: Measurement['better'],
+  limit: number | undefined,
+  { median }: Summary,
+): string {
   if (limit === undefined) return '';
-  return `[at most ${limit}: ${median <= limit ? 'kept' : 'MISSED'}] `;
+  const isKept = better === 'lower' ? median <= limit : median >= limit;
+  return `[at ${better === 'lower' ? 'most' : 'least'} ${limit}: ${isKept ? 'kept' : 'MISSED'}] `;
 }
 
 function row(

@@ -34,6 +34,8 @@ export type Verdict =
       readonly warnings: readonly string[];
       /** Empty: nothing to change. */
       readonly patch: readonly Operation[];
+      /** What it would have been, if not for audit mode. */
+      readonly audited?: Verdict;
     }
   | {
       readonly kind: 'deny';
@@ -66,7 +68,11 @@ export type AllowCode =
   | 'AUDITED';
 
 /** Allowed, as it is. */
-export function allow(code: AllowCode, reason: string, warnings: readonly string[] = []): Verdict {
+export function allow(
+  code: AllowCode,
+  reason: string,
+  warnings: readonly string[] = [],
+): Extract<Verdict, { kind: 'allow' }> {
   return { kind: 'allow', code, reason, warnings, patch: [] };
 }
 

@@ -41,19 +41,47 @@ export interface Cluster {
   /**
    * One object as it is now; undefined where there is none.
    *
+   * @param signal gives the read up; its reason says why
    * @throws ClusterError when that cannot be told
    */
-  get(reference: ObjectReference): Promise<ClusterObject | undefined>;
+  get(reference: ObjectReference, signal?: AbortSignal): Promise<ClusterObject | undefined>;
 }
+
+/** Kinds of which `webhook explain` wants all in a namespace; no decision ever does. */
+export type ListedKind = 'Build' | 'Image' | 'Pod';
+
+/** A cluster that can also be looked through. */
+export interface ListingCluster extends Cluster {
+  /**
+   * All objects of a kind in a namespace, whole, with their kind.
+   *
+   * @throws ClusterError when that cannot be told
+   */
+  list(kind: ListedKind, namespace: string): Promise<readonly ListedObject[]>;
+}
+
+/** An object as a list has it. */
+export interface ListedObject extends ClusterObject {
+  readonly kind: ListedKind;
+  readonly apiVersion: string;
+}
+
+/** How a read failed: a closed set, since it is a label of metrics. */
+export type ClusterFailure = 'forbidden' | 'timeout' | 'error';
 
 /** The cluster did not answer: nothing can be decided, and a later try may succeed. */
 export class ClusterError extends Error {
   override readonly name = 'ClusterError';
   /** What to do about it. */
   readonly fix: string | undefined;
+  readonly failure: ClusterFailure;
 
-  constructor(message: string, options: { cause?: unknown; fix?: string } = {}) {
+  constructor(
+    message: string,
+    options: { cause?: unknown; fix?: string; failure?: ClusterFailure } = {},
+  ) {
     super(message, { cause: options.cause });
     this.fix = options.fix;
+    this.failure = options.failure ?? 'error';
   }
 }

@@ -1,10 +1,10 @@
 import type { V1Container, V1Volume } from '@kubernetes/client-node';
-import fastJsonPatch from 'fast-json-patch';
 import { INJECTED, SIGNING_CONTAINER, SKIPPED } from '../shared/names.ts';
 import { allContainers, type Pod } from './build-pod.ts';
 import type { BuildSteps } from './build-steps.ts';
 import { setWaitFile } from './build-waiter.ts';
 import { whyContainerDiffers, whyVolumeDiffers } from './coverage.ts';
+import { copyJson } from './json-copy.ts';
 import type { PlannedSigning } from './plan.ts';
 import { askForReport } from './report-request.ts';
 import { signingParts, type SignerPlacement, type SigningParts } from './signing-container.ts';
@@ -33,7 +33,7 @@ export function injectSigner(
   const { steps } = signing;
   const parts = signingParts(pod, signing, placement);
   const existing = allContainers(pod.spec).filter(({ name }) => name === SIGNING_CONTAINER);
-  const injected = fastJsonPatch.deepClone(pod) as Pod;
+  const injected = copyJson(pod);
 
   takeOverFromKpack(injected);
   if (steps.report === 'possible') {
@@ -61,7 +61,7 @@ export function injectSigner(
 
 /** The pod with the reason why it stays unsigned. */
 export function markSkipped(pod: Pod, reason: string): Pod {
-  const marked = fastJsonPatch.deepClone(pod) as Pod;
+  const marked = copyJson(pod);
   setAnnotation(marked, SKIPPED, reason);
   delete marked.metadata?.annotations?.[INJECTED];
   return marked;

@@ -1,41 +1,88 @@
-/** The webhook: settings in, admission server up, SIGTERM down. */
-import { statSync } from 'node:fs';
+/** The webhook: settings in, admission server up, SIGTERM down; or `explain`, which ends by itself. */
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import type { Server } from 'node:tls';
+import type { Server as TlsServer } from 'node:tls';
 import { pino } from 'pino';
-import { createApp } from './app.ts';
-import type { Cluster } from './cluster.ts';
-import { manifestCluster } from './manifest-cluster.ts';
-import { parseSettings, SettingsError, type WebhookSettings } from './settings.ts';
-import { readKeyPair, reloadOnChange } from './tls-files.ts';
 import { VERSION } from '../shared/version.ts';
+import { createApp } from './app.ts';
+import { openCluster } from './cluster-source.ts';
+import { ClusterError } from './cluster.ts';
+import { explainMain } from './explain-main.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { createMetricsServer } from './metrics-server.ts';
+import { SettingsError } from './settings-error.ts';
+import { parseSettings, type WebhookSettings } from './settings.ts';
+import { expirationOf, readKeyPair, reloadOnChange, type KeyPair } from './tls-files.ts';
 
+const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
+/** `::` takes IPv4 too, and works where a cluster has IPv6 alone. */
+const EVERYWHERE = '::';
+/** Where the kubelet says in which namespace a pod runs. */
+const NAMESPACE_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
 
 async function main(): Promise<void> {
+  const [command, ...args] = process.argv.slice(2);
+  if (command !== 'explain') return serve();
+  const isFine = await explainMain(args, process.env, (text) => {
+    process.stdout.write(`${text}\n`);
+  });
+  if (!isFine) process.exitCode = EXIT_FAILURE;
+}
+
+async function serve(): Promise<void> {
   const settings = parseSettings(process.argv.slice(2), process.env);
-  const { placement, kpackUsers, logLevel, port, tlsCertFile, tlsKeyFile } = settings;
+  const { placement, kpackUsers, logLevel, port, metricsPort, warnings } = settings;
   const log = pino({ level: logLevel });
-  const files = { certFile: tlsCertFile, keyFile: tlsKeyFile };
+  const files = { certFile: settings.tlsCertFile, keyFile: settings.tlsKeyFile };
+  const tls = readTls(files);
+  const metrics = createMetrics(VERSION);
+  metrics.serving(expirationOf(tls));
   const app = createApp({
-    tls: readTls(files),
+    tls,
     log,
+    metrics,
     cluster: await openCluster(settings.cluster),
     kpackUsers,
     placement,
+    ownNamespace: ownNamespace(settings),
     version: VERSION,
   });
-  const stopWatching = reloadOnChange(files, app.server as unknown as Server, log);
+  const stopWatching = reloadOnChange(files, app.server as unknown as TlsServer, log, (pair) =>
+    metrics.serving(expirationOf(pair)),
+  );
   app.addHook('onClose', stopWatching);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => void app.close());
   }
-  // `::` takes IPv4 too, and works where a cluster has IPv6 alone.
-  await app.listen({ port, host: '::', listenTextResolver: () => 'listening' });
+  if (metricsPort !== 0) app.addHook('onClose', await serveMetrics(metrics, metricsPort));
+  await app.listen({ port, host: EVERYWHERE, listenTextResolver: () => 'listening' });
+  for (const warning of warnings) log.warn(warning);
   log.info({ port: (app.server.address() as AddressInfo).port, version: VERSION }, 'ready');
 }
 
-function readTls(files: Parameters<typeof readKeyPair>[0]): ReturnType<typeof readKeyPair> {
+/** @returns ends it */
+async function serveMetrics(metrics: Metrics, port: number): Promise<() => void> {
+  const server = createMetricsServer(metrics);
+  server.listen({ port, host: EVERYWHERE });
+  await once(server, 'listening');
+  return () => {
+    server.close();
+    server.closeAllConnections();
+  };
+}
+
+function ownNamespace({ ownNamespace, cluster }: WebhookSettings): string | undefined {
+  if (ownNamespace !== undefined || cluster.kind !== 'in-cluster') return ownNamespace;
+  try {
+    return readFileSync(NAMESPACE_FILE, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function readTls(files: Parameters<typeof readKeyPair>[0]): KeyPair {
   try {
     return readKeyPair(files);
   } catch (error) {
@@ -45,32 +92,21 @@ function readTls(files: Parameters<typeof readKeyPair>[0]): ReturnType<typeof re
   }
 }
 
-/** @throws SettingsError when there is no such cluster */
-async function openCluster(source: WebhookSettings['cluster']): Promise<Cluster> {
-  if (source.kind === 'manifests') {
-    const { directory } = source;
-    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
-      throw new SettingsError(`--manifests ${directory} is not a directory`);
-    }
-    return manifestCluster(directory);
+/** What a failure is to people; undefined where it is a mistake of ours. */
+function lineOf(error: unknown): string | undefined {
+  if (error instanceof SettingsError) return error.message;
+  if (error instanceof ClusterError) {
+    return error.fix === undefined ? error.message : `${error.message}. Fix: ${error.fix}`;
   }
-  // Loaded here: offline use does without the largest library we have.
-  const { openKubernetesCluster } = await import('./kubernetes-cluster.ts');
-  const kubeconfig = source.kind === 'kubeconfig' ? source.file : undefined;
-  try {
-    return openKubernetesCluster(kubeconfig);
-  } catch (error) {
-    const { message } = error as Error;
-    throw new SettingsError(
-      kubeconfig === undefined
-        ? `not in a cluster, and neither --kubeconfig nor --manifests is given: ${message}`
-        : `--kubeconfig ${kubeconfig} cannot be used: ${message.split('\n')[0] ?? ''}`,
-    );
-  }
+  const { syscall, code, port } = error as NodeJS.ErrnoException & { readonly port?: number };
+  if (syscall !== 'listen') return undefined;
+  return `cannot listen on port ${port}: ${code === 'EADDRINUSE' ? 'another program does' : code}`;
 }
 
 main().catch((error: unknown) => {
-  if (!(error instanceof SettingsError)) throw error;
-  process.stderr.write(`kpack-notary webhook: ${error.message}\n`);
-  process.exitCode = EXIT_USAGE;
+  const line = lineOf(error);
+  if (line === undefined) throw error;
+  process.stderr.write(`kpack-notary webhook: ${line}\n`);
+  // What has started already would keep us up.
+  process.exit(error instanceof SettingsError ? EXIT_USAGE : EXIT_FAILURE);
 });

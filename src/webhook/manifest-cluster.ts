@@ -1,8 +1,16 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadAll, YAMLException } from 'js-yaml';
+import { KPACK_GROUP } from '../shared/names.ts';
 import { groupOf } from './build-pod.ts';
-import { ClusterError, type Cluster, type ClusterObject, type ObjectReference } from './cluster.ts';
+import {
+  ClusterError,
+  type ClusterObject,
+  type ListedKind,
+  type ListedObject,
+  type ListingCluster,
+  type ObjectReference,
+} from './cluster.ts';
 
 /** A file as it was when it was parsed. */
 interface ParsedFile {
@@ -21,7 +29,7 @@ interface Manifest extends ClusterObject {
  * they change: for the demo, offline use and fast tests. Of Secrets it gives the metadata alone, as
  * the Kubernetes API is asked to.
  */
-export function manifestCluster(directory: string): Cluster {
+export function manifestCluster(directory: string): ListingCluster {
   const parsed = new Map<string, ParsedFile>();
   return {
     async get(reference) {
@@ -30,7 +38,29 @@ export function manifestCluster(directory: string): Cluster {
       if (!found) return undefined;
       return reference.kind === 'Secret' ? { metadata: found.metadata } : found;
     },
+    async list(kind, namespace) {
+      const manifests = await readManifests(directory, parsed);
+      return manifests.filter((manifest) => isListed(manifest, kind, namespace));
+    },
   };
+}
+
+const LISTED_GROUP: Readonly<Record<ListedKind, string>> = {
+  Build: KPACK_GROUP,
+  Image: KPACK_GROUP,
+  Pod: '',
+};
+
+function isListed(
+  manifest: Manifest,
+  kind: ListedKind,
+  namespace: string,
+): manifest is ListedObject & Manifest {
+  return (
+    manifest.kind === kind &&
+    groupOf(manifest.apiVersion) === LISTED_GROUP[kind] &&
+    (manifest.metadata.namespace ?? 'default') === namespace
+  );
 }
 
 /** Whether a manifest is the object; any version of its group is served as any other. */

@@ -21,7 +21,7 @@ export interface ReviewSettings extends PodReviewSettings {
   /** Accounts that kpack posts build pods with. */
   readonly kpackUsers: readonly string[];
   /** The namespace that the webhook itself runs in; undefined: in none. */
-  readonly ownNamespace?: string | undefined;
+  readonly ownNamespace: string | undefined;
 }
 
 /**

@@ -71,11 +71,12 @@ export function validatePod(
 export function audited(verdict: Verdict): Verdict {
   if (verdict.kind === 'deny') {
     const warning = `audit: would be refused: ${verdict.message}`;
-    return allow('AUDITED', warning, [warning]);
+    return { ...allow('AUDITED', warning, [warning]), audited: verdict };
   }
   const changes = verdict.patch.length > 0 ? ['audit: the pod would be changed'] : [];
   const warnings = verdict.warnings.map((warning) => `audit: ${warning}`);
-  return allow(verdict.code, `audit: ${verdict.reason}`, [...changes, ...warnings]);
+  const allowed = allow(verdict.code, `audit: ${verdict.reason}`, [...changes, ...warnings]);
+  return { ...allowed, audited: verdict };
 }
 
 function unsigned(reason: string): string {

@@ -1,5 +1,8 @@
 import { readFlags, type FlagKinds } from '../shared/flags.ts';
+import { clusterSource, type ClusterSource } from './cluster-source.ts';
 import { parseQuantity } from './quantity.ts';
+import { SettingsError } from './settings-error.ts';
+import { readSignerImage } from './signer-image.ts';
 import type { SignerPlacement } from './signing-container.ts';
 
 /** All that the webhook is told at its start. */
@@ -7,24 +10,24 @@ export interface WebhookSettings {
   readonly tlsCertFile: string;
   readonly tlsKeyFile: string;
   readonly port: number;
+  /** 0: no metrics are served. */
+  readonly metricsPort: number;
+  /** The namespace that the webhook itself runs in, where it is told. */
+  readonly ownNamespace: string | undefined;
   readonly kpackUsers: readonly string[];
   readonly placement: SignerPlacement;
   readonly logLevel: string;
-  readonly cluster:
-    | { readonly kind: 'in-cluster' }
-    | { readonly kind: 'kubeconfig'; readonly file: string }
-    | { readonly kind: 'manifests'; readonly directory: string };
-}
-
-/** The command line is wrong; `message` holds all that is. */
-export class SettingsError extends Error {
-  override readonly name = 'SettingsError';
+  readonly cluster: ClusterSource;
+  /** What is legal, and should be thought about. */
+  readonly warnings: readonly string[];
 }
 
 const FLAGS = {
   'tls-cert': 'one',
   'tls-key': 'one',
   port: 'one',
+  'metrics-port': 'one',
+  'own-namespace': 'one',
   'signer-image': 'one',
   'signer-cpu': 'one',
   'signer-memory': 'one',
@@ -35,7 +38,10 @@ const FLAGS = {
 } as const satisfies FlagKinds;
 
 const DEFAULT_PORT = '8443';
-const DEFAULT_KPACK_USER = 'system:serviceaccount:kpack:controller';
+const DEFAULT_METRICS_PORT = '9402';
+/** As the downward API usually names it in pods. */
+const NAMESPACE_VARIABLE = 'POD_NAMESPACE';
+export const DEFAULT_KPACK_USER = 'system:serviceaccount:kpack:controller';
 const DEFAULT_CPU = '100m';
 const DEFAULT_MEMORY = '128Mi';
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
@@ -60,8 +66,20 @@ export function parseSettings(
     return value;
   };
 
-  const port = Number(one('port', DEFAULT_PORT));
-  if (!Number.isInteger(port) || port < 0 || port > 65535) problems.push('--port is 0 to 65535');
+  const portOf = (name: 'port' | 'metrics-port', otherwise: string) => {
+    const port = Number(one(name, otherwise));
+    if (!Number.isInteger(port) || port < 0 || port > 65535) {
+      problems.push(`--${name} is 0 to 65535`);
+    }
+    return port;
+  };
+
+  const port = portOf('port', DEFAULT_PORT);
+  const metricsPort = portOf('metrics-port', DEFAULT_METRICS_PORT);
+  if (port === metricsPort && port !== 0) problems.push('--port and --metrics-port are the same');
+  const image = one('signer-image');
+  const signerImage = image === '' ? undefined : readSignerImage(image);
+  if (signerImage?.problem !== undefined) problems.push(signerImage.problem);
   const logLevel = one('log-level', 'info');
   if (!LOG_LEVELS.includes(logLevel)) {
     problems.push(`--log-level is one of ${LOG_LEVELS.join(', ')}`);
@@ -75,24 +93,18 @@ export function parseSettings(
     tlsCertFile: one('tls-cert'),
     tlsKeyFile: one('tls-key'),
     port,
+    metricsPort,
+    ownNamespace: values['own-namespace'].at(-1) ?? environment[NAMESPACE_VARIABLE],
     kpackUsers: values['kpack-user'].length > 0 ? values['kpack-user'] : [DEFAULT_KPACK_USER],
     placement: {
-      image: one('signer-image'),
+      image,
       cpu: quantity('signer-cpu', DEFAULT_CPU),
       memory: quantity('signer-memory', DEFAULT_MEMORY),
     },
     logLevel,
     cluster: clusterSource(kubeconfig, manifests),
+    warnings: signerImage?.warnings ?? [],
   };
   if (problems.length > 0) throw new SettingsError(problems.join('; '));
   return settings;
-}
-
-function clusterSource(
-  kubeconfig: string | undefined,
-  manifests: string | undefined,
-): WebhookSettings['cluster'] {
-  if (kubeconfig !== undefined) return { kind: 'kubeconfig', file: kubeconfig };
-  if (manifests !== undefined) return { kind: 'manifests', directory: manifests };
-  return { kind: 'in-cluster' };
 }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext, type Server } from 'node:tls';
 import type { FastifyBaseLogger } from 'fastify';
@@ -22,21 +23,30 @@ export function readKeyPair({ certFile, keyFile }: TlsFiles): KeyPair {
   return pair;
 }
 
+/** When a certificate expires, in seconds since 1970; of a chain, that of the server itself. */
+export function expirationOf({ cert }: KeyPair): number {
+  return Date.parse(new X509Certificate(cert).validTo) / 1000;
+}
+
 /**
  * Serves new handshakes with the files as they come to be; open connections keep theirs. A pair
  * that does not fit, as while it is being replaced, is left until it does. Polls, since a mounted
  * Secret changes by a symbolic link that change events miss.
  *
+ * @param served hears of every pair that comes to be served
  * @returns ends the watching
  */
 export function reloadOnChange(
   files: TlsFiles,
   server: Server,
   log: FastifyBaseLogger,
+  served: (pair: KeyPair) => void,
 ): () => void {
   const reload = () => {
     try {
-      server.setSecureContext({ ...readKeyPair(files), minVersion: 'TLSv1.2' });
+      const pair = readKeyPair(files);
+      server.setSecureContext({ ...pair, minVersion: 'TLSv1.2' });
+      served(pair);
       log.info({ file: files.certFile }, 'serving a new certificate');
     } catch (error) {
       log.warn({ file: files.certFile, err: error }, 'the new certificate cannot be served yet');

@@ -79,6 +79,8 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
         `--port=${port}`,
         `--tls-cert=${certificate.certificateFile}`,
         `--tls-key=${certificate.keyFile}`,
+        // Off, unless asked for: several run on one machine.
+        ...(args.some((arg) => arg.startsWith('--metrics-port=')) ? [] : ['--metrics-port=0']),
         ...args,
       ],
       directory,

@@ -56,7 +56,9 @@ t.test('what is no review is refused with a review, and the server lives on', as
   for (const [what, body] of Object.entries(bodies)) {
     for (const path of ['/mutate', '/validate']) {
       const answer = await post(app, path, JSON.stringify(body));
-      t.equal(answer.status, 400, what);
+      // With a uid the API server reads our answer, and shows the reason; else it needs a status.
+      const isAddressed = answer.body.response?.uid === request['uid'];
+      t.equal(answer.status, isAddressed ? 200 : 400, what);
       t.match(answer.body, { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' });
       t.match(answer.body.response, {
         allowed: false,

@@ -22,6 +22,7 @@ export const SETTINGS: Omit<ReviewSettings, 'cluster'> = {
     memory: '128Mi',
   },
   version: '9.8.7',
+  ownNamespace: undefined,
 };
 
 /** Objects in memory, of any version of their group; of Secrets the metadata alone. */

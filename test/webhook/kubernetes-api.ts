@@ -33,6 +33,7 @@ const PLURALS: Record<string, string> = {
   Secret: 'secrets',
   Build: 'builds',
   Image: 'images',
+  Pod: 'pods',
 };
 
 /** An API server that knows objects by their paths. */
@@ -50,6 +51,11 @@ export async function startApi(
       return [`${root}${scope}/${PLURALS[kind] ?? ''}/${metadata.name}`, manifest];
     }),
   );
+  const listOf = (path: string) => {
+    if (!/\/(images|builds|pods)$/.test(path)) return undefined;
+    const items = [...objects].filter(([of]) => of.startsWith(`${path}/`)).map(([, item]) => item);
+    return { kind: 'List', apiVersion: 'v1', metadata: {}, items };
+  };
   const requests: IncomingMessage[] = [];
   let connections = 0;
   let answerer: Answerer | undefined;
@@ -60,7 +66,8 @@ export async function startApi(
     answered += 1;
     answerer?.(response, request.socket, answered);
     if (answerer) return;
-    const found = objects.get(request.url ?? '');
+    const path = request.url?.split('?')[0] ?? '';
+    const found = objects.get(path) ?? listOf(path);
     const missing = {
       kind: 'Status',
       apiVersion: 'v1',

@@ -128,9 +128,9 @@ t.test('what the Kubernetes API answers otherwise is no object', async (t) => {
     'forbidden (403)': [
       send(403, status(403, 'Forbidden')),
       /builds\/app-build-1 was answered with HTTP 403/,
-      /service account get builds/,
+      /apiGroups: \["kpack\.io"\], resources: \["builds"\], verbs: \["get"\]/,
     ],
-    'unauthorized (401)': [send(401, status(401, 'Unauthorized')), /HTTP 401/, /get builds/],
+    'unauthorized (401)': [send(401, status(401, 'Unauthorized')), /HTTP 401/, /check the token/],
     'an error (500)': [send(500, status(500, 'InternalError')), /HTTP 500/],
     'too many requests (429)': [send(429, status(429, 'TooManyRequests')), /HTTP 429/],
     'a redirect (302)': [
@@ -172,7 +172,8 @@ t.test('what the Kubernetes API answers otherwise is no object', async (t) => {
   }
   await t.test('the permission is that for the kind', async (t) => {
     api.answer(send(403, status(403, 'Forbidden')));
-    t.match((await failure(cluster, SECRET))?.fix, /get secrets/);
+    const rule = /apiGroups: \[""\], resources: \["secrets"\], verbs: \["get"\]/;
+    t.match((await failure(cluster, SECRET))?.fix, rule);
   });
 });
 

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { copyFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { Agent, get } from 'node:https';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import t, { type Test } from 'tap';
@@ -11,6 +12,7 @@ import { freePort } from '../bed/port.ts';
 import { applyPatch, startWebhook } from '../bed/webhook.ts';
 import { manifestsOf, writeManifests } from '../build-fixture.ts';
 import { inject, verdictOf } from './asking.ts';
+import { parseExposition } from './exposition.ts';
 import { IMAGE_FLAG, PROGRAM, until } from './program.ts';
 import { world } from './world.ts';
 
@@ -58,6 +60,7 @@ t.test('SIGTERM and SIGINT end it cleanly, idle connections or not', async (t) =
       '--manifests=manifests',
       IMAGE_FLAG,
       `--port=${port}`,
+      '--metrics-port=0',
       `--tls-cert=${certificateFile}`,
       `--tls-key=${keyFile}`,
     ]);
@@ -70,6 +73,59 @@ t.test('SIGTERM and SIGINT end it cleanly, idle connections or not', async (t) =
     child.kill(signal);
     t.same(await child.ended, [0, null], signal);
     t.ok(performance.now() - started < 30_000);
+  }
+});
+
+t.test(
+  'metrics are served on a port of their own, with the expiry of the certificate',
+  async (t) => {
+    const given = world();
+    const directory = t.testdir();
+    await writeManifests(join(directory, 'manifests'), manifestsOf(given));
+    const port = await freePort();
+    const webhook = await startWebhook({
+      program: PROGRAM,
+      directory,
+      authority,
+      args: ['--manifests=manifests', IMAGE_FLAG, `--metrics-port=${port}`],
+    });
+    t.teardown(() => webhook.stop());
+    await webhook.post('mutate', { object: given.pod });
+    const samples = parseExposition(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
+    const value = (name: string) => samples.find((sample) => sample.name === name)?.value ?? 0;
+    t.equal(value('kpack_notary_admission_reviews_total'), 1);
+    t.equal(value('kpack_notary_build_info'), 1);
+    const days =
+      (value('kpack_notary_certificate_expiration_timestamp_seconds') - Date.now() / 1000) / 86_400;
+    t.ok(days > 0 && days < 10_000, `${days} days`);
+  },
+);
+
+t.test('what keeps it from listening is one line, and exit code 1', async (t) => {
+  const directory = t.testdir({ manifests: {} });
+  const { certificateFile, keyFile } = await authority.issue({ name: 'webhook' });
+  const taken = createServer().listen(0, '::');
+  await once(taken, 'listening');
+  t.teardown(() => taken.close());
+  const { port: used } = taken.address() as AddressInfo;
+  const free = await freePort();
+  for (const [port, metricsPort] of [
+    [used, 0],
+    [free, used],
+  ] as const) {
+    const child = run(t, directory, [
+      '--manifests=manifests',
+      IMAGE_FLAG,
+      `--port=${port}`,
+      `--metrics-port=${metricsPort}`,
+      `--tls-cert=${certificateFile}`,
+      `--tls-key=${keyFile}`,
+    ]);
+    t.same(await child.ended, [1, null]);
+    t.equal(
+      child.output(),
+      `kpack-notary webhook: cannot listen on port ${used}: another program does\n`,
+    );
   }
 });
 
@@ -86,6 +142,7 @@ t.test('a bad command line ends it with exit code 2 and all that is wrong', asyn
         '--signer-cpu=lots',
         '--signer-memory=-1',
         '--log-level=loud',
+        '--metrics-port=70000',
         '--kubeconfig=a',
         '--manifests=b',
         '--signer-imgae=x',
@@ -95,6 +152,7 @@ t.test('a bad command line ends it with exit code 2 and all that is wrong', asyn
       '--signer-cpu is a quantity',
       '--signer-memory is a quantity',
       '--log-level is one of',
+      '--metrics-port is 0 to 65535',
       '--kubeconfig and --manifests exclude each other',
       'unknown flag --signer-imgae; did you mean --signer-image?',
       'unexpected argument extra',

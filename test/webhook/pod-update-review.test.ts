@@ -175,7 +175,13 @@ t.test('what is no pod is not judged', async (t) => {
     username: 'x',
     isDryRun: false,
   };
-  const settings = { cluster: nothing, kpackUsers: [], placement: NO_PLACEMENT, version: '' };
+  const settings = {
+    cluster: nothing,
+    kpackUsers: [],
+    ownNamespace: undefined,
+    placement: NO_PLACEMENT,
+    version: '',
+  };
   for (const [object, oldObject] of [
     [null, pod],
     [pod, null],

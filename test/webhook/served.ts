@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import tap, { type Test } from 'tap';
 import { createApp } from '../../src/webhook/app.ts';
 import type { Cluster } from '../../src/webhook/cluster.ts';
+import { createMetrics, type Metrics } from '../../src/webhook/metrics.ts';
 import { createAuthority, type Certificate } from '../bed/authority.ts';
 import { admissionReview, type AdmissionResponse, type ReviewOptions } from '../bed/webhook.ts';
 import { manifestsOf } from '../build-fixture.ts';
@@ -26,14 +27,18 @@ tap.before(async () => {
   certificate = await authority.issue({ name: 'webhook' });
 });
 
-/** A server of its own for a test, and what it logs. */
-export function serve(t: Test, cluster: Cluster): { app: FastifyInstance; log: () => string } {
+/** A server of its own for a test, what it logs, and its metrics. */
+export function serve(
+  t: Test,
+  cluster: Cluster,
+): { app: FastifyInstance; log: () => string; metrics: Metrics } {
   let text = '';
   const log = pino({ level: 'trace' }, { write: (line: string) => (text += line) });
   const tls = { cert: certificate.certificatePem, key: certificate.keyPem };
-  const app = createApp({ ...SETTINGS, cluster, tls, log });
+  const metrics = createMetrics(SETTINGS.version);
+  const app = createApp({ ...SETTINGS, cluster, tls, log, metrics });
   t.teardown(() => app.close());
-  return { app, log: () => text };
+  return { app, log: () => text, metrics };
 }
 
 export function serveWorld(t: Test, given: World): FastifyInstance {

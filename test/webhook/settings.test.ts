@@ -1,16 +1,21 @@
 import t from 'tap';
-import { parseSettings, SettingsError } from '../../src/webhook/settings.ts';
+import { SettingsError } from '../../src/webhook/settings-error.ts';
+import { parseSettings } from '../../src/webhook/settings.ts';
 
 t.test('settings', (t) => {
-  const needed = ['--tls-cert=c', '--tls-key=k', '--signer-image=i'];
+  const image = `registry.example.com/signer@sha256:${'0f'.repeat(32)}`;
+  const needed = ['--tls-cert=c', '--tls-key=k', `--signer-image=${image}`];
   t.same(parseSettings(needed, {}), {
     tlsCertFile: 'c',
     tlsKeyFile: 'k',
     port: 8443,
+    metricsPort: 9402,
+    ownNamespace: undefined,
     kpackUsers: ['system:serviceaccount:kpack:controller'],
-    placement: { image: 'i', cpu: '100m', memory: '128Mi' },
+    placement: { image, cpu: '100m', memory: '128Mi' },
     logLevel: 'info',
     cluster: { kind: 'in-cluster' },
+    warnings: [],
   });
   t.same(
     parseSettings(['--kpack-user=a', '--kpack-user', 'b', '--signer-cpu', '0.5', '--port=0'], {
@@ -21,15 +26,22 @@ t.test('settings', (t) => {
       KPACK_NOTARY_SIGNER_MEMORY: '1Gi',
       KPACK_NOTARY_MANIFESTS: 'm',
       KPACK_NOTARY_LOG_LEVEL: 'debug',
+      KPACK_NOTARY_METRICS_PORT: '0',
+      POD_NAMESPACE: 'kpack-notary',
     }),
     {
       tlsCertFile: 'c',
       tlsKeyFile: 'k',
       port: 0,
+      metricsPort: 0,
+      ownNamespace: 'kpack-notary',
       kpackUsers: ['a', 'b'],
       placement: { image: 'i', cpu: '0.5', memory: '1Gi' },
       logLevel: 'debug',
       cluster: { kind: 'manifests', directory: 'm' },
+      warnings: [
+        '--signer-image i has no digest: who can move its tag runs beside the signing keys',
+      ],
     },
   );
   const users = parseSettings(needed, { KPACK_NOTARY_KPACK_USER: 'a\nb\n' }).kpackUsers;
@@ -44,9 +56,38 @@ t.test('settings', (t) => {
     [['--port=1', '--port=2'], '--port is given twice'],
     [['--port='], '--port needs a value'],
     [['--log-level=INFO'], '--log-level is one of fatal'],
+    [['--metrics-port=x'], '--metrics-port is 0 to 65535'],
+    [['--metrics-port=8443'], '--port and --metrics-port are the same'],
   ] as const) {
     t.throws(() => parseSettings([...needed, ...args], {}), { message: problem });
   }
   t.throws(() => parseSettings([], {}), SettingsError);
+  const own = parseSettings([...needed, '--own-namespace=a'], { POD_NAMESPACE: 'b' });
+  t.equal(own.ownNamespace, 'a');
+  t.end();
+});
+
+t.test('the image of the signer is a reference, best with a digest', (t) => {
+  const digest = `sha256:${'0f'.repeat(32)}`;
+  const withImage = (image: string) =>
+    parseSettings(['--tls-cert=c', '--tls-key=k', `--signer-image=${image}`], {});
+  for (const image of [`a/b@${digest}`, `localhost:5000/b:v1@${digest}`]) {
+    t.same(withImage(image).warnings, [], image);
+  }
+  for (const image of ['signer', 'registry.example.com/a/b:v1', '[::1]:5000/b']) {
+    t.match(withImage(image).warnings, [/has no digest/], image);
+  }
+  for (const image of [
+    'https://registry.example.com/a',
+    'a b',
+    'A/B',
+    'a:',
+    `a@${digest}@${digest}`,
+    `a@${digest.toUpperCase()}`,
+    'a@sha256:00',
+    `@${digest}`,
+  ]) {
+    t.throws(() => withImage(image), { message: /^--signer-image: .* is not an image reference/ });
+  }
   t.end();
 });

@@ -1,0 +1,74 @@
+import { performance } from 'node:perf_hooks';
+import type { FastifyBaseLogger } from 'fastify';
+import {
+  deny,
+  parseReview,
+  ReviewError,
+  reviewOf,
+  type AdmissionRequest,
+  type Verdict,
+} from './admission.ts';
+import { decisionOf, logDecision } from './decision.ts';
+import type { Metrics } from './metrics.ts';
+import type { Question, ReviewSettings } from './new-pod-review.ts';
+import { review } from './review.ts';
+import type { ReviewDeadline } from './review-deadline.ts';
+import { watchedCluster } from './watched-cluster.ts';
+
+/** What answering needs beside the request. */
+export interface AnswerSettings extends ReviewSettings {
+  readonly log: FastifyBaseLogger;
+  readonly metrics: Metrics;
+}
+
+/** An AdmissionReview, and the status of the answer that carries it. */
+export interface Answer {
+  readonly httpStatus: number;
+  readonly review: object;
+}
+
+/** Always an AdmissionReview, whatever the body holds and whatever goes wrong. */
+export async function answerReview(
+  question: Question,
+  body: unknown,
+  deadline: ReviewDeadline,
+  { log, metrics, ...settings }: AnswerSettings,
+): Promise<Answer> {
+  const started = performance.now();
+  let request: AdmissionRequest;
+  try {
+    request = parseReview(body);
+  } catch (error) {
+    if (!(error instanceof ReviewError)) throw error;
+    return refuseUnreadable(question, error.message, { log, metrics }, error.uid);
+  }
+  let verdict: Verdict;
+  try {
+    const cluster = watchedCluster(settings.cluster, deadline.signal, metrics);
+    verdict = await review(question, request, { ...settings, cluster });
+  } catch (error) {
+    // A mistake of ours must not pass for a decision; the next replica or version may do better.
+    log.error({ question, uid: request.uid, err: error }, 'unexpected error');
+    verdict = deny(503, 'WEBHOOK_FAILED', 'the webhook failed; its log says how');
+  }
+  const milliseconds = performance.now() - started;
+  logDecision(log, question, request, verdict, milliseconds);
+  metrics.reviewed(question, request.kind, decisionOf(verdict), milliseconds / 1000);
+  return { httpStatus: 200, review: reviewOf(request.uid, verdict) };
+}
+
+/**
+ * The answer to what is no review. With a uid the API server reads it and tells people; without one
+ * it would not believe it, and hears so by the HTTP status.
+ */
+export function refuseUnreadable(
+  question: Question,
+  reason: string,
+  { log, metrics }: Pick<AnswerSettings, 'log' | 'metrics'>,
+  uid = '',
+): Answer {
+  const verdict = deny(400, 'REVIEW_INVALID', reason);
+  log.warn({ question, code: verdict.code, reason }, 'not a review');
+  metrics.reviewed(question, undefined, decisionOf(verdict), 0);
+  return { httpStatus: uid === '' ? 400 : 200, review: reviewOf(uid, verdict) };
+}

@@ -1,0 +1,82 @@
+import { BUILD_LABEL } from '../shared/names.ts';
+import { readBuildPod, type BuildPod } from './build-pod.ts';
+import type { ClusterObject, ListedObject } from './cluster.ts';
+
+/** What `explain` is asked about, as the planner looks at it. */
+export interface Subject {
+  /** The pod that is there, or the one that kpack would make. Undefined: none of kpack's. */
+  readonly pod: BuildPod | undefined;
+  /** The Build of a pod that is not there yet. */
+  readonly build?: ClusterObject;
+  /** The Image that is asked about. */
+  readonly image?: ClusterObject;
+}
+
+/** Of what the API server has not given one yet: an object that is to be made, or a manifest. */
+const NO_UID = 'none yet';
+
+/** The build pod that an object is, or leads to. */
+export function subjectOf(object: ListedObject): Subject {
+  switch (object.kind) {
+    case 'Pod':
+      return { pod: readBuildPod(object) };
+    case 'Build': {
+      const build = withUid(object);
+      return { pod: nextPod(build, object), build };
+    }
+    case 'Image': {
+      const image = withUid(object);
+      const build = nextBuild(image);
+      return { pod: nextPod(build, object), build, image };
+    }
+  }
+}
+
+function withUid(object: ListedObject): ListedObject {
+  return { ...object, metadata: { ...object.metadata, uid: object.metadata.uid ?? NO_UID } };
+}
+
+/** The Build that kpack would make of an Image, as far as we read one: a copy of what it says. */
+function nextBuild({ apiVersion, metadata, spec = {} }: ListedObject): ClusterObject & {
+  readonly apiVersion: string;
+} {
+  const { name = '', uid = '', annotations } = metadata;
+  const additional = Array.isArray(spec['additionalTags'])
+    ? (spec['additionalTags'] as unknown[])
+    : [];
+  return {
+    apiVersion,
+    metadata: {
+      name: `${name}-build-next`,
+      uid: NO_UID,
+      ...(annotations && { annotations }),
+      ownerReferences: [{ apiVersion, kind: 'Image', name, uid, controller: true }],
+    },
+    spec: { notary: spec['notary'], tags: [spec['tag'], ...additional] },
+  };
+}
+
+/** A pod as kpack makes it for a Build, as far as a plan depends on it. */
+function nextPod(
+  build: ClusterObject & { readonly apiVersion: string },
+  { spec = {} }: ListedObject,
+): BuildPod | undefined {
+  const { name = '', uid = '' } = build.metadata;
+  // `serviceAccount` in v1alpha1.
+  const account = spec['serviceAccountName'] ?? spec['serviceAccount'];
+  return readBuildPod({
+    kind: 'Pod',
+    metadata: {
+      name: `${name}-build-pod`,
+      labels: { [BUILD_LABEL]: name },
+      ownerReferences: [
+        { apiVersion: build.apiVersion, kind: 'Build', name, uid, controller: true },
+      ],
+    },
+    spec: {
+      ...(typeof account === 'string' && { serviceAccountName: account }),
+      initContainers: [{ name: 'export', command: ['/cnb/lifecycle/exporter'] }],
+      containers: [{ name: 'completion' }],
+    },
+  });
+}

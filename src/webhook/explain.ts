@@ -1,0 +1,152 @@
+import type { V1Container } from '@kubernetes/client-node';
+import { WEBHOOK_ERRORS, type WebhookErrorCode } from '../shared/error-code.ts';
+import { SIGNING_CONTAINER } from '../shared/names.ts';
+import { VERSION } from '../shared/version.ts';
+import type { AllowCode, Verdict } from './admission.ts';
+import type { BuildPod } from './build-pod.ts';
+import {
+  ClusterError,
+  type Cluster,
+  type ClusterObject,
+  type ListedObject,
+  type ObjectReference,
+} from './cluster.ts';
+import { describeSigning, findMissing, type Signing } from './explain-signing.ts';
+import { subjectOf, type Subject } from './explain-subject.ts';
+import {
+  credentialsOf,
+  firstReads,
+  secondReads,
+  signingLabel,
+  signingMode,
+  type ClusterFacts,
+  type SigningMode,
+} from './facts.ts';
+import { planPod } from './plan.ts';
+import { mutatePod } from './pod-review.ts';
+
+/** What would become of one object, and why. */
+export interface Explanation {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly outcome: 'signed' | 'unsigned' | 'refused' | 'unknown';
+  readonly code: AllowCode | WebhookErrorCode;
+  readonly reason: string;
+  /** Of a refusal, or where something cannot be told. */
+  readonly fix?: string;
+  /** The namespace is in audit mode: nothing is done or refused. */
+  readonly isAudit: boolean;
+  readonly signing?: Signing;
+  readonly warnings: readonly string[];
+  /** What signing needs, and cannot be found. */
+  readonly missing: readonly string[];
+}
+
+/** What explaining needs to know beside the cluster. */
+export interface ExplainSettings {
+  /** Undefined: any; of a pod that has its signing container already, the one that is there. */
+  readonly signerImage: string | undefined;
+  readonly kpackUsers: readonly [string, ...string[]];
+  readonly namespace: string;
+}
+
+/** What the signing container would take; it does not decide anything. */
+const REQUESTS = { cpu: '100m', memory: '128Mi' };
+/** Stands for the image of the signer where none is named; it is never run. */
+const ANY_IMAGE = 'signer';
+
+/** Explains one object by the planner of the webhooks; whatever goes wrong is the explanation. */
+export async function explain(
+  object: ListedObject,
+  cluster: Cluster,
+  settings: ExplainSettings,
+): Promise<Explanation> {
+  const { namespace } = settings;
+  const about = { kind: object.kind, namespace, name: object.metadata.name ?? '' };
+  const nothing = { isAudit: false, warnings: [], missing: [] };
+  const subject = subjectOf(object);
+  const { pod } = subject;
+  if (!pod) {
+    const reason = 'it is no build pod of kpack';
+    return { ...about, ...nothing, outcome: 'unsigned', code: 'NOT_OURS', reason };
+  }
+  try {
+    const { facts, serviceAccount } = await gatherFacts(pod, subject, cluster, namespace);
+    const mode = signingMode(facts.label);
+    const plan = planPod(pod, settings.kpackUsers[0], facts, settings.kpackUsers);
+    const existing = signingContainer(pod);
+    const image = settings.signerImage ?? existing?.image ?? ANY_IMAGE;
+    const placement = { ...REQUESTS, image };
+    const verdict = mutatePod(pod, plan, { placement, version: VERSION });
+    const common = { ...about, ...outcomeOf(verdict, mode), isAudit: mode === 'audit' };
+    if (plan.kind !== 'inject' || verdict.kind === 'deny') {
+      return { ...common, warnings: [], missing: [] };
+    }
+    const signing = describeSigning(plan.signing, [facts.build, facts.image, facts.namespace]);
+    return {
+      ...common,
+      ...(existing && { reason: `it has its container ${SIGNING_CONTAINER}` }),
+      signing,
+      warnings: plan.warnings,
+      missing: await findMissing(signing, pod, serviceAccount, cluster, namespace),
+    };
+  } catch (error) {
+    if (!(error instanceof ClusterError)) throw error;
+    const { fix = WEBHOOK_ERRORS.CLUSTER_UNAVAILABLE.fix, message: reason } = error;
+    return { ...about, ...nothing, outcome: 'unknown', code: 'CLUSTER_UNAVAILABLE', reason, fix };
+  }
+}
+
+/** What the planner needs; Build and Image may be ones that are not there yet. */
+async function gatherFacts(
+  pod: BuildPod,
+  known: Subject,
+  cluster: Cluster,
+  namespaceName: string,
+): Promise<{ readonly facts: ClusterFacts; readonly serviceAccount: ClusterObject | undefined }> {
+  const get = async (reference: ObjectReference | undefined) =>
+    reference && (await cluster.get(reference));
+  const first = firstReads(pod, namespaceName);
+  const [namespace, serviceAccount, build = known.build] = await Promise.all([
+    get(first.namespace),
+    get(first.serviceAccount),
+    known.build ? undefined : get(first.build),
+  ]);
+  if (!namespace) throw new ClusterError(`Namespace ${namespaceName} cannot be found`);
+  const second = secondReads({ build, namespace, namespaceName }, serviceAccount);
+  const [image = known.image, ...secrets] = await Promise.all(
+    [known.image ? undefined : second.image, ...second.secrets].map(get),
+  );
+  const label = signingLabel(namespace);
+  const facts = {
+    namespaceName,
+    namespace,
+    label,
+    build,
+    image,
+    credentials: credentialsOf(secrets),
+    // `missing` tells them, with what else cannot be found.
+    missingSecrets: [],
+  };
+  return { facts, serviceAccount };
+}
+
+function outcomeOf(
+  verdict: Verdict,
+  mode: SigningMode,
+): Pick<Explanation, 'outcome' | 'code' | 'reason' | 'fix'> {
+  if (verdict.kind === 'deny') {
+    const [, reason = verdict.message, fix] =
+      /^kpack-notary \S+: (.*)\. Fix: (.*)$/s.exec(verdict.message) ?? [];
+    return { outcome: 'refused', code: verdict.code, reason, ...(fix !== undefined && { fix }) };
+  }
+  const { code, reason } = verdict;
+  return { outcome: mode !== 'off' && code === 'INJECTED' ? 'signed' : 'unsigned', code, reason };
+}
+
+function signingContainer({ pod }: BuildPod): V1Container | undefined {
+  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find(
+    ({ name }) => name === SIGNING_CONTAINER,
+  );
+}

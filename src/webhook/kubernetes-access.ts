@@ -1,0 +1,84 @@
+import type { RequestOptions } from 'node:https';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { Agent } from 'undici';
+
+/** What a kubeconfig says about our requests: where they go, and who we are. */
+export interface Access {
+  readonly origin: string;
+  /** What stands before the paths of the API, without a slash at its end. */
+  readonly basePath: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Connections that trust whom the kubeconfig trusts. */
+  readonly agent: Agent;
+}
+
+/** The access as it is now. */
+export interface AccessSource {
+  /** @throws Error when credentials cannot be had */
+  current(): Promise<Access>;
+  /** Reads everything anew the next time: the API server does not know our token any more. */
+  forget(): void;
+}
+
+/**
+ * How long credentials and CA are used before they are looked at again. Far shorter than the life of
+ * a token that the kubelet has replaced, and far longer than reading files for each request.
+ */
+const FRESH_MS = 10_000;
+/** As many connections as one review needs at once, and some; builds come seldom, and they stay. */
+const POOL = { connections: 16, keepAliveTimeout: 60_000 };
+
+/** Keeps what client-node makes of a kubeconfig for a moment: it reads files for every request. */
+export function accessSource(config: KubeConfig): AccessSource {
+  const agentFor = connectionPool();
+  let known: { readonly access: Promise<Access>; readonly until: number } | undefined;
+  const read = async (): Promise<Access> => {
+    const server = config.getCurrentCluster()?.server;
+    if (server === undefined) throw new Error('the kubeconfig names no cluster');
+    const { origin, pathname } = new URL(server);
+    const { headers, tls } = await credentialsOf(config);
+    return { origin, basePath: pathname.replace(/\/$/, ''), headers, agent: agentFor(tls) };
+  };
+  const forget = () => (known = undefined);
+  return {
+    current: () => {
+      if (known === undefined || performance.now() > known.until) {
+        const access = read();
+        known = { access, until: performance.now() + FRESH_MS };
+        access.catch(forget);
+      }
+      return known.access;
+    },
+    forget,
+  };
+}
+
+type TlsOptions = Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized' | 'servername'>;
+
+/** Connections by TLS settings: those of a certificate or CA that was replaced are not used again. */
+function connectionPool(): (tls: TlsOptions) => Agent {
+  let current: { readonly settings: string; readonly agent: Agent } | undefined;
+  return (tls) => {
+    const settings = JSON.stringify(tls);
+    if (current?.settings !== settings) {
+      void current?.agent.close();
+      current = { settings, agent: new Agent({ ...POOL, connect: tls }) };
+    }
+    return current.agent;
+  };
+}
+
+async function credentialsOf(
+  config: KubeConfig,
+): Promise<{ readonly headers: Access['headers']; readonly tls: TlsOptions }> {
+  const options: RequestOptions = {};
+  await config.applyToHTTPSOptions(options);
+  const { ca, cert, key, rejectUnauthorized, servername, auth } = options;
+  const tls = Object.fromEntries(
+    Object.entries({ ca, cert, key, rejectUnauthorized, servername }).filter(
+      ([, value]) => value !== undefined,
+    ),
+  );
+  const basic = auth && { authorization: `Basic ${Buffer.from(auth).toString('base64')}` };
+  return { headers: { ...(options.headers as Access['headers'] | undefined), ...basic }, tls };
+}
