@@ -92,7 +92,7 @@ t.test('what is left on purpose is no failure, what is refused is one', async (t
       /left unsigned\n.*NAMESPACE_OFF/,
     ],
     'no section': [silentWorld(), 0, /left unsigned\n.*NO_CONFIG/],
-    'opted out': [optedOut, 0, /left unsigned\n.*OPTED_OUT: .*disabled on the Build/],
+    'opted out': [optedOut, 0, /left unsigned\n.*OPTED_OUT: .*disabled on the Image/],
     'a malformed section': [
       malformed,
       1,
@@ -102,7 +102,7 @@ t.test('what is left on purpose is no failure, what is refused is one', async (t
     'a mistyped label': [
       world('v0.17.2/02-notary', signingNamespace('enable')),
       1,
-      /NAMESPACE_LABEL_INVALID: .*did you mean enabled\?/,
+      /NAMESPACE_LABEL_INVALID: .*expected enabled \(did you mean that\?\)/,
     ],
   };
   for (const [what, [given, exitCode, text]] of Object.entries(cases)) {
@@ -129,7 +129,7 @@ t.test('what cannot be found is told', async (t) => {
   t.match(stdout, /NOT FOUND +Secret notary-creds \(named by ServiceAccount builder\)$/m);
   t.match(
     stdout,
-    /warning +no Secret of ServiceAccount builder has the annotation kpack\.io\/notary\.v1: notary\.example\.com:4443/,
+    /warning +service account builder has no credentials for notary\.example\.com:4443\./,
   );
 
   const account = await explain(t, without('ServiceAccount builder', 'Secret notary-ca'));
