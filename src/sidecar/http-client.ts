@@ -115,6 +115,16 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   };
 }
 
+/**
+ * Where an answer points to, for a message: without credentials and query, which may hold a token.
+ * Empty where it points nowhere.
+ */
+export function pointedTo(answer: HttpResponse): string {
+  if (answer.headers.location === undefined) return '';
+  const to = redirectOf(answer);
+  return to ? `, and points to ${to.origin}${to.pathname}` : ', and points elsewhere';
+}
+
 /** Where an answer points to; undefined when it is no redirect, or points nowhere. */
 function redirectOf({ status, headers: { location }, url }: HttpResponse): URL | undefined {
   if (!REDIRECTS.has(status) || location === undefined) return undefined;

@@ -6,7 +6,7 @@ import { ROOT, TIMESTAMP, type RoleName, type Root } from '../shared/tuf/metadat
 import type { Publication } from '../shared/tuf/publication.ts';
 import { createAuthorizedClient } from './authorized-client.ts';
 import type { CredentialLookup } from './credentials.ts';
-import type { HttpClient, HttpResponse } from './http-client.ts';
+import { pointedTo, type HttpClient, type HttpResponse } from './http-client.ts';
 import { publishFailure, serverAnswer } from './notary-failure.ts';
 
 /** One repository at a Notary server. */
@@ -108,10 +108,9 @@ function fetchFailure(url: NotaryUrl, file: string, answer: HttpResponse): Signi
   if (status >= 500 || status === 403 || status === 429) {
     return new SigningError('SERVER_FAILED', what, { isTransient: status !== 403 });
   }
-  const location = answer.headers.location;
   return new SigningError(
     'NOT_A_NOTARY_SERVER',
-    `${what}${location === undefined ? '' : `, and points to ${location}`}`,
+    `${what}${pointedTo(answer)}`,
     status === 400 && url.startsWith('http:') ? { fix: 'Use https in the Notary URL.' } : {},
   );
 }

@@ -14,6 +14,8 @@ export interface ServerAnswer {
 }
 
 const LONGEST_TEXT = 300;
+/** What an authorization header holds: a server may repeat ours in what it says. */
+const AUTHORIZATION = /\b(basic|bearer)\s+\S+/gi;
 
 /** Reads `{"errors":[{"code","message","detail"}]}`; undefined when it is something else. */
 export function serverAnswer({ body }: HttpResponse): ServerAnswer | undefined {
@@ -27,7 +29,7 @@ export function serverAnswer({ body }: HttpResponse): ServerAnswer | undefined {
   );
   return {
     code,
-    text: `${code}: ${words.join(': ')}`.slice(0, LONGEST_TEXT),
+    text: `${code}: ${words.join(': ')}`.replace(AUTHORIZATION, '$1 …').slice(0, LONGEST_TEXT),
     missing: member(reason, 'Missing'),
   };
 }

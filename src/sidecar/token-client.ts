@@ -1,7 +1,7 @@
 import { SigningError } from '../shared/signing-error.ts';
 import type { Challenge } from './challenge.ts';
 import type { Credentials } from './credentials.ts';
-import type { HttpClient, HttpRequest, HttpResponse } from './http-client.ts';
+import { pointedTo, type HttpClient, type HttpRequest, type HttpResponse } from './http-client.ts';
 
 /** What one token is asked for. */
 export interface TokenRequest {
@@ -55,15 +55,14 @@ export async function fetchToken(http: HttpClient, asked: TokenRequest): Promise
   const { credentials } = asked;
   const isExchange = credentials?.kind === 'identity-token';
   const answer = await http.send(isExchange ? exchange(asked, credentials.token) : get(asked));
-  const { status, headers, url } = answer;
+  const { status, url } = answer;
   // An identity token that is spent or revoked is a bad request (RFC 6749 5.2).
   if (status === 401 || status === 403 || (isExchange && status === 400)) {
     throw refused(asked, answer);
   }
   const token = status === 200 ? readToken(answer) : undefined;
   if (token) return token;
-  const to = headers.location === undefined ? '' : `, and points to ${headers.location}`;
-  const what = `${url.origin} gave no token for ${asked.server} (HTTP ${status}${to})`;
+  const what = `${url.origin} gave no token for ${asked.server} (HTTP ${status}${pointedTo(answer)})`;
   throw new SigningError('SERVER_FAILED', what, { isTransient: status >= 500 || status === 429 });
 }
 

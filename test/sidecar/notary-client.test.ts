@@ -80,11 +80,27 @@ t.test('failures of a server that may pass say so', async (t) => {
   }
 });
 
-t.test('a redirect is not followed, and where it points to is told', async (t) => {
-  const { client, asked } = await clientOf(t, 302, '', { location: '/elsewhere' });
+t.test(
+  'a redirect is not followed, and where it points to is told, without a secret',
+  async (t) => {
+    const location = 'https://user:canary-a@login.example.com/elsewhere?token=canary-b#canary-c';
+    const { client, asked } = await clientOf(t, 302, '', { location });
+    await t.rejects(client.fetchRole(ROOT), {
+      code: 'NOT_A_NOTARY_SERVER',
+      message: /HTTP 302 .* points to https:\/\/login\.example\.com\/elsewhere$/,
+    });
+    t.equal(asked.length, 1);
+  },
+);
+
+t.test('credentials that a server repeats in its words are not told', async (t) => {
+  const message = 'no match for Authorization: Basic Y2FuYXJ5OmNhbmFyeQ== or bearer ey.canary.ey';
+  const { client } = await clientOf(
+    t,
+    500,
+    JSON.stringify({ errors: [{ code: 'DENIED', message }] }),
+  );
   await t.rejects(client.fetchRole(ROOT), {
-    code: 'NOT_A_NOTARY_SERVER',
-    message: /HTTP 302 .* points to \/elsewhere$/,
+    message: /\(DENIED: no match for Authorization: Basic … or bearer …\)$/,
   });
-  t.equal(asked.length, 1);
 });
