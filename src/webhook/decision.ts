@@ -25,6 +25,7 @@ export function decisionOf(verdict: Verdict): Decision {
 /** Who writes a name or reason of a thousand letters writes them for our disk. */
 const LONGEST_NAME = 256;
 const LONGEST_REASON = 4096;
+const MOST_WARNINGS = 10;
 
 /** One line a decision; of the object, nothing but names. */
 export function logDecision(
@@ -50,6 +51,10 @@ export function logDecision(
       dryRun: isDryRun,
       ...decisionOf(verdict),
       reason: cut(verdict.kind === 'deny' ? verdict.message : verdict.reason, LONGEST_REASON),
+      // Who posts a build pod is kpack's controller, which shows them to nobody.
+      ...(verdict.warnings.length > 0 && {
+        warnings: verdict.warnings.slice(0, MOST_WARNINGS).map((warning) => cut(warning)),
+      }),
       ms: Math.round(milliseconds * 10) / 10,
     },
     'reviewed',

@@ -38,10 +38,11 @@ t.test('every decision is one line in the log', async (t) => {
       decision: 'patch',
       code: 'INJECTED',
       reason: 'to be signed',
+      warnings: [/^no root pin: /],
       ms: Number,
     },
     { question: 'validate', dryRun: true, decision: 'deny', code: 'SIGNER_MISSING' },
-    { decision: 'deny', code: 'REQUESTER_NOT_KPACK', username: 'developer' },
+    { decision: 'deny', code: 'REQUESTER_NOT_KPACK', username: 'developer', warnings: undefined },
     { kind: 'Image', name: 'app', owner: undefined, decision: 'allow', code: 'WELL_FORMED' },
   ]);
   t.equal(lines.length, 4);
