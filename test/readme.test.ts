@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { ANNOTATION } from '../src/shared/names.ts';
@@ -25,6 +25,14 @@ t.test('README names every flag of the signer', (t) => {
 
 t.test('README names every annotation', (t) => {
   for (const name of Object.values(ANNOTATION)) t.match(readme(), `\`${name}\``);
+  t.end();
+});
+
+t.test('docs/security.md shows each claim by a test that is there', (t) => {
+  const page = readFileSync(join(projectDirectory(), 'docs/security.md'), 'utf8');
+  const named = [...page.matchAll(/`([\w/-]+\.test\.ts)`/g)].map(([, file = '']) => file);
+  t.ok(named.length > 30);
+  for (const file of new Set(named)) t.ok(existsSync(join(projectDirectory(), 'test', file)), file);
   t.end();
 });
 

@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadAll } from 'js-yaml';
+import t from 'tap';
+import { projectDirectory } from '../fixture.ts';
+
+interface Entry {
+  readonly name: string;
+  readonly failurePolicy: string;
+  readonly reinvocationPolicy?: string;
+  readonly clientConfig: { readonly caBundle?: string };
+}
+
+interface Configuration {
+  readonly kind: string;
+  readonly webhooks: readonly Entry[];
+}
+
+const text = readFileSync(join(projectDirectory(), 'deploy/webhooks.yaml'), 'utf8');
+const configurations = loadAll(text) as Configuration[];
+
+t.test('all entries wait five seconds, match every version, and have no side effects', (t) => {
+  t.same(configurations.map(({ kind }) => kind).sort(), [
+    'MutatingWebhookConfiguration',
+    'ValidatingWebhookConfiguration',
+  ]);
+  for (const { kind, webhooks } of configurations) {
+    for (const entry of webhooks) {
+      const expected = {
+        timeoutSeconds: 5,
+        matchPolicy: 'Equivalent',
+        sideEffects: 'None',
+        admissionReviewVersions: ['v1'],
+        ...(kind.startsWith('Mutating') && { reinvocationPolicy: 'IfNeeded' }),
+      };
+      t.match(entry, expected, `${kind}: ${entry.name}`);
+      t.equal(entry.clientConfig.caBundle, undefined, 'certificates come at run time');
+    }
+  }
+  t.end();
+});
+
+t.test('build pods alone are held up while the webhook is away, and not those of audit', (t) => {
+  const policies = configurations.flatMap(({ webhooks }) =>
+    webhooks.map(({ name, failurePolicy }) => `${name.split('.')[0] ?? ''}: ${failurePolicy}`),
+  );
+  t.same([...new Set(policies)].sort(), [
+    'kpack: Ignore',
+    'namespaces: Ignore',
+    'pods-audit: Ignore',
+    'pods: Fail',
+  ]);
+  t.end();
+});
