@@ -34,6 +34,8 @@ export interface Abuse {
   readonly admin?: Record<string, string>;
   /** What is in place before the Build is stored. */
   readonly prepare?: (fixture: BuildFixture) => void;
+  /** Whether the Build is stored while the webhook is away, which would have refused it. */
+  readonly isMissed?: boolean;
   /** The attempt: the answer to its last request. */
   readonly play: (stage: Stage) => Promise<KubeAnswer<KubeObject>>;
   readonly ends: Ending;
@@ -69,7 +71,7 @@ export const brought = (
     const pod = demand(await stage.scene.post(stage.pod, { dryRun: true }));
     const { name, namespace, labels, annotations, ownerReferences } = pod.metadata;
     const metadata = { name, namespace, labels, annotations, ownerReferences };
-    const copy = { ...pod, metadata } as PodManifest;
+    const copy = Object.assign(pod, { metadata }) as PodManifest;
     await change(copy, stage);
     return stage.scene.post(copy);
   },

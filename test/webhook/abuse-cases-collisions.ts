@@ -3,7 +3,7 @@ import type { PodManifest } from '../build-fixture.ts';
 import { brought, posted, refused, type Abuse, type Ending } from './abuse-case.ts';
 import { container, initContainers, SIGNER, volume, type Container } from './pod.ts';
 
-const EVIL: Container = { name: SIGNER, image: 'registry.example.com/evil' };
+const evil = (): Container => ({ name: SIGNER, image: 'registry.example.com/evil' });
 
 const differs = (words: RegExp): Ending => refused('SIGNER_DIFFERS', words, 503);
 const unsupported = (words: RegExp): Ending => refused('POD_UNSUPPORTED', words);
@@ -34,17 +34,17 @@ const variable = (name: string): Abuse =>
 export const COLLISION_CASES: readonly Abuse[] = [
   posted(
     'an init container of our name',
-    (pod) => pod.spec.initContainers?.push({ ...EVIL }),
+    (pod) => pod.spec.initContainers?.push(evil()),
     differs(/notary-sign\.\w+ has been changed/),
   ),
   posted(
     'a standard container of our name',
-    (pod) => pod.spec.containers.push({ ...EVIL }),
+    (pod) => pod.spec.containers.push(evil()),
     differs(/in another place/),
   ),
   brought(
     'ours, and another of our name',
-    (pod) => pod.spec.containers.push({ ...EVIL }),
+    (pod) => pod.spec.containers.push(evil()),
     differs(/in another place/),
   ),
   posted(
@@ -107,7 +107,10 @@ export const COLLISION_CASES: readonly Abuse[] = [
   ),
   posted(
     'two steps that push',
-    (pod) => pod.spec.initContainers?.push({ ...container(pod, 'export'), name: 'rebase' }),
+    (pod) =>
+      pod.spec.initContainers?.push(
+        Object.assign(structuredClone(container(pod, 'export')), { name: 'rebase' }),
+      ),
     unsupported(/both export and rebase would push an image/),
   ),
   posted(

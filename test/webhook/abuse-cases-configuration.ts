@@ -62,6 +62,7 @@ const nested = (depth: number): unknown =>
 export const CONFIGURATION_CASES: readonly Abuse[] = [
   builds("a developer's url with the admin's key", {
     admin: { [`${P}v1.url`]: 'https://admin.example.com', [`${P}v1.secretRef`]: 'admin-key' },
+    isMissed: true,
     prepare: says({ [`${P}v1.url`]: 'https://evil.example.com' }),
     ends: invalid(/v1.secretRef/),
   }),
@@ -72,6 +73,7 @@ export const CONFIGURATION_CASES: readonly Abuse[] = [
     { [`${P}v1.url`]: 'https://admin.example.com', [`${P}v1.secretRef`]: 'admin-key' },
   ),
   builds("a pin that is not the Namespace's", {
+    isMissed: true,
     admin: { [`${P}v1.rootPin`]: PIN },
     prepare: ({ image, build }) => {
       for (const object of [image, build]) {
