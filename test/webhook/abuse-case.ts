@@ -93,3 +93,23 @@ export const admitted = (
   },
   ends,
 });
+
+export const invalid = (words: RegExp): Ending => refused('NOTARY_CONFIG_INVALID', words);
+
+/** A section, or annotations, that a developer writes on an Image. */
+export const written = (
+  name: string,
+  words: { notary?: unknown; annotations?: Record<string, string> },
+  ends: Ending,
+  admin: Record<string, string> = {},
+): Abuse => ({
+  name,
+  admin,
+  play: ({ scene, image, namespace }) => {
+    const { notary, annotations = {} } = words;
+    const metadata = { name: 'written', namespace, annotations };
+    const spec = { ...image.spec, ...(notary !== undefined && { notary }) };
+    return scene.api.create<KubeObject>({ ...image, metadata, spec } as KubeObject, MALLORY);
+  },
+  ends,
+});

@@ -7,6 +7,7 @@ import { CHANGE_CASES } from './abuse-cases-changes.ts';
 import { COLLISION_CASES } from './abuse-cases-collisions.ts';
 import { CONFIGURATION_CASES } from './abuse-cases-configuration.ts';
 import { IDENTITY_CASES } from './abuse-cases-identity.ts';
+import { MALFORMED_CASES } from './abuse-cases-malformed.ts';
 import { SECRET_CASES } from './abuse-cases-secrets.ts';
 import { startScene } from './kubernetes-scene.ts';
 import { allContainers, SIGNER, signerFlags } from './pod.ts';
@@ -18,6 +19,7 @@ const CASES: readonly Abuse[] = [
   ...SECRET_CASES,
   ...CHANGE_CASES,
   ...CONFIGURATION_CASES,
+  ...MALFORMED_CASES,
 ];
 const ENABLED = { [`${P}signing`]: 'enabled' };
 const WORDS = { [`${P}v1.url`]: URL, [`${P}v1.secretRef`]: KEY_SECRET };
