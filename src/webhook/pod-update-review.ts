@@ -11,10 +11,12 @@ import { whyReads } from './secret-exposure.ts';
 export function reviewPodUpdate(object: unknown, oldObject: unknown): Verdict {
   if (!isPod(object) || !isPod(oldObject)) return allow('NOT_OURS', 'not ours to judge');
   if (object.metadata?.deletionTimestamp) return allow('UNTOUCHED', 'the pod is being deleted');
-  const annotation = [INJECTED, SKIPPED].find((name) => {
-    const before = annotationOf(oldObject, name);
-    return before !== undefined && annotationOf(object, name) !== before;
-  });
+  // Of a pod that bears one of them: a signed pod is not called unsigned later, nor the reverse.
+  const own = [INJECTED, SKIPPED];
+  const isMarked = own.some((name) => annotationOf(oldObject, name) !== undefined);
+  const annotation = own.find(
+    (name) => isMarked && annotationOf(object, name) !== annotationOf(oldObject, name),
+  );
   if (annotation !== undefined) {
     return deny(422, 'POD_CHANGE_REFUSED', `the annotation ${annotation} is ours alone`);
   }

@@ -1,0 +1,95 @@
+/** Changes of a pod that has been admitted. */
+import { demand } from '../bed/kube-client.ts';
+import type { PodManifest } from '../build-fixture.ts';
+import { admitted, MALLORY, refused, type Abuse, type Ending } from './abuse-case.ts';
+import { container, SIGNER } from './pod.ts';
+import { P } from './world.ts';
+
+const denied = (words: RegExp): Ending => refused('POD_CHANGE_REFUSED', words);
+const ours = (annotation: string): Ending =>
+  denied(new RegExp(`the annotation ${P}${annotation} is ours alone`));
+
+/** A pod whose annotations, or labels, become what they are not. */
+const marked = (
+  name: string,
+  field: 'labels' | 'annotations',
+  key: string,
+  value: string | undefined,
+  ends: Ending,
+): Abuse =>
+  admitted(
+    name,
+    ({ metadata }: PodManifest) => {
+      const { [key]: _, ...others } = metadata[field] ?? {};
+      metadata[field] = value === undefined ? others : { ...others, [key]: value };
+    },
+    ends,
+  );
+
+/** The same for a pod that is left unsigned, as its Image wants it. */
+const unsigned = (abuse: Abuse): Abuse => ({
+  ...abuse,
+  prepare: ({ image, build }) => {
+    for (const object of [image, build]) {
+      if (object) object.metadata.annotations = { [`${P}signing`]: 'disabled' };
+    }
+  },
+});
+
+export const CHANGE_CASES: readonly Abuse[] = [
+  admitted(
+    'our image swapped after admission',
+    (pod) => (container(pod, SIGNER).image = 'registry.example.com/evil'),
+    denied(/the image of notary-sign would become registry.example.com\/evil/),
+  ),
+  {
+    name: "our image swapped by kpack's own account",
+    play: async ({ scene, pod }) => {
+      const stored = demand(await scene.post(pod));
+      container(stored, SIGNER).image = 'registry.example.com/evil';
+      return scene.api.update(stored, { ...MALLORY, as: 'system:serviceaccount:kpack:controller' });
+    },
+    ends: denied(/the image of notary-sign would become/),
+  },
+  marked(
+    'what says that we were there taken off',
+    'annotations',
+    `${P}injected`,
+    undefined,
+    ours('injected'),
+  ),
+  marked(
+    'what says that we were there changed',
+    'annotations',
+    `${P}injected`,
+    '0',
+    ours('injected'),
+  ),
+  marked('a signed pod called unsigned', 'annotations', `${P}skipped`, 'x', ours('skipped')),
+  unsigned(
+    marked('an unsigned pod called signed', 'annotations', `${P}injected`, '1', ours('injected')),
+  ),
+  unsigned(
+    marked(
+      'why a pod is unsigned taken off',
+      'annotations',
+      `${P}skipped`,
+      undefined,
+      ours('skipped'),
+    ),
+  ),
+  marked(
+    "kpack's label taken off",
+    'labels',
+    'kpack.io/build',
+    undefined,
+    denied(/the label kpack.io\/build is how later changes/),
+  ),
+  marked(
+    "kpack's label changed",
+    'labels',
+    'kpack.io/build',
+    'another',
+    denied(/the label kpack.io\/build is how later changes/),
+  ),
+];
