@@ -14,17 +14,29 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return ranked[0]?.candidate;
 }
 
-/** Levenshtein distance, cut off for long words: what is that far off is near to nothing. */
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > FARTHEST) return Infinity;
+/**
+ * Levenshtein distance, given up once it is too far: an object may have thousands of names, which
+ * begin alike.
+ */
+function editDistance(one: string, other: string): number {
+  if (Math.abs(one.length - other.length) > FARTHEST) return Infinity;
+  const alike = commonPrefix(one, other);
+  const [a, b] = [one.slice(alike), other.slice(alike)];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (const [i, character] of Array.from(a).entries()) {
+  for (let i = 0; i < a.length; i++) {
     const next = [i + 1];
-    for (const [j, other] of Array.from(b).entries()) {
-      const replace = (row[j] ?? 0) + (character === other ? 0 : 1);
+    for (let j = 0; j < b.length; j++) {
+      const replace = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1);
       next.push(Math.min(replace, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
     }
+    if (Math.min(...next) > FARTHEST) return Infinity;
     row = next;
   }
   return row[b.length] ?? Infinity;
+}
+
+function commonPrefix(one: string, other: string): number {
+  let length = 0;
+  while (length < one.length && one[length] === other[length]) length++;
+  return length;
 }
