@@ -9,7 +9,8 @@ import { initContainers, type Container } from './pod.ts';
  * https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
  */
 export function effectiveRequest(pod: PodManifest, resource: 'cpu' | 'memory'): number {
-  const of = ({ resources }: Container) => parseQuantity(resources?.requests?.[resource] ?? '') ?? 0;
+  const of = ({ resources }: Container) =>
+    parseQuantity(resources?.requests?.[resource] ?? '') ?? 0;
   let sidecars = 0;
   let largest = 0;
   for (const each of initContainers(pod)) {

@@ -78,11 +78,7 @@ export const WAYS: Readonly<Record<string, Way>> = {
         [`${P}on-failure`]: 'warn',
       });
     },
-    flags: [
-      `--root-pin=${OTHER_PIN}`,
-      '--ca-file=/var/notary-sign/ca/ca.crt',
-      '--on-failure=warn',
-    ],
+    flags: [`--root-pin=${OTHER_PIN}`, '--ca-file=/var/notary-sign/ca/ca.crt', '--on-failure=warn'],
     expect: signed('developer-key'),
   },
   'nothing at all': { change: silent, expect: nothing },
