@@ -7,6 +7,7 @@ import { startScene } from './kubernetes-scene.ts';
 import { allContainers, container, SIGNER } from './pod.ts';
 import { hasSection, isWindows, kpackFixtures } from './signable.ts';
 import { WAYS, type Outcome, type Way } from './signing-ways.ts';
+import { changed } from './world.ts';
 
 const scene = await startScene(t);
 
@@ -50,9 +51,9 @@ t.test('no plain pod of an enabled namespace waits for the webhook', async (t) =
   await scene.namespace('plain', { labels: { 'notary.kpack.io/signing': 'enabled' } });
   const { pod } = await scene.store(buildFixture('v0.17.2/02-notary'), 'plain');
   const before = await scene.calls();
-  for (const labels of [undefined, { app: 'web' }, { 'kpack.io/image': 'app' }]) {
-    const { metadata } = pod;
-    const plain = { ...pod, metadata: { ...metadata, labels: labels ?? {} } };
+  const sets: Record<string, string>[] = [{}, { app: 'web' }, { 'kpack.io/image': 'app' }];
+  for (const labels of sets) {
+    const plain = changed(pod, (copy) => (copy.metadata.labels = labels));
     demand(await scene.post(plain, { dryRun: true }));
   }
   t.equal(await scene.calls(), before);
@@ -118,7 +119,7 @@ function problems(
   if (!ok) return [failure.message];
   const found = references.get(name);
   if (!found) return [`no reference for ${name}`];
-  const reference = { ...found, metadata };
+  const reference = changed(found, (copy) => Object.assign(copy, { metadata }));
   const { annotations = {} } = object.metadata;
   if ('key' in expected) {
     const flags = container(object, SIGNER).args ?? [];
