@@ -15,18 +15,26 @@ function fixtureNames(): string[] {
     .sort();
 }
 
-/** Their names: kpack.io, Linux. */
-export const signableFixtures = fixtureNames().filter((name) => {
+/** Those of the kpack.io group. */
+export const kpackFixtures = fixtureNames().filter((name) => {
   const { pod } = world(name);
   return (
     pod.metadata.labels?.['kpack.io/build'] !== undefined &&
-    allContainers(pod).some((step) => step.name === 'export' || step.name === 'rebase') &&
-    pod.spec.nodeSelector?.['kubernetes.io/os'] !== 'windows' &&
     (pod.metadata.ownerReferences ?? []).every(({ apiVersion }) =>
       apiVersion.startsWith('kpack.io/'),
     )
   );
 });
+
+export const isWindows = (name: string) =>
+  world(name).pod.spec.nodeSelector?.['kubernetes.io/os'] === 'windows';
+
+/** Their names: kpack.io, Linux. */
+export const signableFixtures = kpackFixtures.filter(
+  (name) =>
+    allContainers(world(name).pod).some(({ name }) => name === 'export' || name === 'rebase') &&
+    !isWindows(name),
+);
 
 export const hasSection = (name: string) => world(name).build.spec['notary'] !== undefined;
 
