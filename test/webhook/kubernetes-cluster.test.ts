@@ -50,9 +50,10 @@ t.test('the Kubernetes API is asked for what a decision needs, and no more', asy
       `/apis/kpack.io/v1alpha2${apps}/builds/app-build-1`,
       `/apis/kpack.io/v1alpha2${apps}/images/app`,
       ...(given.serviceAccount.secrets ?? []).map(({ name }) => `/api/v1${apps}/secrets/${name}`),
+      `/api/v1${apps}/secrets/notary-signing`,
     ]),
   );
-  t.equal(api.requests.length, 11, 'each once');
+  t.equal(api.requests.length, 12, 'each once');
   for (const { url, method, headers } of api.requests) {
     t.equal(method, 'GET');
     t.equal(headers.authorization, `Bearer ${TOKEN}`);
@@ -67,7 +68,7 @@ t.test('the Kubernetes API is asked for what a decision needs, and no more', asy
   t.notMatch(webhook.output() + JSON.stringify(response), TOKEN);
 
   for (let i = 0; i < 5; i += 1) await webhook.post('validate', { object: given.pod });
-  t.equal(api.requests.length, 66);
+  t.equal(api.requests.length, 72);
   t.ok(api.connections() <= 16, `${api.connections()} connections, kept open`);
 });
 

@@ -114,10 +114,13 @@ t.test('whatever is sent, there are only so many series', async (t) => {
       await post(app, `/${question}?timeout=${i}s&x=${i}`, { [odd]: odd });
     }
   };
+  // Those of Node come and go, as when a kind of garbage collection runs for the first time.
+  const series = async () =>
+    (await samplesOf(metrics)).filter(({ name }) => name.startsWith('kpack_notary_')).length;
   for (let i = 0; i < 5; i += 1) await send(i);
-  const before = (await samplesOf(metrics)).length;
+  const before = await series();
   for (let i = 5; i < 60; i += 1) await send(i);
-  t.equal((await samplesOf(metrics)).length, before);
+  t.equal(await series(), before);
   t.notMatch((await metrics.exposition()).text, /odd/);
 });
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { copyFile, rm } from 'node:fs/promises';
-import { connect } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
 import t from 'tap';
 import { createAuthority, type Authority, type Certificate } from '../bed/authority.ts';
 import { startWebhook } from '../bed/webhook.ts';
@@ -34,6 +34,7 @@ t.test('a certificate that is replaced on disk is served to those who come next'
   const open = connect({ port, host: '127.0.0.1', ca: authority.certificatePem });
   await once(open, 'secureConnect');
   t.teardown(() => open.destroy());
+  t.match(await health(open), OK);
 
   const [old] = issued;
   if (!old) throw new Error('no certificate was issued');
@@ -49,10 +50,16 @@ t.test('a certificate that is replaced on disk is served to those who come next'
   await until(() => /ENOENT/.test(webhook.output()));
   t.not(await servedSerial(port), first, 'what was served last stays');
 
+  t.match(await health(open), OK, 'an open connection goes on');
+});
+
+const OK = /^HTTP\/1.1 200 /;
+
+async function health(open: TLSSocket): Promise<string> {
   open.write('GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n');
   const [answer] = (await once(open, 'data')) as [Buffer];
-  t.match(answer.toString(), /^HTTP\/1.1 200 /, 'an open connection goes on');
-});
+  return answer.toString();
+}
 
 async function servedSerial(port: number): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1', ca: authority.certificatePem });
