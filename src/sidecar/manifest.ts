@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256Hex } from '../shared/sha256.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import type { HttpResponse } from './http-client.ts';
 import type { RegistryRepository } from './registry-host.ts';
@@ -42,7 +42,7 @@ export function readManifest(
   reference: ManifestReference,
   { headers, body }: Pick<HttpResponse, 'headers' | 'body'>,
 ): Manifest {
-  const sha256 = createHash('sha256').update(body).digest('hex');
+  const sha256 = sha256Hex(body);
   const mismatch = (what: string) =>
     new SigningError(
       'MANIFEST_MISMATCH',

@@ -1,6 +1,7 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Gun } from '../shared/image-reference.ts';
 import type { NotaryUrl } from '../shared/notary-url.ts';
+import { sha256Hex } from '../shared/sha256.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import { ROOT, TIMESTAMP, type RoleName, type Root } from '../shared/tuf/metadata.ts';
 import type { Publication } from '../shared/tuf/publication.ts';
@@ -60,7 +61,7 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
         limit: role === ROOT || role === TIMESTAMP ? SMALL_FILE : LARGEST_FILE,
       });
       if (answer.status === 200) {
-        if (sha256 !== undefined || role === ROOT) held.set(sha256Of(answer.body), answer.body);
+        if (sha256 !== undefined || role === ROOT) held.set(sha256Hex(answer.body), answer.body);
         return answer.body;
       }
       if (answer.status === 404 && serverAnswer(answer)?.code === 'METADATA_NOT_FOUND') {
@@ -81,10 +82,6 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
       throw publishFailure(url, gun, root, answer);
     },
   };
-}
-
-function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** One part a role; the server takes the role from the file name. */

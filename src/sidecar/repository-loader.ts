@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { SignerErrorCode } from '../shared/error-code.ts';
 import type { Gun } from '../shared/image-reference.ts';
+import { sha256Hex } from '../shared/sha256.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import {
   RELEASES,
@@ -11,7 +11,7 @@ import {
   type FileMeta,
   type RoleName,
 } from '../shared/tuf/metadata.ts';
-import { missingFile } from '../shared/tuf/check.ts';
+import { missingFile, namedSha256 } from '../shared/tuf/check.ts';
 import { parseSnapshot, parseTimestamp } from '../shared/tuf/parse.ts';
 import type { Publication } from '../shared/tuf/publication.ts';
 import {
@@ -102,8 +102,8 @@ function expectedFiles(
   );
   return new Map([
     ...byName.map((role) => [role, undefined] as const),
-    ...before.map(([role, meta]) => [role, sha256Of(meta)] as const),
-    ...[...posted].map(([role, bytes]) => [role, sha256(bytes)] as const),
+    ...before.map(([role, meta]) => [role, namedSha256(meta)] as const),
+    ...[...posted].map(([role, bytes]) => [role, sha256Hex(bytes)] as const),
   ]);
 }
 
@@ -140,17 +140,9 @@ async function fetchNamed(
   meta: FileMeta,
 ): Promise<Uint8Array | undefined> {
   const bytes = served.get(role);
-  const hash = sha256Of(meta);
-  if (bytes && sha256(bytes) === hash) return bytes;
+  const hash = namedSha256(meta);
+  if (bytes && sha256Hex(bytes) === hash) return bytes;
   return client.fetchRole(role, hash);
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
-function sha256Of({ hashes }: FileMeta): string {
-  return Buffer.from(hashes.get('sha256') ?? '', 'base64').toString('hex');
 }
 
 function isTargets(role: RoleName): boolean {

@@ -41,6 +41,9 @@ export type Verdict =
       readonly kind: 'deny';
       readonly status: DenialStatus;
       readonly code: WebhookErrorCode;
+      readonly reason: string;
+      readonly fix: string;
+      /** Code, reason and fix in one text. */
       readonly message: string;
       readonly warnings: readonly string[];
     };
@@ -84,7 +87,7 @@ export function deny(
   fix: string = WEBHOOK_ERRORS[code].fix,
 ): Verdict {
   const message = `kpack-notary ${code}: ${reason}. Fix: ${fix}`;
-  return { kind: 'deny', status, code, message, warnings: [] };
+  return { kind: 'deny', status, code, reason, fix, message, warnings: [] };
 }
 
 /** The body is no AdmissionReview of a version that we speak. */

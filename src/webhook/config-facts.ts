@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { readNotarySection, type ConfigSource, type NotaryUnit } from '../shared/notary-section.ts';
+import { readNotarySection, type NotaryUnit } from '../shared/notary-section.ts';
 import { ClusterError, type Cluster, type ClusterObject, type ObjectReference } from './cluster.ts';
 import { configSource } from './config-source.ts';
 import { credentialsOf, missingOf, secretsOf, unitSecrets } from './facts.ts';
@@ -25,7 +25,7 @@ const MOST_SECRETS = 32;
  * @throws ClusterError when that takes too long, or the cluster does not tell
  */
 export async function readConfigFacts(
-  source: ConfigSource,
+  unit: NotaryUnit | undefined,
   namespaceName: string,
   serviceAccountName: string,
   cluster: Cluster,
@@ -35,10 +35,7 @@ export async function readConfigFacts(
     throw new ClusterError('the Kubernetes API did not answer in time');
   });
   try {
-    return await Promise.race([
-      readAll(readNotarySection(source).unit, namespaceName, serviceAccountName, cluster),
-      timeout,
-    ]);
+    return await Promise.race([readAll(unit, namespaceName, serviceAccountName, cluster), timeout]);
   } finally {
     timer.abort();
     timeout.catch(() => undefined);

@@ -46,7 +46,9 @@ export async function reviewConfig(
   if (section.isEmpty || section.isOptedOut) return judged(problems, () => section.warnings);
   const { cluster } = settings;
   const account = serviceAccountOf(request.object);
-  const facts = await readConfigFacts(source, request.namespace, account, cluster).catch(toldError);
+  const facts = await readConfigFacts(section.unit, request.namespace, account, cluster).catch(
+    toldError,
+  );
   return facts instanceof ClusterError
     ? judgeAlone(source, facts)
     : judgeInNamespace(source, request.namespace, account, facts);

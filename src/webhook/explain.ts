@@ -3,7 +3,7 @@ import { WEBHOOK_ERRORS, type WebhookErrorCode } from '../shared/error-code.ts';
 import { SIGNING_CONTAINER } from '../shared/names.ts';
 import { VERSION } from '../shared/version.ts';
 import type { AllowCode, Verdict } from './admission.ts';
-import type { BuildPod } from './build-pod.ts';
+import { allContainers, type BuildPod } from './build-pod.ts';
 import {
   ClusterError,
   type Cluster,
@@ -137,16 +137,13 @@ function outcomeOf(
   mode: SigningMode,
 ): Pick<Explanation, 'outcome' | 'code' | 'reason' | 'fix'> {
   if (verdict.kind === 'deny') {
-    const [, reason = verdict.message, fix] =
-      /^kpack-notary \S+: (.*)\. Fix: (.*)$/s.exec(verdict.message) ?? [];
-    return { outcome: 'refused', code: verdict.code, reason, ...(fix !== undefined && { fix }) };
+    const { code, reason, fix } = verdict;
+    return { outcome: 'refused', code, reason, fix };
   }
   const { code, reason } = verdict;
   return { outcome: mode !== 'off' && code === 'INJECTED' ? 'signed' : 'unsigned', code, reason };
 }
 
 function signingContainer({ pod }: BuildPod): V1Container | undefined {
-  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find(
-    ({ name }) => name === SIGNING_CONTAINER,
-  );
+  return allContainers(pod.spec).find(({ name }) => name === SIGNING_CONTAINER);
 }

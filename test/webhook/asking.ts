@@ -42,6 +42,28 @@ export function memoryCluster(manifests: readonly Manifest[]): Cluster {
   };
 }
 
+/** A cluster that notes the kinds that are read, by the rounds in which they are asked for. */
+export function countingRounds(cluster: Cluster): {
+  readonly cluster: Cluster;
+  readonly rounds: readonly (readonly string[])[];
+} {
+  const rounds: string[][] = [];
+  let isOpen = false;
+  return {
+    rounds,
+    cluster: {
+      get: async (reference) => {
+        if (!isOpen) rounds.push([]);
+        isOpen = true;
+        rounds.at(-1)?.push(reference.kind);
+        await new Promise(setImmediate);
+        isOpen = false;
+        return cluster.get(reference);
+      },
+    },
+  };
+}
+
 /** A cluster that cannot tell objects of one kind. */
 export function failing(cluster: Cluster, kind: string): Cluster {
   return {

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import type { Cluster } from '../../src/webhook/cluster.ts';
 import { secret, signingNamespace, type Manifest } from '../build-fixture.ts';
-import { ask, failing, memoryCluster, mutate, verdictOf } from './asking.ts';
+import { ask, countingRounds, failing, memoryCluster, mutate, verdictOf } from './asking.ts';
 import { objectThatSays, type Words } from './notary-rule.ts';
 import { ADMIN, annotate, P, PIN, section, setSection, URL, world } from './world.ts';
 
@@ -195,8 +195,6 @@ t.test('a cluster that hangs is not waited for', async (t) => {
 });
 
 t.test('whoever writes an Image makes us read few objects, in two rounds', async (t) => {
-  const rounds: string[][] = [];
-  let isOpen = false;
   const port = memoryCluster([
     signingNamespace('enabled', ADMIN),
     {
@@ -204,16 +202,7 @@ t.test('whoever writes an Image makes us read few objects, in two rounds', async
       secrets: Array.from({ length: 1_000 }, (_, i) => ({ name: `s${i}` })),
     } as Manifest,
   ]);
-  const counted: Cluster = {
-    get: async (reference) => {
-      if (!isOpen) rounds.push([]);
-      isOpen = true;
-      rounds.at(-1)?.push(reference.kind);
-      await new Promise(setImmediate);
-      isOpen = false;
-      return port.get(reference);
-    },
-  };
+  const { cluster: counted, rounds } = countingRounds(port);
   const warnings = await warningsFor(t, { annotations: PINNED }, counted);
   t.same(rounds, [['Namespace', 'ServiceAccount'], ['Secret']]);
   t.notMatch(warnings.join(), /credentials/, 'what was not looked at is not missed');

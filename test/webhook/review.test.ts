@@ -2,7 +2,7 @@ import t from 'tap';
 import type { Cluster } from '../../src/webhook/cluster.ts';
 import type { ReviewOptions } from '../bed/webhook.ts';
 import { manifestsOf, signingNamespace } from '../build-fixture.ts';
-import { ask, failing, memoryCluster, verdictOf } from './asking.ts';
+import { ask, countingRounds, failing, memoryCluster, verdictOf } from './asking.ts';
 import { review, serveWorld } from './served.ts';
 import { changed, setSection, world } from './world.ts';
 
@@ -95,18 +95,7 @@ t.test('a namespace that has not opted in does not wait for the rest of the clus
 t.test('the reads of a decision are few, and two rounds', async (t) => {
   const given = world('v0.17.2/02b-notary-registry-secrets');
   const cluster = memoryCluster(manifestsOf(given, given.namespace));
-  const rounds: string[][] = [];
-  let isOpen = false;
-  const counted: Cluster = {
-    get: async (reference) => {
-      if (!isOpen) rounds.push([]);
-      isOpen = true;
-      rounds.at(-1)?.push(reference.kind);
-      await new Promise(setImmediate);
-      isOpen = false;
-      return cluster.get(reference);
-    },
-  };
+  const { cluster: counted, rounds } = countingRounds(cluster);
   t.equal(verdictOf(await ask('mutate', given.pod, counted)), 'patched');
   t.same(rounds, [
     ['Namespace', 'Build', 'ServiceAccount'],

@@ -86,9 +86,14 @@ export function checkHashes(bytes: Uint8Array, role: RoleName, meta: FileMeta): 
   }
 }
 
+/** The SHA-256 by which one file names another, as hex; empty where it names none. */
+export function namedSha256({ hashes }: FileMeta): string {
+  return Buffer.from(hashes.get('sha256') ?? '', 'base64').toString('hex');
+}
+
 /** A file that readers must have, and cannot get. */
 export function missingFile(role: RoleName, meta?: FileMeta): SigningError {
-  const sha256 = meta && Buffer.from(meta.hashes.get('sha256') ?? '', 'base64').toString('hex');
+  const sha256 = meta && namedSha256(meta);
   const which = sha256 === undefined ? '' : ` with SHA-256 ${sha256}`;
   return new SigningError(
     'METADATA_INCONSISTENT',
