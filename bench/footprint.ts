@@ -1,7 +1,7 @@
 /** What the programs take: their files, and the memory of the signer. */
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import type { Bed } from '../test/bed/bed.ts';
@@ -83,19 +83,14 @@ export function bundleSizes(): string[] {
 }
 
 /**
- * The packages that the signer's bundle is made of, as its source map lists them.
+ * The packages that the signer's bundle is made of, as the bundler lists them.
  *
  * @throws Error when it holds one that it must not
  */
 export function signerPackages(): string {
-  const map = JSON.parse(readFileSync(`${bundledProgram('signer')}.map`, 'utf8')) as {
-    readonly sources: readonly string[];
-  };
-  const packages = map.sources.flatMap(
-    (source) => /^.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? [],
-  );
-  const names = [...new Set(packages)].sort();
-  const strangers = STRANGERS.filter((name) => names.includes(name));
+  const list = readFileSync(join(dirname(bundledProgram('signer')), 'packages.json'), 'utf8');
+  const { signer } = JSON.parse(list) as { readonly signer: readonly string[] };
+  const strangers = STRANGERS.filter((name) => signer.includes(name));
   if (strangers.length > 0) throw new Error(`dist/signer.cjs holds ${strangers.join(', ')}`);
-  return `  in dist/signer.cjs: ${names.join(', ')}; neither ${STRANGERS.join(' nor ')}`;
+  return `  in dist/signer.cjs: ${signer.join(', ')}; neither ${STRANGERS.join(' nor ')}`;
 }

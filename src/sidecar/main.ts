@@ -5,7 +5,12 @@ import { createLog } from './log.ts';
 import { failedReceipt, failureOf, type Receipt } from './receipt.ts';
 import { runSigner } from './run.ts';
 import { writeStepFile } from './step-file.ts';
-import { parseSignerOptions, readOutputOptions, type OutputOptions } from './signer-options.ts';
+import {
+  parseSignerOptions,
+  readOutputOptions,
+  readSignerFlags,
+  type OutputOptions,
+} from './signer-options.ts';
 import { terminationMessage } from './termination-message.ts';
 import { writeText } from './text-file.ts';
 
@@ -17,11 +22,12 @@ function writeLine(line: string): void {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const outputs = readOutputOptions(args, process.env);
+  const flags = readSignerFlags(args, process.env);
+  const outputs = readOutputOptions(flags);
   let receipt: Receipt;
   let onFailure: 'fail' | 'warn' | 'usage' = 'usage';
   try {
-    const options = parseSignerOptions(args, process.env);
+    const options = parseSignerOptions(flags);
     onFailure = options.onFailure;
     const log = createLog(outputs.logFormat, writeLine);
     const ports = {

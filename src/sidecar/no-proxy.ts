@@ -21,7 +21,7 @@ LOOPBACK.addAddress('::1', 'ipv6');
  * means nothing.
  */
 export function parseNoProxy(text: string): NoProxy {
-  const entries = text.toLowerCase().split(/[\s,]+/);
+  const entries = text.toLowerCase().match(/[^\s,]+/g) ?? [];
   const rules = entries.map(parseEntry).filter((rule) => rule !== undefined);
   return {
     bypasses: (url) => {

@@ -1,4 +1,4 @@
-import { readFlags } from '../shared/flags.ts';
+import { readFlags, type FlagValues } from '../shared/flags.ts';
 import { parseNotaryUrl, type NotaryUrl } from '../shared/notary-url.ts';
 import {
   SIGNER_FLAGS,
@@ -28,12 +28,19 @@ export interface OutputOptions {
   readonly errorFile: string | undefined;
 }
 
-/** The outputs, as far as they can be told from a command line that may be wrong elsewhere. */
-export function readOutputOptions(
+/** What was given for each flag of the signer, not yet judged. */
+export type SignerFlags = FlagValues<typeof SIGNER_FLAGS>;
+
+/** Reads command line and environment. */
+export function readSignerFlags(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
-): OutputOptions {
-  const { values } = readFlags(SIGNER_FLAGS, args, environment);
+): SignerFlags {
+  return readFlags(SIGNER_FLAGS, args, environment);
+}
+
+/** The outputs, as far as they can be told from a command line that may be wrong elsewhere. */
+export function readOutputOptions({ values }: SignerFlags): OutputOptions {
   return {
     terminationLog: values['termination-log'].at(-1),
     receiptFile: values.receipt.at(-1),
@@ -49,15 +56,11 @@ const KEY_ID = /^[0-9a-f]{64}$/;
 const LONGEST_DEADLINE_SECONDS = 86_400;
 
 /**
- * Parses command line and environment.
+ * Judges what was given.
  *
  * @throws SigningError OPTIONS_INVALID with all problems in one message
  */
-export function parseSignerOptions(
-  args: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
-): SignerOptions {
-  const flags = readFlags(SIGNER_FLAGS, args, environment);
+export function parseSignerOptions(flags: SignerFlags): SignerOptions {
   const problems = [...flags.problems];
   const one = (name: keyof typeof SIGNER_FLAGS) => flags.values[name].at(-1);
   const required = (name: keyof typeof SIGNER_FLAGS) => {

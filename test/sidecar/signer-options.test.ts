@@ -8,7 +8,11 @@ import {
   SIGNER_FLAGS,
   type SignerSettings,
 } from '../../src/shared/signer-flags.ts';
-import { parseSignerOptions, readOutputOptions } from '../../src/sidecar/signer-options.ts';
+import {
+  parseSignerOptions,
+  readOutputOptions,
+  readSignerFlags,
+} from '../../src/sidecar/signer-options.ts';
 
 const PIN = 'a'.repeat(64);
 
@@ -16,7 +20,7 @@ t.test('signer options', (t) => {
   const needed = ['--report=/r', '--notary-url=https://n.test', '--key-dir=/k'];
 
   t.test('have defaults', (t) => {
-    t.same(parseSignerOptions(needed, {}), {
+    t.same(parseSignerOptions(readSignerFlags(needed, {})), {
       source: { report: '/r' },
       notaryUrl: 'https://n.test',
       keyDirectory: '/k',
@@ -30,7 +34,7 @@ t.test('signer options', (t) => {
       dryRun: false,
       stepFiles: { waitFile: undefined, doneFile: undefined, errorFile: undefined },
     });
-    t.same(readOutputOptions(needed, {}), {
+    t.same(readOutputOptions(readSignerFlags(needed, {})), {
       terminationLog: undefined,
       receiptFile: undefined,
       logFormat: 'text',
@@ -79,23 +83,29 @@ t.test('signer options', (t) => {
       ...{ doneFile: '/d', errorFile: '/e' },
     };
     const args = Object.entries(values).map(([name, value]) => `--${name}=${value}`);
-    t.same(parseSignerOptions(args, {}), expected);
-    t.same(readOutputOptions([...args, '--unknown=x'], {}), outputs);
+    t.same(parseSignerOptions(readSignerFlags(args, {})), expected);
+    t.same(readOutputOptions(readSignerFlags([...args, '--unknown=x'], {})), outputs);
     const environment = Object.entries(values).map(([name, value]) => [
       environmentName(name),
       value,
     ]);
     const variables = Object.fromEntries(environment) as Record<string, string>;
-    t.same(parseSignerOptions([], variables), expected);
-    t.same(readOutputOptions([], variables), outputs);
+    t.same(parseSignerOptions(readSignerFlags([], variables)), expected);
+    t.same(readOutputOptions(readSignerFlags([], variables)), outputs);
     t.end();
   });
 
   t.test('a switch needs no value', (t) => {
-    t.equal(parseSignerOptions([...needed, '--dry-run'], {}).dryRun, true);
-    t.equal(parseSignerOptions([...needed, '--dry-run=true'], {}).dryRun, true);
-    t.equal(parseSignerOptions(needed, { KPACK_NOTARY_DRY_RUN: 'true' }).dryRun, true);
-    t.equal(parseSignerOptions(needed, { KPACK_NOTARY_DRY_RUN: 'false' }).dryRun, false);
+    t.equal(parseSignerOptions(readSignerFlags([...needed, '--dry-run'], {})).dryRun, true);
+    t.equal(parseSignerOptions(readSignerFlags([...needed, '--dry-run=true'], {})).dryRun, true);
+    t.equal(
+      parseSignerOptions(readSignerFlags(needed, { KPACK_NOTARY_DRY_RUN: 'true' })).dryRun,
+      true,
+    );
+    t.equal(
+      parseSignerOptions(readSignerFlags(needed, { KPACK_NOTARY_DRY_RUN: 'false' })).dryRun,
+      false,
+    );
     t.end();
   });
 
@@ -113,7 +123,9 @@ t.test('signer options', (t) => {
       ['https://index.docker.io/v1/=/d', 'https://index.docker.io/v1/', '/d'],
     ];
     for (const [value, host, directory] of cases) {
-      const options = parseSignerOptions([...needed, `--registry-credentials=${value}`], {});
+      const options = parseSignerOptions(
+        readSignerFlags([...needed, `--registry-credentials=${value}`], {}),
+      );
       t.same(options.registryCredentials, [{ host, directory }], value);
     }
     t.end();
@@ -160,12 +172,12 @@ t.test('signer options', (t) => {
       ],
     ];
     for (const [args, message] of cases) {
-      t.throws(() => parseSignerOptions(args, {}), {
+      t.throws(() => parseSignerOptions(readSignerFlags(args, {})), {
         name: 'SigningError',
         code: 'OPTIONS_INVALID',
       });
       try {
-        parseSignerOptions(args, {});
+        parseSignerOptions(readSignerFlags(args, {}));
       } catch (error) {
         t.equal((error as Error).message, message);
       }
@@ -230,11 +242,14 @@ t.test('signer options', (t) => {
     fc.assert(
       fc.property(settings, (settings) => {
         const args = formatSignerFlags(settings, '/dev/termination-log');
-        assert.deepEqual(parseSignerOptions(args, {}), {
+        assert.deepEqual(parseSignerOptions(readSignerFlags(args, {})), {
           ...{ ...settings, deadline: 300, dryRun: false },
           stepFiles: { waitFile: undefined, doneFile: undefined, errorFile: undefined },
         });
-        assert.equal(readOutputOptions(args, {}).terminationLog, '/dev/termination-log');
+        assert.equal(
+          readOutputOptions(readSignerFlags(args, {})).terminationLog,
+          '/dev/termination-log',
+        );
       }),
       { numRuns: 300 },
     );

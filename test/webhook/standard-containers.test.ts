@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseSignerOptions } from '../../src/sidecar/signer-options.ts';
+import { parseSignerOptions, readSignerFlags } from '../../src/sidecar/signer-options.ts';
 import type { PodManifest } from '../build-fixture.ts';
 import { inject, mutate, refusedBy, validate, verdictOf } from './asking.ts';
 import { withoutReport } from './pod-changes.ts';
@@ -39,7 +39,7 @@ for (const name of waiting) {
     const pod = await inject(given);
     const step = name.endsWith('rebase') ? 'rebase' : 'export';
     const signer = container(pod, SIGNER);
-    const { stepFiles } = parseSignerOptions(signer.args ?? [], {});
+    const { stepFiles } = parseSignerOptions(readSignerFlags(signer.args ?? [], {}));
 
     t.equal(stepFiles.waitFile, waiterFlag(pod, step, 'done-file'));
     t.equal(waiterFlag(pod, 'completion', 'wait-file'), stepFiles.doneFile);
