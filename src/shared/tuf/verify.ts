@@ -34,8 +34,8 @@ export interface TrustExpectations {
   readonly rootPins: readonly string[];
   readonly now: Date;
   /**
-   * The repository as it was loaded before: nothing may go back behind it. Its root is trusted, and
-   * pins are not asked again, since a root that was rotated meanwhile is signed by its keys.
+   * The repository as it was loaded before: nothing may go back behind it, and a root that was
+   * rotated meanwhile is signed by its root keys.
    */
   readonly earlier?: TrustRepository;
 }
@@ -84,7 +84,7 @@ export function verifyRepository(
   checkKeyIds(root.content.keys, ROOT);
   const rootRole = keysOf(root.content, ROOT);
   if (earlier) checkRootSuccession(root, earlier);
-  const rootKeys = trustedRootKeys(root.content, gun, earlier ? [] : expected.rootPins, now);
+  const rootKeys = trustedRootKeys(root.content, gun, expected.rootPins, now);
   const rootKeyIds = checkSignatures(
     root,
     ROOT,
