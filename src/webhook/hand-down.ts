@@ -2,7 +2,7 @@ import { dirname } from 'node:path/posix';
 import type { V1Container, V1EnvVar, V1VolumeMount } from '@kubernetes/client-node';
 import { SIGNING_CONTAINER } from '../shared/names.ts';
 import { allContainers, type Pod } from './build-pod.ts';
-import { copyJson } from './json-copy.ts';
+import { draftOf } from './pod-draft.ts';
 import { hidesProgram, isWithin } from './mount-path.ts';
 
 /** Variables that say whom to trust, and by which way to go out; proxies in both cases. */
@@ -27,7 +27,7 @@ const CERTIFICATE_FILE = /\.(?:pem|crt|cer)$/;
  * no container one that is not ours.
  */
 export function handDown(pod: Pod, stepName: string): Pod {
-  const given = copyJson(pod);
+  const given = draftOf(pod);
   const containers = allContainers(given.spec);
   const step = containers.find(({ name }) => name === stepName);
   const signer = containers.find(({ name }) => name === SIGNING_CONTAINER);
@@ -47,12 +47,12 @@ export function handDown(pod: Pod, stepName: string): Pod {
 
 /** The variables of a step that can be given to another container; of two, the last counts. */
 function variablesOf({ env = [] }: V1Container): readonly V1EnvVar[] {
-  return HANDED_DOWN.flatMap((name) => env.findLast((variable) => variable.name === name) ?? [])
-    .filter(({ value = '', valueFrom }) =>
-      // What is made of other variables has no meaning where those are missing.
-      valueFrom ? valueFrom.configMapKeyRef !== undefined : value !== '' && !value.includes('$('),
-    )
-    .map((variable) => copyJson(variable));
+  return HANDED_DOWN.flatMap(
+    (name) => env.findLast((variable) => variable.name === name) ?? [],
+  ).filter(({ value = '', valueFrom }) =>
+    // What is made of other variables has no meaning where those are missing.
+    valueFrom ? valueFrom.configMapKeyRef !== undefined : value !== '' && !value.includes('$('),
+  );
 }
 
 /** The mounts of a step that hold CA certificates: where programs look, and where variables lead. */

@@ -4,7 +4,7 @@ import { allContainers, type Pod } from './build-pod.ts';
 import type { BuildSteps } from './build-steps.ts';
 import { setWaitFile } from './build-waiter.ts';
 import { whyContainerDiffers, whyVolumeDiffers } from './coverage.ts';
-import { copyJson } from './json-copy.ts';
+import { draftOf } from './pod-draft.ts';
 import type { PlannedSigning } from './plan.ts';
 import { askForReport } from './report-request.ts';
 import { signingParts, type SignerPlacement, type SigningParts } from './signing-container.ts';
@@ -33,7 +33,7 @@ export function injectSigner(
   const { steps } = signing;
   const parts = signingParts(pod, signing, placement);
   const existing = allContainers(pod.spec).filter(({ name }) => name === SIGNING_CONTAINER);
-  const injected = copyJson(pod);
+  const injected = draftOf(pod);
 
   takeOverFromKpack(injected);
   if (steps.report === 'possible') {
@@ -61,7 +61,7 @@ export function injectSigner(
 
 /** The pod with the reason why it stays unsigned. */
 export function markSkipped(pod: Pod, reason: string): Pod {
-  const marked = copyJson(pod);
+  const marked = draftOf(pod);
   setAnnotation(marked, SKIPPED, reason);
   delete marked.metadata?.annotations?.[INJECTED];
   return marked;

@@ -78,6 +78,15 @@ export interface Asking extends Partial<Omit<ReviewOptions, 'object'>> {
   readonly settings?: Partial<ReviewSettings>;
 }
 
+/** Cannot be changed, at any depth: who changes what came is caught wherever it is asked. */
+function frozen(value: unknown): unknown {
+  if (typeof value === 'object' && value !== null) {
+    Object.values(value).forEach(frozen);
+    Object.freeze(value);
+  }
+  return value;
+}
+
 /** What a webhook answers, through JSON as on the wire. */
 export async function ask(
   question: 'mutate' | 'validate',
@@ -85,7 +94,7 @@ export async function ask(
   cluster: Cluster,
   { settings, ...options }: Asking = {},
 ): Promise<AdmissionResponse> {
-  const body: unknown = JSON.parse(JSON.stringify(admissionReview({ object, ...options })));
+  const body = frozen(JSON.parse(JSON.stringify(admissionReview({ object, ...options }))));
   const request = parseReview(body);
   const verdict = await review(question, request, { ...SETTINGS, cluster, ...settings });
   const answer = JSON.parse(JSON.stringify(reviewOf(request.uid, verdict))) as {

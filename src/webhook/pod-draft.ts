@@ -1,0 +1,32 @@
+import type { V1Container } from '@kubernetes/client-node';
+import type { Pod } from './build-pod.ts';
+
+/**
+ * A copy of a pod that may be changed as far as injecting does: its annotations, its volumes, its
+ * containers, and of those arguments, variables and mounts. All else is shared with the original,
+ * so that comparing the two looks at little more than what was changed.
+ */
+export function draftOf(pod: Pod): Pod {
+  const { metadata, spec } = pod;
+  const draft = Object.assign(copyOf(pod), { spec: copyOf(spec) });
+  if (metadata) {
+    draft.metadata = copyOf(metadata);
+    if (metadata.annotations) draft.metadata.annotations = copyOf(metadata.annotations);
+  }
+  draft.spec.containers = spec.containers.map(containerDraft);
+  if (spec.initContainers) draft.spec.initContainers = spec.initContainers.map(containerDraft);
+  if (spec.volumes) draft.spec.volumes = spec.volumes.map(copyOf);
+  return draft;
+}
+
+function containerDraft(container: V1Container): V1Container {
+  const draft = copyOf(container);
+  if (container.args) draft.args = [...container.args];
+  if (container.env) draft.env = [...container.env];
+  if (container.volumeMounts) draft.volumeMounts = [...container.volumeMounts];
+  return draft;
+}
+
+function copyOf<Value extends object>(value: Value): Value {
+  return { ...value };
+}
