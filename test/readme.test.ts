@@ -1,10 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import type { FlagTable } from '../src/shared/flags.ts';
+import { written } from '../src/shared/help.ts';
 import { ANNOTATION } from '../src/shared/names.ts';
 import { VERSION } from '../src/shared/version.ts';
 import { SIGNER_ERRORS, WEBHOOK_ERRORS } from '../src/shared/error-code.ts';
 import { SIGNER_FLAGS } from '../src/shared/signer-flags.ts';
+import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from '../src/webhook/webhook-flags.ts';
 import { errorPage, makeErrorPage } from './error-page.ts';
 import { projectDirectory } from './fixture.ts';
 
@@ -18,8 +21,16 @@ t.test('docs/errors.md has every code, as `npm run docs` writes it', (t) => {
   t.end();
 });
 
-t.test('README names every flag of the signer', (t) => {
-  for (const name of Object.keys(SIGNER_FLAGS)) t.match(readme(), `--${name}`);
+t.test('the pages say of every flag what --help says, and of no other', (t) => {
+  const operating = () => readFileSync(join(projectDirectory(), 'docs/operating.md'), 'utf8');
+  const rowsOf = (page: string) =>
+    [...page.matchAll(/^\| `--.*$/gm)].map(([row]) =>
+      row.replace(/[`\\]/g, '').replace(/ {2,}/g, ' '),
+    );
+  const rows = (flags: FlagTable) =>
+    Object.entries(flags).map(([name, flag]) => `| ${written(name, flag)} | ${flag.text} |`);
+  t.same(rowsOf(readme()), [...rows(WEBHOOK_FLAGS), ...rows(SIGNER_FLAGS)]);
+  t.same(rowsOf(operating()), rows(EXPLAIN_FLAGS));
   t.end();
 });
 

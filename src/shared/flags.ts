@@ -1,18 +1,41 @@
 import { parseArgs } from 'node:util';
 import { ENVIRONMENT_PREFIX } from './names.ts';
 import { nearest } from './nearest.ts';
+import { shownName } from './shown-value.ts';
 
-/**
- * The flags of a program: `one` takes the last value, `many` collects, `switch` needs no value, and
- * takes `true` or `false`.
- */
-export type FlagKinds = Readonly<Record<string, 'one' | 'many' | 'switch'>>;
+/** A flag of a program. */
+export interface Flag {
+  /** `one` is given once, `many` collects; `switch` needs no value, and takes `true` or `false`. */
+  readonly takes: 'one' | 'many' | 'switch';
+  /** What stands for the value in `--help` and the README: `FILE`. */
+  readonly value?: string;
+  /** What it is for, with its default. */
+  readonly text: string;
+  /** A letter that stands for it after a single dash. */
+  readonly short?: string;
+}
 
-export interface FlagValues<Flags extends FlagKinds> {
+/** The flags of a program, by name: the one source of what is read, of `--help` and the README. */
+export type FlagTable = Readonly<Record<string, Flag>>;
+
+export const one = (value: string, text: string): Flag => ({ takes: 'one', value, text });
+export const many = (value: string, text: string): Flag => ({ takes: 'many', value, text });
+export const toggle = (text: string): Flag => ({ takes: 'switch', text });
+
+export interface FlagValues<Flags extends FlagTable> {
   /** Values by flag, in order; empty where the flag was not given. */
   readonly values: { readonly [Name in keyof Flags]: readonly string[] };
+  /** What stands beside the flags, as far as it may. */
+  readonly words: readonly string[];
   /** What is wrong with the command line, one sentence each. */
   readonly problems: readonly string[];
+}
+
+/** What may stand beside the flags of a program. */
+export interface Words {
+  /** For people: `image/NAME`. */
+  readonly expected: string;
+  accepts(text: string): boolean;
 }
 
 /** The environment form of a flag: `--key-dir` is `KPACK_NOTARY_KEY_DIR`. */
@@ -22,55 +45,78 @@ export function environmentName(flag: string): string {
 
 /**
  * Reads flags from a command line and, where it lacks one, from the environment (repeatable ones
- * separated by newlines). All problems at once; values are for the caller to judge.
+ * separated by newlines). All problems at once; values are for the caller to judge. What belongs to
+ * no flag may be anything, a password too, and is not repeated.
  */
-export function readFlags<Flags extends FlagKinds>(
+export function readFlags<Flags extends FlagTable>(
   flags: Flags,
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
+  allowed?: Words,
 ): FlagValues<Flags> {
   const names = Object.keys(flags);
-  const problems: string[] = [];
+  const problems = new Set<string>();
+  const words: string[] = [];
   const given = new Map<string, string[]>(names.map((name) => [name, []]));
   const { tokens } = parseArgs({
     args: [...args],
     options: Object.fromEntries(
-      names.map((name) => [
+      Object.entries(flags).map(([name, { takes, short }]) => [
         name,
-        { type: flags[name] === 'switch' ? 'boolean' : 'string', multiple: true },
+        {
+          type: takes === 'switch' ? 'boolean' : 'string',
+          multiple: true,
+          ...(short && { short }),
+        },
       ]),
     ),
     strict: false,
     tokens: true,
   });
   for (const token of tokens) {
-    if (token.kind === 'positional') problems.push(`unexpected argument ${token.value}`);
+    const argument = `argument ${token.index + 1}`;
+    if (token.kind === 'positional') {
+      if (allowed?.accepts(token.value)) words.push(token.value);
+      else
+        problems.add(
+          `${argument} ${allowed ? `is not ${allowed.expected}` : 'belongs to no flag'}`,
+        );
+    }
     if (token.kind !== 'option') continue;
-    const values = given.get(token.name);
-    if (!values) problems.push(unknownFlag(token.rawName, names));
-    else if (flags[token.name] === 'switch') values.push(token.value ?? 'true');
-    else if (!token.value || (!token.inlineValue && token.value.startsWith('-')))
-      problems.push(`${token.rawName} needs a value`);
-    else values.push(token.value);
+    const { name, rawName, inlineValue } = token;
+    const isShort = !rawName.startsWith('--');
+    // As kubectl has it, `-n=apps` is `-n apps`.
+    const value = isShort && inlineValue ? token.value.replace(/^=/, '') : token.value;
+    const values = given.get(name);
+    const takes = flags[name]?.takes;
+    if (!values) {
+      // Each letter after a single dash counts as a flag of its own.
+      problems.add(isShort ? `${argument} is an unknown flag` : unknownFlag(rawName, names));
+    } else if (takes === 'switch') values.push(value ?? 'true');
+    else if (!value || (!inlineValue && value.startsWith('-')))
+      problems.add(`${rawName} needs a value`);
+    else values.push(value);
   }
   for (const [name, values] of given) {
-    if (flags[name] !== 'many' && values.length > 1) problems.push(`--${name} is given twice`);
+    const takes = flags[name]?.takes;
+    if (takes !== 'many' && values.length > 1) problems.add(`--${name} is given twice`);
     const fromEnvironment = environment[environmentName(name)];
     if (values.length === 0 && fromEnvironment) {
       const lines = fromEnvironment.split('\n').filter((line) => line !== '');
-      values.push(...(flags[name] === 'many' ? lines : [fromEnvironment]));
+      values.push(...(takes === 'many' ? lines : [fromEnvironment]));
     }
-    if (flags[name] === 'switch' && values.some((value) => !['true', 'false'].includes(value))) {
-      problems.push(`--${name} is true or false`);
+    if (takes === 'switch' && values.some((value) => !['true', 'false'].includes(value))) {
+      problems.add(`--${name} is true or false`);
     }
   }
   return {
     values: Object.fromEntries(given) as unknown as FlagValues<Flags>['values'],
-    problems,
+    words,
+    problems: [...problems],
   };
 }
 
 function unknownFlag(rawName: string, names: readonly string[]): string {
   const meant = nearest(rawName.replace(/^-+/, ''), names);
-  return `unknown flag ${rawName}${meant ? `; did you mean --${meant}?` : ''}`;
+  return `unknown flag ${shownName(rawName)}${meant ? `; did you mean --${meant}?` : ''}`;
 }

@@ -1,7 +1,7 @@
 import { nearest } from './nearest.ts';
 import { EXAMPLE, NAME_MEMBERS, written, type KnownMembers } from './notary-members.ts';
 import { parseNotaryUrl, type NotaryUrl } from './notary-url.ts';
-import { cut, show } from './shown-value.ts';
+import { cut, show, shownName } from './shown-value.ts';
 
 /** One thing that is wrong, told so that it can be mended without other help. */
 export interface ConfigProblem {
@@ -72,7 +72,7 @@ export function readMembers(
     const meant = nearest(name, [...names, ...Object.keys(elsewhere)]) ?? '';
     problem(
       findings,
-      `${field}.${cut(name)}`,
+      `${field}.${shownName(name)}`,
       'an unknown member',
       elsewhere[meant] ?? expectedName(name, names),
       meant in elsewhere ? undefined : (known[meant] ?? written(members)),
@@ -147,14 +147,15 @@ export function readRootPins(
   value: unknown,
 ): readonly string[] | undefined {
   const ids = typeof value === 'string' ? value.split(',').map((id) => id.trim()) : [];
-  const wrong = ids.find((id) => !ROOT_KEY_ID.test(id));
+  const wrong = ids.filter((id) => !ROOT_KEY_ID.test(id));
   if (ids.length > MOST_ROOT_PINS) {
     const expected = `at most ${MOST_ROOT_PINS} ids of root keys`;
     return problem(findings, field, `${ids.length} ids`, expected, EXAMPLE.rootPin);
   }
-  if (ids.length > 0 && wrong === undefined) return [...new Set(ids)];
+  if (ids.length > 0 && wrong.length === 0) return [...new Set(ids)];
   const expected = 'ids of root keys (64 digits of lower-case hex each), separated by commas';
-  return problem(findings, field, show(wrong ?? value), expected, EXAMPLE.rootPin);
+  const found = ids.length > 0 ? wrong.map(show).join(', ') : show(value);
+  return problem(findings, field, found, expected, EXAMPLE.rootPin);
 }
 
 export function readOneOf<Value extends string>(

@@ -1,4 +1,4 @@
-import { quote } from './shown-value.ts';
+import { mayHoldCredentials, quote } from './shown-value.ts';
 
 /** Base URL of a Notary server, without a trailing slash. */
 export type NotaryUrl = string & { readonly brand: 'NotaryUrl' };
@@ -35,11 +35,14 @@ const TO_ENCODE = /["<>[\]^`{|}@]/;
 
 type Rule = readonly [isBroken: (url: WrittenUrl) => boolean, what: string];
 
-/** What Node would drop, decode or read as something else; where it is, the rest is not judged. */
-const CONTENT: readonly Rule[] = [
+/** What Node would drop. */
+const EXTRAS: readonly Rule[] = [
   [({ authority }) => authority.includes('@'), 'holds credentials'],
   [({ query }) => query !== undefined, 'has a query'],
   [({ fragment }) => fragment !== undefined, 'has a fragment'],
+];
+/** What Node or the kubelet would read as something else; where it is, the form is not judged. */
+const CONTENT: readonly Rule[] = [
   [({ text }) => /[\s\p{Cc}]/u.test(text), 'holds a space, tab or line break'],
   [
     ({ text }) => /[^\p{ASCII}]/u.test(text),
@@ -47,6 +50,8 @@ const CONTENT: readonly Rule[] = [
   ],
   [({ text }) => text.includes('%'), 'is percent-encoded'],
   [({ text }) => text.includes('\\'), 'holds a backslash'],
+  // In the arguments of a container, $(NAME) is a variable, and $$ is $.
+  [({ text }) => /\$[$(]/.test(text), 'holds $( or $$, which Kubernetes replaces'],
 ];
 
 const NO_HOST = 'has a host that is neither a name nor an address';
@@ -75,10 +80,11 @@ export function parseNotaryUrl(text: string): NotaryUrl | UrlProblem {
   if (text.length > LONGEST_URL) return problem(text, [`is longer than ${LONGEST_URL} characters`]);
   const written = readParts(text);
   if (!written) return problem(text, [whyNoScheme(text)]);
-  for (const rules of [CONTENT, FORM_RULES]) {
-    const broken = rules.filter(([isBroken]) => isBroken(written)).map(([, what]) => what);
-    if (broken.length > 0) return problem(text, broken);
-  }
+  const brokenOf = (rules: readonly Rule[]) =>
+    rules.filter(([isBroken]) => isBroken(written)).map(([, what]) => what);
+  const content = brokenOf(CONTENT);
+  const broken = [...brokenOf(EXTRAS), ...(content.length > 0 ? content : brokenOf(FORM_RULES))];
+  if (broken.length > 0) return problem(text, broken);
   if (!URL.canParse(text)) return problem(text, [NO_HOST]);
   const { protocol, host, hostname } = new URL(text);
   // 127.1, 0x7f000001 and 2130706433 are all 127.0.0.1 to Node.
@@ -129,9 +135,15 @@ export function isPlainHttp(url: NotaryUrl): boolean {
 function problem(text: string, whats: readonly string[]): UrlProblem {
   const what = whats.join(' and ');
   return {
-    problem: text.includes('@')
+    problem: mayHoldPassword(text)
       ? `a URL that ${what}`
       : `${quote(text.split(/[?#]/)[0] ?? '')}, which ${what}`,
     expected: EXPECTED,
   };
+}
+
+/** Credentials as such, or a password where the port should be: who forgot the host wrote one. */
+function mayHoldPassword(text: string): boolean {
+  const { port = '' } = readParts(text) ?? {};
+  return mayHoldCredentials(text) || /[^\d:]/.test(port);
 }

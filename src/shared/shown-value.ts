@@ -30,7 +30,17 @@ export function cut(text: string, longest = LONGEST_SHOWN): string {
   });
 }
 
-/** Whether it looks like an address with a user, or with more than a path. */
+/** A name that somebody chose, as a message shows it: without quotes, else as a value. */
+export function shownName(name: string): string {
+  return mayHoldSecret(name) ? `(${HIDDEN})` : cut(name);
+}
+
+/** A user before a host, plain or encoded; or what begins like a key. */
+export function mayHoldCredentials(text: string): boolean {
+  return /@|%40|-----BEGIN/i.test(text);
+}
+
+/** Whether it looks like an address with a user, or with more than a path; or like a key. */
 function mayHoldSecret(text: string): boolean {
-  return text.includes('@') || (text.includes('://') && /[?#]/.test(text));
+  return mayHoldCredentials(text) || (text.includes('://') && /[?#]/.test(text));
 }

@@ -1,4 +1,4 @@
-import type { FlagKinds } from './flags.ts';
+import { many, one, toggle, type FlagTable } from './flags.ts';
 import type { NotaryUrl } from './notary-url.ts';
 
 /** Whether a build fails when its image cannot be signed. */
@@ -48,25 +48,34 @@ export interface StepChain {
 
 /** Every flag of the signer. */
 export const SIGNER_FLAGS = {
-  report: 'one',
-  tag: 'many',
-  'notary-url': 'one',
-  'key-dir': 'one',
-  'ca-file': 'many',
-  'root-pin': 'many',
-  'notary-credentials': 'many',
-  'registry-credentials': 'many',
-  'allow-tag': 'many',
-  'on-failure': 'one',
-  'termination-log': 'one',
-  receipt: 'one',
-  deadline: 'one',
-  'wait-file': 'one',
-  'done-file': 'one',
-  'error-file': 'one',
-  'log-format': 'one',
-  'dry-run': 'switch',
-} as const satisfies FlagKinds;
+  report: one('FILE', 'report.toml of the export or rebase step'),
+  tag: many('REF', 'in its place, where the build writes no report: looked up at the registry'),
+  'allow-tag': many('REF', 'the tags of the Build; a report with another one is refused'),
+  'notary-url': one('URL', 'the Notary server; a path is allowed'),
+  'key-dir': one('DIR', 'the signing Secret: *.key, notary-password.txt or password, ca.crt'),
+  'ca-file': many('FILE', 'further CA certificates for the Notary server and its token server'),
+  'root-pin': many('ID', 'root key ids, TUF or canonical; one of them must have signed the root'),
+  'notary-credentials': many('HOST=DIR', 'a basic-auth Secret for a Notary server or token server'),
+  'registry-credentials': many(
+    'DIR',
+    'a docker Secret (.dockerconfigjson, .dockercfg); as HOST=DIR a basic-auth Secret',
+  ),
+  'on-failure': one('fail|warn', 'warn: what fails is told, and the build goes on unsigned'),
+  deadline: one('SECONDS', 'for all work (300)'),
+  'wait-file': one('FILE', "begins when this file is not empty, as kpack's build-waiter does"),
+  'done-file': one('FILE', 'written when the next step may begin'),
+  'error-file': one('FILE', 'written when it may not; ends the wait when another step wrote it'),
+  'termination-log': one(
+    'FILE',
+    'the last words: a receipt of at most 1,024 bytes, or a sentence when the build fails',
+  ),
+  receipt: one('FILE', 'the whole receipt, JSON'),
+  'log-format': one(
+    'text|json',
+    'lines for people (the default), or a JSON object a line, the receipt last',
+  ),
+  'dry-run': toggle('everything but the publish; the receipt says dry-run, or already-signed'),
+} as const satisfies FlagTable;
 
 /**
  * The settings as a command line, with the file for the termination message.

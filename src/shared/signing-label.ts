@@ -1,4 +1,4 @@
-import { PREFIX, SIGNING } from './names.ts';
+import { ANNOTATION, PREFIX, SIGNING } from './names.ts';
 import {
   problem,
   readOneOf,
@@ -6,11 +6,14 @@ import {
   type ConfigProblem,
   type Findings,
 } from './notary-field.ts';
+import { annotationLine } from './notary-members.ts';
 import type { ConfigSource } from './notary-section.ts';
 import { cut } from './shown-value.ts';
 
 /** The values of the label that opts a namespace in. */
 const SIGNING_LABELS = ['enabled', 'audit', 'disabled'] as const;
+
+const ANNOTATIONS: readonly string[] = Object.values(ANNOTATION);
 
 /** What is wrong with the labels of a Namespace: who mistypes one would be left unsigned silently. */
 export function labelProblems({ kind, name, labels }: ConfigSource): readonly ConfigProblem[] {
@@ -18,7 +21,9 @@ export function labelProblems({ kind, name, labels }: ConfigSource): readonly Co
   for (const [label, value] of sortedEntries(labels)) {
     const field = `metadata.labels[${cut(label)}]`;
     if (label === SIGNING) readOneOf(findings, field, value, SIGNING_LABELS);
-    else if (label.startsWith(PREFIX)) {
+    else if (ANNOTATIONS.includes(label)) {
+      problem(findings, field, 'a label', 'an annotation of that name', annotationLine(label));
+    } else if (label.startsWith(PREFIX)) {
       problem(findings, field, 'an unknown label', SIGNING, `${SIGNING}: enabled`);
     }
   }

@@ -1,5 +1,7 @@
 /** The signer: one run a build pod. Flags and environment in; receipt, last words, exit code out. */
 import { setFlagsFromString } from 'node:v8';
+import { helpText, isHelpWanted } from '../shared/help.ts';
+import { SIGNER_FLAGS } from '../shared/signer-flags.ts';
 import { asSigningError, SigningError } from '../shared/signing-error.ts';
 import { createLog } from './log.ts';
 import { failedReceipt, failureOf, type Receipt } from './receipt.ts';
@@ -21,7 +23,15 @@ function writeLine(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+const USAGE = `usage: signer --notary-url URL --key-dir DIR (--report FILE | --tag REF ...) [FLAG ...]
+
+Signs the tags of one build at a Notary server.`;
+
 async function main(args: readonly string[]): Promise<number> {
+  if (isHelpWanted(args)) {
+    writeLine(helpText(USAGE, SIGNER_FLAGS));
+    return 0;
+  }
   const flags = readSignerFlags(args, process.env);
   const outputs = readOutputOptions(flags);
   let receipt: Receipt;

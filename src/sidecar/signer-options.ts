@@ -1,5 +1,6 @@
 import { readFlags, type FlagValues } from '../shared/flags.ts';
 import { parseNotaryUrl, type NotaryUrl } from '../shared/notary-url.ts';
+import { show } from '../shared/shown-value.ts';
 import {
   SIGNER_FLAGS,
   type HostDirectory,
@@ -88,7 +89,7 @@ export function parseSignerOptions(flags: SignerFlags): SignerOptions {
   );
   const onFailure = one('on-failure') ?? 'fail';
   if (onFailure !== 'fail' && onFailure !== 'warn') {
-    problems.push(`--on-failure is fail or warn, not ${onFailure}`);
+    problems.push(`--on-failure is fail or warn, not ${show(onFailure)}`);
   }
   const seconds = one('deadline') ?? DEFAULT_DEADLINE_SECONDS;
   const deadline = Number(seconds);
@@ -97,10 +98,11 @@ export function parseSignerOptions(flags: SignerFlags): SignerOptions {
   }
   const logFormat = one('log-format') ?? 'text';
   if (logFormat !== 'text' && logFormat !== 'json') {
-    problems.push(`--log-format is text or json, not ${logFormat}`);
+    problems.push(`--log-format is text or json, not ${show(logFormat)}`);
   }
   for (const pin of flags.values['root-pin']) {
-    if (!KEY_ID.test(pin)) problems.push(`--root-pin is a key id of 64 hex digits, not ${pin}`);
+    if (!KEY_ID.test(pin))
+      problems.push(`--root-pin is a key id of 64 hex digits, not ${show(pin)}`);
   }
   const dryRun = one('dry-run') === 'true';
   if (dryRun && one('done-file') !== undefined) {
@@ -142,7 +144,7 @@ function parseHostDirectory(
 ): HostDirectory {
   const equals = value.indexOf('=');
   if (equals < 1 || equals === value.length - 1) {
-    problems.push(`--${flag} is HOST=DIR, not ${value}`);
+    problems.push(`--${flag} is HOST=DIR`);
   }
   return { host: value.slice(0, equals), directory: value.slice(equals + 1) };
 }

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import { pino } from 'pino';
+import { helpText, isHelpWanted } from '../shared/help.ts';
 import { VERSION } from '../shared/version.ts';
 import { createApp } from './app.ts';
 import { openCluster } from './cluster-source.ts';
@@ -13,8 +14,16 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { createMetricsServer } from './metrics-server.ts';
 import { SettingsError } from './settings-error.ts';
 import { parseSettings, type WebhookSettings } from './settings.ts';
+import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from './webhook-flags.ts';
 import { expirationOf, readKeyPair, reloadOnChange, type KeyPair } from './tls-files.ts';
 
+const USAGE = `usage: webhook --tls-cert FILE --tls-key FILE --signer-image IMAGE [FLAG ...]
+       webhook explain --help
+
+Adds the signing container to kpack's build pods, and judges what people write about signing.`;
+const EXPLAIN_USAGE = `usage: webhook explain -n NAMESPACE [image/NAME | build/NAME | pod/NAME ...] [FLAG ...]
+
+Says what would become of Images and build pods, and why. Without names: of all in the namespace.`;
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
 /** `::` takes IPv4 too, and works where a cluster has IPv6 alone. */
@@ -24,10 +33,15 @@ const NAMESPACE_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace'
 
 async function main(): Promise<void> {
   const [command, ...args] = process.argv.slice(2);
-  if (command !== 'explain') return serve();
-  const isFine = await explainMain(args, process.env, (text) => {
-    process.stdout.write(`${text}\n`);
-  });
+  const write = (text: string) => void process.stdout.write(`${text}\n`);
+  const isExplain = command === 'explain';
+  if (isHelpWanted(process.argv.slice(2))) {
+    return write(
+      isExplain ? helpText(EXPLAIN_USAGE, EXPLAIN_FLAGS) : helpText(USAGE, WEBHOOK_FLAGS),
+    );
+  }
+  if (!isExplain) return serve();
+  const isFine = await explainMain(args, process.env, write);
   if (!isFine) process.exitCode = EXIT_FAILURE;
 }
 

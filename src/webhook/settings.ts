@@ -1,9 +1,18 @@
-import { readFlags, type FlagKinds } from '../shared/flags.ts';
+import { readFlags } from '../shared/flags.ts';
+import { show } from '../shared/shown-value.ts';
 import { clusterSource, type ClusterSource } from './cluster-source.ts';
 import { parseQuantity } from './quantity.ts';
-import { SettingsError } from './settings-error.ts';
+import { usageError } from './settings-error.ts';
 import { readSignerImage } from './signer-image.ts';
 import type { SignerPlacement } from './signing-container.ts';
+import {
+  DEFAULT_CPU,
+  DEFAULT_KPACK_USER,
+  DEFAULT_MEMORY,
+  DEFAULT_METRICS_PORT,
+  DEFAULT_PORT,
+  WEBHOOK_FLAGS,
+} from './webhook-flags.ts';
 
 /** All that the webhook is told at its start. */
 export interface WebhookSettings {
@@ -22,28 +31,8 @@ export interface WebhookSettings {
   readonly warnings: readonly string[];
 }
 
-const FLAGS = {
-  'tls-cert': 'one',
-  'tls-key': 'one',
-  port: 'one',
-  'metrics-port': 'one',
-  'own-namespace': 'one',
-  'signer-image': 'one',
-  'signer-cpu': 'one',
-  'signer-memory': 'one',
-  'kpack-user': 'many',
-  'log-level': 'one',
-  kubeconfig: 'one',
-  manifests: 'one',
-} as const satisfies FlagKinds;
-
-const DEFAULT_PORT = '8443';
-const DEFAULT_METRICS_PORT = '9402';
 /** As the downward API usually names it in pods. */
 const NAMESPACE_VARIABLE = 'POD_NAMESPACE';
-export const DEFAULT_KPACK_USER = 'system:serviceaccount:kpack:controller';
-const DEFAULT_CPU = '100m';
-const DEFAULT_MEMORY = '128Mi';
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 /** @throws SettingsError with all problems at once */
@@ -51,9 +40,10 @@ export function parseSettings(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): WebhookSettings {
-  const { values, problems: found } = readFlags(FLAGS, args, environment);
+  const ownWords = Object.entries(environment).filter(([, value]) => !isServiceLink(value));
+  const { values, problems: found } = readFlags(WEBHOOK_FLAGS, args, Object.fromEntries(ownWords));
   const problems = [...found];
-  const one = (name: keyof typeof FLAGS, otherwise?: string) => {
+  const one = (name: keyof typeof WEBHOOK_FLAGS, otherwise?: string) => {
     const value = values[name].at(-1) ?? otherwise;
     if (value === undefined) problems.push(`--${name} is missing`);
     return value ?? '';
@@ -61,17 +51,17 @@ export function parseSettings(
   const quantity = (name: 'signer-cpu' | 'signer-memory', otherwise: string) => {
     const value = one(name, otherwise);
     if ((parseQuantity(value) ?? 0) <= 0) {
-      problems.push(`--${name} is a quantity like ${otherwise}, not ${value}`);
+      problems.push(`--${name} is a quantity like ${otherwise}, not ${show(value)}`);
     }
     return value;
   };
 
   const portOf = (name: 'port' | 'metrics-port', otherwise: string) => {
-    const port = Number(one(name, otherwise));
-    if (!Number.isInteger(port) || port < 0 || port > 65535) {
-      problems.push(`--${name} is 0 to 65535`);
+    const port = one(name, otherwise);
+    if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) {
+      problems.push(`--${name} is 0 to 65535, not ${show(port)}`);
     }
-    return port;
+    return Number(port);
   };
 
   const port = portOf('port', DEFAULT_PORT);
@@ -94,7 +84,7 @@ export function parseSettings(
     tlsKeyFile: one('tls-key'),
     port,
     metricsPort,
-    ownNamespace: values['own-namespace'].at(-1) ?? environment[NAMESPACE_VARIABLE],
+    ownNamespace: values['own-namespace'].at(-1) ?? (environment[NAMESPACE_VARIABLE] || undefined),
     kpackUsers: values['kpack-user'].length > 0 ? values['kpack-user'] : [DEFAULT_KPACK_USER],
     placement: {
       image,
@@ -105,6 +95,14 @@ export function parseSettings(
     cluster: clusterSource(kubeconfig, manifests),
     warnings: signerImage?.warnings ?? [],
   };
-  if (problems.length > 0) throw new SettingsError(problems.join('; '));
+  if (problems.length > 0) throw usageError(problems);
   return settings;
+}
+
+/**
+ * What Kubernetes sets by itself, as KPACK_NOTARY_METRICS_PORT of a Service kpack-notary-metrics.
+ * https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+ */
+function isServiceLink(value: string | undefined): boolean {
+  return /^(?:tcp|udp|sctp):\/\//.test(value ?? '');
 }

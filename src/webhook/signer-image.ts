@@ -18,7 +18,8 @@ export function parseSignerImage(text: string): SignerImage {
   if (others.length > 0 || (digest !== undefined && !DIGEST.test(digest))) {
     throw new SigningError(
       'IMAGE_REFERENCE_INVALID',
-      `${JSON.stringify(text.slice(0, 300))} is not an image reference: its digest is not sha256: and 64 hexadecimal digits`,
+      // What stands around the @ may be a user and a password.
+      'its digest, which stands after @, is not sha256: and 64 hexadecimal digits',
     );
   }
   return { ...parseTagReference(name), digest };

@@ -109,7 +109,13 @@ t.test('Notary URLs', (t) => {
       ['https://user:SECRET@notary.example.test', /^a URL that holds credentials$/],
       ['https://SECRET@notary.example.test', /^a URL that holds credentials$/],
       ['https://:SECRET@notary.example.test', /^a URL that holds credentials$/],
-      ['https://user:SECRET@notary.example.test:99999', /^a URL that holds credentials$/],
+      [
+        'https://user:SECRET@notary.example.test:99999',
+        /^a URL that holds credentials and has a port that is not 1 to 65535$/,
+      ],
+      ['https://user:SECRET%40notary.example.test', /^a URL that is percent-encoded$/],
+      ['https://user:SECRET', /^a URL that has a port/],
+      ['https://notary.example.test/$(HOME)', /holds \$\( or \$\$, which Kubernetes replaces$/],
       ['https://@notary.example.test', /^a URL that holds credentials$/],
       ['user:SECRET@notary.example.test', /^a URL that has no scheme$/],
       [
@@ -118,7 +124,7 @@ t.test('Notary URLs', (t) => {
       ],
       ['https://notary.example.test?', /has a query$/],
       ['notary.example.test?token=SECRET', /^"notary.example.test", which has no scheme$/],
-      ['https://notary.example.test:99999/?token=SECRET', /has a query$/],
+      ['https://notary.example.test:99999/?token=SECRET', /has a query and has a port/],
       ['https://notary.example.test/#SECRET', /has a fragment$/],
       ['https://notary.example.test#', /has a fragment$/],
       [

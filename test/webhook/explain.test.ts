@@ -227,10 +227,10 @@ t.test('a bad command line says all that is wrong, and ends it with 2', async (t
   t.equal(exitCode, 2);
   t.equal(stdout, '');
   for (const text of [
-    'app is not image/NAME',
-    'image/ is not',
-    'secret/x is not',
-    'constructor/x is not',
+    'argument 1 is not image/NAME, build/NAME or pod/NAME',
+    'argument 2 is not',
+    'argument 3 is not',
+    'argument 4 is not',
     'exclude each other',
     '--output is text or json',
     '--signer-image: ',

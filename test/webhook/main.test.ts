@@ -155,7 +155,7 @@ t.test('a bad command line ends it with exit code 2 and all that is wrong', asyn
       '--metrics-port is 0 to 65535',
       '--kubeconfig and --manifests exclude each other',
       'unknown flag --signer-imgae; did you mean --signer-image?',
-      'unexpected argument extra',
+      'argument 9 belongs to no flag',
       '--tls-cert is missing',
       '--tls-key is missing',
       '--signer-image is missing',

@@ -98,6 +98,15 @@ export const ANNOTATIONS: readonly NotaryRule[] = [
   ),
   rule(
     EVERYWHERE,
+    'several root pins that are no key ids',
+    'no root could satisfy them',
+    paired({ 'v1.rootPin': `abc,${PIN},def` }),
+    paired({ 'v1.rootPin': PIN }),
+    on('v1.rootPin'),
+    'found "abc", "def"',
+  ),
+  rule(
+    EVERYWHERE,
     'a root pin in upper case',
     'ids of keys are in lower case',
     paired({ 'v1.rootPin': PIN.toUpperCase() }),

@@ -1,6 +1,6 @@
 /** What a Namespace may say. */
 import { ON_NAMESPACES, rule, annotated, on, type NotaryRule, type Words } from './notary-rule.ts';
-import { P } from './world.ts';
+import { P, URL } from './world.ts';
 
 const label = (value: string, name = 'signing'): Words => ({ labels: { [P + name]: value } });
 const LABEL_FIELD = `metadata.labels[${P}signing]`;
@@ -39,6 +39,15 @@ export const NAMESPACES: readonly NotaryRule[] = [
     label('enabled'),
     `metadata.labels[${P}singing]`,
     `expected ${P}signing`,
+  ),
+  rule(
+    ON_NAMESPACES,
+    'a label for an annotation',
+    'only annotations say how to sign',
+    label('notary-signing', 'v1.secretRef'),
+    annotated({ 'v1.url': URL, 'v1.secretRef': 'notary-signing' }),
+    `metadata.labels[${P}v1.secretRef]`,
+    'an annotation of that name',
   ),
 ].map((given) => ({ ...given, code: 'NAMESPACE_LABEL_INVALID' as const }));
 

@@ -138,6 +138,19 @@ export const SECTION: readonly NotaryRule[] = [
   ),
   rule(
     IN_KPACK,
+    'a url without a space after its colon',
+    'YAML reads all of it as the name of a member',
+    v1({
+      'url:https://robot:canary@notary.example.com': null,
+      secretRef: { name: 'notary-signing' },
+    }),
+    WELL,
+    'spec.notary.v1.(a value that may hold credentials)',
+    'one of url, secretRef',
+    'spec.notary.v1.url of',
+  ),
+  rule(
+    IN_KPACK,
     'a root pin in the section',
     'kpack drops what it does not know, and the pin with it',
     v1({ ...section().v1, rootPin: PIN }),

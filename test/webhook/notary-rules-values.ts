@@ -47,6 +47,24 @@ const URLS: readonly (readonly [
     'found a URL that holds credentials',
     URL,
   ],
+  [
+    'a url with an encoded user',
+    'https://robot:canary%40notary.example.com',
+    'found a URL that is percent-encoded',
+    URL,
+  ],
+  [
+    'a url with a user and no host',
+    'https://robot:canary',
+    'found a URL that has a port that is not 1 to 65535',
+    URL,
+  ],
+  [
+    'a url with several mistakes',
+    'https://notary..example.com:0/?x',
+    'has a query and has a host that is neither a name nor an address and has a port',
+    URL,
+  ],
   ['a url with a query', `${URL}/?token=canary`, 'has a query', URL],
   ['a url with an empty query', `${URL}?`, 'has a query', URL],
   ['a url with a fragment', `${URL}/#canary`, 'has a fragment', URL],
@@ -113,6 +131,13 @@ const URLS: readonly (readonly [
   ],
   ['dots in a path', `${URL}/a/../b`, 'has . or .. as a step', `${URL}/a..b/.c`],
   ['an empty step in a path', `${URL}/a//b`, 'has an empty step in its path', `${URL}/a/b//`],
+  [
+    'a variable in a path',
+    `${URL}/$(HTTPS_PROXY)`,
+    'holds $( or $$, which Kubernetes replaces',
+    `${URL}/$HTTPS_PROXY`,
+  ],
+  ['two dollars in a path', `${URL}/$$a`, 'which Kubernetes replaces', `${URL}/$a$`],
   ['braces in a path', `${URL}/{name}`, 'that URLs must encode', `${URL}/name`],
   [
     'a url of 2,049 characters',
@@ -147,6 +172,12 @@ const NAMES: readonly (readonly [
     'notary.0-signing',
   ],
   ['a name of 254 characters', 'a'.repeat(254), 'the name of a Secret', 'a'.repeat(253)],
+  [
+    'a key for a name',
+    '-----BEGIN ENCRYPTED PRIVATE KEY-----\ncanary',
+    'found a value that may hold credentials',
+    'notary-signing',
+  ],
   [
     'a Secret of another namespace',
     'kpack/notary-signing',

@@ -51,17 +51,30 @@ t.test('settings', (t) => {
     [['--port=-1'], '--port is 0 to 65535'],
     [['--port=1.5'], '--port is 0 to 65535'],
     [['--port=65536'], '--port is 0 to 65535'],
-    [['--signer-cpu=0'], '--signer-cpu is a quantity like 100m, not 0'],
-    [['--signer-memory=1 Gi'], '--signer-memory is a quantity like 128Mi, not 1 Gi'],
+    [['--signer-cpu=0'], '--signer-cpu is a quantity like 100m, not "0"'],
+    [['--signer-memory=1 Gi'], '--signer-memory is a quantity like 128Mi, not "1 Gi"'],
     [['--port=1', '--port=2'], '--port is given twice'],
     [['--port='], '--port needs a value'],
     [['--log-level=INFO'], '--log-level is one of fatal'],
+    [['--port= '], '--port is 0 to 65535, not " "'],
+    [['--port=0x50'], '--port is 0 to 65535, not "0x50"'],
+    [['--signer-cpu=robot:canary@x'], '--signer-cpu is a quantity like 100m, not a value that may'],
     [['--metrics-port=x'], '--metrics-port is 0 to 65535'],
     [['--metrics-port=8443'], '--port and --metrics-port are the same'],
   ] as const) {
     t.throws(() => parseSettings([...needed, ...args], {}), { message: problem });
   }
   t.throws(() => parseSettings([], {}), SettingsError);
+  // Kubernetes sets these for Services called kpack-notary and kpack-notary-metrics beside us.
+  const linked = parseSettings(needed, {
+    KPACK_NOTARY_PORT: 'tcp://10.0.0.1:443',
+    KPACK_NOTARY_METRICS_PORT: 'tcp://[fd00::1]:9402',
+  });
+  t.match(linked, { port: 8443, metricsPort: 9402 });
+  t.equal(parseSettings(needed, { POD_NAMESPACE: '' }).ownNamespace, undefined, 'empty is absent');
+  t.throws(() => parseSettings([...needed, '--signer-image=robot:canary@registry.test/x'], {}), {
+    message: /^(?!.*canary)/,
+  });
   const own = parseSettings([...needed, '--own-namespace=a'], { POD_NAMESPACE: 'b' });
   t.equal(own.ownNamespace, 'a');
   t.end();
@@ -87,7 +100,9 @@ t.test('the image of the signer is a reference, best with a digest', (t) => {
     'a@sha256:00',
     `@${digest}`,
   ]) {
-    t.throws(() => withImage(image), { message: /^--signer-image: .* is not an image reference/ });
+    t.throws(() => withImage(image), {
+      message: /^--signer-image: .* (is not an image reference|is not sha256: )/,
+    });
   }
   t.end();
 });

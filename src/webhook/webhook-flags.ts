@@ -1,0 +1,42 @@
+import { many, one, type FlagTable } from '../shared/flags.ts';
+
+export const DEFAULT_PORT = '8443';
+export const DEFAULT_METRICS_PORT = '9402';
+export const DEFAULT_KPACK_USER = 'system:serviceaccount:kpack:controller';
+export const DEFAULT_CPU = '100m';
+export const DEFAULT_MEMORY = '128Mi';
+
+const CLUSTER_FLAGS = {
+  kubeconfig: one('FILE', 'the cluster to ask; without it, the one that it runs in'),
+  manifests: one('DIR', 'a directory of YAML or JSON manifests in place of a cluster'),
+} as const;
+
+/** Every flag of the webhook. */
+export const WEBHOOK_FLAGS = {
+  'tls-cert': one('FILE', 'the serving certificate and its chain, PEM; reloaded on change'),
+  'tls-key': one('FILE', 'its key, PEM; reloaded on change'),
+  'signer-image': one('IMAGE', 'the image of the signing container, best with a digest'),
+  'kpack-user': many('USER', `who posts kpack's build pods (${DEFAULT_KPACK_USER})`),
+  'signer-cpu': one(
+    'QUANTITY',
+    `cpu of the signing container, where the step before it states none; the most that it asks for among standard containers (${DEFAULT_CPU})`,
+  ),
+  'signer-memory': one('QUANTITY', `memory, likewise (${DEFAULT_MEMORY})`),
+  port: one('PORT', `of /mutate, /validate, /healthz and /readyz (${DEFAULT_PORT})`),
+  'metrics-port': one('PORT', `of /metrics, plain http (${DEFAULT_METRICS_PORT}); 0: none`),
+  'own-namespace': one(
+    'NAME',
+    'whose pods are never touched; else POD_NAMESPACE, else that of its service account',
+  ),
+  'log-level': one('LEVEL', 'fatal, error, warn, info, debug, trace or silent (info)'),
+  ...CLUSTER_FLAGS,
+} as const satisfies FlagTable;
+
+/** Every flag of `webhook explain`. */
+export const EXPLAIN_FLAGS = {
+  namespace: { ...one('NAME', 'the namespace, -n for short (default)'), short: 'n' },
+  ...CLUSTER_FLAGS,
+  'kpack-user': WEBHOOK_FLAGS['kpack-user'],
+  'signer-image': one('IMAGE', 'that the webhook is given; its registry is asked for it'),
+  output: one('text|json', 'for people (the default), or for programs'),
+} as const satisfies FlagTable;
