@@ -19,12 +19,20 @@ export function clusterSource(
   return { kind: 'in-cluster' };
 }
 
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
 /** @throws SettingsError when there is no such cluster */
 export async function openCluster(source: ClusterSource): Promise<ListingCluster> {
   if (source.kind === 'manifests') {
     const { directory } = source;
-    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
-      throw new SettingsError(`--manifests ${directory} is not a directory`);
+    if (!isDirectory(directory)) {
+      throw new SettingsError(`--manifests ${directory} is not a directory that can be read`);
     }
     return manifestCluster(directory);
   }

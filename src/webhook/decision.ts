@@ -67,7 +67,12 @@ function controllerOf(owners: unknown): string | undefined {
   const controller = (owners as (Partial<OwnerReference> | null)[]).find(
     (owner) => owner?.controller === true,
   );
-  return controller ? `${String(controller.kind)}/${String(controller.name)}` : undefined;
+  if (!controller) return undefined;
+  // Of any type, where it is no API server that asks.
+  const words = [controller.kind, controller.name].map((word: unknown) =>
+    typeof word === 'string' ? word : '?',
+  );
+  return words.join('/');
 }
 
 function metadataOf(object: unknown): {

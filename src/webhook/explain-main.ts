@@ -41,8 +41,8 @@ export async function explainMain(
   return absent.length === 0 && image?.state !== 'not found' && explanations.every(isFine);
 }
 
-function isFine({ outcome, missing }: Explanation): boolean {
-  return (outcome === 'signed' || outcome === 'unsigned') && missing.length === 0;
+function isFine({ fix, missing }: Explanation): boolean {
+  return fix === undefined && missing.length === 0;
 }
 
 /** The objects that are named, else Images, and build pods that have not ended. */
@@ -67,6 +67,9 @@ async function findObjects(
   return { objects: found, absent };
 }
 
+const NEWEST = 'kpack.io/v1alpha2';
+const OLDEST = 'kpack.io/v1alpha1';
+
 /** Of kpack's kinds by `get` alone, which is all that the webhook's own account may do. */
 async function findObject(
   cluster: ListingCluster,
@@ -78,9 +81,14 @@ async function findObject(
     const pods = await cluster.list(kind, namespace);
     return pods.find(({ metadata }) => metadata.name === name);
   }
-  const apiVersion = 'kpack.io/v1alpha2';
-  const object = await cluster.get({ apiVersion, kind, namespace, name });
-  return object && { apiVersion, ...object, kind };
+  const getAs = async (apiVersion: string) => {
+    const object = await cluster.get({ apiVersion, kind, namespace, name });
+    return object && { apiVersion, ...object, kind };
+  };
+  return getAs(NEWEST).catch((error: unknown) =>
+    // kpack before 0.4 serves the other version alone; where that is not served either, the first counts.
+    getAs(OLDEST).catch(() => Promise.reject(error as Error)),
+  );
 }
 
 /** Whether a pod is one of kpack's builds that has not ended. */

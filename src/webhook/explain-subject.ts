@@ -1,6 +1,7 @@
 import { BUILD_LABEL } from '../shared/names.ts';
 import { readBuildPod, type BuildPod } from './build-pod.ts';
 import type { ClusterObject, ListedObject } from './cluster.ts';
+import { serviceAccountOf } from './config-source.ts';
 
 /** What `explain` is asked about, as the planner looks at it. */
 export interface Subject {
@@ -37,10 +38,10 @@ function withUid(object: ListedObject): ListedObject {
 }
 
 /** The Build that kpack would make of an Image, as far as we read one: a copy of what it says. */
-function nextBuild({ apiVersion, metadata, spec = {} }: ListedObject): ClusterObject & {
-  readonly apiVersion: string;
-} {
+function nextBuild(image: ListedObject): ClusterObject & { readonly apiVersion: string } {
+  const { apiVersion, metadata } = image;
   const { name = '', uid = '', annotations } = metadata;
+  const spec = (image.spec as ClusterObject['spec'] | null) ?? {};
   const additional = Array.isArray(spec['additionalTags'])
     ? (spec['additionalTags'] as unknown[])
     : [];
@@ -59,11 +60,9 @@ function nextBuild({ apiVersion, metadata, spec = {} }: ListedObject): ClusterOb
 /** A pod as kpack makes it for a Build, as far as a plan depends on it. */
 function nextPod(
   build: ClusterObject & { readonly apiVersion: string },
-  { spec = {} }: ListedObject,
+  object: ListedObject,
 ): BuildPod | undefined {
   const { name = '', uid = '' } = build.metadata;
-  // `serviceAccount` in v1alpha1.
-  const account = spec['serviceAccountName'] ?? spec['serviceAccount'];
   return readBuildPod({
     kind: 'Pod',
     metadata: {
@@ -74,7 +73,7 @@ function nextPod(
       ],
     },
     spec: {
-      ...(typeof account === 'string' && { serviceAccountName: account }),
+      serviceAccountName: serviceAccountOf(object),
       initContainers: [{ name: 'export', command: ['/cnb/lifecycle/exporter'] }],
       containers: [{ name: 'completion' }],
     },

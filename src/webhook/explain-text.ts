@@ -1,3 +1,4 @@
+import { cut } from '../shared/shown-value.ts';
 import type { Explanation } from './explain.ts';
 import type { Signing } from './explain-signing.ts';
 import type { ImageCheck } from './signer-image-check.ts';
@@ -8,6 +9,9 @@ const WORDS: Readonly<Record<Explanation['outcome'], string>> = {
   refused: 'would be refused',
   unknown: 'cannot be told',
 };
+
+/** Whatever people wrote stays within its line, and tells a terminal nothing. */
+const printable = (line: string) => cut(line, Infinity);
 
 /** An explanation for people: one line, and what stands behind it, indented. */
 export function textOf(explanation: Explanation): string {
@@ -22,7 +26,7 @@ export function textOf(explanation: Explanation): string {
     ...warnings.map((warning) => row('warning', warning)),
     ...missing.map((what) => row('NOT FOUND', what)),
   ];
-  return lines.join('\n');
+  return lines.map(printable).join('\n');
 }
 
 function rowsOf(signing: Signing): string[] {

@@ -1,6 +1,6 @@
 import type { V1Container } from '@kubernetes/client-node';
 import { WEBHOOK_ERRORS, type WebhookErrorCode } from '../shared/error-code.ts';
-import { SIGNING_CONTAINER } from '../shared/names.ts';
+import { SIGNING_CONTAINER, SYSTEM_NAMESPACES } from '../shared/names.ts';
 import { VERSION } from '../shared/version.ts';
 import type { AllowCode, Verdict } from './admission.ts';
 import { allContainers, type BuildPod } from './build-pod.ts';
@@ -33,7 +33,7 @@ export interface Explanation {
   readonly outcome: 'signed' | 'unsigned' | 'refused' | 'unknown';
   readonly code: AllowCode | WebhookErrorCode;
   readonly reason: string;
-  /** Of a refusal, or where something cannot be told. */
+  /** What to do, where something is refused, cannot be told, or is not as it should be. */
   readonly fix?: string;
   /** The namespace is in audit mode: nothing is done or refused. */
   readonly isAudit: boolean;
@@ -56,6 +56,14 @@ const REQUESTS = { cpu: '100m', memory: '128Mi' };
 /** Stands for the image of the signer where none is named; it is never run. */
 const ANY_IMAGE = 'signer';
 
+/** Of a pod that is there already, and should not be there so. */
+const LEFT_OUT = {
+  outcome: 'unsigned',
+  code: 'SIGNER_MISSING',
+  reason: `it was made without its container ${SIGNING_CONTAINER}`,
+  fix: 'Check that the webhook is installed and that the namespace had its label then, and build again.',
+} as const;
+
 /** Explains one object by the planner of the webhooks; whatever goes wrong is the explanation. */
 export async function explain(
   object: ListedObject,
@@ -67,8 +75,11 @@ export async function explain(
   const nothing = { isAudit: false, warnings: [], missing: [] };
   const subject = subjectOf(object);
   const { pod } = subject;
-  if (!pod) {
-    const reason = 'it is no build pod of kpack';
+  const isSystem = SYSTEM_NAMESPACES.includes(namespace);
+  if (!pod || isSystem) {
+    const reason = isSystem
+      ? 'pods of system namespaces are never touched'
+      : 'it is no build pod of kpack';
     return { ...about, ...nothing, outcome: 'unsigned', code: 'NOT_OURS', reason };
   }
   try {
@@ -79,7 +90,9 @@ export async function explain(
     const image = settings.signerImage ?? existing?.image ?? ANY_IMAGE;
     const placement = { ...REQUESTS, image };
     const verdict = mutatePod(pod, plan, { placement, version: VERSION });
-    const common = { ...about, ...outcomeOf(verdict, mode), isAudit: mode === 'audit' };
+    const isLeftOut = mode === 'enabled' && isStored(object) && !existing;
+    const outcome = isLeftOut && plan.kind === 'inject' ? LEFT_OUT : outcomeOf(verdict, mode);
+    const common = { ...about, ...outcome, isAudit: mode === 'audit' };
     if (plan.kind !== 'inject' || verdict.kind === 'deny') {
       return { ...common, warnings: [], missing: [] };
     }
@@ -108,17 +121,18 @@ async function gatherFacts(
   const get = async (reference: ObjectReference | undefined) =>
     reference && (await cluster.get(reference));
   const first = firstReads(pod, namespaceName);
-  const [namespace, serviceAccount, build = known.build] = await Promise.all([
-    get(first.namespace),
-    get(first.serviceAccount),
-    known.build ? undefined : get(first.build),
-  ]);
+  const namespace = await get(first.namespace);
   if (!namespace) throw new ClusterError(`Namespace ${namespaceName} cannot be found`);
+  const label = signingLabel(namespace);
+  // Nothing else is asked for then, and nothing that is forbidden matters.
+  const isOff = signingMode(label) === 'off';
+  const [serviceAccount, build = known.build] = await Promise.all(
+    isOff ? [] : [get(first.serviceAccount), known.build ? undefined : get(first.build)],
+  );
   const second = secondReads({ build, namespace, namespaceName }, serviceAccount);
   const [image = known.image, ...secrets] = await Promise.all(
-    [known.image ? undefined : second.image, ...second.secrets].map(get),
+    isOff ? [] : [known.image ? undefined : second.image, ...second.secrets].map(get),
   );
-  const label = signingLabel(namespace);
   const facts = {
     namespaceName,
     namespace,
@@ -142,6 +156,11 @@ function outcomeOf(
   }
   const { code, reason } = verdict;
   return { outcome: mode !== 'off' && code === 'INJECTED' ? 'signed' : 'unsigned', code, reason };
+}
+
+/** Whether it is a pod that an API server has taken, and no manifest of one. */
+function isStored({ kind, metadata }: ListedObject): boolean {
+  return kind === 'Pod' && metadata.uid !== undefined;
 }
 
 function signingContainer({ pod }: BuildPod): V1Container | undefined {

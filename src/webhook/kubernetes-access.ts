@@ -1,6 +1,6 @@
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { Agent } from 'undici';
+import { Agent, ProxyAgent, type Dispatcher } from 'undici';
 
 /** What a kubeconfig says about our requests: where they go, and who we are. */
 export interface Access {
@@ -8,8 +8,8 @@ export interface Access {
   /** What stands before the paths of the API, without a slash at its end. */
   readonly basePath: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Connections that trust whom the kubeconfig trusts. */
-  readonly agent: Agent;
+  /** Connections that trust whom the kubeconfig trusts, by its proxy where it names one. */
+  readonly agent: Dispatcher;
 }
 
 /** The access as it is now. */
@@ -33,11 +33,12 @@ export function accessSource(config: KubeConfig): AccessSource {
   const agentFor = connectionPool();
   let known: { readonly access: Promise<Access>; readonly until: number } | undefined;
   const read = async (): Promise<Access> => {
-    const server = config.getCurrentCluster()?.server;
-    if (server === undefined) throw new Error('the kubeconfig names no cluster');
-    const { origin, pathname } = new URL(server);
+    const cluster = config.getCurrentCluster();
+    if (!cluster) throw new Error('the kubeconfig names no cluster');
+    const { origin, pathname } = new URL(cluster.server);
     const { headers, tls } = await credentialsOf(config);
-    return { origin, basePath: pathname.replace(/\/$/, ''), headers, agent: agentFor(tls) };
+    const agent = agentFor(tls, cluster.proxyUrl);
+    return { origin, basePath: pathname.replace(/\/$/, ''), headers, agent };
   };
   const forget = () => (known = undefined);
   return {
@@ -56,13 +57,17 @@ export function accessSource(config: KubeConfig): AccessSource {
 type TlsOptions = Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized' | 'servername'>;
 
 /** Connections by TLS settings: those of a certificate or CA that was replaced are not used again. */
-function connectionPool(): (tls: TlsOptions) => Agent {
-  let current: { readonly settings: string; readonly agent: Agent } | undefined;
-  return (tls) => {
-    const settings = JSON.stringify(tls);
+function connectionPool(): (tls: TlsOptions, proxyUrl: string | undefined) => Dispatcher {
+  let current: { readonly settings: string; readonly agent: Dispatcher } | undefined;
+  return (tls, proxyUrl) => {
+    const settings = JSON.stringify([tls, proxyUrl]);
     if (current?.settings !== settings) {
       void current?.agent.close();
-      current = { settings, agent: new Agent({ ...POOL, connect: tls }) };
+      const agent =
+        proxyUrl === undefined
+          ? new Agent({ ...POOL, connect: tls })
+          : new ProxyAgent({ ...POOL, uri: proxyUrl, requestTls: tls });
+      current = { settings, agent };
     }
     return current.agent;
   };
@@ -72,7 +77,16 @@ async function credentialsOf(
   config: KubeConfig,
 ): Promise<{ readonly headers: Access['headers']; readonly tls: TlsOptions }> {
   const options: RequestOptions = {};
-  await config.applyToHTTPSOptions(options);
+  await config.applyToHTTPSOptions(options).catch((cause: unknown) => {
+    const exec = config.getCurrentUser()?.exec as { readonly command?: string } | undefined;
+    if (!exec) throw cause;
+    // Its own words may hold the token.
+    const command = exec.command ?? 'the exec plug-in';
+    throw new Error(
+      `${command}, which the kubeconfig names for credentials, gave none; run it by hand to see why`,
+      { cause },
+    );
+  });
   const { ca, cert, key, rejectUnauthorized, servername, auth } = options;
   const tls = Object.fromEntries(
     Object.entries({ ca, cert, key, rejectUnauthorized, servername }).filter(

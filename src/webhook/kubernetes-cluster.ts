@@ -34,8 +34,26 @@ export function openKubernetesCluster(kubeconfig?: string): ListingCluster {
   const config = new KubeConfig();
   if (kubeconfig === undefined) config.loadFromCluster();
   else config.loadFromFile(kubeconfig);
-  if (!config.getCurrentCluster()) throw new Error('it names no cluster');
+  const problem = problemOf(config);
+  if (problem !== undefined) throw new Error(problem);
   return kubernetesCluster(config);
+}
+
+/** Why a kubeconfig leads nowhere; undefined: it may lead somewhere. */
+function problemOf(config: KubeConfig): string | undefined {
+  const cluster = config.getCurrentCluster();
+  if (!cluster) return 'it names no cluster';
+  if (!config.getCurrentUser()) return 'its context names no user that it has';
+  const { server, proxyUrl } = cluster;
+  if (!isHttp(server)) return 'the server of its cluster is no https URL';
+  // Only how it begins: it may hold a password.
+  return proxyUrl === undefined || isHttp(proxyUrl)
+    ? undefined
+    : 'the proxy-url of its cluster is no http or https URL, and others are not supported';
+}
+
+function isHttp(url: string): boolean {
+  return /^https?:\/\//i.test(url) && URL.canParse(url);
 }
 
 /**

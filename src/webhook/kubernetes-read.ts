@@ -36,9 +36,10 @@ export async function read(source: AccessSource, what: Read): Promise<Answer> {
     source.forget();
     return await readOnce(await source.current(), what);
   } catch (cause) {
-    const { message } = cause as Error;
+    // Where several addresses were tried, there is a code alone.
+    const { message, code = 'unknown' } = cause as NodeJS.ErrnoException;
     const failure = what.signal.aborted ? 'timeout' : 'error';
-    throw new ClusterError(`GET ${what.path} failed: ${message}`, { cause, failure });
+    throw new ClusterError(`GET ${what.path} failed: ${message || code}`, { cause, failure });
   }
 }
 

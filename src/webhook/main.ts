@@ -26,8 +26,8 @@ const EXPLAIN_USAGE = `usage: webhook explain -n NAMESPACE [image/NAME | build/N
 Says what would become of Images and build pods, and why. Without names: of all in the namespace.`;
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
-/** `::` takes IPv4 too, and works where a cluster has IPv6 alone. */
-const EVERYWHERE = '::';
+/** No name: then Node takes `::`, which takes IPv4 too, and 0.0.0.0 where there is no IPv6. */
+const EVERYWHERE = '';
 /** Where the kubelet says in which namespace a pod runs. */
 const NAMESPACE_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
 
@@ -118,8 +118,8 @@ function lineOf(error: unknown): string | undefined {
 }
 
 main().catch((error: unknown) => {
-  const line = lineOf(error);
-  if (line === undefined) throw error;
+  // A mistake of ours comes with its stack, without the line of the bundle that Node would print.
+  const line = lineOf(error) ?? `unexpected error: ${(error as Error).stack}`;
   process.stderr.write(`kpack-notary webhook: ${line}\n`);
   // What has started already would keep us up.
   process.exit(error instanceof SettingsError ? EXIT_USAGE : EXIT_FAILURE);

@@ -122,5 +122,6 @@ function manifestsOf(document: unknown): readonly Manifest[] {
   if (Array.isArray(items)) return items.flatMap(manifestsOf);
   const { kind, apiVersion, metadata } = document as Partial<Manifest>;
   const isManifest = typeof kind === 'string' && typeof apiVersion === 'string';
-  return isManifest && typeof metadata === 'object' ? [document as Manifest] : [];
+  const hasMetadata = typeof metadata === 'object' && (metadata as unknown) !== null;
+  return isManifest && hasMetadata ? [document as Manifest] : [];
 }

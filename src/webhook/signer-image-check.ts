@@ -65,8 +65,8 @@ async function anonymousToken(challenge: string, repository: string): Promise<st
   const body = (await answer.json()) as {
     readonly token?: unknown;
     readonly access_token?: unknown;
-  };
-  const token = body.token ?? body.access_token;
+  } | null;
+  const token = body?.token ?? body?.access_token;
   return typeof token === 'string' ? token : undefined;
 }
 

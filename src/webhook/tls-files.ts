@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext, type Server } from 'node:tls';
 import type { FastifyBaseLogger } from 'fastify';
@@ -16,11 +16,22 @@ export interface TlsFiles {
 
 const POLL_MS = 2_000;
 
-/** @throws Error when a file cannot be read, or the two do not belong together */
+/** @throws Error when a file cannot be read or holds none, or the two do not belong together */
 export function readKeyPair({ certFile, keyFile }: TlsFiles): KeyPair {
   const pair = { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+  // A context would do without what an empty file lacks, as one is while it is being written.
+  parsed(certFile, 'PEM certificate', () => new X509Certificate(pair.cert));
+  parsed(keyFile, 'PEM private key', () => createPrivateKey(pair.key));
   createSecureContext(pair);
   return pair;
+}
+
+function parsed(file: string, what: string, parse: () => unknown): void {
+  try {
+    parse();
+  } catch (cause) {
+    throw new Error(`${file} holds no ${what} (${(cause as Error).message})`, { cause });
+  }
 }
 
 /** When a certificate expires, in seconds since 1970; of a chain, that of the server itself. */

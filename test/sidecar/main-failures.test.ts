@@ -1,5 +1,6 @@
 import { get } from 'node:https';
 import t from 'tap';
+import { SIGNER_FLAGS } from '../../src/shared/signer-flags.ts';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { projectDirectory } from '../fixture.ts';
 import { initialised, keyFile, secretOf } from '../notary-repository.ts';
@@ -90,6 +91,15 @@ t.test('each failure has its code and fix, and nothing is published', async (t) 
     });
     t.equal(result.receipt.result, 'signed');
   });
+});
+
+t.test('--help ends with 0 and every flag; the environment cannot ask for it', async (t) => {
+  const run = (args: readonly string[], env: Record<string, string> = {}) =>
+    runWatched({ program: 'node', args: [SIGNER, ...args], directory: projectDirectory(), env });
+  const { code, stdout } = await run(['--key-dir=x', '--help']);
+  t.equal(code, 0);
+  for (const name of Object.keys(SIGNER_FLAGS)) t.match(stdout, `  --${name}`);
+  t.equal((await run([], { KPACK_NOTARY_HELP: 'true' })).code, 2);
 });
 
 t.test('a command line that does not parse ends with 2, all problems in one line', async (t) => {

@@ -86,7 +86,11 @@ t.test('a line has a bounded length, whatever is sent', async (t) => {
 
 t.test('odd owners do not keep a decision from being logged', async (t) => {
   const given = world();
-  for (const owners of [null, {}, 'x', [null], [{}], [{ controller: true }]]) {
+  const odd = { toString: 1, valueOf: 1 };
+  for (const owners of [
+    ...[null, {}, 'x', [null], [{}], [{ controller: true }]],
+    [{ controller: true, kind: odd, name: odd }],
+  ]) {
     const { app, log } = serve(t, clusterOf(given));
     const metadata = { name: 'x', namespace: 'apps', ownerReferences: owners };
     await review(t, app, 'mutate', { object: { kind: 'Other', apiVersion: 'v1', metadata } });

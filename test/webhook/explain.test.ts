@@ -202,6 +202,15 @@ t.test('manifests as people write them, without UIDs, are enough', async (t) => 
   t.equal(exitCode, 0, stdout);
 });
 
+t.test('what people wrote forges no line, and tells a terminal nothing', async (t) => {
+  const given = world();
+  const image = given.image ?? given.build;
+  image.spec['tag'] = 'registry.example.com/a\u001b[2J\nImage apps/other: would be signed\u202e';
+  const { stdout } = await explain(t, everything(given));
+  t.match(stdout, 'tag          registry.example.com/a\\u001b[2J\\u000aImage apps/other');
+  t.notMatch(stdout, /^Image apps\/other|\u001b|\u202e/m);
+});
+
 t.test('as JSON, the same', async (t) => {
   const { stdout } = await explain(t, everything(world()), ['--output=json']);
   t.match(JSON.parse(stdout), {
@@ -239,6 +248,19 @@ t.test('a bad command line says all that is wrong, and ends it with 2', async (t
     t.match(stderr, text);
   }
   t.equal(stderr.trim().split('\n').length, 1);
+});
+
+t.test('kpack that serves v1alpha1 alone is asked for that', async (t) => {
+  const given = world();
+  const image = changed(given.image ?? given.build, (copy) => {
+    Object.assign(copy, { apiVersion: 'kpack.io/v1alpha1' });
+  });
+  const api = await startApi(t, authority, [...everything({ ...given, image: undefined }), image]);
+  const directory = t.testdir();
+  const args = [`--kubeconfig=${await api.kubeconfig(directory)}`, '-n=apps', 'image/app'];
+  const { stdout, exitCode } = await runExplain(directory, args);
+  t.match(stdout, /^Image apps\/app: would be signed$/m);
+  t.equal(exitCode, 0);
 });
 
 t.test('online it says the same as offline', async (t) => {

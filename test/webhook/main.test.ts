@@ -6,6 +6,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import t, { type Test } from 'tap';
+import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from '../../src/webhook/webhook-flags.ts';
 import { createAuthority, type Authority } from '../bed/authority.ts';
 import { spawnBound } from '../bed/child.ts';
 import { freePort } from '../bed/port.ts';
@@ -130,7 +131,7 @@ t.test('what keeps it from listening is one line, and exit code 1', async (t) =>
 });
 
 t.test('a bad command line ends it with exit code 2 and all that is wrong', async (t) => {
-  const directory = t.testdir({ 'not-pem': 'x' });
+  const directory = t.testdir({ 'not-pem': 'x', empty: '' });
   const { certificateFile, keyFile } = await authority.issue({ name: 'webhook' });
   const other = await authority.issue({ name: 'other' });
   const tls = (cert: string, key: string) => [`--tls-cert=${cert}`, `--tls-key=${key}`];
@@ -169,6 +170,18 @@ t.test('a bad command line ends it with exit code 2 and all that is wrong', asyn
       ['--manifests=.', IMAGE_FLAG, ...tls('not-pem', keyFile)],
       '--tls-cert not-pem',
     ],
+    'an empty certificate': [
+      ['--manifests=.', IMAGE_FLAG, ...tls('empty', keyFile)],
+      'empty holds no PEM certificate',
+    ],
+    'an empty key': [
+      ['--manifests=.', IMAGE_FLAG, ...tls(certificateFile, 'empty')],
+      'empty holds no PEM private key',
+    ],
+    'manifests below a file': [
+      ['--manifests=not-pem/x', '--port=0', ...good],
+      '--manifests not-pem/x is not a directory',
+    ],
     'a key of another certificate': [
       ['--manifests=.', IMAGE_FLAG, ...tls(certificateFile, other.keyFile)],
       /--tls-key .*: .*mismatch/i,
@@ -195,6 +208,45 @@ t.test('a bad command line ends it with exit code 2 and all that is wrong', asyn
   }
 });
 
+t.test('--help ends it with 0 and every flag, whatever else is said', async (t) => {
+  for (const [args, flags] of [
+    [['--help'], WEBHOOK_FLAGS],
+    [['--port=x', '-h'], WEBHOOK_FLAGS],
+    [['explain', '--help'], EXPLAIN_FLAGS],
+  ] as const) {
+    const child = run(t, t.testdir(), args);
+    t.same(await child.ended, [0, null]);
+    for (const name of Object.keys(flags)) t.match(child.output(), `  --${name} `);
+    for (const line of child.output().split('\n')) t.ok(line.length <= 160, line);
+  }
+});
+
+t.test('it listens where there is no IPv6', async (t) => {
+  // As a kernel without it answers: EAFNOSUPPORT.
+  const directory = t.testdir({
+    manifests: {},
+    'no-ipv6.cjs': `process.binding('tcp_wrap').TCP.prototype.bind6 = () => -97;`,
+  });
+  const { certificateFile, keyFile } = await authority.issue({ name: 'webhook' });
+  const [port, metricsPort] = [await freePort(), await freePort()];
+  const child = run(
+    t,
+    directory,
+    [
+      '--manifests=manifests',
+      IMAGE_FLAG,
+      `--port=${port}`,
+      `--metrics-port=${metricsPort}`,
+      `--tls-cert=${certificateFile}`,
+      `--tls-key=${keyFile}`,
+    ],
+    { NODE_OPTIONS: '--require=./no-ipv6.cjs' },
+  );
+  await until(() => /"ready"|cannot/.test(child.output()));
+  t.match(child.output(), '"ready"');
+  t.equal((await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).status, 200);
+});
+
 interface Run {
   output(): string;
   kill(signal: NodeJS.Signals): void;
@@ -202,8 +254,13 @@ interface Run {
   readonly ended: Promise<unknown[]>;
 }
 
-function run(t: Test, directory: string, args: readonly string[]): Run {
-  const child = spawnBound({ program: 'node', args: [PROGRAM, ...args], directory });
+function run(
+  t: Test,
+  directory: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Run {
+  const child = spawnBound({ program: 'node', args: [PROGRAM, ...args], directory, env });
   let text = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));

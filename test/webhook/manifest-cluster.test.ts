@@ -15,7 +15,7 @@ t.test('a directory of manifests serves what a cluster would', async (t) => {
     'a list': { 'all.json': JSON.stringify({ apiVersion: 'v1', kind: 'List', items: manifests }) },
     'with others beside': {
       'a.yml': `---\n---\n# nothing\n`,
-      'b.yaml': `kind: Namespace\n---\n5\n---\nkind: Build\nmetadata:\n`,
+      'b.yaml': `apiVersion: v1\nkind: Namespace\nmetadata:\n---\n5\n---\nkind: Build\nmetadata:\n`,
       'c.yaml': yaml(manifests),
       'notes.txt': 'not: [yaml',
     },

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { copyFile, rm } from 'node:fs/promises';
+import { copyFile, rm, truncate } from 'node:fs/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import t from 'tap';
 import { createAuthority, type Authority, type Certificate } from '../bed/authority.ts';
@@ -44,6 +44,14 @@ t.test('a certificate that is replaced on disk is served to those who come next'
   t.equal(await servedSerial(port), first, 'half a pair is not served');
   await copyFile(next.keyFile, old.keyFile);
   await until(async () => (await servedSerial(port)) !== first);
+
+  const second = await servedSerial(port);
+  for (const file of [old.keyFile, old.certificateFile]) {
+    const told = webhook.output().length;
+    await truncate(file);
+    await until(() => webhook.output().slice(told).includes('cannot be served yet'));
+    t.equal(await servedSerial(port), second, 'an empty file is not served');
+  }
 
   await rm(old.keyFile);
   await rm(old.certificateFile);
