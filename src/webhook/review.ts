@@ -19,7 +19,9 @@ export async function review(
   request: AdmissionRequest,
   settings: ReviewSettings,
 ): Promise<Verdict> {
-  const { kind, operation, subResource } = request;
+  const { kind, operation, subResource, namespace } = request;
+  // Of a Namespace, its own name stands there.
+  if (SYSTEM_NAMESPACES.includes(namespace) || namespace === settings.ownNamespace) return NOT_OURS;
   const configKind = configKindOf(kind);
   if (configKind) {
     const isWrite = operation === 'CREATE' || operation === 'UPDATE';
@@ -37,8 +39,7 @@ async function reviewPod(
   request: AdmissionRequest,
   settings: ReviewSettings,
 ): Promise<Verdict> {
-  const { operation, namespace, subResource, object, oldObject } = request;
-  if (SYSTEM_NAMESPACES.includes(namespace) || namespace === settings.ownNamespace) return NOT_OURS;
+  const { operation, subResource, object, oldObject } = request;
   if (operation === 'CREATE' && subResource === undefined) {
     const pod = readBuildPod(object);
     return pod && !isMirror(pod.pod, request)

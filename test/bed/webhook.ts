@@ -171,7 +171,8 @@ export function admissionReview(options: ReviewOptions): object {
       requestKind: gvk,
       requestResource: resource,
       name: metadata.name,
-      namespace: metadata.namespace,
+      // As the API server has it, a Namespace is in itself.
+      namespace: kind === 'Namespace' ? metadata.name : metadata.namespace,
       operation,
       ...(subResource !== undefined && { subResource }),
       userInfo: { username, groups: ['system:authenticated'] },

@@ -101,6 +101,22 @@ t.test('what is nested deeply is refused for its form, not by a mistake of ours'
   }
 });
 
+t.test('system namespaces, and our own, are left alone whatever asks', async (t) => {
+  const own = { settings: { ownNamespace: 'kpack-notary' }, ...BY_DEVELOPER };
+  for (const name of ['kube-system', 'kube-public', 'kube-node-lease', 'kpack-notary']) {
+    const labels = { [`${P}signing`]: 'enable' };
+    const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
+    const inside = changed(MALFORMED, ({ metadata }) =>
+      Object.assign(metadata, { namespace: name }),
+    );
+    for (const object of [namespace, inside]) {
+      const answer = await ask('validate', object, EMPTY, own);
+      t.equal(verdictOf(answer), 'allowed', `${object.kind} ${name}`);
+      t.equal(answer.warnings, undefined);
+    }
+  }
+});
+
 t.test('the status of an object is not judged', async (t) => {
   const body = admissionReview({ object: MALFORMED, operation: 'UPDATE', ...BY_DEVELOPER });
   const request = { ...parseReview(body), subResource: 'status' };

@@ -257,6 +257,10 @@ t.test('kpack that serves v1alpha1 alone is asked for that', async (t) => {
   });
   const api = await startApi(t, authority, [...everything({ ...given, image: undefined }), image]);
   const directory = t.testdir();
+  // As an API server answers for a version that it does not serve.
+  api.answer((response, _, count) =>
+    count === 1 ? void response.writeHead(404).end('404 page not found\n') : api.serve(),
+  );
   const args = [`--kubeconfig=${await api.kubeconfig(directory)}`, '-n=apps', 'image/app'];
   const { stdout, exitCode } = await runExplain(directory, args);
   t.match(stdout, /^Image apps\/app: would be signed$/m);
