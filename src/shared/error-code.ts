@@ -291,9 +291,10 @@ export const WEBHOOK_ERRORS = {
     fix: 'Correct the fields that the message names.',
   },
   NAMESPACE_LABEL_INVALID: {
-    meaning: 'The namespace label notary.kpack.io/signing has a value that we do not know.',
+    meaning:
+      'A label of the namespace under notary.kpack.io/ has a name or value that we do not know.',
     cause: 'A typing mistake in the label.',
-    fix: 'Set it to enabled, audit or disabled.',
+    fix: 'Correct the label that the message names; notary.kpack.io/signing is enabled, audit or disabled.',
   },
   REQUESTER_NOT_KPACK: {
     meaning: 'A build pod was posted by somebody else than kpack.',

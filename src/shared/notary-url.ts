@@ -145,5 +145,5 @@ function problem(text: string, whats: readonly string[]): UrlProblem {
 /** Credentials as such, or a password where the port should be: who forgot the host wrote one. */
 function mayHoldPassword(text: string): boolean {
   const { port = '' } = readParts(text) ?? {};
-  return mayHoldCredentials(text) || /[^\d:]/.test(port);
+  return mayHoldCredentials(text) || /[^\d:\s]/.test(port);
 }
