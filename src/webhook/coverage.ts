@@ -18,7 +18,7 @@ const FREE_MEMBERS = [
 /** The same of its security context: what confines it further, or belongs to the node. */
 const FREE_CONTEXT = ['runAsGroup', 'seLinuxOptions', 'appArmorProfile'];
 
-/** Variables that load code into the signer or change what it does; Node knows none of those left out. */
+/** Variables that load code into the signer or change what it does; what is left out is not Node's. */
 const STEERING =
   /^(?:KPACK_NOTARY_|LD_|OPENSSL_|PATH$|NODE_(?!(?:EXTRA_CA_CERTS|ENV|NAME|IP|HOST)$))/;
 

@@ -3,7 +3,7 @@ import { OWN_VOLUME_PREFIX, SIGNING_CONTAINER } from '../shared/names.ts';
 import { allContainers, type Pod } from './build-pod.ts';
 import { isWithin } from './mount-path.ts';
 
-/** Where nodes keep what is mounted in their containers, and what starts those; `/var/run` is `/run`. */
+/** Where nodes keep what is mounted in containers, and what starts those; `/var/run` is `/run`. */
 const NODE_DIRECTORIES = [
   '/proc',
   '/run/containerd',
