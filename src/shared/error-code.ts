@@ -316,7 +316,7 @@ export const WEBHOOK_ERRORS = {
   SECRET_EXPOSED: {
     meaning: 'Another container of the pod can read the signing Secret, or would be able to.',
     cause:
-      'The signing Secret is also a service binding, a volume of the build, or among the Secrets of its service account; or the pod shares its processes or those of the node.',
+      'The signing Secret is also a service binding, a volume of the build, or among the Secrets of its service account; or the pod shares its processes or those of the node; or somebody attaches a container for debugging.',
     fix: 'Take away what the message names; the signing Secret is for the signing container alone.',
   },
   SIGNER_MISSING: {
@@ -327,14 +327,21 @@ export const WEBHOOK_ERRORS = {
   },
   SIGNER_DIFFERS: {
     meaning: 'The signing container is not the one that we would inject now.',
-    cause: 'Another webhook changed our container after us, or replicas of two versions answered.',
-    fix: 'kpack posts the pod again; if this stays, another webhook or an older replica changes our container.',
+    cause:
+      'Replicas of two versions answered, what is configured changed meanwhile, or another webhook changed our container after us.',
+    fix: 'kpack posts the pod again. If this stays, have the webhook that changes notary-sign leave it alone; one that only has images pulled from elsewhere may, where --signer-image has a digest.',
+  },
+  SIGNER_TAMPERED: {
+    meaning: 'Something was given to the signing container that could change what it does.',
+    cause:
+      'Another webhook gives it to all containers: an agent that is loaded by NODE_OPTIONS or LD_PRELOAD, variables, a mount.',
+    fix: "Have the webhook that gives it leave containers named notary-sign alone, or kpack's build pods; then build again.",
   },
   POD_CHANGE_REFUSED: {
     meaning:
       'A build pod that is to be signed, or that says why it is not, must not be changed so.',
     cause:
-      'Somebody changes the image of the signing container, our annotations or the build label of a running pod.',
+      'Somebody changes the image of the signing container or of a step before it, our annotations or the build label of a running pod.',
     fix: 'Change the Image or the Namespace, and build again: what was admitted stays as it is.',
   },
   CLUSTER_UNAVAILABLE: {

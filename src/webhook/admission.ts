@@ -191,5 +191,5 @@ function text(value: unknown, path: string): string {
 }
 
 function optionalText(value: unknown, path: string): string | undefined {
-  return value === undefined || value === null ? undefined : text(value, path);
+  return value === undefined || value === null || value === '' ? undefined : text(value, path);
 }

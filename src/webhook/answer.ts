@@ -11,12 +11,15 @@ import {
 import { decisionOf, logDecision } from './decision.ts';
 import type { Metrics } from './metrics.ts';
 import type { Question, ReviewSettings } from './new-pod-review.ts';
+import { audited } from './pod-review.ts';
 import { review } from './review.ts';
 import type { ReviewDeadline } from './review-deadline.ts';
 import { watchedCluster } from './watched-cluster.ts';
 
 /** What answering needs beside the request. */
 export interface AnswerSettings extends ReviewSettings {
+  /** Whether the API server asks about an audited namespace: nothing is refused there. */
+  readonly isAudit: boolean;
   readonly log: FastifyBaseLogger;
   readonly metrics: Metrics;
 }
@@ -32,7 +35,7 @@ export async function answerReview(
   question: Question,
   body: unknown,
   deadline: ReviewDeadline,
-  { log, metrics, ...settings }: AnswerSettings,
+  { log, metrics, isAudit, ...settings }: AnswerSettings,
 ): Promise<Answer> {
   const started = performance.now();
   let request: AdmissionRequest;
@@ -51,10 +54,13 @@ export async function answerReview(
     log.error({ question, uid: request.uid, err: error }, 'unexpected error');
     verdict = deny(503, 'WEBHOOK_FAILED', 'the webhook failed; its log says how');
   }
+  if (isAudit && verdict.kind === 'deny') verdict = audited(verdict);
   const milliseconds = performance.now() - started;
   logDecision(log, question, request, verdict, milliseconds);
   metrics.reviewed(question, request.kind, decisionOf(verdict), milliseconds / 1000);
-  return { httpStatus: 200, review: reviewOf(request.uid, verdict) };
+  // A pod waits, and hears why. People who write do not: the failure policy lets them.
+  const isLeftToPolicy = verdict.code === 'WEBHOOK_FAILED' && request.kind.kind !== 'Pod';
+  return { httpStatus: isLeftToPolicy ? 500 : 200, review: reviewOf(request.uid, verdict) };
 }
 
 /**

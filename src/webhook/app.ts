@@ -26,6 +26,18 @@ const PATIENCE = { handshakeTimeout: 5_000, headersTimeout: 5_000, requestTimeou
 /** How often Node looks for those: every 30 s, if not told otherwise. */
 const CHECK_MS = 1_000;
 
+/**
+ * What is asked where. Audited namespaces have paths of their own: changes of pods are judged without
+ * a look at the namespace, and the Kubernetes API may not tell how it is labelled.
+ */
+const PATHS: ReadonlyMap<string, { readonly question: Question; readonly isAudit: boolean }> =
+  new Map([
+    ['/mutate', { question: 'mutate', isAudit: false }],
+    ['/validate', { question: 'validate', isAudit: false }],
+    ['/audit/mutate', { question: 'mutate', isAudit: true }],
+    ['/audit/validate', { question: 'validate', isAudit: true }],
+  ]);
+
 /** The admission server; it does not listen yet. */
 export function createApp({ tls, log, metrics, ...settings }: AppOptions): FastifyInstance {
   const app = Fastify({
@@ -47,8 +59,8 @@ export function createApp({ tls, log, metrics, ...settings }: AppOptions): Fasti
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, parseJson);
 
-  for (const question of ['mutate', 'validate'] as const) {
-    app.post(`/${question}`, async (request, reply) => {
+  for (const [path, { question, isAudit }] of PATHS) {
+    app.post(path, async (request, reply) => {
       const { timeout } = request.query as { readonly timeout?: unknown };
       const deadline = startDeadline(timeout);
       reply.raw.once('close', () => {
@@ -56,6 +68,7 @@ export function createApp({ tls, log, metrics, ...settings }: AppOptions): Fasti
       });
       const answer = await answerReview(question, request.body, deadline, {
         ...settings,
+        isAudit,
         log,
         metrics,
       }).finally(() => deadline.clear());
@@ -101,6 +114,5 @@ function unreadable(statusCode: number, message: string): Error {
 
 /** Which question a request meant to ask, by its path. */
 function questionOf({ url }: FastifyRequest): Question | undefined {
-  const path = url.split('?')[0];
-  return (['mutate', 'validate'] as const).find((question) => path === `/${question}`);
+  return PATHS.get(url.split('?')[0] ?? '')?.question;
 }

@@ -76,6 +76,11 @@ export function readBuildSteps(spec: V1PodSpec): BuildSteps | UnknownSteps {
   return { ...steps, waiting: undefined };
 }
 
+/** Whether a container is one of the steps that make what is going to be signed. */
+export function makesImage(container: V1Container): boolean {
+  return isStep(container) || isExport(container);
+}
+
 function isExport({ name }: V1Container): boolean {
   return EXPORT_PROGRAM.has(name);
 }

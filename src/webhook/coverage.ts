@@ -7,12 +7,20 @@ import { hidesProgram, isWithin } from './mount-path.ts';
  * policy of AlwaysPullImages, what LimitRanges and autoscalers think right, and variables and
  * mounts of neighbours as far as they do not steer the signer.
  */
-const FREE_MEMBERS = ['imagePullPolicy', 'resizePolicy', 'env', 'volumeMounts', 'resources'];
+const FREE_MEMBERS = [
+  'imagePullPolicy',
+  'resizePolicy',
+  'env',
+  'envFrom',
+  'volumeMounts',
+  'resources',
+];
 /** The same of its security context: what confines it further, or belongs to the node. */
 const FREE_CONTEXT = ['runAsGroup', 'seLinuxOptions', 'appArmorProfile'];
 
-/** Variables that load code into the signer or change what it does. */
-const STEERING = /^(?:KPACK_NOTARY_|LD_|OPENSSL_|PATH$|NODE_(?!EXTRA_CA_CERTS$))/;
+/** Variables that load code into the signer or change what it does; what is left out is not Node's. */
+const STEERING =
+  /^(?:KPACK_NOTARY_|LD_|OPENSSL_|PATH$|NODE_(?!(?:EXTRA_CA_CERTS|ENV|NAME|IP|HOST)$))/;
 
 /** A mode that serves with and without an fsGroup, which may come after us. */
 const WORLD_READABLE = 0o444;
@@ -23,12 +31,34 @@ export function whyContainerDiffers(
   theirs: V1Container | undefined,
 ): string | undefined {
   if (!theirs) return `${SIGNING_CONTAINER} is missing`;
-  const difference = whyDifferent(closed(ours), closed(theirs), SIGNING_CONTAINER);
-  if (difference !== undefined) return difference;
+  const lost = ours.volumeMounts?.find((mount) => !isAmong(mount, theirs.volumeMounts));
+  return (
+    whyDifferent(closed(ours), closed(theirs), SIGNING_CONTAINER) ??
+    (lost && `${SIGNING_CONTAINER} has lost its mount ${lost.mountPath}`)
+  );
+}
+
+/**
+ * What a container that does not differ has got from others that would steer it; undefined: nothing.
+ * No version of ours gives it such things, so that posting the pod again brings them again.
+ */
+export function whyTampered(ours: V1Container, theirs: V1Container): string | undefined {
   if (theirs.securityContext?.runAsUser === 0) return `${SIGNING_CONTAINER} is to run as root`;
   const variable = theirs.env?.find(({ name }) => STEERING.test(name));
   if (variable) return `${SIGNING_CONTAINER} has been given the variable ${variable.name}`;
-  return whyMountsDiffer(ours.volumeMounts ?? [], theirs.volumeMounts ?? []);
+  const [source] = theirs.envFrom ?? [];
+  if (source) {
+    const { name } = source.configMapRef ?? source.secretRef ?? {};
+    return `${SIGNING_CONTAINER} has been given all variables of ${name}`;
+  }
+  const { volumeMounts: own = [] } = ours;
+  const over = theirs.volumeMounts?.find(
+    (mount) =>
+      !isAmong(mount, own) &&
+      (hidesProgram(mount.mountPath) ||
+        own.some(({ mountPath }) => isWithin(mount.mountPath, mountPath))),
+  );
+  return over && `${SIGNING_CONTAINER} has a mount over ours at ${over.mountPath}`;
 }
 
 /** Why a volume is no longer the one that we would make now; undefined: it still is. */
@@ -45,32 +75,25 @@ function volumeWithout({ secret = {}, ...volume }: V1Volume, names: readonly str
   return { ...volume, secret: without(secret, names) };
 }
 
-function whyMountsDiffer(
-  ours: readonly V1VolumeMount[],
-  theirs: readonly V1VolumeMount[],
-): string | undefined {
-  const isOurs = (mount: V1VolumeMount) =>
-    ours.some((own) => whyDifferent(own, mount, '') === undefined);
-  const lost = ours.find(
-    (own) => !theirs.some((mount) => whyDifferent(own, mount, '') === undefined),
-  );
-  if (lost) return `${SIGNING_CONTAINER} has lost its mount ${lost.mountPath}`;
-  const over = theirs.find(
-    (mount) =>
-      !isOurs(mount) &&
-      (hidesProgram(mount.mountPath) ||
-        ours.some(({ mountPath }) => isWithin(mount.mountPath, mountPath))),
-  );
-  return over && `${SIGNING_CONTAINER} has a mount over ours at ${over.mountPath}`;
+function isAmong(mount: V1VolumeMount, mounts: readonly V1VolumeMount[] = []): boolean {
+  return mounts.some((other) => whyDifferent(mount, other, '') === undefined);
 }
 
 /** The members that have to be as we made them. */
-function closed({ securityContext = {}, ...container }: V1Container): object {
-  const { runAsUser, ...context } = securityContext;
+function closed({ securityContext = {}, image = '', ...container }: V1Container): object {
+  const { runAsUser, capabilities, ...context } = securityContext;
   return {
     ...without(container, FREE_MEMBERS),
-    // Which user that is not root, the pod may say, or another plug-in.
-    securityContext: without(context, FREE_CONTEXT),
+    // With a digest it is the same image wherever policies have it pulled from.
+    image: image.slice(image.indexOf('@') + 1),
+    securityContext: {
+      // Which user that is not root, the pod may say, or another plug-in.
+      ...without(context, FREE_CONTEXT),
+      // OpenShift names some to be dropped beside all.
+      capabilities: capabilities?.drop?.includes('ALL')
+        ? without(capabilities, ['drop'])
+        : capabilities,
+    },
   };
 }
 

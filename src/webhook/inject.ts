@@ -3,7 +3,7 @@ import { INJECTED, SIGNING_CONTAINER, SKIPPED } from '../shared/names.ts';
 import { allContainers, type Pod } from './build-pod.ts';
 import type { BuildSteps } from './build-steps.ts';
 import { setWaitFile } from './build-waiter.ts';
-import { whyContainerDiffers, whyVolumeDiffers } from './coverage.ts';
+import { whyContainerDiffers, whyTampered, whyVolumeDiffers } from './coverage.ts';
 import { draftOf } from './pod-draft.ts';
 import type { PlannedSigning } from './plan.ts';
 import { askForReport } from './report-request.ts';
@@ -15,6 +15,8 @@ export type Injection =
   | { readonly kind: 'pod'; readonly pod: Pod }
   /** Our container is there, and not as we would make it now. */
   | { readonly kind: 'differs'; readonly what: string }
+  /** It is, and somebody gave it what would steer it. */
+  | { readonly kind: 'tampered'; readonly what: string }
   /** A name, path or place of ours is taken. */
   | { readonly kind: 'collision'; readonly what: string };
 
@@ -55,16 +57,25 @@ export function injectSigner(
   } else {
     const what = misplaced ?? whyNotOurs(pod, existing, parts, steps);
     if (what !== undefined) return { kind: 'differs', what };
+    const [signer] = existing;
+    const tampering = signer && whyTampered(parts.container, signer);
+    if (tampering !== undefined) return { kind: 'tampered', what: tampering };
   }
   return { kind: 'pod', pod: injected };
 }
 
 /** The pod with the reason why it stays unsigned. */
 export function markSkipped(pod: Pod, reason: string): Pod {
-  const marked = draftOf(pod);
+  const marked = unmarked(pod);
   setAnnotation(marked, SKIPPED, reason);
-  delete marked.metadata?.annotations?.[INJECTED];
   return marked;
+}
+
+/** The pod without annotations that are ours, which somebody else wrote. */
+export function unmarked(pod: Pod): Pod {
+  const copy = draftOf(pod);
+  for (const name of [INJECTED, SKIPPED]) delete copy.metadata?.annotations?.[name];
+  return copy;
 }
 
 /** Makes completion wait for us, in place of the step before us; says what is in the way. */

@@ -58,7 +58,9 @@ export async function reviewNewPod(
       })
       .then((facts) => {
         const plan = planPod(pod, username, facts, settings.kpackUsers);
-        return (question === 'mutate' ? mutatePod : validatePod)(pod, plan, settings);
+        // Where audited, nothing has been injected that could be missing now.
+        const isToBeMade = question === 'mutate' || mode === 'audit';
+        return (isToBeMade ? mutatePod : validatePod)(pod, plan, settings);
       })
       .catch(unavailable);
     return mode === 'audit' ? audited(verdict) : verdict;

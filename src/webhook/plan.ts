@@ -6,7 +6,7 @@ import {
 } from '../shared/notary-config.ts';
 import { readNotarySection } from '../shared/notary-section.ts';
 import { serverHost } from '../shared/notary-url.ts';
-import { SIGNING } from '../shared/names.ts';
+import { ANNOTATION, SIGNING } from '../shared/names.ts';
 import { labelProblems } from '../shared/signing-label.ts';
 import type { AllowCode } from './admission.ts';
 import type { BuildPod } from './build-pod.ts';
@@ -74,8 +74,7 @@ export function planPod(
   }
 
   // Who asks: a key is never mounted because of a label on a pod alone.
-  if (!pod.owner)
-    return skip('NO_BUILD', 'the pod has no kpack Build as its controller', 'requester');
+  if (!pod.owner) return noBuild('the pod has no kpack Build as its controller');
   if (!kpackUsers.includes(requester)) {
     return deny(
       'REQUESTER_NOT_KPACK',
@@ -83,18 +82,14 @@ export function planPod(
     );
   }
   const { build, image } = facts;
-  if (!build) return skip('NO_BUILD', `Build ${pod.owner.name} does not exist`, 'requester');
+  if (!build) return noBuild(`Build ${pod.owner.name} does not exist`);
   if (build.metadata.uid !== pod.owner.uid) {
-    return skip(
-      'NO_BUILD',
-      `Build ${pod.owner.name} has another UID than the owner of the pod`,
-      'requester',
-    );
+    return noBuild(`Build ${pod.owner.name} has another UID than the owner of the pod`);
   }
   const owner = imageOwner(build);
   if (owner && image?.metadata.uid !== owner.uid) {
     const what = image ? 'has another UID than the owner of the Build' : 'does not exist';
-    return skip('NO_BUILD', `Image ${owner.name} ${what}`, 'requester');
+    return noBuild(`Image ${owner.name} ${what}`);
   }
 
   // What is asked for: by the Build, which carries a copy of what its Image said, else by the Image.
@@ -109,9 +104,17 @@ export function planPod(
     case 'invalid':
       return deny('NOTARY_CONFIG_INVALID', describeProblems(resolved.problems));
     case 'opted-out':
-      return skip('OPTED_OUT', `${SIGNING}: disabled on the ${source.kind}`, 'pod');
+      return skip(
+        'OPTED_OUT',
+        `${SIGNING}: disabled on the ${source.kind}; to have builds signed, take it off`,
+        'pod',
+      );
     case 'none':
-      return skip('NO_CONFIG', 'neither Image nor Namespace has a notary section', 'pod');
+      return skip(
+        'NO_CONFIG',
+        `neither Image nor Namespace has a notary section; to have builds signed, set ${ANNOTATION.url} and ${ANNOTATION.secretRef} on the Image`,
+        'pod',
+      );
     case 'config':
       break;
   }
@@ -136,6 +139,10 @@ export function planPod(
       ...riskWarnings(config, { ...facts, serviceAccountName: pod.serviceAccountName }),
     ],
   };
+}
+
+function noBuild(what: string): PodPlan {
+  return skip('NO_BUILD', `${what}; if it is to be signed, have kpack build it`, 'requester');
 }
 
 function skip(code: SkipCode, reason: string, tell: SkipNotice): PodPlan {

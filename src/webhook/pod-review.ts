@@ -3,7 +3,7 @@ import { SIGNING_CONTAINER } from '../shared/names.ts';
 import { allow, deny, type AllowCode, type Verdict } from './admission.ts';
 import { allContainers, type BuildPod, type Pod } from './build-pod.ts';
 import { handDown } from './hand-down.ts';
-import { injectSigner, markSkipped, type Injection } from './inject.ts';
+import { injectSigner, markSkipped, unmarked, type Injection } from './inject.ts';
 import type { PodPlan } from './plan.ts';
 import { whoElseReads } from './secret-exposure.ts';
 import type { SignerPlacement } from './signing-container.ts';
@@ -27,10 +27,11 @@ export function mutatePod(
   switch (plan.kind) {
     case 'deny':
       return deny(422, plan.code, plan.reason);
-    case 'skip':
-      return plan.tell === 'pod'
-        ? patched(pod, markSkipped(pod, plan.reason), plan, [unsigned(plan.reason)])
-        : allow(plan.code, plan.reason, plan.tell === 'requester' ? [unsigned(plan.reason)] : []);
+    case 'skip': {
+      if (plan.tell === 'nobody') return allow(plan.code, plan.reason);
+      const after = plan.tell === 'pod' ? markSkipped(pod, plan.reason) : unmarked(pod);
+      return patched(pod, after, plan, [`left unsigned: ${plan.reason}`]);
+    }
     case 'inject': {
       const injection = injectSigner(buildPod.pod, plan.signing, placement, version);
       if (injection.kind !== 'pod') return refuse(injection);
@@ -53,7 +54,10 @@ export function validatePod(
     case 'deny':
       return deny(422, plan.code, plan.reason);
     case 'skip':
-      return allow(plan.code, plan.reason);
+      // Who opts out between the two questions finds out here.
+      return plan.tell === 'pod' && isInjected(buildPod.pod)
+        ? deny(503, 'SIGNER_DIFFERS', `${SIGNING_CONTAINER} is there, and ${plan.reason}`)
+        : allow(plan.code, plan.reason);
     case 'inject': {
       const injection = injectSigner(buildPod.pod, plan.signing, placement, version);
       if (injection.kind !== 'pod') return refuse(injection);
@@ -67,7 +71,7 @@ export function validatePod(
   }
 }
 
-/** In audit mode nothing is refused and nothing changed: the verdict becomes a warning. */
+/** Where audited, nothing is refused and nothing changed: the verdict becomes a warning. */
 export function audited(verdict: Verdict): Verdict {
   if (verdict.kind === 'deny') {
     const warning = `audit: would be refused: ${verdict.message}`;
@@ -79,14 +83,15 @@ export function audited(verdict: Verdict): Verdict {
   return { ...allowed, audited: verdict };
 }
 
-function unsigned(reason: string): string {
-  return `left unsigned: ${reason}`;
-}
-
-function refuse(injection: Exclude<Injection, { kind: 'pod' }>): Verdict {
-  return injection.kind === 'differs'
-    ? deny(503, 'SIGNER_DIFFERS', injection.what)
-    : deny(422, 'POD_COLLISION', `the pod has ${injection.what}`);
+function refuse({ kind, what }: Exclude<Injection, { kind: 'pod' }>): Verdict {
+  switch (kind) {
+    case 'differs':
+      return deny(503, 'SIGNER_DIFFERS', what);
+    case 'tampered':
+      return deny(422, 'SIGNER_TAMPERED', what);
+    case 'collision':
+      return deny(422, 'POD_COLLISION', `the pod has ${what}`);
+  }
 }
 
 function exposed(pod: Pod, plan: Extract<PodPlan, { kind: 'inject' }>): Verdict | undefined {

@@ -3,19 +3,21 @@ import { OWN_VOLUME_PREFIX, SIGNING_CONTAINER } from '../shared/names.ts';
 import { allContainers, type Pod } from './build-pod.ts';
 import { isWithin } from './mount-path.ts';
 
-/** Where nodes keep what is mounted in their containers. */
+/** Where nodes keep what is mounted in containers, and what starts those; `/var/run` is `/run`. */
 const NODE_DIRECTORIES = [
   '/proc',
   '/run/containerd',
   '/run/crio',
   '/run/docker.sock',
+  '/run/k0s',
+  '/run/k3s',
   '/var/lib/containerd',
   '/var/lib/containers',
   '/var/lib/docker',
+  '/var/lib/k0s',
   '/var/lib/kubelet',
-  '/var/run/containerd',
-  '/var/run/crio',
-  '/var/run/docker.sock',
+  '/var/lib/rancher',
+  '/var/snap',
 ];
 /** The kubelet's own directory, wherever a distribution keeps it. */
 const KUBELET = /(?:^|\/)kubelet(?:\/|$)/;
@@ -68,7 +70,7 @@ function whyProcessesLead({ shareProcessNamespace, hostPID }: V1PodSpec): string
 
 function whyNodeLeads(volumes: readonly V1Volume[]): string | undefined {
   const volume = volumes.find(({ hostPath }) => {
-    const path = hostPath?.path;
+    const path = hostPath?.path.replace(/^\/+var\/+run(?=\/|$)/, '/run');
     return (
       path !== undefined &&
       (KUBELET.test(path) ||

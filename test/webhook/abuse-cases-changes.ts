@@ -42,6 +42,13 @@ export const CHANGE_CASES: readonly Abuse[] = [
     (pod) => (container(pod, SIGNER).image = 'registry.example.com/evil'),
     denied(/the image of notary-sign would become registry.example.com\/evil/),
   ),
+  ...['export', 'build'].map((step) =>
+    admitted(
+      `the image of the step ${step} swapped after admission`,
+      (pod) => (container(pod, step).image = 'registry.example.com/evil'),
+      denied(new RegExp(`the image of ${step} would become registry.example.com/evil`)),
+    ),
+  ),
   {
     name: "our image swapped by kpack's own account",
     play: async ({ scene, pod }) => {

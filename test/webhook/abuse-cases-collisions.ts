@@ -6,6 +6,7 @@ import { container, initContainers, SIGNER, volume, type Container } from './pod
 const evil = (): Container => ({ name: SIGNER, image: 'registry.example.com/evil' });
 
 const differs = (words: RegExp): Ending => refused('SIGNER_DIFFERS', words, 503);
+const tampered = (words: RegExp): Ending => refused('SIGNER_TAMPERED', words);
 const unsupported = (words: RegExp): Ending => refused('POD_UNSUPPORTED', words);
 const taken = (name: string): Ending =>
   refused('POD_COLLISION', new RegExp(`a volume named ${name}`));
@@ -14,21 +15,21 @@ function addVolume({ spec }: PodManifest, name: string, content: object): void {
   (spec.volumes ??= []).push({ name, ...content });
 }
 
-const mountOver = (path: string, words = /has a mount over ours at/): Abuse =>
+const mountOver = (path: string): Abuse =>
   brought(
     `a mount of ours at ${path}`,
     (pod) => {
       const signer = container(pod, SIGNER);
       (signer.volumeMounts ??= []).push({ name: 'workspace-dir', mountPath: path });
     },
-    differs(words),
+    tampered(/has a mount over ours at/),
   );
 
 const variable = (name: string): Abuse =>
   brought(
     `the variable ${name} for our container`,
     (pod) => (container(pod, SIGNER).env = [{ name, value: 'x' }]),
-    differs(new RegExp(`has been given the variable ${name}`)),
+    tampered(new RegExp(`has been given the variable ${name}`)),
   );
 
 export const COLLISION_CASES: readonly Abuse[] = [
@@ -69,6 +70,11 @@ export const COLLISION_CASES: readonly Abuse[] = [
   variable('NODE_OPTIONS'),
   variable('LD_PRELOAD'),
   variable('KPACK_NOTARY_ALLOW_TAG'),
+  brought(
+    'the variables of a ConfigMap for our container',
+    (pod) => (container(pod, SIGNER).envFrom = [{ configMapRef: { name: 'developer' } }]),
+    tampered(/has been given all variables of developer/),
+  ),
   brought(
     'our container with another image',
     (pod) => (container(pod, SIGNER).image = 'registry.example.com/evil'),

@@ -51,6 +51,15 @@ export const IDENTITY_CASES: readonly Abuse[] = [
     MALLORY,
   ),
   posted(
+    "a stranger's pod that says that it is signed",
+    (pod) => {
+      delete pod.metadata.ownerReferences;
+      pod.metadata.annotations = { 'notary.kpack.io/injected': '1' };
+    },
+    noController,
+    MALLORY,
+  ),
+  posted(
     "kpack's own pod with the label alone",
     (pod) => delete pod.metadata.ownerReferences,
     noController,

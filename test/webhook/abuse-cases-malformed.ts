@@ -1,6 +1,7 @@
 /** What people, and who posts as kpack, may write to break us. */
 import { demand } from '../bed/kube-client.ts';
 import { invalid, MALLORY, posted, refused, written, type Abuse } from './abuse-case.ts';
+import { allContainers } from './pod.ts';
 import { P, URL } from './world.ts';
 
 const section = (v1: unknown) => ({ notary: { v1 } });
@@ -68,6 +69,17 @@ export const MALFORMED_CASES: readonly Abuse[] = [
   posted(
     'a build pod with labels like members of every object',
     ({ metadata }) => Object.assign(metadata.labels ?? {}, { constructor: 'x', toString: 'y' }),
+    { signed: {} },
+  ),
+  posted(
+    'a build pod with null in place of lists and objects',
+    (pod) => {
+      const none = { env: null, envFrom: null, ports: null, volumeDevices: null, resources: null };
+      for (const each of allContainers(pod))
+        Object.assign(each, { ...none, env: each.env ?? null });
+      const lists = { imagePullSecrets: null, tolerations: null, ephemeralContainers: null };
+      Object.assign(pod.spec, { ...lists, nodeSelector: null, affinity: null });
+    },
     { signed: {} },
   ),
   posted(

@@ -81,6 +81,13 @@ t.test('a review that lacks something is answered under its uid', async (t) => {
   }
 });
 
+t.test('no sub-resource is also one without a name', async (t) => {
+  const given = world();
+  const nameless = (request: Record<string, unknown>) => (request['subResource'] = '');
+  const app = serveWorld(t, given);
+  t.ok((await review(t, app, 'mutate', { object: given.pod }, nameless)).patch);
+});
+
 t.test('warnings are short, and say at their end that they were cut', async (t) => {
   const given = world();
   const url = `http://notary.example.com/${'long/'.repeat(100)}end`;

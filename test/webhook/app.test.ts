@@ -131,6 +131,18 @@ t.test('a mistake of ours is no decision: 503, and logged', async (t) => {
   t.match(log(), /canary mistake/);
 });
 
+t.test('a mistake of ours keeps nobody from writing: the failure policy decides', async (t) => {
+  const given = world();
+  const { app } = serve(t, { get: () => Promise.reject(new TypeError('mistake')) });
+  const { status, body } = await post(
+    app,
+    '/validate',
+    admissionReview({ object: { ...given.image }, username: 'developer' }),
+  );
+  t.equal(status, 500);
+  t.match(body.response, { allowed: false, status: { code: 503 } });
+});
+
 t.test('no data of a Secret is in any answer or log', async (t) => {
   const given = world('v0.17.2/02b-notary-registry-secrets');
   const canary = 'canary-of-a-secret';

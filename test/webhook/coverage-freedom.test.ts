@@ -8,7 +8,14 @@ t.test('other plug-ins may add variables and mounts to the signing container', a
   const given = world();
   const pod = changed(await inject(given), (pod) => {
     const signer = container(pod, SIGNER);
-    signer.env = [{ name: 'HTTPS_PROXY', value: 'http://proxy.example.com:3128' }];
+    signer.env = [
+      { name: 'HTTPS_PROXY', value: 'http://proxy.example.com:3128' },
+      // As agents and meshes name where a container runs.
+      { name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
+      { name: 'NODE_IP', valueFrom: { fieldRef: { fieldPath: 'status.hostIP' } } },
+      { name: 'NODE_ENV', value: 'production' },
+    ];
+    signer.envFrom = [];
     signer.volumeMounts?.unshift({ name: 'mesh', mountPath: '/var/run/mesh' });
     signer.imagePullPolicy = 'Always';
   });
@@ -21,6 +28,9 @@ t.test('other plug-ins may confine the signing container further', async (t) => 
   t.equal(volume(injected, 'notary-sign-key').secret?.defaultMode, 0o444);
   const changes: Record<string, (pod: PodManifest) => void> = {
     'a user of the namespace': (pod) => loosen(container(pod, SIGNER), { runAsUser: 1000650000 }),
+    'names of capabilities beside all': (pod) => {
+      loosen(container(pod, SIGNER), { capabilities: { drop: ['ALL', 'KILL', 'MKNOD'] } });
+    },
     'a label of the node': (pod) =>
       loosen(container(pod, SIGNER), { seLinuxOptions: { level: 's0:c26,c5' } }),
     'a user for the whole pod': (pod) => (pod.spec.securityContext = { runAsUser: 1000 }),
@@ -50,4 +60,29 @@ t.test('what a container may use is for the cluster to say', async (t) => {
     container(pod, 'export').resources = { requests: { cpu: '3' }, limits: { cpu: '4' } };
   });
   t.equal(verdictOf(await validate(given, later)), 'allowed', 'nor is the step compared');
+});
+
+t.test('the image may come from elsewhere, as long as its digest is ours', async (t) => {
+  const given = world();
+  const injected = await inject(given);
+  const { image = '' } = container(injected, SIGNER);
+  const digest = image.slice(image.indexOf('@'));
+  t.match(digest, /^@sha256:/);
+  const from = (image: string) =>
+    changed(injected, (pod) => (container(pod, SIGNER).image = image));
+  const mirrored = from(`mirror.example.com/cache/signer:1${digest}`);
+  t.equal(verdictOf(await mutate(given, { pod: mirrored })), 'allowed');
+  t.equal(verdictOf(await validate(given, mirrored)), 'allowed');
+  for (const image of [
+    `mirror.example.com/cache/signer@sha256:${'f0'.repeat(32)}`,
+    'mirror.example.com/cache/signer:1',
+  ]) {
+    t.equal(verdictOf(await validate(given, from(image))), '503 SIGNER_DIFFERS', image);
+  }
+  const placement = { image: 'registry.example.com/signer:1', cpu: '1', memory: '1' };
+  const tagged = await inject(given, { settings: { placement } });
+  const renamed = changed(tagged, (pod) => (container(pod, SIGNER).image = 'mirror/signer:1'));
+  const refused = await validate(given, renamed, { settings: { placement } });
+  t.equal(verdictOf(refused), '503 SIGNER_DIFFERS', 'without a digest nobody can tell');
+  t.match(refused.status?.message, /Fix: .*--signer-image has a digest/);
 });

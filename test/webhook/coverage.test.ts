@@ -127,7 +127,6 @@ t.test('a signing container that was given more rights or less to read is refuse
     'capabilities added': (signer) => {
       loosen(signer, { capabilities: { drop: ['ALL'], add: ['SYS_PTRACE'] } });
     },
-    'another user': (signer) => loosen(signer, { runAsUser: 0 }),
     'unmasked /proc': (signer) => {
       loosen(signer, { procMount: 'Unmasked' });
     },
@@ -162,10 +161,14 @@ t.test('a signing container that was given more rights or less to read is refuse
   }
 });
 
-t.test('what steers the signer or loads code into it does not count as an addition', async (t) => {
+t.test('what steers the signer or loads code into it is refused for good', async (t) => {
   const given = world();
   const injected = await inject(given);
   const cases: Record<string, (signer: Container) => void> = {
+    'it is to run as root': (signer) => loosen(signer, { runAsUser: 0 }),
+    'certificates are not to be checked': (signer) => {
+      signer.env = [{ name: 'NODE_TLS_REJECT_UNAUTHORIZED', value: '0' }];
+    },
     'node is to load another program': (signer) => {
       signer.env = [{ name: 'NODE_OPTIONS', value: '--require /agent/agent.js' }];
     },
@@ -177,6 +180,9 @@ t.test('what steers the signer or loads code into it does not count as an additi
     },
     'variables come from an object that anybody may write': (signer) => {
       signer.envFrom = [{ configMapRef: { name: 'developer' } }];
+    },
+    'variables come from a Secret': (signer) => {
+      signer.envFrom = [{ secretRef: { name: 'developer' } }];
     },
     'another program is mounted over ours': (signer) => {
       signer.volumeMounts?.push({ name: 'workspace-dir', mountPath: '/app' });
@@ -202,6 +208,18 @@ t.test('what steers the signer or loads code into it does not count as an additi
   };
   for (const [what, change] of Object.entries(cases)) {
     const pod = changed(injected, (pod) => change(container(pod, SIGNER)));
-    t.equal(verdictOf(await validate(given, pod)), '503 SIGNER_DIFFERS', what);
+    for (const response of [await validate(given, pod), await mutate(given, { pod })]) {
+      t.equal(verdictOf(response), '422 SIGNER_TAMPERED', what);
+      t.match(
+        response.status?.message,
+        /notary-sign (has|is to) .*Fix: Have the webhook that gives/,
+      );
+    }
+    // Whoever else is behind our address may be the one who made it.
+    const other = {
+      placement: { image: 'registry.example.com/signer:next', cpu: '1', memory: '1' },
+    };
+    const asked = await validate(given, pod, { settings: other });
+    t.equal(verdictOf(asked), '503 SIGNER_DIFFERS', `${what}, asked of another version`);
   }
 });

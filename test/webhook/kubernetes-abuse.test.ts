@@ -57,6 +57,7 @@ for (const [i, abuse] of CASES.entries()) {
       else {
         t.match(answer.warnings.join('\n'), ends.left);
         t.notOk(JSON.stringify(pod.spec).includes(KEY_SECRET), 'no key');
+        t.notOk(pod.metadata.annotations?.[`${P}injected`], 'not called signed');
       }
     }
     for (const pod of stored) t.same(otherWays(pod), [], 'nobody else has a way to the key');

@@ -5,6 +5,7 @@ import { KPACK_USER } from '../bed/webhook.ts';
 import { buildFixture, type PodManifest } from '../build-fixture.ts';
 import { neighbour } from './kubernetes-neighbour.ts';
 import { startScene } from './kubernetes-scene.ts';
+import { until } from './program.ts';
 
 const scene = await startScene(t);
 const { api } = scene;
@@ -124,6 +125,31 @@ t.test('audit changes nothing, and warns', async (t) => {
   t.same(names(demand(answer)), names(pod));
   t.ok(answer.warnings.some((text) => /audit: .*would be changed/.test(text)));
   t.equal(await scene.calls({ name: 'pods-audit.notary.kpack.io', type: 'admit' }), 1);
+});
+
+t.test('audit refuses no change of a pod that was admitted before it, and warns', async (t) => {
+  await scene.namespace('audited-later', ENABLED);
+  const { pod } = await scene.store(buildFixture(FIXTURE), 'audited-later');
+  const stored = demand(await scene.post(pod));
+  const image = 'registry.example.com/busybox';
+  stored.spec.ephemeralContainers = [{ name: 'debug', image, targetContainerName: 'notary-sign' }];
+  const attach = (dryRun: boolean) =>
+    api.update(stored, { subresource: 'ephemeralcontainers', dryRun });
+  t.equal((await attach(true)).status, 422);
+  const audit = { metadata: { labels: { 'notary.kpack.io/signing': 'audit' } } };
+  demand(await api.patch(namespaceNamed('audited-later'), audit));
+  // The API server learns of the label a moment later.
+  await until(async () => (await attach(true)).ok);
+  const answer = await attach(false);
+  t.match(answer.warnings.join(), /audit: would be refused: kpack-notary SECRET_EXPOSED/);
+  // Enabled again, what got in meanwhile does not hold up kpack.
+  demand(await api.patch(namespaceNamed('audited-later'), { metadata: ENABLED }));
+  const before = await scene.calls({ name: 'pods.notary.kpack.io', operation: 'UPDATE' });
+  const ready = { metadata: { annotations: { 'build.kpack.io/ready': 'true' } } };
+  await until(async () => {
+    demand(await api.patch(demand(answer), ready, { as: KPACK_USER }));
+    return (await scene.calls({ name: 'pods.notary.kpack.io', operation: 'UPDATE' })) > before;
+  });
 });
 
 t.test('an ephemeral container reaches the validating webhook', async (t) => {

@@ -87,6 +87,15 @@ const MEMBERS: Record<string, (isFirst: boolean, pod: PodManifest) => void> = {
       each.resources = { requests: { cpu: isFirst ? '3' : '20m', memory: '1Gi' } };
     }
   },
+  'an agent of the node': (_, pod) => {
+    for (const each of allContainers(pod)) addVariable(each, 'NODE_NAME', 'worker-1');
+  },
+  'capabilities by name': (_, pod) => {
+    for (const each of allContainers(pod)) {
+      const capabilities = ((each.securityContext ??= {}).capabilities ??= {});
+      capabilities.drop = [...new Set([...(capabilities.drop ?? []), 'KILL', 'MKNOD'])];
+    }
+  },
   'labels and annotations': (_, pod) => {
     Object.assign((pod.metadata.labels ??= {}), { team: 'a', ['__proto__x']: 'b' });
     Object.assign((pod.metadata.annotations ??= {}), { constructor: 'c', hasOwnProperty: 'd' });

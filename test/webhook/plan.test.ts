@@ -1,5 +1,5 @@
 import t from 'tap';
-import { KPACK_USER } from '../bed/webhook.ts';
+import { applyPatch, KPACK_USER } from '../bed/webhook.ts';
 import { signingNamespace } from '../build-fixture.ts';
 import { inject, mutate, refusedBy, untouchedBy, validate, verdictOf } from './asking.ts';
 import { container, initContainers, SIGNER } from './pod.ts';
@@ -190,6 +190,16 @@ t.test('a pod that only looks like a build pod is left unsigned, with a warning'
     }
     const { warnings } = await untouchedBy(t, given);
     t.match(warnings, ['kpack-notary: left unsigned']);
+  });
+  await t.test('and bears no mark of ours, whoever forged one', async (t) => {
+    const given = world();
+    delete given.pod.metadata.ownerReferences;
+    annotate(given, { [`${P}injected`]: '9.8.7', [`${P}skipped`]: 'x', other: 'y' });
+    const response = await mutate(given, { username: 'developer' });
+    t.match(response.warnings, ['kpack-notary: left unsigned']);
+    const { annotations } = applyPatch(given.pod, response).metadata;
+    t.notOk(Object.keys(annotations ?? {}).some((name) => name.startsWith(P)));
+    t.match(annotations, { other: 'y' });
   });
   await t.test('such a pod by anybody', async (t) => {
     const given = world();

@@ -55,6 +55,28 @@ t.test('a pod that lost its signing container, but not our volumes, is posted ag
   t.equal(verdictOf(await validate(given, pod)), '503 SIGNER_MISSING');
 });
 
+t.test('who opts out while the pod is on its way is not signed all the same', async (t) => {
+  for (const [what, change] of [
+    ['by an annotation', (given: World) => annotate(given, { [`${P}signing`]: 'disabled' })],
+    ['by taking the section off', (given: World) => setSection(given, undefined)],
+  ] as const) {
+    const given = world();
+    const injected = await inject(given);
+    change(given);
+    const response = await validate(given, injected);
+    t.equal(verdictOf(response), '503 SIGNER_DIFFERS', what);
+    t.match(response.status?.message, /notary-sign is there, and /);
+    t.equal(verdictOf(await validate(given, await inject(given))), 'allowed', 'posted again');
+  }
+});
+
+t.test('audit does not tell that what it did not inject would be missing', async (t) => {
+  const given = world('v0.17.2/02-notary', signingNamespace('audit'));
+  const { warnings = [] } = await validate(given);
+  t.notMatch(warnings.join(), /would be refused/);
+  t.match(warnings.join(), /audit: the pod would be changed/);
+});
+
 t.test('audit refuses nothing, changes nothing, and says what would be', async (t) => {
   const cases: Record<string, readonly [World, string, RegExp]> = {
     'to be signed': [world(), 'audit', /audit: the pod would be changed/],

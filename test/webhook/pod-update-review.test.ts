@@ -34,6 +34,18 @@ for (const name of NAMES) {
         (pod) => (container(pod, SIGNER).image = 'evil'),
         /the image of notary-sign would become evil/,
       ],
+      'the step swapped that pushes': [
+        (pod) => (container(pod, 'export').image = 'evil'),
+        /the image of export would become evil/,
+      ],
+      'the step swapped that builds': [
+        (pod) => (container(pod, 'build').image = 'evil'),
+        /the image of build would become evil/,
+      ],
+      'called unsigned': [
+        (pod) => Object.assign(pod.metadata.annotations ?? {}, { [`${P}skipped`]: 'x' }),
+        /annotation notary.kpack.io\/skipped is ours/,
+      ],
       'our mark taken off': [
         (pod) => delete pod.metadata.annotations?.[`${P}injected`],
         /annotation notary.kpack.io\/injected is ours/,
@@ -97,6 +109,10 @@ for (const name of NAMES) {
         },
         /debug takes variables from Secret notary-signing/,
       ],
+      'it sees the whole node': [
+        { securityContext: { privileged: true } },
+        /ephemeral container debug is privileged/,
+      ],
       'it has variables made of the whole Secret': [
         { envFrom: [{ secretRef: { name: 'notary-signing' } }] },
         /debug takes variables from Secret notary-signing/,
@@ -113,6 +129,24 @@ for (const name of NAMES) {
       env: [{ name: 'X', valueFrom: { secretKeyRef: { name: 'other', key: 'x' } } }],
     };
     t.equal(verdictOf(await attach(injected, harmless)), 'allowed');
+  });
+
+  t.test(`${name}: an ephemeral container that got in does not hold up the build`, async (t) => {
+    const attached = changed(await inject(world(name)), ({ spec }) => {
+      spec.ephemeralContainers = [{ name: 'debug', image: 'x', targetContainerName: SIGNER }];
+    });
+    const ready = await update(attached, (pod) =>
+      Object.assign(pod.metadata.annotations ?? {}, { 'build.kpack.io/ready': 'true' }),
+    );
+    t.equal(verdictOf(ready), 'allowed');
+    const another = await update(
+      attached,
+      ({ spec }) =>
+        spec.ephemeralContainers?.push({ name: 'x', image: 'x', targetContainerName: SIGNER }),
+      'ephemeralcontainers',
+    );
+    t.equal(verdictOf(another), '422 SECRET_EXPOSED');
+    t.match(another.status?.message, /ephemeral container x targets/);
   });
 }
 
@@ -132,6 +166,10 @@ t.test('a pod that we left unsigned keeps its reason, and is free otherwise', as
   ]) {
     t.equal(verdictOf(await update(plain, change)), 'allowed');
   }
+  const forged = await update(plain, (pod) =>
+    annotate({ ...given, pod }, { [`${P}injected`]: '1' }),
+  );
+  t.equal(verdictOf(forged), '422 POD_CHANGE_REFUSED', 'nor is it called signed');
 });
 
 t.test('mutate has nothing to say to updates, and nobody to other subresources', async (t) => {
@@ -153,6 +191,13 @@ t.test('pods of the cluster and of its system are never touched', async (t) => {
     for (const question of ['mutate', 'validate'] as const) {
       t.equal(verdictOf(await ask(question, pod, nothing, { settings })), 'allowed', namespace);
     }
+    const injected = await inject(given);
+    const swapped = changed(injected, (pod) => {
+      container(pod, SIGNER).image = 'evil';
+      Object.assign(pod.metadata, { namespace });
+    });
+    const options = { operation: 'UPDATE', oldObject: injected, settings } as const;
+    t.equal(verdictOf(await ask('validate', swapped, nothing, options)), 'allowed', namespace);
   }
   const mirror = changed(given.pod, (pod) => annotate({ ...given, pod }, MIRROR));
   const byKubelet = { username: 'system:node:worker-1' };

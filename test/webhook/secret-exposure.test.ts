@@ -69,7 +69,19 @@ t.test('nothing else in the pod may reach the signing Secret', async (t) => {
       /hostPID lets other containers reach the files of notary-sign/,
     ],
     ...Object.fromEntries(
-      ['/', '/var', '/var/lib/kubelet/pods', '/var//lib/', '/mnt/kubelet', '/proc'].map((path) => [
+      [
+        '/',
+        '/var',
+        '/var/lib/kubelet/pods',
+        '/var//lib/',
+        '/mnt/kubelet',
+        '/proc',
+        '/var/run/containerd/containerd.sock',
+        '/run/k3s',
+        '/var/lib/k0s/',
+        '/var/lib/rancher/k3s/agent',
+        '/var/snap',
+      ].map((path) => [
         `${path} of the node`,
         [
           from((pod) => pod.spec.volumes?.push({ name: 'node', hostPath: { path } })),

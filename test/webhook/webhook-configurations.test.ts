@@ -8,7 +8,10 @@ interface Entry {
   readonly name: string;
   readonly failurePolicy: string;
   readonly reinvocationPolicy?: string;
-  readonly clientConfig: { readonly caBundle?: string };
+  readonly clientConfig: {
+    readonly caBundle?: string;
+    readonly service: { readonly path: string };
+  };
 }
 
 interface Configuration {
@@ -50,5 +53,16 @@ t.test('build pods alone are held up while the webhook is away, and not those of
     'pods-audit: Ignore',
     'pods: Fail',
   ]);
+  t.end();
+});
+
+t.test('of audited namespaces it is asked where nothing is refused', (t) => {
+  for (const { kind, webhooks } of configurations) {
+    const question = kind.startsWith('Mutating') ? '/mutate' : '/validate';
+    for (const { name, clientConfig } of webhooks) {
+      const path = name.startsWith('pods-audit.') ? `/audit${question}` : question;
+      t.equal(clientConfig.service.path, path, name);
+    }
+  }
   t.end();
 });
