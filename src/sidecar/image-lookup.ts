@@ -3,6 +3,7 @@ import { SigningError } from '../shared/signing-error.ts';
 import type { HttpClient } from './http-client.ts';
 import type { Log } from './log.ts';
 import type { Manifest } from './manifest.ts';
+import type { Pause } from './patience.ts';
 import { createRegistryClient, type RegistryClient } from './registry-client.ts';
 import type { RegistryCredentials } from './registry-credentials.ts';
 import { registryRepository } from './registry-host.ts';
@@ -13,6 +14,7 @@ export interface LookupOptions {
   readonly http: HttpClient;
   readonly credentials: RegistryCredentials;
   readonly signal: AbortSignal;
+  readonly pause: Pause;
   readonly log: Log;
 }
 
@@ -70,6 +72,8 @@ export async function lookUpTags(tags: Tags, options: LookupOptions): Promise<Ma
   return manifest;
 }
 
-function clientOf(gun: Gun, { http, credentials, signal }: LookupOptions): RegistryClient {
-  return createRegistryClient({ http, repository: registryRepository(gun), credentials, signal });
+function clientOf(gun: Gun, { http, credentials, pause, log }: LookupOptions): RegistryClient {
+  const repository = registryRepository(gun);
+  const tell = (message: string) => log.warn(message);
+  return createRegistryClient({ http, repository, credentials, pause, tell });
 }

@@ -1,9 +1,9 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { SigningError } from '../shared/signing-error.ts';
 import { createAuthorizedClient, type AuthorizedClient } from './authorized-client.ts';
 import { registryLookup } from './credentials.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
 import { MANIFEST_TYPES, readManifest, type Manifest, type ManifestReference } from './manifest.ts';
+import { createPatience, persist, type Pause } from './patience.ts';
 import type { RegistryCredentials } from './registry-credentials.ts';
 import { registryFailure, registryRefusal } from './registry-failure.ts';
 import type { RegistryRepository } from './registry-host.ts';
@@ -22,17 +22,16 @@ export interface RegistryClientOptions {
   readonly http: HttpClient;
   readonly repository: RegistryRepository;
   readonly credentials: RegistryCredentials;
-  /** Ends the pauses between attempts. */
-  readonly signal: AbortSignal;
+  readonly pause: Pause;
+  /** Hears why something is tried again. */
+  readonly tell: (message: string) => void;
 }
 
-/** Registries restart too; what they answer then passes within seconds. */
-const PAUSES_MS = [500, 2000];
 /** What registries take for a manifest at most. */
 const LIMIT_BYTES = 4 * 1024 * 1024;
 
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
-  const { http, repository, credentials, signal } = options;
+  const { http, repository, credentials, pause, tell } = options;
   const clientOf = (scheme: 'https' | 'http'): AuthorizedClient =>
     createAuthorizedClient({
       http,
@@ -80,18 +79,12 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   };
 
   return {
-    async manifest(reference) {
-      for (const pause of PAUSES_MS) {
-        try {
-          return await attempt(reference);
-        } catch (error) {
-          if (!(error instanceof SigningError) || !error.isTransient) throw error;
-          await wait(pause, undefined, { signal }).catch(() => undefined);
-          signal.throwIfAborted();
-        }
-      }
-      return attempt(reference);
-    },
+    manifest: (reference) =>
+      persist(
+        () => attempt(reference),
+        createPatience(pause),
+        ({ message }) => tell(`trying again: ${message}`),
+      ),
   };
 }
 

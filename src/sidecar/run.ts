@@ -60,6 +60,7 @@ async function signAll(
   { now, log, environment }: RunPorts,
   signal: AbortSignal,
 ): Promise<readonly RepositoryReceipt[]> {
+  const pause = (milliseconds: number) => pauseUntil(milliseconds, signal);
   const environmentRoots = await readEnvironmentRoots(environment, log);
   const proxy = readProxySettings(environment);
   const registry = registryCredentials(options.registryCredentials, log);
@@ -68,6 +69,7 @@ async function signAll(
     client: () => createHttpClient({ ca: environmentRoots, proxy, signal }),
     credentials: registry,
     signal,
+    pause,
     log,
   });
   const plan = planSigning(image.tags, image.manifest);
@@ -111,7 +113,7 @@ async function signAll(
           rootPins: options.rootPins,
           dryRun: options.dryRun,
           now,
-          pause: (milliseconds) => pauseUntil(milliseconds, signal),
+          pause,
           log,
         }),
       );
