@@ -22,7 +22,7 @@ function hangingCluster(): { readonly cluster: Cluster; readonly abandoned: Prom
     new Promise(() => {
       signal?.addEventListener('abort', () => tell(signal.reason as Error));
     });
-  return { cluster: { get }, abandoned };
+  return { cluster: { ...memoryCluster([]), get }, abandoned };
 }
 
 t.test('a cluster that hangs is answered for before the API server gives up', async (t) => {
@@ -48,6 +48,7 @@ t.test('both rounds of reads share one deadline', async (t) => {
   const given = world();
   const known = memoryCluster(manifestsOf(given, given.namespace));
   const slow: Cluster = {
+    ...known,
     get: async (reference) => {
       // The first round takes most of the time, the second would take for ever.
       const isSecond = reference.kind === 'Image' || reference.kind === 'Secret';
