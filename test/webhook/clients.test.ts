@@ -63,6 +63,16 @@ t.test('both rounds of reads share one deadline', async (t) => {
   t.ok(performance.now() - started < 1000);
 });
 
+t.test('a list that hangs is given up as an object is', async (t) => {
+  const given = world('v0.17.2/07b-standard-containers-notary');
+  const known = memoryCluster(manifestsOf(given, given.namespace));
+  const limitRanges = () => new Promise<never>(() => undefined);
+  const { app } = serve(t, { ...known, limitRanges });
+  const { body } = await post(app, '/mutate?timeout=1s', admissionReview({ object: given.pod }));
+  const message = /CLUSTER_UNAVAILABLE: LimitRanges of apps could not be read: no answer within/;
+  t.match(body.response?.status, { code: 503, message });
+});
+
 t.test('the patience of a caller is what it says, within bounds', (t) => {
   t.equal(deadlineFor('2s'), 1400);
   for (const text of [undefined, '', '5s', '30s', '0s', '-1s', '1h', 's', '1e9s', ['1s', '2s']]) {
