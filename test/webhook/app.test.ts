@@ -136,7 +136,10 @@ t.test('a mistake of ours is no decision: 503, and logged', async (t) => {
 
 t.test('a mistake of ours keeps nobody from writing: the failure policy decides', async (t) => {
   const given = world();
-  const { app } = serve(t, { get: () => Promise.reject(new TypeError('mistake')) });
+  const { app } = serve(t, {
+    ...memoryCluster([]),
+    get: () => Promise.reject(new TypeError('mistake')),
+  });
   const { status, body } = await post(
     app,
     '/validate',
