@@ -127,9 +127,8 @@ async function gatherFacts(
   const label = signingLabel(namespace);
   // Nothing else is asked for then, and nothing that is forbidden matters.
   const isOff = signingMode(label) === 'off';
-  const [serviceAccount, build = known.build] = await Promise.all(
-    isOff ? [] : [get(first.serviceAccount), known.build ? undefined : get(first.build)],
-  );
+  const wanted = isOff ? [] : [first.serviceAccount, known.build ? undefined : first.build];
+  const [serviceAccount, build = known.build] = await Promise.all(wanted.map(get));
   const second = secondReads(pod, { build, namespace, namespaceName }, serviceAccount);
   const [limitRanges, image = known.image, ...secrets] = await Promise.all([
     isOff || second.limitRanges === undefined ? [] : cluster.limitRanges(second.limitRanges),

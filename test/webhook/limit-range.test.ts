@@ -134,7 +134,7 @@ t.test('explain reads them as the webhook does', async (t) => {
   const range = limitRange([{ type: 'Container', min: { cpu: '200m' } }]);
   const cluster = clusterOf(given, [range]);
   const settings = { signerImage: undefined, kpackUsers: [KPACK_USER], namespace: 'apps' } as const;
-  const pod: ListedObject = { ...given.pod, kind: 'Pod' };
+  const pod = given.pod as unknown as ListedObject;
   t.match(await explain(pod, cluster, settings), { outcome: 'signed', code: 'INJECTED' });
   t.match(await explain(pod, failing(cluster, 'LimitRange'), settings), {
     outcome: 'unknown',
