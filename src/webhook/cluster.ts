@@ -45,7 +45,17 @@ export interface Cluster {
    * @throws ClusterError when that cannot be told
    */
   get(reference: ObjectReference, signal?: AbortSignal): Promise<ClusterObject | undefined>;
+  /**
+   * All LimitRanges of a namespace as they are now: the one kind that a decision wants all of.
+   *
+   * @param signal as for {@link get}
+   * @throws ClusterError when that cannot be told
+   */
+  limitRanges(namespace: string, signal?: AbortSignal): Promise<readonly ClusterObject[]>;
 }
+
+/** What is read, by kind: a closed set, since it is a label of metrics. */
+export type ReadKind = ClusterKind | 'LimitRange';
 
 /** Kinds of which `webhook explain` wants all in a namespace; no decision ever does. */
 export type ListedKind = 'Build' | 'Image' | 'Pod';

@@ -22,6 +22,7 @@ import {
   type ClusterFacts,
   type SigningMode,
 } from './facts.ts';
+import { readLimitRanges } from './limit-range.ts';
 import { planPod } from './plan.ts';
 import { mutatePod } from './pod-review.ts';
 
@@ -126,13 +127,13 @@ async function gatherFacts(
   const label = signingLabel(namespace);
   // Nothing else is asked for then, and nothing that is forbidden matters.
   const isOff = signingMode(label) === 'off';
-  const [serviceAccount, build = known.build] = await Promise.all(
-    isOff ? [] : [get(first.serviceAccount), known.build ? undefined : get(first.build)],
-  );
-  const second = secondReads({ build, namespace, namespaceName }, serviceAccount);
-  const [image = known.image, ...secrets] = await Promise.all(
-    isOff ? [] : [known.image ? undefined : second.image, ...second.secrets].map(get),
-  );
+  const wanted = isOff ? [] : [first.serviceAccount, known.build ? undefined : first.build];
+  const [serviceAccount, build = known.build] = await Promise.all(wanted.map(get));
+  const second = secondReads(pod, { build, namespace, namespaceName }, serviceAccount);
+  const [limitRanges, image = known.image, ...secrets] = await Promise.all([
+    isOff || second.limitRanges === undefined ? [] : cluster.limitRanges(second.limitRanges),
+    ...(isOff ? [] : [known.image ? undefined : second.image, ...second.secrets].map(get)),
+  ]);
   const facts = {
     namespaceName,
     namespace,
@@ -142,6 +143,7 @@ async function gatherFacts(
     credentials: credentialsOf(secrets),
     // `missing` tells them, with what else cannot be found.
     missingSecrets: [],
+    bounds: readLimitRanges(limitRanges),
   };
   return { facts, serviceAccount };
 }

@@ -4,6 +4,7 @@ import { readNotarySection, type NotaryUnit } from '../shared/notary-section.ts'
 import { kpackController, type BuildPod } from './build-pod.ts';
 import type { ClusterObject, ObjectReference, OwnerReference } from './cluster.ts';
 import { configSource } from './config-source.ts';
+import type { LimitRangeBounds } from './limit-range.ts';
 
 /** A Secret that names a Notary server it is for. */
 export interface CredentialsSecret {
@@ -25,6 +26,8 @@ export interface ClusterFacts {
   readonly credentials: readonly CredentialsSecret[];
   /** Secrets that were looked for and are not there. */
   readonly missingSecrets: readonly string[];
+  /** Of the namespace, where they matter for the pod. */
+  readonly bounds: LimitRangeBounds;
 }
 
 /** First round of reads: all at once. */
@@ -55,15 +58,19 @@ export function firstReads(
 
 /**
  * Second round: the Image that owns the Build, the Secrets of the service account, and those that
- * the Build or its Namespace names. Where the Image alone names them, they are not looked for.
+ * the Build or its Namespace names. Where the Image alone names them, they are not looked for. The
+ * LimitRanges, where steps are standard containers: else ours asks for what the step before it does.
  */
 export function secondReads(
+  { steps }: BuildPod,
   { build, namespace, namespaceName }: Pick<ClusterFacts, 'build' | 'namespace' | 'namespaceName'>,
   serviceAccount: ClusterObject | undefined,
 ): {
   image: ObjectReference | undefined;
   secrets: readonly ObjectReference[];
   unitSecrets: readonly ObjectReference[];
+  /** The namespace that they are listed of. */
+  limitRanges: string | undefined;
 } {
   const owner = imageOwner(build);
   const unit =
@@ -78,6 +85,7 @@ export function secondReads(
     },
     secrets: secretsOf(serviceAccount, namespaceName),
     unitSecrets: unitSecrets(unit, namespaceName),
+    limitRanges: 'waiting' in steps && steps.waiting ? namespaceName : undefined,
   };
 }
 

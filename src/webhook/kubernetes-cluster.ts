@@ -74,7 +74,9 @@ export function kubernetesCluster(config: KubeConfig): ListingCluster {
         refusalOf(status, 'get', groupOf(reference.apiVersion), PLURAL[reference.kind]),
       );
     },
-    list: (kind, namespace) => listObjects(source, kind, segment(namespace)),
+    limitRanges: async (namespace, signal) =>
+      listObjects(source, 'LimitRange', segment(namespace), signal),
+    list: async (kind, namespace) => listObjects(source, kind, segment(namespace)),
   };
 }
 

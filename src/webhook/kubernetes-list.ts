@@ -1,15 +1,19 @@
-import { KPACK_GROUP } from '../shared/names.ts';
-import { ClusterError, type ClusterObject, type ListedKind, type ListedObject } from './cluster.ts';
+import { groupOf } from './build-pod.ts';
+import { ClusterError, type ClusterObject, type ListedKind } from './cluster.ts';
 import type { AccessSource } from './kubernetes-access.ts';
 import { parseJson, read, refusalOf } from './kubernetes-read.ts';
 
 /** Where lists are served; of kpack, the versions from the newest on. */
 const SERVED: Readonly<
-  Record<ListedKind, { readonly resource: string; readonly apiVersions: readonly string[] }>
+  Record<
+    ListedKind | 'LimitRange',
+    { readonly resource: string; readonly apiVersions: readonly string[] }
+  >
 > = {
   Image: { resource: 'images', apiVersions: ['kpack.io/v1alpha2', 'kpack.io/v1alpha1'] },
   Build: { resource: 'builds', apiVersions: ['kpack.io/v1alpha2', 'kpack.io/v1alpha1'] },
   Pod: { resource: 'pods', apiVersions: ['v1'] },
+  LimitRange: { resource: 'limitranges', apiVersions: ['v1'] },
 };
 /** So few that a page of large objects is below what we read. */
 const PAGE = 100;
@@ -21,42 +25,45 @@ interface List {
 }
 
 /**
- * All objects of a kind in a namespace.
+ * All objects of a kind in a namespace, with their kind.
  *
  * @param namespace as it stands in a path
+ * @param signal for all pages; without one, each has a limit of its own
  * @throws ClusterError
  */
-export async function listObjects(
+export async function listObjects<Kind extends keyof typeof SERVED>(
   source: AccessSource,
-  kind: ListedKind,
+  kind: Kind,
   namespace: string,
-): Promise<readonly ListedObject[]> {
+  signal?: AbortSignal,
+): Promise<readonly (ClusterObject & { readonly kind: Kind; readonly apiVersion: string })[]> {
   const { resource, apiVersions } = SERVED[kind];
   for (const apiVersion of apiVersions) {
     const root = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
-    const items = await readPages(source, `${root}/namespaces/${namespace}/${resource}`, resource);
+    const path = `${root}/namespaces/${namespace}/${resource}`;
+    const items = await readPages(source, path, { group: groupOf(apiVersion), resource }, signal);
     if (items) return items.map((item) => ({ ...item, kind, apiVersion }));
   }
-  throw new ClusterError(`the Kubernetes API serves no ${resource}`, {
-    fix: 'Install kpack, or name the cluster that it is installed in.',
-  });
+  const fix = 'Install kpack, or name the cluster that it is installed in.';
+  const isCore = apiVersions.includes('v1');
+  throw new ClusterError(`the Kubernetes API serves no ${resource}`, isCore ? {} : { fix });
 }
 
 /** Undefined where the path is not served. */
 async function readPages(
   source: AccessSource,
   path: string,
-  resource: string,
+  { group, resource }: { readonly group: string; readonly resource: string },
+  given: AbortSignal | undefined,
 ): Promise<readonly ClusterObject[] | undefined> {
   const items: ClusterObject[] = [];
   let next = '';
   do {
     const page = `${path}?limit=${PAGE}${next && `&continue=${encodeURIComponent(next)}`}`;
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const signal = given ?? AbortSignal.timeout(TIMEOUT_MS);
     const answer = await read(source, { path: page, accept: 'application/json', signal });
     if (answer.status === 404) return undefined;
     if (answer.status !== 200) {
-      const group = resource === 'pods' ? '' : KPACK_GROUP;
       throw new ClusterError(
         `GET ${path} was answered with HTTP ${answer.status}`,
         refusalOf(answer.status, 'list', group, resource),

@@ -38,24 +38,27 @@ export function manifestCluster(directory: string): ListingCluster {
       if (!found) return undefined;
       return reference.kind === 'Secret' ? { metadata: found.metadata } : found;
     },
+    async limitRanges(namespace) {
+      const manifests = await readManifests(directory, parsed);
+      return manifests.filter((manifest) => isListed(manifest, 'LimitRange', namespace));
+    },
     async list(kind, namespace) {
       const manifests = await readManifests(directory, parsed);
-      return manifests.filter((manifest) => isListed(manifest, kind, namespace));
+      return manifests.filter((manifest): manifest is ListedObject & Manifest =>
+        isListed(manifest, kind, namespace),
+      );
     },
   };
 }
 
-const LISTED_GROUP: Readonly<Record<ListedKind, string>> = {
+const LISTED_GROUP: Readonly<Record<ListedKind | 'LimitRange', string>> = {
   Build: KPACK_GROUP,
   Image: KPACK_GROUP,
   Pod: '',
+  LimitRange: '',
 };
 
-function isListed(
-  manifest: Manifest,
-  kind: ListedKind,
-  namespace: string,
-): manifest is ListedObject & Manifest {
+function isListed(manifest: Manifest, kind: keyof typeof LISTED_GROUP, namespace: string): boolean {
   return (
     manifest.kind === kind &&
     groupOf(manifest.apiVersion) === LISTED_GROUP[kind] &&

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { KPACK_GROUP } from '../shared/names.ts';
 import type { AdmissionRequest } from './admission.ts';
-import type { ClusterFailure, ClusterKind } from './cluster.ts';
+import type { ClusterFailure, ReadKind } from './cluster.ts';
 import type { Decision } from './decision.ts';
 import type { Question } from './new-pod-review.ts';
 
@@ -17,7 +17,7 @@ export interface Metrics {
     decision: Decision,
     seconds: number,
   ): void;
-  read(kind: ClusterKind, result: ReadResult, seconds: number): void;
+  read(kind: ReadKind, result: ReadResult, seconds: number): void;
   /** @param expiration of the certificate that is served, in seconds since 1970 */
   serving(expiration: number): void;
   /** The exposition format of Prometheus, and its content type. */
@@ -57,13 +57,13 @@ export function createMetrics(version: string): Metrics {
   });
   const reads = new Counter({
     name: `${PREFIX}kubernetes_requests_total`,
-    help: 'Objects asked of the Kubernetes API for a decision.',
+    help: 'Objects, and lists of them, asked of the Kubernetes API for a decision.',
     labelNames: ['kind', 'result'],
     registers,
   });
   const readSeconds = new Histogram({
     name: `${PREFIX}kubernetes_request_duration_seconds`,
-    help: 'Time that the Kubernetes API took for an object.',
+    help: 'Time that the Kubernetes API took for an object, or a list of them.',
     labelNames: ['kind'],
     buckets: READ_BUCKETS,
     registers,

@@ -10,6 +10,7 @@ import {
   signingMode,
   type ClusterFacts,
 } from './facts.ts';
+import { readLimitRanges, UNBOUNDED } from './limit-range.ts';
 import { planPod } from './plan.ts';
 import { audited, mutatePod, validatePod, type PodReviewSettings } from './pod-review.ts';
 
@@ -53,8 +54,8 @@ export async function reviewNewPod(
         const known = { namespaceName, namespace, label, build };
         // Strangers are refused by what is known; nobody else makes us read on.
         return settings.kpackUsers.includes(username)
-          ? readFacts(known, serviceAccount, settings)
-          : { ...known, image: undefined, credentials: [], missingSecrets: [] };
+          ? readFacts(pod, known, serviceAccount, settings)
+          : { ...known, ...NOT_READ };
       })
       .then((facts) => {
         const plan = planPod(pod, username, facts, settings.kpackUsers);
@@ -69,25 +70,36 @@ export async function reviewNewPod(
   }
 }
 
-/** The second round of reads: the Image, and Secrets. */
+/** What the second round of reads brings, where there is none. */
+const NOT_READ = {
+  image: undefined,
+  credentials: [],
+  missingSecrets: [],
+  bounds: UNBOUNDED,
+} as const;
+
+/** The second round of reads: the Image, Secrets, and LimitRanges. */
 async function readFacts(
-  known: Omit<ClusterFacts, 'image' | 'credentials' | 'missingSecrets'>,
+  pod: BuildPod,
+  known: Omit<ClusterFacts, keyof typeof NOT_READ>,
   serviceAccount: ClusterObject | undefined,
   settings: ReviewSettings,
 ): Promise<ClusterFacts> {
-  const reads = secondReads(known, serviceAccount);
+  const reads = secondReads(pod, known, serviceAccount);
   const getAll = (references: readonly ObjectReference[]) =>
     Promise.all(references.map((item) => get(item, settings)));
-  const [image, secrets, unitSecrets] = await Promise.all([
+  const [image, secrets, unitSecrets, limitRanges] = await Promise.all([
     get(reads.image, settings),
     getAll(reads.secrets),
     getAll(reads.unitSecrets),
+    reads.limitRanges === undefined ? [] : settings.cluster.limitRanges(reads.limitRanges),
   ]);
   return {
     ...known,
     image,
     credentials: credentialsOf(secrets),
     missingSecrets: missingOf(reads.unitSecrets, unitSecrets),
+    bounds: readLimitRanges(limitRanges),
   };
 }
 

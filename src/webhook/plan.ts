@@ -21,6 +21,7 @@ import {
   type ClusterFacts,
   type HostSecret,
 } from './facts.ts';
+import type { LimitRangeBounds } from './limit-range.ts';
 
 /** What is to become of a build pod. */
 export type PodPlan =
@@ -52,6 +53,8 @@ export interface PlannedSigning {
   /** The tags of the Build. */
   readonly tags: readonly string[];
   readonly credentials: readonly HostSecret[];
+  /** What the LimitRanges of the namespace demand of it. */
+  readonly bounds: LimitRangeBounds;
 }
 
 /**
@@ -133,6 +136,7 @@ export function planPod(
       config,
       tags,
       credentials: credentialsFor(serverHost(config.url), facts.credentials),
+      bounds: facts.bounds,
     },
     warnings: [
       ...warnings,

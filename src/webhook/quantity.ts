@@ -29,3 +29,16 @@ export function parseQuantity(text: string): number | undefined {
   const factor = SUFFIXES.get(suffix);
   return factor === undefined ? undefined : Number(digits) * factor;
 }
+
+/** The number that a quantity stands for; 0 when it is none. */
+export function amountOf(quantity: string): number {
+  return parseQuantity(quantity) ?? 0;
+}
+
+export function larger(a: string, b: string): string {
+  return amountOf(a) > amountOf(b) ? a : b;
+}
+
+export function smaller(a: string, b: string): string {
+  return amountOf(a) < amountOf(b) ? a : b;
+}

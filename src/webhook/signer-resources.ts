@@ -1,12 +1,15 @@
 import type { V1ResourceRequirements } from '@kubernetes/client-node';
 import type { BuildSteps } from './build-steps.ts';
-import { parseQuantity } from './quantity.ts';
+import {
+  RESOURCES,
+  type LimitRangeBounds,
+  type ResourceBounds,
+  type ResourceName,
+} from './limit-range.ts';
+import { amountOf, larger, smaller } from './quantity.ts';
 
 /** Quantities for the signing container where the step before it says nothing. */
-export interface SignerResources {
-  readonly cpu: string;
-  readonly memory: string;
-}
+export type SignerResources = Readonly<Record<ResourceName, string>>;
 
 /**
  * Requests and limits of the signing container.
@@ -16,33 +19,55 @@ export interface SignerResources {
  * containers run side by side and their requests add up, so there ours asks for the settings, or for
  * what the step asks for where that is less; what the step has beside cpu and memory is not doubled.
  * https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers
+ *
+ * @param bounds of the namespace; they matter among standard containers alone
  */
 export function signerResources(
   { exportStep, waiting }: BuildSteps,
   settings: SignerResources,
+  bounds: LimitRangeBounds,
 ): V1ResourceRequirements {
   const asked = exportStep.resources ?? {};
   const limits: Record<string, string> = waiting ? {} : { ...asked.limits };
   const requests: Record<string, string> = waiting ? {} : { ...asked.requests };
-  for (const name of ['cpu', 'memory'] as const) {
-    const quantity = settings[name];
+  for (const name of RESOURCES) {
+    const limit = asked.limits?.[name];
     // As Kubernetes does: a limit without a request is the request.
-    const request = asked.requests?.[name] ?? asked.limits?.[name] ?? quantity;
-    const limit = asked.limits?.[name] ?? larger(request, quantity);
-    requests[name] = waiting ? smaller(request, quantity) : request;
-    limits[name] = waiting ? larger(requests[name], smaller(limit, quantity)) : limit;
+    const step = { request: asked.requests?.[name] ?? limit, limit };
+    const own = waiting
+      ? sideBySide(step, settings[name], bounds[name])
+      : oneByOne(step, settings[name]);
+    requests[name] = own.request;
+    if (own.limit !== undefined) limits[name] = own.limit;
   }
   return { requests, limits };
 }
 
-function larger(a: string, b: string): string {
-  return amount(a) > amount(b) ? a : b;
+/** What a container states of one resource. */
+interface Stated<Request> {
+  readonly request: Request;
+  readonly limit: string | undefined;
 }
 
-function smaller(a: string, b: string): string {
-  return amount(a) < amount(b) ? a : b;
+function oneByOne(step: Stated<string | undefined>, setting: string): Stated<string> {
+  const request = step.request ?? setting;
+  return { request, limit: step.limit ?? larger(request, setting) };
 }
 
-function amount(quantity: string): number {
-  return parseQuantity(quantity) ?? 0;
+/**
+ * Not below the least that a container may ask for, and else between the setting and what the step
+ * states: what a LimitRange admits of the step, it admits of us.
+ */
+function sideBySide(
+  step: Stated<string | undefined>,
+  setting: string,
+  { min, ofPods, podRatio }: ResourceBounds,
+): Stated<string> {
+  const most = larger(setting, min);
+  const request = smaller(step.request ?? most, most);
+  // Where no other container has a limit, ours would be that of the pod, and below its least.
+  if (ofPods && step.limit === undefined) return { request, limit: undefined };
+  const limit = larger(request, smaller(step.limit ?? most, most));
+  const isTooFar = amountOf(limit) > podRatio * amountOf(request);
+  return { request: isTooFar ? limit : request, limit };
 }

@@ -40,7 +40,7 @@ const WORLD_READABLE = 0o444;
  */
 export function signingParts(
   pod: Pod,
-  { steps, config, tags, credentials }: PlannedSigning,
+  { steps, config, tags, credentials, bounds }: PlannedSigning,
   placement: SignerPlacement,
 ): SigningParts {
   const { waiting } = steps;
@@ -85,7 +85,7 @@ export function signingParts(
       imagePullPolicy: 'IfNotPresent',
       command: [...SIGNER_COMMAND],
       args: formatSignerFlags(settings, TERMINATION_LOG, waiting?.chain),
-      resources: signerResources(steps, placement),
+      resources: signerResources(steps, placement, bounds),
       volumeMounts: [
         ...(hasReport
           ? [{ name: REPORT_VOLUME, mountPath: REPORT_DIRECTORY, readOnly: true }]

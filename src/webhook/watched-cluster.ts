@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { ClusterError, type Cluster } from './cluster.ts';
+import { ClusterError, type Cluster, type ReadKind } from './cluster.ts';
 import type { Metrics, ReadResult } from './metrics.ts';
 
 /**
@@ -12,29 +12,30 @@ export function watchedCluster(cluster: Cluster, signal: AbortSignal, metrics: M
   });
   // Between reads nobody listens.
   ended.catch(() => undefined);
+  const watch = async <Found>(kind: ReadKind, what: string, work: Promise<Found>) => {
+    const started = performance.now();
+    let result: ReadResult = 'error';
+    try {
+      const found = await Promise.race([work, ended]);
+      result = found === undefined ? 'not_found' : 'ok';
+      return found;
+    } catch (error) {
+      const failure = signal.aborted ? timeoutOf(signal, what) : error;
+      if (failure instanceof ClusterError) result = failure.failure;
+      throw failure;
+    } finally {
+      metrics.read(kind, result, (performance.now() - started) / 1000);
+    }
+  };
   return {
-    get: async (reference) => {
-      const started = performance.now();
-      let result: ReadResult = 'error';
-      try {
-        const found = await Promise.race([cluster.get(reference, signal), ended]);
-        result = found ? 'ok' : 'not_found';
-        return found;
-      } catch (error) {
-        const failure = signal.aborted ? timeoutOf(signal, reference) : error;
-        if (failure instanceof ClusterError) result = failure.failure;
-        throw failure;
-      } finally {
-        metrics.read(reference.kind, result, (performance.now() - started) / 1000);
-      }
-    },
+    get: (reference) =>
+      watch(reference.kind, `${reference.kind} ${reference.name}`, cluster.get(reference, signal)),
+    limitRanges: (namespace) =>
+      watch('LimitRange', `LimitRanges of ${namespace}`, cluster.limitRanges(namespace, signal)),
   };
 }
 
-function timeoutOf(
-  { reason }: AbortSignal,
-  { kind, name }: { readonly kind: string; readonly name: string },
-): ClusterError {
+function timeoutOf({ reason }: AbortSignal, what: string): ClusterError {
   const { message } = reason as Error;
-  return new ClusterError(`${kind} ${name} could not be read: ${message}`, { failure: 'timeout' });
+  return new ClusterError(`${what} could not be read: ${message}`, { failure: 'timeout' });
 }

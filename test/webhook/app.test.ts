@@ -6,7 +6,7 @@ import type { Cluster } from '../../src/webhook/cluster.ts';
 import { manifestCluster } from '../../src/webhook/manifest-cluster.ts';
 import { admissionReview, type ReviewOptions } from '../bed/webhook.ts';
 import { manifestsOf, secret, writeManifests } from '../build-fixture.ts';
-import { inject } from './asking.ts';
+import { inject, memoryCluster } from './asking.ts';
 import { initContainers, SIGNER } from './pod.ts';
 import { post, review, serve, serveWorld } from './served.ts';
 import { annotate, changed, world } from './world.ts';
@@ -118,7 +118,10 @@ t.test('no object that is nested deeply ends the process', async (t) => {
 
 t.test('a mistake of ours is no decision: 503, and logged', async (t) => {
   const given = world();
-  const broken: Cluster = { get: () => Promise.reject(new TypeError('canary mistake')) };
+  const broken: Cluster = {
+    ...memoryCluster([]),
+    get: () => Promise.reject(new TypeError('canary mistake')),
+  };
   const { app, log } = serve(t, broken);
   for (const question of ['mutate', 'validate'] as const) {
     const response = await review(t, app, question, { object: given.pod });
@@ -133,7 +136,10 @@ t.test('a mistake of ours is no decision: 503, and logged', async (t) => {
 
 t.test('a mistake of ours keeps nobody from writing: the failure policy decides', async (t) => {
   const given = world();
-  const { app } = serve(t, { get: () => Promise.reject(new TypeError('mistake')) });
+  const { app } = serve(t, {
+    ...memoryCluster([]),
+    get: () => Promise.reject(new TypeError('mistake')),
+  });
   const { status, body } = await post(
     app,
     '/validate',

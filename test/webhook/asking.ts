@@ -39,6 +39,12 @@ export function memoryCluster(manifests: readonly Manifest[]): Cluster {
       );
       return Promise.resolve(found && (kind === 'Secret' ? { metadata: found.metadata } : found));
     },
+    limitRanges: (namespace) =>
+      Promise.resolve(
+        manifests.filter(
+          ({ kind, metadata }) => kind === 'LimitRange' && metadata.namespace === namespace,
+        ),
+      ),
   };
 }
 
@@ -49,16 +55,23 @@ export function countingRounds(cluster: Cluster): {
 } {
   const rounds: string[][] = [];
   let isOpen = false;
+  const count = async (kind: string) => {
+    if (!isOpen) rounds.push([]);
+    isOpen = true;
+    rounds.at(-1)?.push(kind);
+    await new Promise(setImmediate);
+    isOpen = false;
+  };
   return {
     rounds,
     cluster: {
       get: async (reference) => {
-        if (!isOpen) rounds.push([]);
-        isOpen = true;
-        rounds.at(-1)?.push(reference.kind);
-        await new Promise(setImmediate);
-        isOpen = false;
+        await count(reference.kind);
         return cluster.get(reference);
+      },
+      limitRanges: async (namespace) => {
+        await count('LimitRange');
+        return cluster.limitRanges(namespace);
       },
     },
   };
@@ -66,11 +79,11 @@ export function countingRounds(cluster: Cluster): {
 
 /** A cluster that cannot tell objects of one kind. */
 export function failing(cluster: Cluster, kind: string): Cluster {
+  const fail = () =>
+    Promise.reject(new ClusterError(`GET ${kind} failed`, { fix: `Mend the ${kind}.` }));
   return {
-    get: (reference) =>
-      reference.kind === kind
-        ? Promise.reject(new ClusterError(`GET ${kind} failed`, { fix: `Mend the ${kind}.` }))
-        : cluster.get(reference),
+    get: (reference) => (reference.kind === kind ? fail() : cluster.get(reference)),
+    limitRanges: (namespace) => (kind === 'LimitRange' ? fail() : cluster.limitRanges(namespace)),
   };
 }
 

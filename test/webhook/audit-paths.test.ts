@@ -45,7 +45,10 @@ t.test(
 
 t.test('no audited pod waits for a Kubernetes API that does not tell what it is', async (t) => {
   const given = world('v0.17.2/02-notary', signingNamespace('audit'));
-  const mistaken: Cluster = { get: () => Promise.reject(new TypeError('a mistake')) };
+  const mistaken: Cluster = {
+    ...clusterOf(given),
+    get: () => Promise.reject(new TypeError('a mistake')),
+  };
   for (const question of ['mutate', 'validate']) {
     for (const [cluster, code] of [
       [failing(clusterOf(given), 'Namespace'), 'CLUSTER_UNAVAILABLE'],

@@ -22,7 +22,7 @@ function hangingCluster(): { readonly cluster: Cluster; readonly abandoned: Prom
     new Promise(() => {
       signal?.addEventListener('abort', () => tell(signal.reason as Error));
     });
-  return { cluster: { get }, abandoned };
+  return { cluster: { ...memoryCluster([]), get }, abandoned };
 }
 
 t.test('a cluster that hangs is answered for before the API server gives up', async (t) => {
@@ -48,6 +48,7 @@ t.test('both rounds of reads share one deadline', async (t) => {
   const given = world();
   const known = memoryCluster(manifestsOf(given, given.namespace));
   const slow: Cluster = {
+    ...known,
     get: async (reference) => {
       // The first round takes most of the time, the second would take for ever.
       const isSecond = reference.kind === 'Image' || reference.kind === 'Secret';
@@ -60,6 +61,16 @@ t.test('both rounds of reads share one deadline', async (t) => {
   const { body } = await post(app, '/validate?timeout=1s', admissionReview({ object: given.pod }));
   t.match(body.response?.status, { code: 503, message: /CLUSTER_UNAVAILABLE/ });
   t.ok(performance.now() - started < 1000);
+});
+
+t.test('a list that hangs is given up as an object is', async (t) => {
+  const given = world('v0.17.2/07b-standard-containers-notary');
+  const known = memoryCluster(manifestsOf(given, given.namespace));
+  const limitRanges = () => new Promise<never>(() => undefined);
+  const { app } = serve(t, { ...known, limitRanges });
+  const { body } = await post(app, '/mutate?timeout=1s', admissionReview({ object: given.pod }));
+  const message = /CLUSTER_UNAVAILABLE: LimitRanges of apps could not be read: no answer within/;
+  t.match(body.response?.status, { code: 503, message });
 });
 
 t.test('the patience of a caller is what it says, within bounds', (t) => {

@@ -125,7 +125,7 @@ t.test('the status of an object is not judged', async (t) => {
 });
 
 t.test('what says nothing about signing costs no read and no word', async (t) => {
-  const never: Cluster = { get: () => Promise.reject(new TypeError('read')) };
+  const never: Cluster = { ...EMPTY, get: () => Promise.reject(new TypeError('read')) };
   for (const object of [
     image(undefined),
     image(null, { 'kpack.io/notary.v1': 'x' }),

@@ -47,8 +47,6 @@ t.test("the webhook's own account explains what it is asked by name", async (t) 
 });
 
 t.test('a permission that is taken away is named in the refusal', async (t) => {
-  await scene.namespace('forbidden', ENABLED);
-  const { pod } = await scene.store(buildFixture('v0.17.2/02-notary'), 'forbidden');
   const reference = {
     apiVersion: 'rbac.authorization.k8s.io/v1',
     kind: 'ClusterRole',
@@ -56,17 +54,25 @@ t.test('a permission that is taken away is named in the refusal', async (t) => {
     rules: [] as { resources: string[] }[],
   };
   const { rules } = demand(await scene.api.get(reference));
-  const without = rules.filter(({ resources }) => !resources.includes('builds'));
-  t.ok(without.length < rules.length);
-  await scene.api.patch(reference, { rules: without });
   t.teardown(() => scene.api.patch(reference, { rules }));
-  await until(async () => !(await scene.post(pod, { dryRun: true })).ok);
-  const answer = await scene.post(pod);
-  t.notOk(answer.ok);
-  t.match(
-    JSON.stringify(answer),
-    /CLUSTER_UNAVAILABLE.*HTTP 403.*resources: .*builds.*verbs: .*get/,
-  );
+  for (const [resource, verb, fixture] of [
+    ['builds', 'get', 'v0.17.2/02-notary'],
+    ['limitranges', 'list', 'v0.17.2/07b-standard-containers-notary'],
+  ] as const) {
+    await scene.namespace(`without-${resource}`, ENABLED);
+    const { pod } = await scene.store(buildFixture(fixture), `without-${resource}`);
+    const isAdmitted = async () => (await scene.post(pod, { dryRun: true })).ok;
+    await until(isAdmitted);
+    const without = rules.filter(({ resources }) => !resources.includes(resource));
+    t.equal(without.length, rules.length - 1);
+    await scene.api.patch(reference, { rules: without });
+    await until(async () => !(await isAdmitted()));
+    const answer = await scene.post(pod);
+    t.notOk(answer.ok);
+    const rule = `resources: .*${resource}.*verbs: .*${verb}`;
+    t.match(JSON.stringify(answer), new RegExp(`CLUSTER_UNAVAILABLE.*HTTP 403.*${rule}`));
+    await scene.api.patch(reference, { rules });
+  }
 });
 
 /** For an account with the webhook's rights, and what docs/operating.md says that it takes beside. */

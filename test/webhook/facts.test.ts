@@ -13,6 +13,7 @@ t.test('names and versions of a pod do not choose what is read', async (t) => {
   const asked: string[] = [];
   const cluster = memoryCluster(manifestsOf(given, given.namespace));
   const watched: Cluster = {
+    ...cluster,
     get: (reference) => {
       asked.push(reference.apiVersion);
       return cluster.get(reference);

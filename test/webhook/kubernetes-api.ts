@@ -34,6 +34,7 @@ const PLURALS: Record<string, string> = {
   Build: 'builds',
   Image: 'images',
   Pod: 'pods',
+  LimitRange: 'limitranges',
 };
 
 /** An API server that knows objects by their paths. */
@@ -52,7 +53,7 @@ export async function startApi(
     }),
   );
   const listOf = (path: string) => {
-    if (!/\/(images|builds|pods)$/.test(path)) return undefined;
+    if (!/\/(images|builds|pods|limitranges)$/.test(path)) return undefined;
     const items = [...objects].filter(([of]) => of.startsWith(`${path}/`)).map(([, item]) => item);
     return { kind: 'List', apiVersion: 'v1', metadata: {}, items };
   };

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { manifestCluster } from '../../src/webhook/manifest-cluster.ts';
+import { applyPatch } from '../bed/webhook.ts';
 import { manifestsOf } from '../build-fixture.ts';
+import { container, SIGNER } from './pod.ts';
 import { review, serve } from './served.ts';
 import { world } from './world.ts';
 
@@ -51,4 +53,27 @@ t.test('a directory of manifests serves what a cluster would', async (t) => {
   const { app } = serve(t, manifestCluster(join(t.testdir(), 'missing')));
   const response = await review(t, app, 'mutate', { object: given.pod });
   t.match(response.status?.message, /CLUSTER_UNAVAILABLE: .*missing cannot be read/);
+});
+
+t.test('a directory of manifests tells what LimitRanges demand', async (t) => {
+  const given = world('v0.17.2/07b-standard-containers-notary');
+  const range = (namespace?: string, cpu: unknown = '200m') => ({
+    apiVersion: 'v1',
+    kind: 'LimitRange',
+    metadata: { name: 'x', ...(namespace !== undefined && { namespace }) },
+    spec: { limits: [{ type: 'Container', min: { cpu } }] },
+  });
+  const others = [range(), range('other'), { ...range('apps'), apiVersion: 'example.com/v1' }];
+  for (const [ranges, cpu] of [
+    [others, '100m'],
+    [[...others, range('apps')], '200m'],
+    [[range('apps', 2)], '2'],
+  ] as const) {
+    const items = [...manifestsOf(given, given.namespace), ...ranges];
+    const directory = t.testdir({ 'all.json': JSON.stringify({ kind: 'List', items }) });
+    const { app } = serve(t, manifestCluster(directory));
+    const response = await review(t, app, 'mutate', { object: given.pod });
+    const { resources } = container(applyPatch(given.pod, response), SIGNER);
+    t.equal(resources?.requests?.['cpu'], cpu);
+  }
 });

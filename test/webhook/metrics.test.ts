@@ -87,13 +87,20 @@ t.test('reads of the Kubernetes API are counted by kind and result, and timed', 
     { value: 1 },
   );
 
-  const broken = serve(t, failing(clusterOf(given), 'Build'));
-  await review(t, broken.app, 'mutate', { object: given.pod });
-  t.ok(
-    (await counted(broken.metrics, 'kubernetes_requests_total')).some(
-      ({ labels }) => labels['kind'] === 'Build' && labels['result'] === 'error',
-    ),
-  );
+  for (const kind of ['Build', 'LimitRange']) {
+    const waiting = world('v0.17.2/07b-standard-containers-notary');
+    for (const [cluster, result] of [
+      [clusterOf(waiting), 'ok'],
+      [failing(clusterOf(waiting), kind), 'error'],
+    ] as const) {
+      const { app, metrics } = serve(t, cluster);
+      await review(t, app, 'mutate', { object: waiting.pod });
+      const ofKind = (await counted(metrics, 'kubernetes_requests_total')).filter(
+        ({ labels }) => labels['kind'] === kind,
+      );
+      t.match(ofKind, [{ labels: { kind, result }, value: 1 }]);
+    }
+  }
 });
 
 t.test('whatever is sent, there are only so many series', async (t) => {

@@ -59,16 +59,16 @@ t.test('what is not new, or not a build pod, passes untouched', async (t) => {
 });
 
 t.test('while the cluster does not answer, nothing is decided', async (t) => {
-  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const given = world('v0.17.2/07b-standard-containers-notary');
   const cluster = memoryCluster(manifestsOf(given, given.namespace));
-  for (const kind of ['Namespace', 'Build', 'ServiceAccount', 'Image', 'Secret']) {
+  for (const kind of ['Namespace', 'Build', 'ServiceAccount', 'Image', 'Secret', 'LimitRange']) {
     for (const question of ['mutate', 'validate'] as const) {
       const response = await ask(question, given.pod, failing(cluster, kind));
       t.equal(verdictOf(response), '503 CLUSTER_UNAVAILABLE', kind);
       t.match(response.status?.message, `GET ${kind} failed. Fix: Mend the ${kind}.`);
     }
   }
-  const mistaken: Cluster = { get: () => Promise.reject(new TypeError('a mistake')) };
+  const mistaken: Cluster = { ...cluster, get: () => Promise.reject(new TypeError('a mistake')) };
   await t.rejects(
     ask('mutate', given.pod, mistaken),
     TypeError,
@@ -93,14 +93,19 @@ t.test('a namespace that has not opted in does not wait for the rest of the clus
 });
 
 t.test('the reads of a decision are few, and two rounds', async (t) => {
-  const given = world('v0.17.2/02b-notary-registry-secrets');
-  const cluster = memoryCluster(manifestsOf(given, given.namespace));
-  const { cluster: counted, rounds } = countingRounds(cluster);
-  t.equal(verdictOf(await ask('mutate', given.pod, counted)), 'patched');
-  t.same(rounds, [
-    ['Namespace', 'Build', 'ServiceAccount'],
-    ['Image', ...Array.from({ length: 7 }, () => 'Secret'), 'Secret'],
-  ]);
+  for (const [name, ...others] of [
+    ['v0.17.2/02b-notary-registry-secrets', ...Array.from({ length: 7 }, () => 'Secret')],
+    ['v0.17.2/07b-standard-containers-notary', 'Secret', 'Secret', 'LimitRange'],
+  ] as const) {
+    const given = world(name);
+    const cluster = memoryCluster(manifestsOf(given, given.namespace));
+    const { cluster: counted, rounds } = countingRounds(cluster);
+    t.equal(verdictOf(await ask('mutate', given.pod, counted)), 'patched');
+    t.same(rounds, [
+      ['Namespace', 'Build', 'ServiceAccount'],
+      ['Image', 'Secret', ...others],
+    ]);
+  }
 });
 
 t.test('nobody but kpack makes the webhook read many objects', async (t) => {
@@ -109,6 +114,7 @@ t.test('nobody but kpack makes the webhook read many objects', async (t) => {
   const cluster = memoryCluster(manifestsOf(given, given.namespace));
   let reads = 0;
   const counted: Cluster = {
+    ...cluster,
     get: (reference) => {
       reads += 1;
       return cluster.get(reference);
