@@ -12,12 +12,13 @@ import { ClusterError } from './cluster.ts';
 import { explainMain } from './explain-main.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createMetricsServer } from './metrics-server.ts';
+import { servingCertificate } from './serving-certificate.ts';
 import { SettingsError } from './settings-error.ts';
 import { parseSettings, type WebhookSettings } from './settings.ts';
 import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from './webhook-flags.ts';
-import { expirationOf, readKeyPair, reloadOnChange, type KeyPair } from './tls-files.ts';
 
-const USAGE = `usage: webhook --tls-cert FILE --tls-key FILE --signer-image IMAGE [FLAG ...]
+const USAGE = `usage: webhook --certificate-secret NAME --signer-image IMAGE [FLAG ...]
+       webhook --tls-cert FILE --tls-key FILE --signer-image IMAGE [FLAG ...]
        webhook explain --help
 
 Adds the signing container to kpack's build pods, and judges what people write about signing.`;
@@ -49,24 +50,28 @@ async function serve(): Promise<void> {
   const settings = parseSettings(process.argv.slice(2), process.env);
   const { placement, kpackUsers, logLevel, port, metricsPort, warnings } = settings;
   const log = pino({ level: logLevel });
-  const files = { certFile: settings.tlsCertFile, keyFile: settings.tlsKeyFile };
-  const tls = readTls(files);
   const metrics = createMetrics(VERSION);
-  metrics.serving(expirationOf(tls));
-  const app = createApp({
-    tls,
+  const cluster = await openCluster(settings.cluster);
+  const namespace = ownNamespace(settings);
+  const certificate = await servingCertificate({
+    settings: settings.certificate,
+    access: cluster.access,
+    ownNamespace: namespace,
     log,
     metrics,
-    cluster: await openCluster(settings.cluster),
+    conditions: { prove: () => undefined, miss: () => undefined },
+  });
+  const app = createApp({
+    tls: certificate.initial,
+    log,
+    metrics,
+    cluster,
     kpackUsers,
     placement,
-    ownNamespace: ownNamespace(settings),
+    ownNamespace: namespace,
     version: VERSION,
   });
-  const stopWatching = reloadOnChange(files, app.server as unknown as TlsServer, log, (pair) =>
-    metrics.serving(expirationOf(pair)),
-  );
-  app.addHook('onClose', stopWatching);
+  app.addHook('onClose', certificate.keep(app.server as unknown as TlsServer));
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => void app.close());
   }
@@ -93,16 +98,6 @@ function ownNamespace({ ownNamespace, cluster }: WebhookSettings): string | unde
     return readFileSync(NAMESPACE_FILE, 'utf8').trim();
   } catch {
     return undefined;
-  }
-}
-
-function readTls(files: Parameters<typeof readKeyPair>[0]): KeyPair {
-  try {
-    return readKeyPair(files);
-  } catch (error) {
-    throw new SettingsError(
-      `--tls-cert ${files.certFile} and --tls-key ${files.keyFile}: ${(error as Error).message}`,
-    );
   }
 }
 

@@ -40,6 +40,15 @@ export function expirationOf({ cert }: KeyPair): number {
 }
 
 /**
+ * Serves new handshakes with a pair; open connections keep theirs.
+ *
+ * @throws Error when it cannot be served; then what was served before stays
+ */
+export function serve(server: Server, pair: KeyPair): void {
+  server.setSecureContext({ cert: pair.cert, key: pair.key, minVersion: 'TLSv1.2' });
+}
+
+/**
  * Serves new handshakes with the files as they come to be; open connections keep theirs. A pair
  * that does not fit, as while it is being replaced, is left until it does. Polls, since a mounted
  * Secret changes by a symbolic link that change events miss.
@@ -56,7 +65,7 @@ export function reloadOnChange(
   const reload = () => {
     try {
       const pair = readKeyPair(files);
-      server.setSecureContext({ ...pair, minVersion: 'TLSv1.2' });
+      serve(server, pair);
       served(pair);
       log.info({ file: files.certFile }, 'serving a new certificate');
     } catch (error) {
