@@ -17,7 +17,7 @@ import {
   type KubeReference,
 } from '../bed/kube-client.ts';
 import { needKubernetes } from '../bed/kubernetes-programs.ts';
-import { onFreePort } from '../bed/port.ts';
+import { freePort, onFreePort } from '../bed/port.ts';
 import { startService } from '../bed/service.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
 import { projectDirectory } from '../fixture.ts';
@@ -107,6 +107,7 @@ export interface Entry {
 /** One of our webhooks. */
 export interface Replica {
   readonly port: number;
+  readonly metricsPort: number;
   output(): string;
   kill(): Promise<void>;
   restart(): Promise<void>;
@@ -200,12 +201,13 @@ export async function startReplica(
   args: readonly string[] = [],
 ): Promise<Replica> {
   return onFreePort(async (port) => {
+    const metricsPort = await freePort();
     const service = await startService({
       program: 'node',
       args: [
         PROGRAM,
         `--port=${port}`,
-        '--metrics-port=0',
+        `--metrics-port=${metricsPort}`,
         '--certificate-secret=kpack-notary-authority',
         // The API server calls them by this name, not by that of a Service.
         '--service=localhost',
@@ -222,6 +224,7 @@ export async function startReplica(
     t.teardown(() => service.stop());
     return {
       port,
+      metricsPort,
       output: () => service.output(),
       kill: () => service.kill(),
       restart: () => service.restart(),
