@@ -234,6 +234,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
   return world;
 }
 
+const parsed = new Map<string, X509Certificate>();
 const judged = new Map<string, { readonly from: number; readonly until: number } | string>();
 
 /** Why an API server would refuse a leaf: by dates, name, issuer and signature. */
@@ -254,7 +255,11 @@ function judge(leaf: string, caBundle: string): ReturnType<typeof judged.get> & 
   const text = Buffer.from(caBundle, 'base64').toString();
   const trusted = text.split(/(?<=-----END CERTIFICATE-----\n)/).filter((pem) => pem !== '');
   const issuer = trusted
-    .map((pem) => new X509Certificate(pem))
+    .map((pem) => {
+      const one = parsed.get(pem) ?? new X509Certificate(pem);
+      parsed.set(pem, one);
+      return one;
+    })
     .find((one) => served.checkIssued(one) && served.verify(one.publicKey));
   if (!issuer) return `none of ${trusted.length} trusted certificates issued it`;
   const times = [served, issuer].map((one) => [Date.parse(one.validFrom), Date.parse(one.validTo)]);
