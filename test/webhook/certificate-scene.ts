@@ -150,7 +150,8 @@ export async function startCertificateScene(t: Test, count: number): Promise<Cer
   );
   t.teardown(() => {
     if (t.passing()) return;
-    for (const { output } of replicas) console.error(output().split('\n').slice(-30).join('\n'));
+    for (const replica of replicas)
+      console.error(replica.output().split('\n').slice(-30).join('\n'));
   });
   const configurations = async () => {
     const text = await readFile(join(projectDirectory(), 'deploy/webhooks.yaml'), 'utf8');

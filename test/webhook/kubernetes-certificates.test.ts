@@ -280,7 +280,7 @@ t.test('a stolen authority is not trusted any more after what the page says', as
   const [stolen] = await stored();
   demand(await api.delete(SECRET));
   await until(async () => (await stored()).length > 0);
-  await Promise.all(replicas.map(({ restart }) => restart()));
+  await Promise.all(replicas.map((replica) => replica.restart()));
   await until(isIssuedAnew);
   const { data = {} } = (await scene.secret()) ?? {};
   await whileAsked(t, async () => {
@@ -300,7 +300,7 @@ t.test('while the API server is away, what is served stays trusted', async (t) =
   const [bundle = ''] = await scene.bundles();
   apiserver.service.freeze();
   try {
-    await until(() => replicas.every(({ output }) => output().includes('timeout')));
+    await until(() => replicas.every((replica) => replica.output().includes('timeout')));
     for (const { port } of replicas) t.ok(await servedTo(port, bundle));
   } finally {
     apiserver.service.thaw();
@@ -354,7 +354,7 @@ t.test('metrics tell when what is served ends, and its authority', async (t) => 
 
 t.test('no private key was ever told', async (t) => {
   t.ok(keys.size >= 5);
-  const told = replicas.map(({ output }) => output()).join('\n');
+  const told = replicas.map((replica) => replica.output()).join('\n');
   t.match(told, 'made a new authority');
   const live = await Promise.all(CONFIGURATIONS.map((one) => api.get(one)));
   const text =
