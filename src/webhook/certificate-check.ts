@@ -45,11 +45,12 @@ export function keepChecking(
   check: CertificateCheck,
   { log, metrics, conditions }: CheckListeners,
 ): () => Promise<void> {
-  const ending = new AbortController();
-  const { signal } = ending;
+  // One a check: Node 20 keeps for ever what AbortSignal.any makes of a signal that stays.
+  let current = new AbortController();
+  let isEnding = false;
   let told = '';
   let failures = 0;
-  const once = async (): Promise<number> => {
+  const once = async (signal: AbortSignal): Promise<number> => {
     const { problems, missing, lookAgain = POLL_MS } = await resultOf(check, signal);
     if (signal.aborted) return 0;
     for (const condition of CONDITIONS) {
@@ -58,7 +59,8 @@ export function keepChecking(
       else conditions.miss(condition, withProblems(why, problems));
     }
     metrics.checked(problems.length === 0 ? 'ok' : 'error');
-    const text = problems.map(sentenceOf).join('; ');
+    // In an order of their own, so that the same problems are the same text.
+    const text = problems.map(sentenceOf).sort().join('; ');
     if (text !== told) {
       if (text === '') log.info('certificates are looked after again');
       else log.warn({ problem: text }, 'certificates cannot be looked after');
@@ -69,14 +71,17 @@ export function keepChecking(
     return Math.min(usual * (1 + SPREAD * (2 * Math.random() - 1)), lookAgain);
   };
   const run = async () => {
-    while (!signal.aborted) {
-      const wait = await once();
+    while (!isEnding) {
+      current = new AbortController();
+      const { signal } = current;
+      const wait = await once(signal);
       await pause(wait, undefined, { signal, ref: false }).catch(() => undefined);
     }
   };
   const running = run();
   return () => {
-    ending.abort(new Error('the webhook is stopping'));
+    isEnding = true;
+    current.abort(new Error('the webhook is stopping'));
     return running;
   };
 }
