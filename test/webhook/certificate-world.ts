@@ -44,6 +44,8 @@ export interface SimulatedReplica {
   skew: number;
   /** Whether it cannot reach the API. */
   isCutOff: boolean;
+  /** Whether its server refuses what it is given. */
+  cannotServe: boolean;
   /** PEM of what it serves; undefined before the first. */
   readonly served: string | undefined;
   /** One look after everything. */
@@ -169,6 +171,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
     const replica: SimulatedReplica = {
       skew: 0,
       isCutOff: false,
+      cannotServe: false,
       get served() {
         return served;
       },
@@ -180,6 +183,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
           cluster: clusterOf(replica),
           names: [SERVICE],
           serve: ({ cert }) => {
+            if (replica.cannotServe) throw new Error('cannot serve');
             served = cert;
             leaves.add(new X509Certificate(cert).fingerprint256);
           },
