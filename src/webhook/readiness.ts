@@ -33,7 +33,8 @@ export interface Readiness {
  * Nothing is proven at first.
  *
  * @param conditions those that apply
- * @param changed hears the state whenever it is another than before
+ * @param changed hears the state when it becomes ready, when a reason is another than before, and when
+ *   it begins to drain
  */
 export function createReadiness(
   conditions: readonly Condition[],
@@ -48,7 +49,8 @@ export function createReadiness(
   });
   return {
     prove: (condition) => {
-      if (missing.delete(condition) && !isDraining) changed(state());
+      const isLast = missing.delete(condition) && missing.size === 0;
+      if (isLast && !isDraining) changed(state());
     },
     miss: (condition, why) => {
       if (!missing.has(condition) || missing.get(condition) === why) return;

@@ -62,6 +62,7 @@ t.test('SIGTERM and SIGINT end it cleanly, idle connections or not', async (t) =
       IMAGE_FLAG,
       `--port=${port}`,
       '--metrics-port=0',
+      '--quiet-period=0',
       `--tls-cert=${certificateFile}`,
       `--tls-key=${keyFile}`,
     ]);
@@ -125,7 +126,7 @@ t.test('what keeps it from listening is one line, and exit code 1', async (t) =>
     t.same(await child.ended, [1, null]);
     t.equal(
       child.output(),
-      `kpack-notary webhook: cannot listen on port ${used}: another program does\n`,
+      `kpack-notary webhook: cannot listen on port ${used}: another program does. Fix: choose another by --port or --metrics-port.\n`,
     );
   }
 });
