@@ -125,16 +125,17 @@ export async function startCluster({ cgroup }: Isolated): Promise<Cluster> {
 }
 
 /** An image that does nothing, for as long as it is let. */
-function makeSandboxImage(directory: string): Promise<string> {
+async function makeSandboxImage(directory: string): Promise<string> {
   const busybox = findProgram('busybox');
   if (busybox === undefined) throw new Error('busybox is not installed');
-  return makeImageArchive({
-    name: SANDBOX_IMAGE,
-    directory,
+  const archive = join(directory, 'pause.tar');
+  await makeImageArchive({
+    archive,
+    entrypoints: { [SANDBOX_IMAGE]: ['/bin/sleep', String(2 ** 31 - 1)] },
     files: { '/bin/busybox': { from: busybox }, '/bin/sleep': { to: 'busybox' } },
-    entrypoint: ['/bin/sleep', String(2 ** 31 - 1)],
     user: '65535:65535',
   });
+  return archive;
 }
 
 async function untilNodeReady(api: KubeClient, kubelet: Service): Promise<void> {

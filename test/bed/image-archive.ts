@@ -1,36 +1,33 @@
 /** Archives of small images, made of files of this machine: with no tool but tar. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, cp, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { succeed } from './command.ts';
 
-/** An image to make. */
+/** Images to make that differ in nothing but what they start. */
 export interface ImageArchiveOptions {
-  /** Under which a containerd will know it: `localhost/name:tag`. */
-  readonly name: string;
-  /** Where the archive goes, as `<file>.tar`, and what is needed meanwhile; exists. */
-  readonly directory: string;
+  /** Names under which a containerd will know them (`localhost/name:tag`) → what each starts. */
+  readonly entrypoints: Readonly<Record<string, readonly string[]>>;
+  /** The archive, and what is needed meanwhile beside it; its directory exists. */
+  readonly archive: string;
   /** Absolute paths in the image → a file of this machine, or what a link points to. */
   readonly files: Readonly<Record<string, { readonly from: string } | { readonly to: string }>>;
   /** Directories in which everybody may write. */
   readonly writable?: readonly string[];
-  readonly entrypoint: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   /** `uid:gid`. */
   readonly user: string;
 }
 
 /**
- * Makes a docker archive of one image with one layer.
+ * Makes a docker archive of images with one and the same layer.
  *
- * @returns the archive
  * @throws Error when a file is missing or tar fails
  */
-export async function makeImageArchive(options: ImageArchiveOptions): Promise<string> {
-  const { name, directory } = options;
-  const work = join(directory, name.replaceAll(/[^a-z0-9]+/g, '-'));
+export async function makeImageArchive(options: ImageArchiveOptions): Promise<void> {
+  const work = `${options.archive}.work`;
   const root = join(work, 'root');
   for (const [path, what] of Object.entries(options.files)) {
     const place = join(root, path);
@@ -49,28 +46,29 @@ export async function makeImageArchive(options: ImageArchiveOptions): Promise<st
   const layer = join(work, 'layer.tar');
   const same = ['--numeric-owner', '--owner=0', '--group=0', '--sort=name', '--mtime=@0'];
   await tar(work, ['-C', root, ...same, '-cf', layer, '.']);
-  await rm(root, { recursive: true });
+  const diffId = `sha256:${await sha256OfFile(layer)}`;
   const environment = Object.entries(options.environment ?? {});
-  const config = JSON.stringify({
-    architecture: process.arch === 'x64' ? 'amd64' : process.arch,
-    os: 'linux',
-    config: {
-      Entrypoint: options.entrypoint,
-      Env: ['PATH=/usr/bin:/bin', ...environment.map(([name, value]) => `${name}=${value}`)],
-      User: options.user,
-    },
-    rootfs: { type: 'layers', diff_ids: [`sha256:${await sha256OfFile(layer)}`] },
-    history: [{ created: '1970-01-01T00:00:00Z' }],
-  });
-  const configFile = `${createHash('sha256').update(config).digest('hex')}.json`;
-  await writeFile(join(work, configFile), config);
-  const manifest = [{ Config: configFile, RepoTags: [name], Layers: ['layer.tar'] }];
+  const manifest = [];
+  for (const [name, entrypoint] of Object.entries(options.entrypoints)) {
+    const config = JSON.stringify({
+      architecture: process.arch === 'x64' ? 'amd64' : process.arch,
+      os: 'linux',
+      config: {
+        Entrypoint: entrypoint,
+        Env: ['PATH=/usr/bin:/bin', ...environment.map(([key, value]) => `${key}=${value}`)],
+        User: options.user,
+      },
+      rootfs: { type: 'layers', diff_ids: [diffId] },
+      history: [{ created: '1970-01-01T00:00:00Z' }],
+    });
+    const file = `${createHash('sha256').update(config).digest('hex')}.json`;
+    await writeFile(join(work, file), config);
+    manifest.push({ Config: file, RepoTags: [name], Layers: ['layer.tar'] });
+  }
   await writeFile(join(work, 'manifest.json'), JSON.stringify(manifest));
-  await tar(work, ['-cf', 'image.tar', 'manifest.json', configFile, 'layer.tar']);
-  const archive = `${work}.tar`;
-  await rename(join(work, 'image.tar'), archive);
+  const configs = manifest.map(({ Config }) => Config);
+  await tar(work, ['-cf', options.archive, 'manifest.json', ...configs, 'layer.tar']);
   await rm(work, { recursive: true });
-  return archive;
 }
 
 /**
