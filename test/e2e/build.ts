@@ -2,6 +2,7 @@
 import type { V1ContainerStatus, V1Pod, V1Secret, V1ServiceAccount } from '@kubernetes/client-node';
 import { demand, type KubeAnswer, type KubeReference } from '../bed/kube-client.ts';
 import { runnable } from '../bed/kpack-images.ts';
+import type { NotaryCli } from '../bed/notary-cli.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
 import { buildFixture, type BuildFixture, type PodManifest } from '../build-fixture.ts';
 import { keyFile } from '../notary-repository.ts';
@@ -16,7 +17,7 @@ export interface BuildOptions {
   /** Its namespace, which exists, and the name of its repositories: nobody else's. */
   readonly name: string;
   /** Changes what the user wrote. */
-  readonly change?: (fixture: BuildFixture) => void;
+  readonly change?: (fixture: BuildFixture, scene: Scene) => void;
   /** Of the signing key; the right one by default. */
   readonly password?: string;
   /** The image that a rebase is based on, as `<repository>@<digest>`. */
@@ -51,7 +52,7 @@ const READY_ANNOTATION = 'build.kpack.io/ready';
  * trust repositories that are ready to be signed.
  */
 export async function prepareBuild(scene: Scene, options: BuildOptions): Promise<ReadyBuild> {
-  const { name, password } = options;
+  const { name, password, lastImage } = options;
   const { api } = scene.cluster;
   const fixture = atBed(scene, options);
   const tags = (fixture.build.spec['tags'] as readonly string[]).map((reference) => {
@@ -62,9 +63,8 @@ export async function prepareBuild(scene: Scene, options: BuildOptions): Promise
   const guns = [...new Set(tags.map(({ gun }) => gun))];
   const keys: Record<string, string> = {};
   for (const gun of guns) {
-    await cli.init(gun);
-    await cli.rotateSnapshotToServer(gun);
-    await cli.publish(gun);
+    // What a rebase is based on was signed.
+    if (lastImage === undefined) await makeReady(cli, gun);
     Object.assign(keys, await keyFile(cli, 'targets', gun));
   }
   const signing = secret('notary-signing', {
@@ -88,6 +88,13 @@ export async function prepareBuild(scene: Scene, options: BuildOptions): Promise
   fixture.secrets.splice(0, fixture.secrets.length, ...others, signing, credentials);
   const { pod } = await storeBuild(api, fixture, name);
   return { pod, tags };
+}
+
+/** Makes a trust repository that can be signed from a build: its snapshot key is on the server. */
+async function makeReady(cli: NotaryCli, gun: string): Promise<void> {
+  await cli.init(gun);
+  await cli.rotateSnapshotToServer(gun);
+  await cli.publish(gun);
 }
 
 /** Posts a pod as kpack's controller does. */
@@ -157,7 +164,7 @@ function atBed(scene: Scene, options: BuildOptions): BuildFixture {
     .replaceAll('https://notary.example.com:4443', scene.notary.url);
   const placed = JSON.parse(text) as BuildFixture;
   runnable(placed.pod.spec);
-  change?.(placed);
+  change?.(placed, scene);
   return placed;
 }
 
