@@ -1,10 +1,11 @@
 /** A build in the cluster, as kpack would have it: from what a user wrote to the end of its pod. */
-import type { V1ContainerStatus, V1Pod, V1Secret, V1ServiceAccount } from '@kubernetes/client-node';
+import type { V1ContainerStatus, V1Pod, V1ServiceAccount } from '@kubernetes/client-node';
+import { SIGNING_CONTAINER } from '../../src/shared/names.ts';
 import { demand, type KubeAnswer, type KubeReference } from '../bed/kube-client.ts';
 import { runnable } from '../bed/kpack-images.ts';
 import type { NotaryCli } from '../bed/notary-cli.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
-import { buildFixture, type BuildFixture, type PodManifest } from '../build-fixture.ts';
+import { buildFixture, secret, type BuildFixture, type PodManifest } from '../build-fixture.ts';
 import { keyFile } from '../notary-repository.ts';
 import { storeBuild } from '../webhook/kubernetes-build.ts';
 import { owner, type Scene } from './scene.ts';
@@ -97,13 +98,47 @@ async function makeReady(cli: NotaryCli, gun: string): Promise<void> {
   await cli.publish(gun);
 }
 
-/** Posts a pod as kpack's controller does. */
+/** Posts a pod as kpack's controller does, once. */
 export function postBuild(
   { cluster }: Scene,
   pod: PodManifest,
-  dryRun = false,
+  options: { readonly dryRun?: boolean } = {},
 ): Promise<KubeAnswer<PodManifest>> {
-  return cluster.api.create(pod, { as: KPACK_USER, dryRun });
+  return cluster.api.create(pod, { as: KPACK_USER, ...options });
+}
+
+/**
+ * Posts a pod as kpack's controller does: again and again while trying again may help.
+ *
+ * @returns how often that was necessary
+ * @throws Error with the reason where it is refused for good
+ */
+export async function postUntilAdmitted(
+  scene: Scene,
+  pod: PodManifest,
+  options: { readonly dryRun?: boolean } = {},
+): Promise<number> {
+  let posts = 0;
+  await until('the admission of a build pod', async () => {
+    posts += 1;
+    const answer = await postBuild(scene, pod, options);
+    if (!answer.ok && isRetried(answer.status)) return undefined;
+    demandSigner(demand(answer));
+    return true;
+  });
+  return posts;
+}
+
+/** Whether kpack's controller posts a pod again that was refused so: for ever, out of every sight. */
+export function isRetried(status: number): boolean {
+  return status >= 500;
+}
+
+/** @throws Error where an admitted pod would go unsigned */
+export function demandSigner({ metadata, spec }: PodManifest): void {
+  const containers = [...(spec.initContainers ?? []), ...spec.containers];
+  if (containers.some(({ name }) => name === SIGNING_CONTAINER)) return;
+  throw new Error(`${metadata.namespace}/${metadata.name} was admitted without a signer`);
 }
 
 /**
@@ -114,7 +149,7 @@ export function postBuild(
 export async function runBuild(scene: Scene, ready: ReadyBuild): Promise<EndedBuild> {
   const begin = performance.now();
   const { api } = scene.cluster;
-  demand(await postBuild(scene, ready.pod));
+  await postUntilAdmitted(scene, ready.pod);
   let isReady = ready.pod.spec.volumes?.every(({ downwardAPI }) => downwardAPI === undefined);
   const { namespace = '', name } = ready.pod.metadata;
   const reference = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name } } as const;
@@ -166,21 +201,4 @@ function atBed(scene: Scene, options: BuildOptions): BuildFixture {
   runnable(placed.pod.spec);
   change?.(placed, scene);
   return placed;
-}
-
-function secret(
-  name: string,
-  data: Readonly<Record<string, string>>,
-  annotations: Record<string, string> = {},
-): BuildFixture['secrets'][number] & V1Secret {
-  const encoded = Object.entries(data).map(([file, content]) => [
-    file,
-    Buffer.from(content).toString('base64'),
-  ]);
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name, annotations },
-    data: Object.fromEntries(encoded) as Record<string, string>,
-  };
 }

@@ -6,39 +6,54 @@ const LINES = 40;
 /** Enough for what one story says of itself. */
 const POD_LINES = 25;
 
-/** The ends of the logs that matter. */
-export async function lastWords(scene: Scene, buildNamespaces: readonly string[]): Promise<string> {
+/**
+ * The ends of the logs that matter.
+ *
+ * @param namespace of the build that went wrong
+ */
+export async function lastWords(scene: Scene, namespace?: string): Promise<string> {
   const { cluster, notary } = scene;
   const ask = async (title: string, ...args: readonly string[]) => {
     const { stdout, stderr } = await cluster.tryKubectl(...args);
-    return section(title, stdout + stderr, LINES);
+    // There is no DNS in this cluster, on purpose.
+    const lines = (stdout + stderr).split('\n').filter((line) => !line.includes('ClusterDNS'));
+    return section(title, lines.join('\n'), LINES);
   };
-  const newest = buildNamespaces.at(-1);
+  const events = (where: string) => ['-n', where, 'get', 'events', '--no-headers'];
   const ofBuild =
-    newest === undefined
+    namespace === undefined
       ? []
       : [
-          await ask(`events in ${newest}`, '-n', newest, 'get', 'events', '--no-headers'),
-          section(`containers in ${newest}`, await containerLogs(scene, newest), LINES * 3),
+          await ask(`events in ${namespace}`, ...events(namespace)),
+          section(`containers in ${namespace}`, await containerLogs(scene, namespace), LINES * 3),
         ];
   const complaints = cluster.services['kube-apiserver']
     ?.output()
     .split('\n')
-    .filter((line) => /^[EWF]\d{4} /.test(line))
-    .join('\n');
+    .filter((line) => /^[EWF]\d{4} /.test(line));
   return [
     ...ofBuild,
     await ask('our pods', '-n', NAMESPACE, 'get', 'pods', '-o', 'wide'),
-    await ask('our events', '-n', NAMESPACE, 'get', 'events', '--no-headers'),
+    await ask('our events', ...events(NAMESPACE)),
     await ask(
       'webhook',
       ...['-n', NAMESPACE, 'logs', '--prefix', `--tail=${LINES}`],
       ...['-l', 'app.kubernetes.io/component=webhook'],
     ),
-    section('kube-apiserver', complaints ?? '', POD_LINES),
-    section('notary-server', notary.output(), POD_LINES),
-    section('kubelet', cluster.services['kubelet']?.output() ?? '', POD_LINES),
+    section('kube-apiserver', (complaints ?? []).join('\n'), POD_LINES),
+    section('notary-server', requestsOf(notary.output()), LINES),
   ].join('\n');
+}
+
+/** What the notary-server was asked, and what it answered. */
+function requestsOf(log: string): string {
+  const lines = log.split('\n').flatMap((line) => {
+    const part = (name: string) => new RegExp(`"${name}":"?([^",}]+)`).exec(line)?.[1];
+    const status = part('http.response.status');
+    if (status === undefined) return /"level":"(?:error|fatal)"/.test(line) ? [line] : [];
+    return [`${part('http.request.method')} ${part('http.request.uri')} ${status}`];
+  });
+  return lines.join('\n');
 }
 
 async function containerLogs({ cluster }: Scene, namespace: string): Promise<string> {
