@@ -1,59 +1,43 @@
-/** Script, run isolated: the story itself. */
-import { createAuthority } from '../bed/authority.ts';
-import { demand } from '../bed/kube-client.ts';
+/** Script, run isolated: the story itself. Exit code 1 where anything in it does not hold. */
+import { randomInt } from 'node:crypto';
 import { isolated } from '../bed/isolation.ts';
-import { DEPLOYMENT, NAMESPACE, rolledOut, writeKustomization } from './installation.ts';
+import { absenceChapter } from './absence-chapter.ts';
+import { coldStartChapter, uninstallChapter } from './cold-start-chapter.ts';
+import { writeKustomization } from './installation.ts';
+import { killChapter } from './kill-chapter.ts';
 import { lastWords } from './logs.ts';
+import { rolloutChapter } from './rollout-chapter.ts';
 import { startScene } from './scene.ts';
 import { signingChapter } from './signing-chapter.ts';
 import { startStory } from './story.ts';
-import { join } from 'node:path';
 
-const began: string[] = [];
-const story = startStory(() => lastWords(scene, began));
+/** Chapters that are asked for by name; all of them, where none is. */
+const CHAPTERS = ['signing', 'rollout', 'kill', 'absence'] as const;
+
+const args = process.argv.slice(2);
+const [, webhookImage = '', signerImage = '', ...wanted] = args;
+const story = startStory((namespace) => lastWords(scene, namespace));
 story.chapter('A cluster of one node, a Notary server, two registries');
-const [, webhookImage = '', signerImage = ''] = process.argv.slice(2);
-const scene = await startScene(isolated(process.argv.slice(2)));
-story.tell('the cluster is ready');
+const scene = await startScene(isolated(args));
 const { cluster } = scene;
 for (const archive of [webhookImage, signerImage]) await cluster.containerd.importImage(archive);
-story.tell(
-  `images: ${(await cluster.containerd.images()).filter((n) => n.includes('localhost')).join(', ')}`,
-);
-
-await story.check('kubectl apply -k deploy/', async () => {
-  const directory = await writeKustomization(cluster, ['certificate-files']);
-  const auth = await createAuthority(join(cluster.directory, 'tmp-authority'));
-  const service = `${DEPLOYMENT}.${NAMESPACE}.svc`;
-  const cert = await auth.issue({ name: 'webhook', hosts: [service] });
-  await scene.namespace(NAMESPACE);
-  demand(
-    await cluster.api.create({
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { name: 'kpack-notary-tls', namespace: NAMESPACE },
-      type: 'kubernetes.io/tls',
-      data: {
-        'tls.crt': Buffer.from(cert.certificatePem).toString('base64'),
-        'tls.key': Buffer.from(cert.keyPem).toString('base64'),
-      },
-    }),
-  );
-  await cluster.kubectl('apply', '-k', directory);
-  const caBundle = Buffer.from(auth.certificatePem).toString('base64');
-  for (const kind of ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration']) {
-    const ref = {
-      apiVersion: 'admissionregistration.k8s.io/v1',
-      kind,
-      metadata: { name: 'kpack-notary' },
-    };
-    const got = demand(await cluster.api.get<any>(ref));
-    for (const w of got.webhooks) w.clientConfig.caBundle = caBundle;
-    demand(await cluster.api.update(got));
-  }
-  await rolledOut(cluster);
-  return 'rolled out';
-});
-await signingChapter(scene, story, (namespace) => began.push(namespace));
-console.log(`\n${story.held} things held, ${story.failures.length} did not`);
+story.tell(await cluster.kubectl('version').then(serverVersion));
+const directory = await writeKustomization(cluster);
+await coldStartChapter(scene, story, directory, randomInt(1, 1_000_000));
+const chapters = {
+  signing: signingChapter,
+  rollout: rolloutChapter,
+  kill: killChapter,
+  absence: absenceChapter,
+};
+for (const name of CHAPTERS) {
+  if (wanted.length === 0 || wanted.includes(name)) await chapters[name](scene, story);
+}
+await uninstallChapter(scene, story, directory);
+console.log(`\n${story.held} held, ${story.failures.length} did not`);
+for (const failure of story.failures) console.log(`  NOT OK ${failure}`);
 process.exit(story.failures.length > 0 ? 1 : 0);
+
+function serverVersion(text: string): string {
+  return `Kubernetes ${/Server Version: (\S+)/.exec(text)?.[1]}, its node and its images are ready`;
+}
