@@ -88,7 +88,7 @@ async function serve(): Promise<void> {
   if (metricsPort !== 0) await serveMetrics(metrics, metricsPort);
   await app.listen({ port, host: EVERYWHERE, listenTextResolver: () => 'listening' });
   for (const warning of warnings) log.warn(warning);
-  log.info({ port: (app.server.address() as AddressInfo).port, version: VERSION }, 'listening');
+  log.info({ port: (app.server.address() as AddressInfo).port, version: VERSION }, 'started');
   proveCertificate(files, () => tls, readiness);
   if (settings.cluster.kind !== 'manifests') {
     void proveApiAccess(cluster, namespace ?? ANY_NAMESPACE, readiness);
