@@ -135,7 +135,9 @@ function readTls(files: Parameters<typeof readKeyPair>[0]): KeyPair {
 /** What a failure is to people; undefined where it is a mistake of ours. */
 function lineOf(error: unknown): string | undefined {
   if (error instanceof SettingsError) return error.message;
-  if (error instanceof ClusterError) return error.sentence;
+  if (error instanceof ClusterError) {
+    return error.fix === undefined ? error.message : `${error.message}. Fix: ${error.fix}`;
+  }
   const { syscall, code, port } = error as NodeJS.ErrnoException & { readonly port?: number };
   if (syscall !== 'listen') return undefined;
   const reason = code === 'EADDRINUSE' ? 'another program does' : code;
