@@ -7,6 +7,9 @@ const TRY_LIMIT = 5_000;
 /** Milliseconds between tries: twice as long each time. */
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 15_000;
+/** What else may be wrong when the API server is not the one to say no. */
+const FIX =
+  'See that the Kubernetes API can be reached from here: its address and CA, our service account token, network policies. It is tried again.';
 /** An object that need not be there: that we may ask for it is all we want to know. */
 const PROBE = 'readiness';
 
@@ -47,13 +50,14 @@ async function problemsOf(cluster: Cluster, namespace: string): Promise<readonly
       }),
   );
   const answers = await Promise.allSettled([...core, ...kpack]);
-  const problems = new Map<string | undefined, string>();
+  const problems = new Map<string, string>();
   for (const answer of answers) {
     if (answer.status === 'fulfilled') continue;
     const error: unknown = answer.reason;
     if (!(error instanceof ClusterError)) throw error;
+    const { message, fix = FIX } = error;
     // When the API is away all reads fail for one reason: it is told once.
-    if (!problems.has(error.fix)) problems.set(error.fix, error.sentence);
+    if (!problems.has(fix)) problems.set(fix, `${message}. Fix: ${fix}`);
   }
   return [...problems.values()];
 }

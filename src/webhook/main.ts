@@ -84,7 +84,7 @@ async function serve(): Promise<void> {
   if (metricsPort !== 0) await serveMetrics(metrics, metricsPort);
   await app.listen({ port, host: EVERYWHERE, listenTextResolver: () => 'listening' });
   for (const warning of warnings) log.warn(warning);
-  log.info({ port: (app.server.address() as AddressInfo).port, version: VERSION }, 'listening');
+  log.info({ port: (app.server.address() as AddressInfo).port, version: VERSION }, 'started');
   if (settings.cluster.kind !== 'manifests') {
     void proveApiAccess(cluster, namespace ?? ANY_NAMESPACE, readiness);
   }
@@ -120,7 +120,9 @@ function ownNamespace({ ownNamespace, cluster }: WebhookSettings): string | unde
 /** What a failure is to people; undefined where it is a mistake of ours. */
 function lineOf(error: unknown): string | undefined {
   if (error instanceof SettingsError) return error.message;
-  if (error instanceof ClusterError) return error.sentence;
+  if (error instanceof ClusterError) {
+    return error.fix === undefined ? error.message : `${error.message}. Fix: ${error.fix}`;
+  }
   const { syscall, code, port } = error as NodeJS.ErrnoException & { readonly port?: number };
   if (syscall !== 'listen') return undefined;
   const reason = code === 'EADDRINUSE' ? 'another program does' : code;

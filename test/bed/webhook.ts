@@ -30,6 +30,8 @@ export interface Webhook {
   post(path: 'mutate' | 'validate', review: ReviewOptions): Promise<AdmissionResponse>;
   /** Ends it at once; {@link Webhook.restart} brings it back. */
   kill(): Promise<void>;
+  /** Ends it as a kubelet does, and waits as long as that takes. */
+  terminate(): Promise<void>;
   /** Starts it anew at the same address, and waits until it is ready. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -97,6 +99,10 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
       pid: service.child.pid,
       output,
       kill: () => service.kill(),
+      terminate: () => {
+        service.child.kill('SIGTERM');
+        return service.child.gone;
+      },
       restart: async () => {
         await service.kill();
         earlier = output();
