@@ -9,6 +9,8 @@ const COMMON = {
   target: 'node20.20',
   format: 'cjs',
   minify: true,
+  // An import() cannot be run from a code cache (see image/start.cjs): it becomes a require().
+  supported: { 'dynamic-import': false },
   logLevel: 'warning',
   metafile: true,
 };

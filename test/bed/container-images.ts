@@ -24,6 +24,8 @@ export interface ImagesOptions {
   readonly directory: string;
   /** The directory with the Containerfile and dist/; the project by default. */
   readonly context?: string;
+  /** `linux/arm64`; this machine's by default. The base is this machine's node all the same. */
+  readonly platform?: string;
   /** Arguments of the Containerfile besides the base and where the bundles come from. */
   readonly args?: Readonly<Record<string, string>>;
 }
@@ -83,14 +85,18 @@ export async function buildImages(options: ImagesOptions): Promise<Record<ImageN
   const work = await mkdtemp(join(tmpdir(), 'kpack-notary-images-'));
   const forget = atExit(() => rmSync(work, { recursive: true, force: true }));
   try {
-    await buildBase(work);
-    const { context = projectDirectory(), args = {} } = options;
+    const { context = projectDirectory(), platform, args = {} } = options;
+    const start = [...BUILD, ...(platform === undefined ? [] : ['--platform', platform])];
+    await createNodeBase(join(work, 'base'));
+    const baseFile = join(work, 'Containerfile.base');
+    await writeFile(baseFile, 'FROM scratch\nCOPY . /\n');
+    await buildah(work, [...start, '--tag', BASE, '--file', baseFile, join(work, 'base')]);
     const build = async (name: ImageName): Promise<BuiltImage> => {
       const reference = `localhost/kpack-notary/${name}:${VERSION}`;
       const archive = join(directory, `${name}.tar`);
       const all = { BASE, BUNDLES: 'from-dist', VERSION, ...args };
       await buildah(work, [
-        ...BUILD,
+        ...start,
         ...['--target', name, '--tag', reference],
         ...Object.entries(all).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]),
         ...['--file', join(context, 'Containerfile'), context],
@@ -110,14 +116,6 @@ export async function buildImages(options: ImagesOptions): Promise<Record<ImageN
     await rm(work, { recursive: true, force: true });
     forget();
   }
-}
-
-async function buildBase(work: string): Promise<void> {
-  const root = join(work, 'base');
-  await createNodeBase(root);
-  const containerfile = join(work, 'Containerfile.base');
-  await writeFile(containerfile, 'FROM scratch\nCOPY . /\n');
-  await buildah(work, [...BUILD, '--tag', BASE, '--file', containerfile, root]);
 }
 
 /** Runs buildah, with all its state in a directory. */
