@@ -15,7 +15,8 @@ export type Part =
   | 'docker-registry'
   | 'docker'
   | 'openssl'
-  | 'postgres';
+  | 'postgres'
+  | 'promtool';
 
 /** The Debian package that holds each part. */
 const PACKAGES: Readonly<Record<Part, string>> = {
@@ -26,6 +27,7 @@ const PACKAGES: Readonly<Record<Part, string>> = {
   docker: 'docker.io',
   openssl: 'openssl',
   postgres: 'postgresql',
+  promtool: 'prometheus',
 };
 const ALL_PARTS = Object.keys(PACKAGES) as readonly Part[];
 
@@ -35,6 +37,7 @@ const SERVICES = [
   { service: 'docker', program: 'dockerd' },
   { service: 'containerd', program: 'containerd' },
   { service: 'postgresql', program: 'postgres' },
+  { service: 'prometheus', program: 'prometheus' },
 ] as const;
 
 /** Root alone gets as far as the lock, so it may live where root alone writes. */
