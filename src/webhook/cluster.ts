@@ -94,4 +94,9 @@ export class ClusterError extends Error {
     this.fix = options.fix;
     this.failure = options.failure ?? 'error';
   }
+
+  /** For people: what went wrong, and what to do. */
+  get sentence(): string {
+    return this.fix === undefined ? this.message : `${this.message}. Fix: ${this.fix}`;
+  }
 }

@@ -16,7 +16,11 @@ export type Part =
   | 'docker'
   | 'openssl'
   | 'postgres'
-  | 'promtool';
+  | 'promtool'
+  | NodePart;
+
+/** What a node is made of, beside programs of Kubernetes. */
+export type NodePart = 'containerd' | 'ctr' | 'runc' | 'host-local' | 'busybox' | 'ip' | 'unshare';
 
 /** The Debian package that holds each part. */
 const PACKAGES: Readonly<Record<Part, string>> = {
@@ -28,8 +32,21 @@ const PACKAGES: Readonly<Record<Part, string>> = {
   openssl: 'openssl',
   postgres: 'postgresql',
   promtool: 'prometheus',
+  containerd: 'containerd',
+  ctr: 'containerd',
+  runc: 'runc',
+  'host-local': 'containernetworking-plugins',
+  busybox: 'busybox-static',
+  ip: 'iproute2',
+  unshare: 'util-linux',
 };
-const ALL_PARTS = Object.keys(PACKAGES) as readonly Part[];
+/** What a node is made of: the most of it is root's alone, and no test of `npm test` needs it. */
+export const NODE_PARTS: readonly NodePart[] = [
+  ...(['containerd', 'ctr', 'runc', 'host-local', 'busybox', 'ip', 'unshare'] as const),
+];
+const ALL_PARTS = (Object.keys(PACKAGES) as readonly Part[]).filter(
+  (part) => !NODE_PARTS.some((name) => name === part),
+);
 
 /** Services that these packages bring and may start, and the program that each of them runs. */
 const SERVICES = [
@@ -43,6 +60,9 @@ const SERVICES = [
 /** Root alone gets as far as the lock, so it may live where root alone writes. */
 const LOCK_FILE = '/run/kpack-notary-bed.lock';
 
+/** Where Debian keeps the plug-ins that make networks of containers. */
+export const CNI_PLUGINS = '/usr/lib/cni';
+
 /** Debian keeps the programs of each PostgreSQL version in a directory of their own. */
 const POSTGRESQL = '/usr/lib/postgresql';
 
@@ -51,7 +71,7 @@ export function searchPath(): string {
   const postgresql = existsSync(POSTGRESQL) ? readdirSync(POSTGRESQL) : [];
   const newestFirst = postgresql.sort((a, b) => Number(b) - Number(a));
   const extra = [
-    ...['/usr/sbin', '/usr/local/bin', '/usr/libexec'],
+    ...['/usr/sbin', '/usr/local/bin', '/usr/libexec', CNI_PLUGINS],
     ...newestFirst.map((version) => join(POSTGRESQL, version, 'bin')),
   ];
   return [...new Set([...(process.env['PATH'] ?? '').split(delimiter), ...extra])].join(delimiter);

@@ -80,7 +80,9 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
         `--tls-cert=${certificate.certificateFile}`,
         `--tls-key=${certificate.keyFile}`,
         // Off, unless asked for: several run on one machine.
-        ...(args.some((arg) => arg.startsWith('--metrics-port=')) ? [] : ['--metrics-port=0']),
+        ...unless(args, '--metrics-port=0'),
+        // Nobody sends requests to where it was.
+        ...unless(args, '--quiet-period=0'),
         ...args,
       ],
       directory,
@@ -115,6 +117,12 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
       },
     };
   });
+}
+
+/** A flag with its value, where it is not among those asked for. */
+function unless(args: readonly string[], flag: string): readonly string[] {
+  const name = flag.slice(0, flag.indexOf('=') + 1);
+  return args.some((arg) => arg.startsWith(name)) ? [] : [flag];
 }
 
 /** What is secret in a directory of manifests that the flags name. */

@@ -1,0 +1,179 @@
+/** A build in the cluster, as kpack would have it: from what a user wrote to the end of its pod. */
+import type { V1ContainerStatus, V1Pod, V1Secret, V1ServiceAccount } from '@kubernetes/client-node';
+import { demand, type KubeAnswer, type KubeReference } from '../bed/kube-client.ts';
+import { runnable } from '../bed/kpack-images.ts';
+import { KPACK_USER } from '../bed/webhook.ts';
+import { buildFixture, type BuildFixture, type PodManifest } from '../build-fixture.ts';
+import { keyFile } from '../notary-repository.ts';
+import { storeBuild } from '../webhook/kubernetes-build.ts';
+import { owner, type Scene } from './scene.ts';
+import { until } from './until.ts';
+
+/** A build to run. */
+export interface BuildOptions {
+  /** Build pod of kpack's, by its name in the fixtures. */
+  readonly fixture: string;
+  /** Its namespace, which exists, and the name of its repositories: nobody else's. */
+  readonly name: string;
+  /** Changes what the user wrote. */
+  readonly change?: (fixture: BuildFixture) => void;
+  /** Of the signing key; the right one by default. */
+  readonly password?: string;
+  /** The image that a rebase is based on, as `<repository>@<digest>`. */
+  readonly lastImage?: string;
+}
+
+/** A build that is ready to be posted. */
+export interface ReadyBuild {
+  /** As kpack posts it. */
+  readonly pod: PodManifest;
+  /** All tags that it is to have, each with its repository. */
+  readonly tags: readonly { readonly gun: string; readonly tag: string }[];
+}
+
+/** A build pod that has ended. */
+export interface EndedBuild extends ReadyBuild {
+  readonly phase: 'Succeeded' | 'Failed';
+  /** What each container ended with, by its name. */
+  readonly ends: ReadonlyMap<string, NonNullable<V1ContainerStatus['state']>['terminated']>;
+  /** What kpack shows of the failure in the Build. */
+  readonly message: string;
+  /** From the post to the end, in milliseconds. */
+  readonly milliseconds: number;
+}
+
+const POD_LIMIT = 180_000;
+/** What kpack's controller sets, so that a build of standard containers begins. */
+const READY_ANNOTATION = 'build.kpack.io/ready';
+
+/**
+ * Stores what the build is made from: the signing Secret, the credentials for the Notary server, and
+ * trust repositories that are ready to be signed.
+ */
+export async function prepareBuild(scene: Scene, options: BuildOptions): Promise<ReadyBuild> {
+  const { name, password } = options;
+  const { api } = scene.cluster;
+  const fixture = atBed(scene, options);
+  const tags = (fixture.build.spec['tags'] as readonly string[]).map((reference) => {
+    const [, gun = '', tag = 'latest'] = /^(.+?)(?::([^:/]+))?$/.exec(reference) ?? [];
+    return { gun, tag };
+  });
+  const cli = scene.notaryCli(`owner-${name}`, owner);
+  const guns = [...new Set(tags.map(({ gun }) => gun))];
+  const keys: Record<string, string> = {};
+  for (const gun of guns) {
+    await cli.init(gun);
+    await cli.rotateSnapshotToServer(gun);
+    await cli.publish(gun);
+    Object.assign(keys, await keyFile(cli, 'targets', gun));
+  }
+  const signing = secret('notary-signing', {
+    ...keys,
+    'notary-password.txt': `${password ?? cli.passphrase}\n`,
+    'ca.crt': scene.authority.certificatePem,
+  });
+  const credentials = secret(
+    'notary-server',
+    { ...scene.robot },
+    {
+      'kpack.io/notary.v1': scene.notary.url,
+    },
+  );
+  const others = fixture.secrets.filter(
+    ({ metadata }) =>
+      metadata.name !== 'notary-signing' && !metadata.annotations?.['kpack.io/notary.v1'],
+  );
+  const account = fixture.serviceAccount as V1ServiceAccount & BuildFixture['serviceAccount'];
+  account.secrets = [...(account.secrets ?? []), { name: 'notary-server' }];
+  fixture.secrets.splice(0, fixture.secrets.length, ...others, signing, credentials);
+  const { pod } = await storeBuild(api, fixture, name);
+  return { pod, tags };
+}
+
+/** Posts a pod as kpack's controller does. */
+export function postBuild(
+  { cluster }: Scene,
+  pod: PodManifest,
+  dryRun = false,
+): Promise<KubeAnswer<PodManifest>> {
+  return cluster.api.create(pod, { as: KPACK_USER, dryRun });
+}
+
+/**
+ * Posts the pod of a build and does what kpack's controller does until it has ended.
+ *
+ * @throws Error when it is refused, or does not end
+ */
+export async function runBuild(scene: Scene, ready: ReadyBuild): Promise<EndedBuild> {
+  const begin = performance.now();
+  const { api } = scene.cluster;
+  demand(await postBuild(scene, ready.pod));
+  let isReady = ready.pod.spec.volumes?.every(({ downwardAPI }) => downwardAPI === undefined);
+  const { namespace = '', name } = ready.pod.metadata;
+  const reference = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name } } as const;
+  const status = await until(
+    `the end of the pod ${namespace}/${name}`,
+    async () => {
+      const pod = demand(await api.get<KubeReference & V1Pod>(reference));
+      const { phase, containerStatuses = [] } = pod.status ?? {};
+      const readyOnes = containerStatuses.filter((container) => container.ready).length;
+      if (isReady !== true && readyOnes === pod.spec?.containers.length) {
+        const change = { metadata: { annotations: { [READY_ANNOTATION]: 'true' } } };
+        demand(await api.patch(reference, change, { as: KPACK_USER }));
+        isReady = true;
+      }
+      return phase === 'Succeeded' || phase === 'Failed' ? { ...pod.status, phase } : undefined;
+    },
+    POD_LIMIT,
+  );
+  const { initContainerStatuses = [], containerStatuses = [] } = status;
+  const ends = [...initContainerStatuses, ...containerStatuses].map(
+    ({ name: container, state }) => [container, state?.terminated] as const,
+  );
+  // The first init container that failed: kpack shows no other.
+  const failed = initContainerStatuses.find(
+    ({ state }) => (state?.terminated?.exitCode ?? 0) !== 0,
+  );
+  return {
+    ...ready,
+    phase: status.phase as EndedBuild['phase'],
+    ends: new Map(ends),
+    message: failed?.state?.terminated?.message ?? '',
+    milliseconds: performance.now() - begin,
+  };
+}
+
+/** A fixture with the hosts, the repositories and the images of the bed. */
+function atBed(scene: Scene, options: BuildOptions): BuildFixture {
+  const { fixture: name, name: own, lastImage, change } = options;
+  const [first, second] = scene.registries;
+  const fixture = buildFixture(name);
+  const lastBuild = /registry\.example\.com\/team\/app@sha256:[0-9a-f]{64}/g;
+  const text = JSON.stringify(fixture)
+    .replaceAll(lastBuild, lastImage ?? '$&')
+    .replaceAll('registry.example.com/team/app', `${first.host}/team/${own}`)
+    .replaceAll('registry.example.com/mirror/app', `${first.host}/mirror/${own}`)
+    .replaceAll('other.example.net:5000/app', `${second.host}/${own}`)
+    .replaceAll('https://notary.example.com:4443', scene.notary.url);
+  const placed = JSON.parse(text) as BuildFixture;
+  runnable(placed.pod.spec);
+  change?.(placed);
+  return placed;
+}
+
+function secret(
+  name: string,
+  data: Readonly<Record<string, string>>,
+  annotations: Record<string, string> = {},
+): BuildFixture['secrets'][number] & V1Secret {
+  const encoded = Object.entries(data).map(([file, content]) => [
+    file,
+    Buffer.from(content).toString('base64'),
+  ]);
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name, annotations },
+    data: Object.fromEntries(encoded) as Record<string, string>,
+  };
+}
