@@ -155,14 +155,14 @@ export const ALERT_CASES: readonly AlertCase[] = [
   {
     alert: 'KpackNotaryCertificateExpires',
     when: 'our own authority cannot renew it',
-    series: { [certificate]: '14400x20', [authority]: `${300 * DAY}x20` },
+    series: { [certificate]: `${DAY}x20`, [authority]: `${300 * DAY}x20` },
     minute: 10,
-    fires: [{ labels: A, value: '3h 50m 0s' }],
+    fires: [{ labels: A, value: '23h 50m 0s' }],
   },
   {
     alert: 'KpackNotaryCertificateExpires',
     when: 'our own authority issues short-lived ones',
-    series: { [certificate]: `${DAY}x20`, [authority]: `${300 * DAY}x20` },
+    series: { [certificate]: `${2 * DAY}x20`, [authority]: `${300 * DAY}x20` },
     minute: 10,
     fires: [],
   },
