@@ -142,6 +142,8 @@ async function serve(options: Serving) {
           // A loopback address is no endpoint that a Service may have.
           '--endpoint-reconciler-type=none',
           '--profiling=false',
+          // Webhooks are called at the addresses of their pods: there is no kube-proxy.
+          '--enable-aggregator-routing=true',
           ...(audit ? await auditFlags(directory) : []),
           ...(addresses === undefined
             ? ['--bind-address=127.0.0.1', '--authorization-mode=RBAC']
@@ -149,8 +151,6 @@ async function serve(options: Serving) {
                 '--bind-address=0.0.0.0',
                 `--advertise-address=${addresses[0]}`,
                 '--authorization-mode=Node,RBAC',
-                // Webhooks are called at the addresses of their pods: there is no kube-proxy.
-                '--enable-aggregator-routing=true',
                 // As the API server it may ask kubelets for logs.
                 `--kubelet-client-certificate=${client.certificateFile}`,
                 `--kubelet-client-key=${client.keyFile}`,
