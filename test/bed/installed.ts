@@ -18,6 +18,7 @@ export type Part =
   | 'postgres'
   | 'buildah'
   | 'runc'
+  | 'promtool'
   | NodePart;
 
 /** What a node is made of, beside programs of Kubernetes; no test of `npm test` needs it. */
@@ -34,6 +35,7 @@ const PACKAGES: Readonly<Record<Part, string>> = {
   postgres: 'postgresql',
   buildah: 'buildah',
   runc: 'runc',
+  promtool: 'prometheus',
   containerd: 'containerd',
   ctr: 'containerd',
   'host-local': 'containernetworking-plugins',
@@ -54,6 +56,7 @@ const SERVICES = [
   { service: 'docker', program: 'dockerd' },
   { service: 'containerd', program: 'containerd' },
   { service: 'postgresql', program: 'postgres' },
+  { service: 'prometheus', program: 'prometheus' },
 ] as const;
 
 /** Root alone gets as far as the lock, so it may live where root alone writes. */

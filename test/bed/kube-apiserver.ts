@@ -21,6 +21,8 @@ export interface KubeApiserverOptions {
    * the Service `kubernetes` has; loopback alone, at a free port, by default.
    */
   readonly addresses?: readonly string[];
+  /** Keeps a log of every request, see {@link KubeApiserver.auditLog}. */
+  readonly audit?: boolean;
 }
 
 /** Who shows up at an API server: by a token, or by a certificate of its authority. */
@@ -40,6 +42,8 @@ export interface KubeApiserver {
   readonly admin: KubeClient;
   readonly service: Service;
   readonly etcd: Etcd;
+  /** With `audit`: one Event of audit.k8s.io a line, there before the request is answered. */
+  readonly auditLog: string;
   /** Writes a kubeconfig file for a user, or the bearer of a token, and returns its path. */
   kubeconfig(name: string, user: KubeUser | string): Promise<string>;
   /** Stops everything and removes the directory. May be repeated. */
@@ -49,6 +53,7 @@ export interface KubeApiserver {
 /** What etcd takes at once: two segments of its log. Some machines have less shared memory. */
 const MEMORY_NEEDED = 512 * 1024 * 1024;
 const MEMORY = '/dev/shm';
+const AUDIT_LOG = 'audit.log';
 /** Of the Service `kubernetes`, whatever the port of the API server is. */
 const SERVICE_PORT = 443;
 
@@ -85,7 +90,19 @@ export async function startKubeApiserver(
       await writeFile(file, kubeconfigOf(url, authority, who), { mode: 0o600 });
       return file;
     };
-    return { directory, authority, url, accounts, admin, service, etcd, kubeconfig, stop };
+    const auditLog = join(directory, AUDIT_LOG);
+    return {
+      directory,
+      authority,
+      url,
+      accounts,
+      admin,
+      service,
+      etcd,
+      auditLog,
+      kubeconfig,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -99,7 +116,8 @@ interface Serving extends KubeApiserverOptions {
   readonly etcd: Etcd;
 }
 
-async function serve({ program, directory, authority, etcd, addresses }: Serving) {
+async function serve(options: Serving) {
+  const { program, directory, authority, etcd, addresses, audit = false } = options;
   const [certificate, client, accounts] = await Promise.all([
     authority.issue({ name: 'kube-apiserver', ...(addresses && { hosts: addresses }) }),
     authority.issue({ name: 'admin', organization: 'system:masters', usage: 'client' }),
@@ -124,14 +142,15 @@ async function serve({ program, directory, authority, etcd, addresses }: Serving
           // A loopback address is no endpoint that a Service may have.
           '--endpoint-reconciler-type=none',
           '--profiling=false',
+          // Webhooks are called at the addresses of their pods: there is no kube-proxy.
+          '--enable-aggregator-routing=true',
+          ...(audit ? await auditFlags(directory) : []),
           ...(addresses === undefined
             ? ['--bind-address=127.0.0.1', '--authorization-mode=RBAC']
             : [
                 '--bind-address=0.0.0.0',
                 `--advertise-address=${addresses[0]}`,
                 '--authorization-mode=Node,RBAC',
-                // Webhooks are called at the addresses of their pods: there is no kube-proxy.
-                '--enable-aggregator-routing=true',
                 // As the API server it may ask kubelets for logs.
                 `--kubelet-client-certificate=${client.certificateFile}`,
                 `--kubelet-client-key=${client.keyFile}`,
@@ -155,6 +174,19 @@ async function serve({ program, directory, authority, etcd, addresses }: Serving
     }
   };
   return addresses === undefined ? onFreePort(start) : start(SERVICE_PORT);
+}
+
+/** Who asked for what, without bodies; each request once, when it has been answered. */
+async function auditFlags(directory: string): Promise<readonly string[]> {
+  const policy = join(directory, 'audit-policy.json');
+  const rules = [{ level: 'Metadata', omitStages: ['RequestReceived', 'ResponseStarted'] }];
+  const text = JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules });
+  await writeFile(policy, text);
+  return [
+    `--audit-policy-file=${policy}`,
+    `--audit-log-path=${join(directory, AUDIT_LOG)}`,
+    '--audit-log-mode=blocking',
+  ];
 }
 
 /** In memory where there is enough of it. */

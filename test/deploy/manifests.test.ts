@@ -132,7 +132,9 @@ t.test('what selects our pods selects them', async (t) => {
   const selectors = [
     service.spec?.selector,
     ...objects
-      .filter(({ kind }) => /^(Deployment|PodDisruptionBudget|NetworkPolicy|PodMonitor)$/.test(kind))
+      .filter(({ kind }) =>
+        /^(Deployment|PodDisruptionBudget|NetworkPolicy|PodMonitor)$/.test(kind),
+      )
       .flatMap((object) => [
         ...membersOf(object, 'matchLabels'),
         ...membersOf(object, 'podSelector').flatMap((value) => membersOf(value, 'matchLabels')),
