@@ -39,8 +39,6 @@ type Step = 'leaf' | 'caBundle' | 'authority';
 const MOST_STEPS = 8;
 /** When to go on with what took more. */
 const SOON_MS = 1_000;
-/** What is told in whole seconds tells no smaller difference of clocks. */
-const SAME_TIME_MS = 2_000;
 
 /**
  * Certificates that look after themselves. Each call looks at the cluster, and does what the plan
@@ -49,7 +47,10 @@ const SAME_TIME_MS = 2_000;
 export function certificateRotation(options: RotationOptions): CertificateCheck {
   const { cluster, names, log, jitter } = options;
   let memory: Memory = EMPTY_MEMORY;
-  let offset = 0;
+  let told: { readonly date: number; readonly uptime: number } | undefined;
+  // From what the API server said on; whatever becomes of our own clock meanwhile.
+  const momentOf = ({ now, uptime }: Moment): Moment =>
+    told ? { now: told.date + uptime - told.uptime, uptime } : { now, uptime };
 
   const take = async (
     step: Step,
@@ -114,17 +115,13 @@ export function certificateRotation(options: RotationOptions): CertificateCheck 
     const look = async (): Promise<Seen> => {
       const { seen, problems: met, date } = await cluster.look(signal);
       problems.push(...met);
-      if (date !== undefined) {
-        const difference = date - options.clock().now;
-        offset = Math.abs(difference) < SAME_TIME_MS ? 0 : difference;
-      }
+      if (date !== undefined) told = { date, uptime: options.clock().uptime };
       return seen;
     };
     const failed = new Set<Step>();
     let seen = await look();
     for (let steps = 0; ; steps += 1) {
-      const { now, uptime } = options.clock();
-      const moment = { now: now + offset, uptime };
+      const moment = momentOf(options.clock());
       memory = remember(memory, seen, moment);
       const plan = planCertificates(memory, seen, moment, jitter);
       const step = stepsOf(plan).find((one) => !failed.has(one));

@@ -31,10 +31,14 @@ export const SECRET = {
   kind: 'Secret',
   metadata: { name: 'kpack-notary-authority', namespace: NAMESPACE },
 };
-const CONFIGURATION = { apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name: 'kpack-notary' } };
-export const CONFIGURATIONS = ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'].map(
-  (kind) => ({ ...CONFIGURATION, kind }),
-);
+const CONFIGURATION = {
+  apiVersion: 'admissionregistration.k8s.io/v1',
+  metadata: { name: 'kpack-notary' },
+};
+export const CONFIGURATIONS = [
+  'MutatingWebhookConfiguration',
+  'ValidatingWebhookConfiguration',
+].map((kind) => ({ ...CONFIGURATION, kind }));
 /** In which build pods are judged. */
 const JUDGED = 'judged';
 const RBAC = 'rbac.authorization.k8s.io';
