@@ -6,7 +6,7 @@ import { projectDirectory } from '../fixture.ts';
 import { succeed } from './command.ts';
 import { buildImages, whyNoImages } from './container-images.ts';
 import { findProgram } from './installed.ts';
-import { unpackImage } from './oci-archive.ts';
+import { describeSize, unpackImage } from './oci-archive.ts';
 
 /** The commit that is built; undefined where that is not known. */
 async function revision(directory: string): Promise<string | undefined> {
@@ -31,14 +31,11 @@ async function main(): Promise<void> {
   const scratch = await mkdtemp(join(tmpdir(), 'kpack-notary-images-'));
   try {
     for (const [name, { archive, reference, digest }] of Object.entries(images)) {
-      const { size } = await unpackImage(archive, join(scratch, name));
-      const [packed, whole] = [size.compressed, size.uncompressed].map((bytes) =>
-        (bytes / 1e6).toFixed(1),
-      );
+      const { layers } = await unpackImage(archive, join(scratch, name));
       console.log(reference);
       console.log(`  digest    ${digest}`);
       console.log(`  archive   ${relative(project, archive)}`);
-      console.log(`  size      ${whole} MB, ${packed} MB compressed`);
+      console.log(`  size      ${describeSize(layers)}`);
     }
   } finally {
     await rm(scratch, { recursive: true, force: true });

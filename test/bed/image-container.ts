@@ -2,9 +2,13 @@
  * Runs a container of an image: its root read-only, its user, variables and entrypoint those of the
  * image, no capability, and nothing in it but what is mounted. It has the network of this machine.
  */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runCommand, type CommandOptions, type CommandResult } from './command.ts';
+import type { ProgramOptions } from './child.ts';
+import { atExit } from './cleanup.ts';
+import { runCommand, succeed, type CommandResult } from './command.ts';
+import { ensureInstalled } from './installed.ts';
 import type { UnpackedImage } from './oci-archive.ts';
 
 /** A container to run. */
@@ -21,33 +25,55 @@ export interface ImageContainerOptions {
   readonly directory: string;
 }
 
+/** A container that can be run, once. */
+export interface PreparedContainer {
+  /** Runs it to its end; signals reach the program in it. */
+  readonly program: ProgramOptions;
+  /** Process id, as this machine counts, of the program in the running container. */
+  pid(): Promise<number>;
+  /** Ends what is left of it. To be called whatever became of the program. */
+  remove(): Promise<void>;
+}
+
 let count = 0;
 
-/**
- * What runs the container to its end.
- *
- * @returns a program for {@link runCommand}, or anything that takes one; once
- */
-export async function containerProgram(options: ImageContainerOptions): Promise<CommandOptions> {
+/** Prepares a container for whoever runs programs. */
+export async function prepareContainer(options: ImageContainerOptions): Promise<PreparedContainer> {
+  await ensureInstalled(['runc']);
   count += 1;
   const name = `kpack-notary-${process.pid}-${count}`;
   const bundle = join(options.directory, name);
+  const pidFile = join(bundle, 'pid');
   await mkdir(bundle, { recursive: true });
   await writeFile(join(bundle, 'config.json'), JSON.stringify(runtimeConfig(options)));
-  return {
+  const runc = (...args: readonly string[]): ProgramOptions => ({
     program: 'runc',
-    args: ['--root', join(options.directory, 'runc'), 'run', '--bundle', bundle, name],
-    directory: bundle,
+    args: ['--root', join(options.directory, 'runc'), ...args],
+    directory: options.directory,
+  });
+  // A runc that was killed leaves its container running.
+  const forget = atExit(() => {
+    const { program, args } = runc('delete', '--force', name);
+    spawnSync(program, args ?? []);
+  });
+  return {
+    program: runc('run', '--bundle', bundle, '--pid-file', pidFile, name),
+    pid: async () => Number(await readFile(pidFile, 'utf8')),
+    remove: async () => {
+      await succeed(runc('delete', '--force', name));
+      await rm(bundle, { recursive: true, force: true });
+      forget();
+    },
   };
 }
 
 /** Runs a container to its end, whatever its exit code. */
 export async function runImage(options: ImageContainerOptions): Promise<CommandResult> {
-  const program = await containerProgram(options);
+  const container = await prepareContainer(options);
   try {
-    return await runCommand(program);
+    return await runCommand(container.program);
   } finally {
-    await rm(program.directory, { recursive: true, force: true });
+    await container.remove();
   }
 }
 

@@ -27,8 +27,21 @@ export interface UnpackedImage {
   readonly config: ImageConfig;
   /** Its root file system, owners and modes as in the image. */
   readonly root: string;
-  /** Bytes of all layers as a registry has them, and unpacked as tar files. */
-  readonly size: { readonly compressed: number; readonly uncompressed: number };
+  /** The base's first. */
+  readonly layers: readonly LayerSize[];
+}
+
+/** Bytes of a layer as a registry has it, and of the tar file in it. */
+export interface LayerSize {
+  readonly compressed: number;
+  readonly uncompressed: number;
+}
+
+/** `105.0 MB, 40.9 MB compressed`: the size of layers together. */
+export function describeSize(layers: readonly LayerSize[]): string {
+  const megabytes = (member: keyof LayerSize) =>
+    (layers.reduce((sum, layer) => sum + layer[member], 0) / 1e6).toFixed(1);
+  return `${megabytes('uncompressed')} MB, ${megabytes('compressed')} MB compressed`;
 }
 
 interface Descriptor {
@@ -71,11 +84,10 @@ export async function unpackImage(archive: string, directory: string): Promise<U
     readonly config: Descriptor;
     readonly layers: readonly Descriptor[];
   };
-  const size = { compressed: 0, uncompressed: 0 };
+  const layers: LayerSize[] = [];
   for (const { digest } of manifest.layers) {
     const layer = await read(digest);
-    size.compressed += layer.length;
-    size.uncompressed += gunzipSync(layer).length;
+    layers.push({ compressed: layer.length, uncompressed: gunzipSync(layer).length });
     await untar(fileOf(digest), root);
   }
   return {
@@ -83,6 +95,6 @@ export async function unpackImage(archive: string, directory: string): Promise<U
     reference: image.annotations?.['org.opencontainers.image.ref.name'] ?? '',
     config: (await json(manifest.config.digest)) as ImageConfig,
     root,
-    size,
+    layers,
   };
 }
