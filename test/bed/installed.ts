@@ -17,10 +17,12 @@ export type Part =
   | 'openssl'
   | 'postgres'
   | 'promtool'
+  | 'buildah'
+  | 'runc'
   | NodePart;
 
-/** What a node is made of, beside programs of Kubernetes. */
-export type NodePart = 'containerd' | 'ctr' | 'runc' | 'host-local' | 'busybox' | 'ip' | 'unshare';
+/** What a node is made of, beside programs of Kubernetes; no test of `npm test` needs it. */
+type NodePart = 'containerd' | 'ctr' | 'host-local' | 'busybox' | 'ip' | 'unshare';
 
 /** The Debian package that holds each part. */
 const PACKAGES: Readonly<Record<Part, string>> = {
@@ -32,20 +34,20 @@ const PACKAGES: Readonly<Record<Part, string>> = {
   openssl: 'openssl',
   postgres: 'postgresql',
   promtool: 'prometheus',
+  buildah: 'buildah',
+  runc: 'runc',
   containerd: 'containerd',
   ctr: 'containerd',
-  runc: 'runc',
   'host-local': 'containernetworking-plugins',
   busybox: 'busybox-static',
   ip: 'iproute2',
   unshare: 'util-linux',
 };
-/** What a node is made of: the most of it is root's alone, and no test of `npm test` needs it. */
-export const NODE_PARTS: readonly NodePart[] = [
-  ...(['containerd', 'ctr', 'runc', 'host-local', 'busybox', 'ip', 'unshare'] as const),
-];
+const NODE = ['containerd', 'ctr', 'host-local', 'busybox', 'ip', 'unshare'] as const;
+/** What a cluster of one node is made of, beside the programs of Kubernetes. */
+export const NODE_PARTS: readonly Part[] = [...NODE, 'runc'];
 const ALL_PARTS = (Object.keys(PACKAGES) as readonly Part[]).filter(
-  (part) => !NODE_PARTS.some((name) => name === part),
+  (part) => !NODE.some((name) => name === part),
 );
 
 /** Services that these packages bring and may start, and the program that each of them runs. */

@@ -8,7 +8,7 @@
  * https://github.com/buildpacks/spec/blob/main/platform.md#reporttoml-toml
  */
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
@@ -20,6 +20,8 @@ const MANIFEST = `${DOCKER}.distribution.manifest.v2+json`;
 /** The first platform API whose reports have the length of the manifest. */
 const SIZE_SINCE = 0.6;
 const POLL_INTERVAL = 100;
+const SOURCE_FILE = '/workspace/source.txt';
+const BUILT_FILE = '/workspace/built.txt';
 
 /** Flags of a step, as `-name=value` and as `--name value`, and what is no flag. */
 interface StepArguments {
@@ -31,16 +33,17 @@ interface StepArguments {
 const SPACED = ['--run-image', '--last-built-image', '--report'];
 
 const STEPS: Readonly<Record<string, (args: StepArguments) => void | Promise<void>>> = {
-  'build-init': () => writeFileSync('/workspace/source.txt', `source of ${hostname()}\n`),
+  'build-init': () => writeFileSync(SOURCE_FILE, `source of ${hostname()}\n`),
   analyzer: ({ flags }) => writeEmpty(flags.get('analyzed')),
   detector: ({ flags }) => {
     writeEmpty(flags.get('group'));
     writeEmpty(flags.get('plan'));
   },
   restorer: () => undefined,
-  builder: () => writeFileSync('/workspace/built.txt', `built by ${hostname()}\n`),
+  // No two builds are the same, as in life.
+  builder: () => writeFileSync(BUILT_FILE, `${randomUUID()}: ${readFileSync(SOURCE_FILE, 'utf8')}`),
   exporter: async ({ flags, rest }) => {
-    const content = readFileSync('/workspace/built.txt');
+    const content = readFileSync(BUILT_FILE);
     const layer = gzipSync(content);
     const config = Buffer.from(
       JSON.stringify({

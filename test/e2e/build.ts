@@ -1,9 +1,11 @@
 /** A build in the cluster, as kpack would have it: from what a user wrote to the end of its pod. */
-import type { V1ContainerStatus, V1Pod, V1Secret, V1ServiceAccount } from '@kubernetes/client-node';
+import type { V1ContainerStatus, V1Pod, V1ServiceAccount } from '@kubernetes/client-node';
+import { SIGNING_CONTAINER } from '../../src/shared/names.ts';
 import { demand, type KubeAnswer, type KubeReference } from '../bed/kube-client.ts';
 import { runnable } from '../bed/kpack-images.ts';
+import type { NotaryCli } from '../bed/notary-cli.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
-import { buildFixture, type BuildFixture, type PodManifest } from '../build-fixture.ts';
+import { buildFixture, secret, type BuildFixture, type PodManifest } from '../build-fixture.ts';
 import { keyFile } from '../notary-repository.ts';
 import { storeBuild } from '../webhook/kubernetes-build.ts';
 import { owner, type Scene } from './scene.ts';
@@ -16,7 +18,7 @@ export interface BuildOptions {
   /** Its namespace, which exists, and the name of its repositories: nobody else's. */
   readonly name: string;
   /** Changes what the user wrote. */
-  readonly change?: (fixture: BuildFixture) => void;
+  readonly change?: (fixture: BuildFixture, scene: Scene) => void;
   /** Of the signing key; the right one by default. */
   readonly password?: string;
   /** The image that a rebase is based on, as `<repository>@<digest>`. */
@@ -51,7 +53,7 @@ const READY_ANNOTATION = 'build.kpack.io/ready';
  * trust repositories that are ready to be signed.
  */
 export async function prepareBuild(scene: Scene, options: BuildOptions): Promise<ReadyBuild> {
-  const { name, password } = options;
+  const { name, password, lastImage } = options;
   const { api } = scene.cluster;
   const fixture = atBed(scene, options);
   const tags = (fixture.build.spec['tags'] as readonly string[]).map((reference) => {
@@ -62,9 +64,8 @@ export async function prepareBuild(scene: Scene, options: BuildOptions): Promise
   const guns = [...new Set(tags.map(({ gun }) => gun))];
   const keys: Record<string, string> = {};
   for (const gun of guns) {
-    await cli.init(gun);
-    await cli.rotateSnapshotToServer(gun);
-    await cli.publish(gun);
+    // What a rebase is based on was signed.
+    if (lastImage === undefined) await makeReady(cli, gun);
     Object.assign(keys, await keyFile(cli, 'targets', gun));
   }
   const signing = secret('notary-signing', {
@@ -90,13 +91,54 @@ export async function prepareBuild(scene: Scene, options: BuildOptions): Promise
   return { pod, tags };
 }
 
-/** Posts a pod as kpack's controller does. */
+/** Makes a trust repository that can be signed from a build: its snapshot key is on the server. */
+async function makeReady(cli: NotaryCli, gun: string): Promise<void> {
+  await cli.init(gun);
+  await cli.rotateSnapshotToServer(gun);
+  await cli.publish(gun);
+}
+
+/** Posts a pod as kpack's controller does, once. */
 export function postBuild(
   { cluster }: Scene,
   pod: PodManifest,
-  dryRun = false,
+  options: { readonly dryRun?: boolean } = {},
 ): Promise<KubeAnswer<PodManifest>> {
-  return cluster.api.create(pod, { as: KPACK_USER, dryRun });
+  return cluster.api.create(pod, { as: KPACK_USER, ...options });
+}
+
+/**
+ * Posts a pod as kpack's controller does: again and again while trying again may help.
+ *
+ * @returns how often that was necessary
+ * @throws Error with the reason where it is refused for good
+ */
+export async function postUntilAdmitted(
+  scene: Scene,
+  pod: PodManifest,
+  options: { readonly dryRun?: boolean } = {},
+): Promise<number> {
+  let posts = 0;
+  await until('the admission of a build pod', async () => {
+    posts += 1;
+    const answer = await postBuild(scene, pod, options);
+    if (!answer.ok && isRetried(answer.status)) return undefined;
+    demandSigner(demand(answer));
+    return true;
+  });
+  return posts;
+}
+
+/** Whether kpack's controller posts a pod again that was refused so: for ever, out of every sight. */
+export function isRetried(status: number): boolean {
+  return status >= 500;
+}
+
+/** @throws Error where an admitted pod would go unsigned */
+export function demandSigner({ metadata, spec }: PodManifest): void {
+  const containers = [...(spec.initContainers ?? []), ...spec.containers];
+  if (containers.some(({ name }) => name === SIGNING_CONTAINER)) return;
+  throw new Error(`${metadata.namespace}/${metadata.name} was admitted without a signer`);
 }
 
 /**
@@ -107,7 +149,7 @@ export function postBuild(
 export async function runBuild(scene: Scene, ready: ReadyBuild): Promise<EndedBuild> {
   const begin = performance.now();
   const { api } = scene.cluster;
-  demand(await postBuild(scene, ready.pod));
+  await postUntilAdmitted(scene, ready.pod);
   let isReady = ready.pod.spec.volumes?.every(({ downwardAPI }) => downwardAPI === undefined);
   const { namespace = '', name } = ready.pod.metadata;
   const reference = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name } } as const;
@@ -157,23 +199,6 @@ function atBed(scene: Scene, options: BuildOptions): BuildFixture {
     .replaceAll('https://notary.example.com:4443', scene.notary.url);
   const placed = JSON.parse(text) as BuildFixture;
   runnable(placed.pod.spec);
-  change?.(placed);
+  change?.(placed, scene);
   return placed;
-}
-
-function secret(
-  name: string,
-  data: Readonly<Record<string, string>>,
-  annotations: Record<string, string> = {},
-): BuildFixture['secrets'][number] & V1Secret {
-  const encoded = Object.entries(data).map(([file, content]) => [
-    file,
-    Buffer.from(content).toString('base64'),
-  ]);
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name, annotations },
-    data: Object.fromEntries(encoded) as Record<string, string>,
-  };
 }

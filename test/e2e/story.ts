@@ -10,15 +10,19 @@ export interface Story {
    * Something that has to hold.
    *
    * @param work throws where it does not; what it returns is told, after its title
+   * @param namespace whose pods are looked at where it does not
    */
-  check(title: string, work: () => Promise<string>): Promise<void>;
+  check(title: string, work: () => Promise<string>, namespace?: string): Promise<void>;
   /** How many things held, and which did not. */
   readonly held: number;
   readonly failures: readonly string[];
 }
 
-/** @param onFailure is asked for the logs that matter, each time that something did not hold */
-export function startStory(onFailure: () => Promise<string>): Story {
+/** What comes first most often explains the rest. */
+const FAILURES_WITH_LOGS = 3;
+
+/** @param logs is asked for what tells why something did not hold */
+export function startStory(logs: (namespace?: string) => Promise<string>): Story {
   const begin = performance.now();
   const failures: string[] = [];
   let held = 0;
@@ -29,7 +33,7 @@ export function startStory(onFailure: () => Promise<string>): Story {
   return {
     chapter: (title) => console.log(`\n${title}`),
     tell,
-    check: async (title, work) => {
+    check: async (title, work, namespace) => {
       try {
         tell(`${title}: ${await work()}`);
         held += 1;
@@ -37,7 +41,7 @@ export function startStory(onFailure: () => Promise<string>): Story {
         failures.push(title);
         tell(`NOT OK ${title}`);
         console.log(error instanceof Error ? error.message : error);
-        console.log(await onFailure());
+        if (failures.length <= FAILURES_WITH_LOGS) console.log(await logs(namespace));
       }
     },
     get held() {
