@@ -16,9 +16,9 @@ export type Part =
   | 'docker'
   | 'openssl'
   | 'postgres'
+  | 'promtool'
   | 'buildah'
   | 'runc'
-  | 'promtool'
   | NodePart;
 
 /** What a node is made of, beside programs of Kubernetes; no test of `npm test` needs it. */
@@ -33,9 +33,9 @@ const PACKAGES: Readonly<Record<Part, string>> = {
   docker: 'docker.io',
   openssl: 'openssl',
   postgres: 'postgresql',
+  promtool: 'prometheus',
   buildah: 'buildah',
   runc: 'runc',
-  promtool: 'prometheus',
   containerd: 'containerd',
   ctr: 'containerd',
   'host-local': 'containernetworking-plugins',
