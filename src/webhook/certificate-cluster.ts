@@ -221,12 +221,18 @@ function configurationOf(
     name: entry.name,
     caBundle: entry.clientConfig.caBundle ?? '',
   }));
-  return { kind, name, resourceVersion, entries };
+  const times = (object?.metadata?.managedFields ?? []).map(({ time }) => Date.parse(time ?? ''));
+  const changed = times.length === 0 ? Number.NaN : Math.max(...times);
+  return { kind, name, resourceVersion, entries, ...(changed > 0 && { changed }) };
 }
 
 /** The members of a webhook configuration that are read. */
 interface ConfigurationObject {
-  readonly metadata: { readonly name?: unknown; readonly resourceVersion?: unknown };
+  readonly metadata: {
+    readonly name?: unknown;
+    readonly resourceVersion?: unknown;
+    readonly managedFields?: readonly { readonly time?: string }[];
+  };
   readonly webhooks?: readonly {
     readonly name: string;
     readonly clientConfig: { readonly caBundle?: string };

@@ -30,6 +30,8 @@ export interface WebhookConfiguration {
   readonly kind: ConfigurationKind;
   readonly name: string;
   readonly resourceVersion: string;
+  /** When it was changed last by anybody, by the clock of the API server; undefined: not said. */
+  readonly changed?: number | undefined;
   readonly entries: readonly {
     readonly name: string;
     /** Base64 of PEM; empty where there is none. */
@@ -108,6 +110,8 @@ export const EMPTY_MEMORY: Memory = {
  * API server hears of a change by a watch, usually within a second.
  */
 export const PROPAGATION_MS = 10_000;
+/** Both the times of changes and the API server's clock are told in whole seconds. */
+const RESOLUTION_MS = 2_000;
 /** How long an authority is good for, and a leaf. */
 export const AUTHORITY_LIFE_MS = 365 * 24 * 3600_000;
 const LEAF_LIFE_MS = 7 * 24 * 3600_000;
@@ -139,10 +143,12 @@ export function remember(memory: Memory, seen: Seen, { now, uptime }: Moment): M
   };
   const bundles = bundlesOf(seen);
   if (!bundles) return { ...memory, stored, earlier };
+  // What stands there unchanged has stood there before we came.
+  const since = uptime - stoodFor(seen, now);
   const trustedSince = new Map(
     [...earlier.authorities, ...earlier.certificates]
       .filter(({ fingerprint }) => bundles.every((bundle) => bundle.has(fingerprint)))
-      .map(({ fingerprint }) => [fingerprint, memory.trustedSince.get(fingerprint) ?? uptime]),
+      .map(({ fingerprint }) => [fingerprint, memory.trustedSince.get(fingerprint) ?? since]),
   );
   return { ...memory, stored, earlier, trustedSince };
 }
@@ -175,6 +181,12 @@ function bundlesOf(seen: Seen): readonly ReadonlySet<string>[] | undefined {
       return set;
     }),
   );
+}
+
+/** For how long nothing has changed in the configurations, in ms, as far as that is known. */
+function stoodFor(seen: Seen, now: number): number {
+  const changes = configurationsOf(seen).map(({ changed }) => changed ?? now);
+  return Math.max(0, now - Math.max(...changes) - RESOLUTION_MS);
 }
 
 /** The configurations that are there. */

@@ -156,6 +156,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
       if (stored.resourceVersion !== resourceVersion) return undefined;
       version += 1;
       stored.resourceVersion = String(version);
+      stored.changed = Math.floor(world.now / SECOND) * SECOND;
       stored.entries = stored.entries.map((entry) => ({ ...entry, caBundle }));
       spread();
       if (chance() < trouble) throw away();
@@ -206,6 +207,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
         const stored = configurations[kind];
         version += 1;
         stored.resourceVersion = String(version);
+        stored.changed = Math.floor(world.now / SECOND) * SECOND;
         stored.entries = stored.entries.map((entry) => ({
           ...entry,
           caBundle: of(entry.caBundle),
