@@ -198,7 +198,9 @@ async function textAt(url: string): Promise<string> {
 }
 
 async function call(url: string, init: RequestInit = {}): Promise<Response> {
-  const response = await fetch(url, { ...init, headers: { accept: MANIFEST, ...init.headers } });
+  const headers = new Headers(init.headers);
+  headers.set('accept', MANIFEST);
+  const response = await fetch(url, { ...init, headers });
   if (response.ok) return response;
   throw new Error(`${init.method ?? 'GET'} ${url}: ${response.status} ${await response.text()}`);
 }

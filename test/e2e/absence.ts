@@ -42,9 +42,8 @@ export async function demandUntouched({ cluster }: Scene, ready: ReadyBuild): Pr
   const plain = changed(pod, { labels: {}, ownerReferences: [] });
   const elsewhere = changed(pod, { namespace: OTHER, ownerReferences: [] });
   for (const one of [plain, elsewhere]) {
-    const copy = structuredClone(one);
-    delete copy.spec.serviceAccountName;
-    demand(await api.create(copy, { as: KPACK_USER, dryRun: true }));
+    delete one.spec.serviceAccountName;
+    demand(await api.create(one, { as: KPACK_USER, dryRun: true }));
   }
   for (const kind of ['Image', 'Build']) {
     const kinds = { apiVersion: 'kpack.io/v1alpha2', kind };
@@ -60,6 +59,8 @@ export async function demandUntouched({ cluster }: Scene, ready: ReadyBuild): Pr
   demand(await api.create(namespaceObject, { dryRun: true }));
 }
 
-function changed(pod: PodManifest, metadata: object): PodManifest {
-  return { ...pod, metadata: { ...pod.metadata, ...metadata } };
+function changed(pod: PodManifest, metadata: Partial<PodManifest['metadata']>): PodManifest {
+  const copy = structuredClone(pod);
+  Object.assign(copy.metadata, metadata);
+  return copy;
 }

@@ -153,7 +153,7 @@ export async function runBuild(scene: Scene, ready: ReadyBuild): Promise<EndedBu
   let isReady = ready.pod.spec.volumes?.every(({ downwardAPI }) => downwardAPI === undefined);
   const { namespace = '', name } = ready.pod.metadata;
   const reference = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name } } as const;
-  const status = await until(
+  const { phase, status } = await until(
     `the end of the pod ${namespace}/${name}`,
     async () => {
       const pod = demand(await api.get<KubeReference & V1Pod>(reference));
@@ -164,11 +164,13 @@ export async function runBuild(scene: Scene, ready: ReadyBuild): Promise<EndedBu
         demand(await api.patch(reference, change, { as: KPACK_USER }));
         isReady = true;
       }
-      return phase === 'Succeeded' || phase === 'Failed' ? { ...pod.status, phase } : undefined;
+      return phase === 'Succeeded' || phase === 'Failed'
+        ? { phase, status: pod.status }
+        : undefined;
     },
     POD_LIMIT,
   );
-  const { initContainerStatuses = [], containerStatuses = [] } = status;
+  const { initContainerStatuses = [], containerStatuses = [] } = status ?? {};
   const ends = [...initContainerStatuses, ...containerStatuses].map(
     ({ name: container, state }) => [container, state?.terminated] as const,
   );
@@ -178,7 +180,7 @@ export async function runBuild(scene: Scene, ready: ReadyBuild): Promise<EndedBu
   );
   return {
     ...ready,
-    phase: status.phase as EndedBuild['phase'],
+    phase,
     ends: new Map(ends),
     message: failed?.state?.terminated?.message ?? '',
     milliseconds: performance.now() - begin,

@@ -1,9 +1,10 @@
 /** No admission is lost while replicas come and go, and while their certificates change. */
-import type { V1Secret } from '@kubernetes/client-node';
+import { once } from 'node:events';
+import { connect } from 'node:tls';
 import { demand, type KubeReference } from '../bed/kube-client.ts';
 import { demandSigner, postBuild, prepareBuild, runBuild, type ReadyBuild } from './build.ts';
-import { DEPLOYMENT, NAMESPACE, rolledOut } from './installation.ts';
-import { describe, startLoad, type Load, type LoadReport } from './load.ts';
+import { DEPLOYMENT, NAMESPACE, replicas, rolledOut } from './installation.ts';
+import { describe, startLoad, type Load } from './load.ts';
 import type { Scene } from './scene.ts';
 import { signed } from './signing-chapter.ts';
 import type { Story } from './story.ts';
@@ -29,16 +30,15 @@ export async function rolloutChapter(scene: Scene, story: Story): Promise<void> 
   await scene.namespace(name, { 'notary.kpack.io/signing': 'enabled' });
   const ready = await prepareBuild(scene, { fixture: FIXTURE, name });
   const underLoad = async (work: () => Promise<void>): Promise<string> => {
+    const begin = performance.now();
     const load = startAdmissions(scene, ready);
-    let report: LoadReport | undefined;
-    try {
-      await work();
-    } finally {
-      report = await load.stop();
-    }
+    // The load has to end, whatever came of the work.
+    const [done] = await Promise.allSettled([work()]);
+    const report = await load.stop();
     const [first] = report.failures;
+    if (done.status === 'rejected') throw done.reason;
     if (first !== undefined) throw new Error(`${describe(report)}; the first: ${first.reason}`);
-    return describe(report);
+    return `${describe(report)}, in ${((performance.now() - begin) / 1000).toFixed(0)} s`;
   };
   await story.check(`${RESTARTS} rolling restarts`, () =>
     underLoad(async () => {
@@ -48,7 +48,7 @@ export async function rolloutChapter(scene: Scene, story: Story): Promise<void> 
       }
     }),
   );
-  await story.check(`${ROTATIONS} times the authority's Secret is deleted`, () =>
+  await story.check(`${ROTATIONS} rotations of the authority, whose Secret is deleted`, () =>
     underLoad(async () => {
       for (let i = 0; i < ROTATIONS; i += 1) await rotate(scene);
     }),
@@ -65,14 +65,46 @@ const AUTHORITY = {
   kind: 'Secret',
   metadata: { name: 'kpack-notary-authority', namespace: NAMESPACE },
 };
+const CONFIGURATION = {
+  apiVersion: 'admissionregistration.k8s.io/v1',
+  kind: 'MutatingWebhookConfiguration',
+  metadata: { name: 'kpack-notary' },
+};
 
-/** Deletes the authority, and waits until there is another one, which every API server trusts. */
+/**
+ * Deletes the authority, and waits until every replica serves by another one that the API server is
+ * told to trust.
+ */
 async function rotate(scene: Scene): Promise<void> {
   const { api } = scene.cluster;
-  const before = demand(await api.get<KubeReference & V1Secret>(AUTHORITY)).metadata.uid;
+  const pods = await replicas(scene.cluster);
+  const addresses = pods.map(({ status }) => status?.podIP ?? '');
+  const before = await Promise.all(addresses.map((address) => servedAt(scene, address)));
   demand(await api.delete(AUTHORITY));
-  await until('a new authority', async () => {
-    const { object } = await api.get<KubeReference & V1Secret>(AUTHORITY);
-    return object !== undefined && object.metadata.uid !== before;
+  await until('certificates of another authority', async () => {
+    const now = await Promise.all(addresses.map((address) => servedAt(scene, address)));
+    return now.every((issuer, i) => issuer !== undefined && issuer !== before[i]);
   });
+}
+
+/** The key of the issuer that a replica serves by, if a client with the live caBundle trusts it. */
+async function servedAt({ cluster }: Scene, address: string): Promise<string | undefined> {
+  const { webhooks } = demand(
+    await cluster.api.get<KubeReference & WebhookConfiguration>(CONFIGURATION),
+  );
+  const ca = Buffer.from(webhooks?.[0]?.clientConfig.caBundle ?? '', 'base64');
+  const servername = `${DEPLOYMENT}.${NAMESPACE}.svc`;
+  const socket = connect({ host: address, port: 8443, ca, servername });
+  try {
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(5000) });
+    return socket.getPeerCertificate(true).issuerCertificate.fingerprint256;
+  } catch {
+    return undefined;
+  } finally {
+    socket.destroy();
+  }
+}
+
+interface WebhookConfiguration {
+  readonly webhooks?: readonly { readonly clientConfig: { readonly caBundle?: string } }[];
 }
