@@ -208,7 +208,7 @@ function secretOf({ body }: Answer, path: string): SecretObject {
 }
 
 function configurationOf(
-  { body }: Answer,
+  { body, date }: Answer,
   kind: ConfigurationKind,
   path: string,
 ): WebhookConfiguration {
@@ -222,8 +222,8 @@ function configurationOf(
     caBundle: entry.clientConfig.caBundle ?? '',
   }));
   const times = (object?.metadata?.managedFields ?? []).map(({ time }) => Date.parse(time ?? ''));
-  const changed = times.length === 0 ? Number.NaN : Math.max(...times);
-  return { kind, name, resourceVersion, entries, ...(changed > 0 && { changed }) };
+  const unchangedFor = date === undefined || times.length === 0 ? 0 : date - Math.max(...times);
+  return { kind, name, resourceVersion, entries, ...(unchangedFor > 0 && { unchangedFor }) };
 }
 
 /** The members of a webhook configuration that are read. */

@@ -30,8 +30,8 @@ export interface WebhookConfiguration {
   readonly kind: ConfigurationKind;
   readonly name: string;
   readonly resourceVersion: string;
-  /** When it was changed last by anybody, by the clock of the API server; undefined: not said. */
-  readonly changed?: number | undefined;
+  /** For how long nobody has changed it, in ms, by the API server; undefined: it does not say. */
+  readonly unchangedFor?: number | undefined;
   readonly entries: readonly {
     readonly name: string;
     /** Base64 of PEM; empty where there is none. */
@@ -110,7 +110,7 @@ export const EMPTY_MEMORY: Memory = {
  * API server hears of a change by a watch, usually within a second.
  */
 export const PROPAGATION_MS = 10_000;
-/** Both the times of changes and the API server's clock are told in whole seconds. */
+/** Both the time of a change and that of an answer are told in whole seconds. */
 const RESOLUTION_MS = 2_000;
 /** How long an authority is good for, and a leaf. */
 export const AUTHORITY_LIFE_MS = 365 * 24 * 3600_000;
@@ -144,7 +144,7 @@ export function remember(memory: Memory, seen: Seen, { now, uptime }: Moment): M
   const bundles = bundlesOf(seen);
   if (!bundles) return { ...memory, stored, earlier };
   // What stands there unchanged has stood there before we came.
-  const since = uptime - stoodFor(seen, now);
+  const since = uptime - unchangedFor(seen);
   const trustedSince = new Map(
     [...earlier.authorities, ...earlier.certificates]
       .filter(({ fingerprint }) => bundles.every((bundle) => bundle.has(fingerprint)))
@@ -183,10 +183,10 @@ function bundlesOf(seen: Seen): readonly ReadonlySet<string>[] | undefined {
   );
 }
 
-/** For how long nothing has changed in the configurations, in ms, as far as that is known. */
-function stoodFor(seen: Seen, now: number): number {
-  const changes = configurationsOf(seen).map(({ changed }) => changed ?? now);
-  return Math.max(0, now - Math.max(...changes) - RESOLUTION_MS);
+/** For how long none of the configurations has changed, in ms, as far as that is known. */
+function unchangedFor(seen: Seen): number {
+  const times = configurationsOf(seen).map((one) => one.unchangedFor ?? 0);
+  return Math.max(0, Math.min(...times) - RESOLUTION_MS);
 }
 
 /** The configurations that are there. */

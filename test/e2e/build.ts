@@ -153,7 +153,7 @@ export async function runBuild(scene: Scene, ready: ReadyBuild): Promise<EndedBu
   let isReady = ready.pod.spec.volumes?.every(({ downwardAPI }) => downwardAPI === undefined);
   const { namespace = '', name } = ready.pod.metadata;
   const reference = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name } } as const;
-  const { phase, status } = await until(
+  const { phase, status } = await until<EndedPod>(
     `the end of the pod ${namespace}/${name}`,
     async () => {
       const pod = demand(await api.get<KubeReference & V1Pod>(reference));
@@ -185,6 +185,11 @@ export async function runBuild(scene: Scene, ready: ReadyBuild): Promise<EndedBu
     message: failed?.state?.terminated?.message ?? '',
     milliseconds: performance.now() - begin,
   };
+}
+
+interface EndedPod {
+  readonly phase: EndedBuild['phase'];
+  readonly status: V1Pod['status'];
 }
 
 /** A fixture with the hosts, the repositories and the images of the bed. */

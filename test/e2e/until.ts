@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-const POLL_INTERVAL = 50;
+const POLL_INTERVAL = 100;
 
 /**
  * Asks until there is an answer other than false or undefined, and returns it.
