@@ -3,7 +3,7 @@
  * script ends, by whatever way, the kernel ends the rest and unmounts the rest; control groups, which
  * no namespace takes along, are removed by us.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -38,6 +38,7 @@ export interface Isolated {
 const PLACES = ['/run', '/var/log', '/var/lib/kubelet', '/var/lib/cni', '/dev/shm'] as const;
 /** Inside, in memory like all of /run; what is temporary goes there. */
 const TEMPORARY = '/run/kpack-notary-bed';
+const NAMESPACES = ['--net', '--mount', '--propagation', 'private', '--pid', '--mount-proc'];
 const CGROUPS = '/sys/fs/cgroup';
 
 /** How long the kernel may take to end what ran there, in milliseconds. */
@@ -70,7 +71,10 @@ exit $?
 /** Why namespaces cannot be had here; undefined where they can. */
 export function whyNotIsolated(): string | undefined {
   if (process.platform !== 'linux') return 'namespaces are a thing of Linux';
-  return process.getuid?.() === 0 ? undefined : 'namespaces of our own take root';
+  if (process.getuid?.() !== 0) return 'namespaces of our own take root';
+  // Containers that may do nothing have root, too.
+  const { status, stderr } = spawnSync('unshare', [...NAMESPACES, '--fork', 'true']);
+  return status === 0 ? undefined : `root may make no namespaces here: ${String(stderr).trim()}`;
 }
 
 /**
@@ -92,12 +96,11 @@ export async function runIsolated(script: string, args: readonly string[]): Prom
   const mounts = mountsAt(PLACES);
   for (const controller of controllers()) mkdirSync(join(controller, cgroup));
 
-  const namespaces = [...['--net', '--mount', '--propagation', 'private'], '--pid', '--mount-proc'];
   const words = [process.execPath, script, `/${cgroup}`, ...args];
   const child = spawn(
     setpriv,
     [
-      ...['--pdeathsig', 'KILL', unshare, ...namespaces, '--fork', '--kill-child=KILL'],
+      ...['--pdeathsig', 'KILL', unshare, ...NAMESPACES, '--fork', '--kill-child=KILL'],
       ...['sh', '-c', ENTER, 'sh', ...words],
     ],
     {

@@ -129,9 +129,9 @@ export async function postUntilAdmitted(
   return posts;
 }
 
-/** Whether kpack's controller posts a pod again that was refused so: for ever, out of every sight. */
+/** Whether posting the same pod again may help: an API server that has too much to do says 429. */
 export function isRetried(status: number): boolean {
-  return status >= 500;
+  return status >= 500 || status === 429;
 }
 
 /** @throws Error where an admitted pod would go unsigned */

@@ -49,13 +49,15 @@ export async function killChapter(scene: Scene, story: Story): Promise<void> {
 }
 
 async function kills(scene: Scene, ready: ReadyBuild): Promise<string> {
-  const again: Promise<number>[] = [];
+  const again: Promise<unknown>[] = [];
   const notRetried: string[] = [];
+  const neverAdmitted: unknown[] = [];
   const load = startLoad(PER_SECOND, async () => {
     const answer = await postBuild(scene, ready.pod, { dryRun: true });
     if (!answer.ok) {
       if (!isRetried(answer.status)) notRetried.push(`${answer.status} ${answer.failure.message}`);
-      again.push(postUntilAdmitted(scene, ready.pod, { dryRun: true }));
+      const posted = postUntilAdmitted(scene, ready.pod, { dryRun: true });
+      again.push(posted.catch((error: unknown) => neverAdmitted.push(error)));
     }
     demandSigner(demand(answer));
   });
@@ -70,10 +72,12 @@ async function kills(scene: Scene, ready: ReadyBuild): Promise<string> {
     }
     await untilTwoReplicas(scene);
   } finally {
+    // Whatever came of the kills.
     await load.stop();
   }
   const report = await load.stop();
   await Promise.all(again);
+  if (neverAdmitted.length > 0) throw neverAdmitted[0];
   const outside = report.failures.filter(
     ({ at }) =>
       !windows.some(({ killed, removed }) => at >= killed - HEARSAY && at <= removed + HEARSAY),
