@@ -20,6 +20,7 @@ export interface Metrics {
   read(kind: ReadKind, result: ReadResult, seconds: number): void;
   /** @param expiration of the certificate that is served, in seconds since 1970 */
   serving(expiration: number): void;
+  ready(isReady: boolean): void;
   /** The exposition format of Prometheus, and its content type. */
   exposition(): Promise<{ readonly text: string; readonly contentType: string }>;
 }
@@ -73,6 +74,11 @@ export function createMetrics(version: string): Metrics {
     help: 'When the certificate that is served expires, in seconds since 1970.',
     registers,
   });
+  const ready = new Gauge({
+    name: `${PREFIX}ready`,
+    help: 'Whether requests may be sent to this replica: 1 or 0.',
+    registers,
+  });
   new Gauge({
     name: `${PREFIX}build_info`,
     help: 'Always 1; the version is a label.',
@@ -89,6 +95,7 @@ export function createMetrics(version: string): Metrics {
       readSeconds.observe({ kind }, seconds);
     },
     serving: (seconds) => expiration.set(seconds),
+    ready: (isReady) => ready.set(isReady ? 1 : 0),
     exposition: async () => ({
       text: await registry.metrics(),
       contentType: registry.contentType,

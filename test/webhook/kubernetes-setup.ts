@@ -33,12 +33,18 @@ export async function prepareCluster(api: KubeClient): Promise<void> {
   }
 }
 
-/** A kubeconfig with the rights of deploy/rbac.yaml and no others. */
-export async function ownKubeconfig(apiserver: KubeApiserver): Promise<string> {
+/**
+ * A kubeconfig with the rights of deploy/rbac.yaml and no others, or with those of another service
+ * account in its namespace.
+ */
+export async function ownKubeconfig(
+  apiserver: KubeApiserver,
+  name = 'kpack-notary-webhook',
+): Promise<string> {
   const account = {
     apiVersion: 'v1',
     kind: 'ServiceAccount',
-    metadata: { name: 'kpack-notary-webhook', namespace: 'kpack-notary' },
+    metadata: { name, namespace: 'kpack-notary' },
   };
   const request = {
     apiVersion: 'authentication.k8s.io/v1',
@@ -48,13 +54,13 @@ export async function ownKubeconfig(apiserver: KubeApiserver): Promise<string> {
   };
   const answer = await apiserver.admin.createSubresource(account, 'token', request);
   const { status } = demand(answer);
-  return apiserver.kubeconfig('webhook', status.token);
+  return apiserver.kubeconfig(name, status.token);
 }
 
 /** Applies deploy/webhooks.yaml, with nothing but address and certificate authority of its own. */
 export async function configureWebhooks(
   api: KubeClient,
-  webhook: Webhook,
+  webhook: Pick<Webhook, 'url' | 'output'>,
   ca: string,
 ): Promise<void> {
   const caBundle = Buffer.from(ca).toString('base64');
