@@ -83,6 +83,9 @@ t.test('credentials in a URL are refused and not repeated', async (t) => {
     'https://notary.example.com/#canary',
     'https://robot:canary@notary.example.com\\x',
     'https:\\\\robot:canary@notary.example.com',
+    'robot:canary',
+    'https:/robot:canary',
+    'https://canary＠notary.example.com',
   ];
   const sections: Record<string, unknown> = {
     ...Object.fromEntries(canaries.map((url) => [url, section(url)])),
