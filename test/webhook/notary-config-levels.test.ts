@@ -116,6 +116,14 @@ t.test('where the section is read', async (t) => {
       t.equal(keyOf(await inject(given)), 'notary-signing', version);
     }
   });
+  await t.test('a Build with settings alone, as kpack 0.1 makes it: the Image, too', async (t) => {
+    const given = world();
+    annotate(given, { [`${P}v1.rootPin`]: PIN });
+    delete given.build.spec['notary'];
+    const pod = await inject(given);
+    t.equal(keyOf(pod), 'notary-signing');
+    t.same(signerFlags(pod)['root-pin'], [PIN]);
+  });
   await t.test('annotations of the Image count too', async (t) => {
     const given = silentWorld(ADMIN);
     Object.assign(given.image?.metadata ?? {}, { annotations: DEVELOPER });
