@@ -32,7 +32,7 @@ function ownWords({ kind, labels, annotations, section }: ConfigSource): unknown
   const isOurLabel = (name: string) => kind === 'Namespace' && name.startsWith(PREFIX);
   const own = (members: object, isOurs: (name: string) => boolean) =>
     sortedEntries(members).filter(([name]) => isOurs(name));
-  return [section, own(annotations, isOurAnnotation), own(labels, isOurLabel)];
+  return [section ?? undefined, own(annotations, isOurAnnotation), own(labels, isOurLabel)];
 }
 
 /** Whether it is being deleted. */
