@@ -28,8 +28,11 @@ interface WrittenUrl {
 const FORM = /^https?:\/\/([^/\\?#]*)([^?#]*)(\?[^#]*)?(#.*)?$/is;
 const AUTHORITY = /^(?:.*@)?(\[[^\]]*\]?[^:]*|[^:]*)(?::(.*))?$/s;
 const LABEL = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?';
-const HOST_NAME = new RegExp(`^${LABEL}(\\.${LABEL})*$`, 'i');
+const HOST_NAME = new RegExp(`^(?=.{1,253}$)${LABEL}(\\.${LABEL})*$`, 'i');
 const PORT = /^[1-9]\d{0,4}$/;
+/** A user and a password, whatever stands before them: what follows the colon is no port. */
+const NO_PORT =
+  /^(?:https?:|(?!https?:)(?:[a-z][a-z0-9+.-]*:(?=[/\\]))?)[/\\]*[^:/\\?#[]*:[^/\\?#]*[^\d:\s/\\?#]/i;
 /** Printable, and not to stand in a path as it is; nor the @, which hides a host from readers. */
 const TO_ENCODE = /["<>[\]^`{|}@]/;
 
@@ -102,6 +105,7 @@ function readParts(text: string): WrittenUrl | undefined {
 }
 
 function whyNoScheme(text: string): string {
+  if (/^\s/.test(text)) return 'begins with a space, tab or line break';
   if (/^https?:/i.test(text)) return 'lacks the two slashes after its scheme';
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? 'is neither https nor http' : 'has no scheme';
 }
@@ -144,6 +148,5 @@ function problem(text: string, whats: readonly string[]): UrlProblem {
 
 /** Credentials as such, or a password where the port should be: who forgot the host wrote one. */
 function mayHoldPassword(text: string): boolean {
-  const { port = '' } = readParts(text) ?? {};
-  return mayHoldCredentials(text) || /[^\d:\s]/.test(port);
+  return mayHoldCredentials(text) || NO_PORT.test(text.trimStart());
 }
