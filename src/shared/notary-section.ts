@@ -60,7 +60,6 @@ export function readNotarySection(object: ConfigSource): NotarySection {
     problems: [],
     warnings: [],
   };
-  const own = Object.keys(object.annotations).filter((name) => name.startsWith(PREFIX));
   const source = { ...object, annotations: checkNames(findings, object) };
 
   const fromSpec = readSpec(findings, source.section);
@@ -90,7 +89,7 @@ export function readNotarySection(object: ConfigSource): NotarySection {
     );
   }
   return {
-    isEmpty: fromSpec === undefined && own.length === 0,
+    isEmpty: saysNothing(object),
     isOptedOut: optOut !== undefined,
     unit:
       url !== undefined && secretName !== undefined ? { url, secretName, caSecretName } : undefined,
@@ -99,6 +98,14 @@ export function readNotarySection(object: ConfigSource): NotarySection {
     problems: findings.problems,
     warnings: findings.warnings,
   };
+}
+
+/** Whether an object says nothing at all about signing, right or wrong. */
+export function saysNothing({ section, annotations }: ConfigSource): boolean {
+  return (
+    (section === undefined || section === null) &&
+    !Object.keys(annotations).some((name) => name.startsWith(PREFIX))
+  );
 }
 
 function setsAnyOf({ annotations }: ConfigSource, names: readonly string[]): boolean {

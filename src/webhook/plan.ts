@@ -4,7 +4,7 @@ import {
   resolveNotaryConfig,
   type NotaryConfig,
 } from '../shared/notary-config.ts';
-import { readNotarySection } from '../shared/notary-section.ts';
+import { saysNothing } from '../shared/notary-section.ts';
 import { serverHost } from '../shared/notary-url.ts';
 import { ANNOTATION, SIGNING } from '../shared/names.ts';
 import { labelProblems } from '../shared/signing-label.ts';
@@ -99,7 +99,7 @@ export function planPod(
   const fromBuild = configSource('Build', build);
   // Where both say the same, the Image is named: it is what people can correct.
   const fromImage = image && configSource('Image', image);
-  const isSilent = readNotarySection(fromBuild).isEmpty;
+  const isSilent = saysNothing(fromBuild);
   const source =
     fromImage && (isSilent || saysTheSame(fromImage, fromBuild)) ? fromImage : fromBuild;
   const resolved = resolveNotaryConfig(source, configSource('Namespace', facts.namespace));
