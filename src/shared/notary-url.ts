@@ -88,8 +88,9 @@ export function parseNotaryUrl(text: string): NotaryUrl | UrlProblem {
   const content = brokenOf(CONTENT);
   const broken = [...brokenOf(EXTRAS), ...(content.length > 0 ? content : brokenOf(FORM_RULES))];
   if (broken.length > 0) return problem(text, broken);
-  if (!URL.canParse(text)) return problem(text, [NO_HOST]);
-  const { protocol, host, hostname } = new URL(text);
+  const url = parsed(text);
+  if (!url) return problem(text, [NO_HOST]);
+  const { protocol, host, hostname } = url;
   // 127.1, 0x7f000001 and 2130706433 are all 127.0.0.1 to Node.
   if (!isAddress(hostname) && hostname !== written.host.toLowerCase()) {
     return problem(text, [`has a host that is read as ${hostname}`]);
@@ -120,15 +121,23 @@ function withoutEnd(path: string): string {
 
 /** Host and port of a server, as credentials name it: the default port of the scheme dropped. */
 export function serverHost(url: NotaryUrl): string {
-  return new URL(url).host;
+  // As Node wrote it when the URL was read.
+  return url.split('/')[2] ?? '';
 }
 
 /** The host of what people write for a server: `host`, `host:port`, or a URL. */
 export function hostOf(server: string): string | undefined {
-  // Of much longer ones, `URL.canParse` of Node 24 promises what `new URL` does not keep.
   if (server.length > LONGEST_URL) return undefined;
-  const url = /^[a-z]+:\/\//i.test(server) ? server : `https://${server}`;
-  return URL.canParse(url) ? new URL(url).host : undefined;
+  return parsed(/^[a-z]+:\/\//i.test(server) ? server : `https://${server}`)?.host;
+}
+
+/** Undefined where Node reads no URL. Node 20 has no `URL.parse`, and `canParse` parses once more. */
+function parsed(text: string): URL | undefined {
+  try {
+    return new URL(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether what is sent there can be read on the way. */
