@@ -10,6 +10,8 @@ const COMMON = {
   format: 'cjs',
   minifySyntax: true,
   minifyWhitespace: true,
+  // An import() cannot be run from a code cache (see image/start.cjs): it becomes a require().
+  supported: { 'dynamic-import': false },
   logLevel: 'warning',
   metafile: true,
 };

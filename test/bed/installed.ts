@@ -15,7 +15,9 @@ export type Part =
   | 'docker-registry'
   | 'docker'
   | 'openssl'
-  | 'postgres';
+  | 'postgres'
+  | 'buildah'
+  | 'runc';
 
 /** The Debian package that holds each part. */
 const PACKAGES: Readonly<Record<Part, string>> = {
@@ -26,6 +28,8 @@ const PACKAGES: Readonly<Record<Part, string>> = {
   docker: 'docker.io',
   openssl: 'openssl',
   postgres: 'postgresql',
+  buildah: 'buildah',
+  runc: 'runc',
 };
 const ALL_PARTS = Object.keys(PACKAGES) as readonly Part[];
 
