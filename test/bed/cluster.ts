@@ -17,7 +17,7 @@ import type { KubeClient, KubeReference } from './kube-client.ts';
 import { CONTROLLER_MANAGER_USER, startKubeControllerManager } from './kube-controller-manager.ts';
 import { SCHEDULER_USER, startKubeScheduler } from './kube-scheduler.ts';
 import { NODE_USER, startKubelet } from './kubelet.ts';
-import { CLUSTER_PROGRAMS, ensurePrograms } from './kubernetes-programs.ts';
+import { CLUSTER_PROGRAMS, ensurePrograms, type KubernetesProgram } from './kubernetes-programs.ts';
 import { API_ADDRESS, makeNodeNetwork, NODE_ADDRESS } from './node-network.ts';
 import type { Service } from './service.ts';
 
@@ -29,7 +29,11 @@ export interface Cluster {
   /** A client that may do everything. */
   readonly api: KubeClient;
   readonly containerd: Containerd;
-  /** Its programs, for their logs. */
+  /** Absolute paths of the programs. */
+  readonly programs: Readonly<Record<KubernetesProgram, string>>;
+  /** File with the rights of the admin. */
+  readonly kubeconfig: string;
+  /** What runs, for its logs. */
   readonly services: Readonly<Record<string, Service>>;
   /**
    * kubectl as the admin, or as whom its flags say.
@@ -107,9 +111,10 @@ export async function startCluster({ cgroup }: Isolated): Promise<Cluster> {
     kubelet,
   };
   await untilNodeReady(api, kubelet);
+  const kubeconfig = admin ?? '';
   const command = (args: readonly string[]) => ({
     program: programs.kubectl,
-    args: [`--kubeconfig=${admin}`, ...args],
+    args: [`--kubeconfig=${kubeconfig}`, ...args],
     directory,
     timeLimit: 180_000,
   });
@@ -118,6 +123,8 @@ export async function startCluster({ cgroup }: Isolated): Promise<Cluster> {
     apiserver,
     api,
     containerd,
+    programs,
+    kubeconfig,
     services,
     kubectl: (...args) => succeed(command(args)),
     tryKubectl: (...args) => runCommand(command(args)),

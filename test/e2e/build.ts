@@ -56,10 +56,7 @@ export async function prepareBuild(scene: Scene, options: BuildOptions): Promise
   const { name, password, lastImage } = options;
   const { api } = scene.cluster;
   const fixture = atBed(scene, options);
-  const tags = (fixture.build.spec['tags'] as readonly string[]).map((reference) => {
-    const [, gun = '', tag = 'latest'] = /^(.+?)(?::([^:/]+))?$/.exec(reference) ?? [];
-    return { gun, tag };
-  });
+  const tags = tagsOf(fixture.build);
   const cli = scene.notaryCli(`owner-${name}`, owner);
   const guns = [...new Set(tags.map(({ gun }) => gun))];
   const keys: Record<string, string> = {};
@@ -89,6 +86,14 @@ export async function prepareBuild(scene: Scene, options: BuildOptions): Promise
   fixture.secrets.splice(0, fixture.secrets.length, ...others, signing, credentials);
   const { pod } = await storeBuild(api, fixture, name);
   return { pod, tags };
+}
+
+/** The tags that a Build is to make. */
+export function tagsOf({ spec }: BuildFixture['build']): ReadyBuild['tags'] {
+  return (spec['tags'] as readonly string[]).map((reference) => {
+    const [, gun = '', tag = 'latest'] = /^(.+?)(?::([^:/]+))?$/.exec(reference) ?? [];
+    return { gun, tag };
+  });
 }
 
 /** Makes a trust repository that can be signed from a build: its snapshot key is on the server. */
@@ -193,7 +198,7 @@ interface EndedPod {
 }
 
 /** A fixture with the hosts, the repositories and the images of the bed. */
-function atBed(scene: Scene, options: BuildOptions): BuildFixture {
+export function atBed(scene: Scene, options: BuildOptions): BuildFixture {
   const { fixture: name, name: own, lastImage, change } = options;
   const [first, second] = scene.registries;
   const fixture = buildFixture(name);

@@ -6,7 +6,9 @@ import { demandRefused, demandUntouched } from './absence.ts';
 import { postUntilAdmitted, prepareBuild, type ReadyBuild } from './build.ts';
 import { render, rolledOut } from './installation.ts';
 import type { Scene } from './scene.ts';
+import { commandsOf } from './page.ts';
 import type { Story } from './story.ts';
+import type { Shell } from './tutorial-chapter.ts';
 
 /** A user who applies again until nothing fails gives up some time. */
 const MOST_PASSES = 5;
@@ -81,17 +83,18 @@ function shuffled<T>(items: readonly T[], seed: number): T[] {
   return keyed.sort((a, b) => a.key - b.key).map(({ item }) => item);
 }
 
-/** Removes it all; nothing of ours may be left. */
+/** Removes it all, as docs/install.md says; nothing of ours may be left. */
 export async function uninstallChapter(
   scene: Scene,
   story: Story,
   directory: string,
+  shell: Shell,
 ): Promise<void> {
   story.chapter('Uninstall');
   const { cluster } = scene;
   const installed = await render(cluster, directory);
-  await story.check('kubectl delete -k deploy/', async () => {
-    await cluster.kubectl('delete', '-k', directory, '--wait=true', '--timeout=120s');
+  await story.check('docs/install.md, "Uninstall"', async () => {
+    await shell.run(commandsOf('install.md', 'Uninstall'));
     for (const object of installed) {
       const { ok } = await cluster.api.get(object);
       if (ok) throw new Error(`${object.kind} ${object.metadata.name} is still there`);

@@ -10,6 +10,7 @@ import { rolloutChapter } from './rollout-chapter.ts';
 import { startScene } from './scene.ts';
 import { signingChapter } from './signing-chapter.ts';
 import { startStory } from './story.ts';
+import { tutorialChapter, tutorialShell } from './tutorial-chapter.ts';
 
 /** Chapters that are asked for by name; all of them, where none is. */
 const CHAPTERS = ['signing', 'rollout', 'kill', 'absence'] as const;
@@ -24,6 +25,8 @@ for (const archive of [webhookImage, signerImage]) await cluster.containerd.impo
 story.tell(await cluster.kubectl('version').then(serverVersion));
 const directory = await writeKustomization(cluster);
 await coldStartChapter(scene, story, directory, randomInt(1, 1_000_000));
+const shell = await tutorialShell(scene);
+await tutorialChapter(scene, story, shell);
 const chapters = {
   signing: signingChapter,
   rollout: rolloutChapter,
@@ -33,7 +36,7 @@ const chapters = {
 for (const name of CHAPTERS) {
   if (wanted.length === 0 || wanted.includes(name)) await chapters[name](scene, story);
 }
-await uninstallChapter(scene, story, directory);
+await uninstallChapter(scene, story, directory, shell);
 console.log(`\n${story.held} held, ${story.failures.length} did not`);
 for (const failure of story.failures) console.log(`  NOT OK ${failure}`);
 process.exit(story.failures.length > 0 ? 1 : 0);
