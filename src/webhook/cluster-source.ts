@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import type { ListingCluster } from './cluster.ts';
+import type { AccessSource } from './kubernetes-access.ts';
 import { manifestCluster } from './manifest-cluster.ts';
 import { SettingsError } from './settings-error.ts';
 
@@ -8,6 +9,11 @@ export type ClusterSource =
   | { readonly kind: 'in-cluster' }
   | { readonly kind: 'kubeconfig'; readonly file: string }
   | { readonly kind: 'manifests'; readonly directory: string };
+
+/** A cluster, with the way to its API where it has one. */
+export interface OpenedCluster extends ListingCluster {
+  readonly access?: AccessSource;
+}
 
 /** The cluster that two flags name; the one that we run in, where both are missing. */
 export function clusterSource(
@@ -28,7 +34,7 @@ function isDirectory(path: string): boolean {
 }
 
 /** @throws SettingsError when there is no such cluster */
-export async function openCluster(source: ClusterSource): Promise<ListingCluster> {
+export async function openCluster(source: ClusterSource): Promise<OpenedCluster> {
   if (source.kind === 'manifests') {
     const { directory } = source;
     if (!isDirectory(directory)) {

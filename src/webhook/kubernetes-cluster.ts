@@ -7,9 +7,14 @@ import {
   type ListingCluster,
   type ObjectReference,
 } from './cluster.ts';
-import { accessSource } from './kubernetes-access.ts';
+import { accessSource, type AccessSource } from './kubernetes-access.ts';
 import { listObjects } from './kubernetes-list.ts';
-import { parseJson, read, refusalOf } from './kubernetes-read.ts';
+import { isNotFound, parseJson, refusalOf, request } from './kubernetes-request.ts';
+
+/** A cluster, with the way to its API. */
+export interface KubernetesCluster extends ListingCluster {
+  readonly access: AccessSource;
+}
 
 const PLURAL: Readonly<Record<ClusterKind, string>> = {
   Namespace: 'namespaces',
@@ -27,7 +32,7 @@ const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v
  *
  * @throws Error when there is none
  */
-export function openKubernetesCluster(kubeconfig?: string): ListingCluster {
+export function openKubernetesCluster(kubeconfig?: string): KubernetesCluster {
   if (kubeconfig === undefined && process.env['KUBERNETES_SERVICE_HOST'] === undefined) {
     throw new Error('KUBERNETES_SERVICE_HOST is not set');
   }
@@ -60,15 +65,17 @@ function isHttp(url: string): boolean {
  * The Kubernetes API, read over kept-alive connections: client-node's own client opens a new TLS
  * connection for each request. Of Secrets, only metadata is asked for.
  */
-export function kubernetesCluster(config: KubeConfig): ListingCluster {
+export function kubernetesCluster(config: KubeConfig): KubernetesCluster {
   const source = accessSource(config);
   return {
+    access: source,
     async get(reference, signal = AbortSignal.timeout(READ_TIMEOUT_MS)) {
       const path = apiPath(reference);
       const accept = reference.kind === 'Secret' ? METADATA_ONLY : 'application/json';
-      const { status, body } = await read(source, { path, accept, signal });
+      const answer = await request(source, { path, accept, signal });
+      const { status, body } = answer;
       if (status === 200) return parseObject(body, reference.name, path);
-      if (status === 404 && isNotFound(body)) return undefined;
+      if (isNotFound(answer)) return undefined;
       throw new ClusterError(
         `GET ${path} was answered with HTTP ${status}`,
         refusalOf(status, 'get', groupOf(reference.apiVersion), PLURAL[reference.kind]),
@@ -94,12 +101,6 @@ function apiPath({ apiVersion, kind, namespace, name }: ObjectReference): string
 function segment(name: string): string {
   if (['', '.', '..'].includes(name)) throw new ClusterError(`"${name}" is no name of an object`);
   return encodeURIComponent(name);
-}
-
-/** Whether a 404 is the API server's word on an object, and not that of something before it. */
-function isNotFound(body: string): boolean {
-  const status = parseJson(body) as { kind?: unknown; reason?: unknown } | null | undefined;
-  return status?.kind === 'Status' && status.reason === 'NotFound';
 }
 
 function parseObject(body: string, name: string, path: string): ClusterObject {

@@ -1,7 +1,7 @@
 import { groupOf } from './build-pod.ts';
 import { ClusterError, type ClusterObject, type ListedKind } from './cluster.ts';
 import type { AccessSource } from './kubernetes-access.ts';
-import { parseJson, read, refusalOf } from './kubernetes-read.ts';
+import { parseJson, refusalOf, request } from './kubernetes-request.ts';
 
 /** Where lists are served; of kpack, the versions from the newest on. */
 const SERVED: Readonly<
@@ -61,7 +61,7 @@ async function readPages(
   do {
     const page = `${path}?limit=${PAGE}${next && `&continue=${encodeURIComponent(next)}`}`;
     const signal = given ?? AbortSignal.timeout(TIMEOUT_MS);
-    const answer = await read(source, { path: page, accept: 'application/json', signal });
+    const answer = await request(source, { path: page, accept: 'application/json', signal });
     if (answer.status === 404) return undefined;
     if (answer.status !== 200) {
       throw new ClusterError(

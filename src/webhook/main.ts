@@ -14,19 +14,14 @@ import { explainMain } from './explain-main.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createMetricsServer } from './metrics-server.ts';
 import { createReadiness, type Condition, type Readiness } from './readiness.ts';
+import { servingCertificate } from './serving-certificate.ts';
 import { SettingsError } from './settings-error.ts';
 import { parseSettings, type WebhookSettings } from './settings.ts';
 import { endOnMistake, endOnSignal } from './shutdown.ts';
 import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from './webhook-flags.ts';
-import {
-  expirationOf,
-  proveCertificate,
-  readKeyPair,
-  reloadOnChange,
-  type KeyPair,
-} from './tls-files.ts';
 
-const USAGE = `usage: webhook --tls-cert FILE --tls-key FILE --signer-image IMAGE [FLAG ...]
+const USAGE = `usage: webhook --certificate-secret NAME --signer-image IMAGE [FLAG ...]
+       webhook --tls-cert FILE --tls-key FILE --signer-image IMAGE [FLAG ...]
        webhook explain --help
 
 Adds the signing container to kpack's build pods, and judges what people write about signing.`;
@@ -61,15 +56,20 @@ async function serve(): Promise<void> {
   const { placement, kpackUsers, logLevel, port, metricsPort, quietPeriod, warnings } = settings;
   const log = pino({ level: logLevel });
   endOnMistake(log);
-  const files = { certFile: settings.tlsCertFile, keyFile: settings.tlsKeyFile };
-  let tls = readTls(files);
   const metrics = createMetrics(VERSION);
-  metrics.serving(expirationOf(tls));
   const readiness = watchedReadiness(settings, metrics, log);
   const cluster = await openCluster(settings.cluster);
   const namespace = ownNamespace(settings);
+  const certificate = await servingCertificate({
+    settings: settings.certificate,
+    access: cluster.access,
+    ownNamespace: namespace,
+    log,
+    metrics,
+    conditions: readiness,
+  });
   const app = createApp({
-    tls,
+    tls: certificate.initial,
     log,
     metrics,
     readiness,
@@ -80,16 +80,11 @@ async function serve(): Promise<void> {
     version: VERSION,
   });
   endOnSignal({ app, readiness, log, quietPeriod });
-  const stopWatching = reloadOnChange(files, app.server as unknown as TlsServer, log, (pair) => {
-    tls = pair;
-    metrics.serving(expirationOf(pair));
-  });
-  app.addHook('onClose', stopWatching);
+  app.addHook('onClose', certificate.keep(app.server as unknown as TlsServer));
   if (metricsPort !== 0) await serveMetrics(metrics, metricsPort);
   await app.listen({ port, host: EVERYWHERE, listenTextResolver: () => 'listening' });
   for (const warning of warnings) log.warn(warning);
   log.info({ port: (app.server.address() as AddressInfo).port, version: VERSION }, 'started');
-  proveCertificate(files, () => tls, readiness);
   if (settings.cluster.kind !== 'manifests') {
     void proveApiAccess(cluster, namespace ?? ANY_NAMESPACE, readiness);
   }
@@ -98,7 +93,7 @@ async function serve(): Promise<void> {
 /** Readiness by what has to be proven for these settings, and told by log and metric. */
 function watchedReadiness({ cluster }: WebhookSettings, metrics: Metrics, log: Logger): Readiness {
   const conditions: readonly Condition[] =
-    cluster.kind === 'manifests' ? ['certificate'] : ['certificate', 'kubernetes-api'];
+    cluster.kind === 'manifests' ? ['certificate'] : ['certificate', 'ca-bundle', 'kubernetes-api'];
   return createReadiness(conditions, ({ isReady, missing }) => {
     metrics.ready(isReady);
     if (isReady) log.info('ready');
@@ -119,16 +114,6 @@ function ownNamespace({ ownNamespace, cluster }: WebhookSettings): string | unde
     return readFileSync(NAMESPACE_FILE, 'utf8').trim();
   } catch {
     return undefined;
-  }
-}
-
-function readTls(files: Parameters<typeof readKeyPair>[0]): KeyPair {
-  try {
-    return readKeyPair(files);
-  } catch (error) {
-    throw new SettingsError(
-      `--tls-cert ${files.certFile} and --tls-key ${files.keyFile}: ${(error as Error).message}. Fix: name a PEM certificate and its own key, both readable by this user.`,
-    );
   }
 }
 

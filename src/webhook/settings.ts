@@ -6,19 +6,20 @@ import { usageError } from './settings-error.ts';
 import { readSignerImage } from './signer-image.ts';
 import type { SignerPlacement } from './signing-container.ts';
 import {
+  DEFAULT_CONFIGURATION,
   DEFAULT_CPU,
   DEFAULT_KPACK_USER,
   DEFAULT_MEMORY,
   DEFAULT_METRICS_PORT,
   DEFAULT_PORT,
   DEFAULT_QUIET_PERIOD,
+  DEFAULT_SERVICE,
   WEBHOOK_FLAGS,
 } from './webhook-flags.ts';
 
 /** All that the webhook is told at its start. */
 export interface WebhookSettings {
-  readonly tlsCertFile: string;
-  readonly tlsKeyFile: string;
+  readonly certificate: CertificateSettings;
   readonly port: number;
   /** 0: no metrics are served. */
   readonly metricsPort: number;
@@ -34,10 +35,30 @@ export interface WebhookSettings {
   readonly warnings: readonly string[];
 }
 
+/** Where the serving certificate comes from. */
+export type CertificateSettings =
+  | {
+      readonly kind: 'files';
+      readonly certFile: string;
+      readonly keyFile: string;
+      /** Name of our webhook configurations. */
+      readonly configuration: string;
+    }
+  | {
+      readonly kind: 'own';
+      /** Name of the Secret of the authority. */
+      readonly secret: string;
+      /** Name of our Service. */
+      readonly service: string;
+      readonly configuration: string;
+    };
+
 /** As the downward API usually names it in pods. */
 const NAMESPACE_VARIABLE = 'POD_NAMESPACE';
 /** Nobody waits longer than that for a pod to end. */
 const LONGEST_QUIET_PERIOD = 3600;
+/** As the API has names of objects; and short enough for the first part of a DNS name. */
+const OBJECT_NAME = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 /** @throws SettingsError with all problems at once */
@@ -90,9 +111,38 @@ export function parseSettings(
   if (kubeconfig !== undefined && manifests !== undefined) {
     problems.push('--kubeconfig and --manifests exclude each other');
   }
+  const objectName = (
+    name: 'certificate-secret' | 'service' | 'webhook-configuration',
+    otherwise?: string,
+  ) => {
+    const value = one(name, otherwise);
+    if (!OBJECT_NAME.test(value)) {
+      problems.push(`--${name} is a name like kpack-notary, not ${show(value)}`);
+    }
+    return value;
+  };
+  const certificateSettings = (): CertificateSettings => {
+    const configuration = objectName('webhook-configuration', DEFAULT_CONFIGURATION);
+    const service = objectName('service', DEFAULT_SERVICE);
+    if (values['certificate-secret'].length === 0) {
+      const files = ['tls-cert', 'tls-key'] as const;
+      if (files.every((file) => values[file].length === 0)) {
+        problems.push('--certificate-secret, or --tls-cert and --tls-key, is missing');
+        return { kind: 'files', certFile: '', keyFile: '', configuration };
+      }
+      const [certFile, keyFile] = [one('tls-cert'), one('tls-key')];
+      return { kind: 'files', certFile, keyFile, configuration };
+    }
+    if (values['tls-cert'].length > 0 || values['tls-key'].length > 0) {
+      problems.push('--certificate-secret excludes --tls-cert and --tls-key');
+    }
+    if (manifests !== undefined) {
+      problems.push('--certificate-secret needs a cluster, which --manifests is not');
+    }
+    return { kind: 'own', secret: objectName('certificate-secret'), service, configuration };
+  };
   const settings: WebhookSettings = {
-    tlsCertFile: one('tls-cert'),
-    tlsKeyFile: one('tls-key'),
+    certificate: certificateSettings(),
     port,
     metricsPort,
     quietPeriod: Number(quietPeriod),

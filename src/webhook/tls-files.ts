@@ -48,7 +48,7 @@ export function expirationOf({ cert }: KeyPair): number {
 export function proveCertificate(
   { certFile }: TlsFiles,
   served: () => KeyPair,
-  readiness: Readiness,
+  readiness: Pick<Readiness, 'prove' | 'miss'>,
 ): void {
   const look = () => {
     const why = whyNotValid(certFile, served(), Date.now());
@@ -70,6 +70,15 @@ function whyNotValid(file: string, { cert }: KeyPair, now: number): string | und
 }
 
 /**
+ * Serves new handshakes with a pair; open connections keep theirs.
+ *
+ * @throws Error when it cannot be served; then what was served before stays
+ */
+export function serve(server: Server, pair: KeyPair): void {
+  server.setSecureContext({ cert: pair.cert, key: pair.key, minVersion: 'TLSv1.2' });
+}
+
+/**
  * Serves new handshakes with the files as they come to be; open connections keep theirs. A pair
  * that does not fit, as while it is being replaced, is left until it does. Polls, since a mounted
  * Secret changes by a symbolic link that change events miss.
@@ -86,7 +95,7 @@ export function reloadOnChange(
   const reload = () => {
     try {
       const pair = readKeyPair(files);
-      server.setSecureContext({ ...pair, minVersion: 'TLSv1.2' });
+      serve(server, pair);
       served(pair);
       log.info({ file: files.certFile }, 'serving a new certificate');
     } catch (error) {

@@ -6,6 +6,8 @@ export const DEFAULT_QUIET_PERIOD = '15';
 export const DEFAULT_KPACK_USER = 'system:serviceaccount:kpack:controller';
 export const DEFAULT_CPU = '100m';
 export const DEFAULT_MEMORY = '128Mi';
+export const DEFAULT_SERVICE = 'kpack-notary-webhook';
+export const DEFAULT_CONFIGURATION = 'kpack-notary';
 
 const CLUSTER_FLAGS = {
   kubeconfig: one('FILE', 'the cluster to ask; without it, the one that it runs in'),
@@ -16,6 +18,15 @@ const CLUSTER_FLAGS = {
 export const WEBHOOK_FLAGS = {
   'tls-cert': one('FILE', 'the serving certificate and its chain, PEM; reloaded on change'),
   'tls-key': one('FILE', 'its key, PEM; reloaded on change'),
+  'certificate-secret': one(
+    'NAME',
+    'in their place: the Secret of our namespace that holds the authority, which is made, renewed and trusted without further ado',
+  ),
+  service: one('NAME', `our Service, which the certificate is issued for (${DEFAULT_SERVICE})`),
+  'webhook-configuration': one(
+    'NAME',
+    `our two webhook configurations, whose caBundle is written, or with files only checked (${DEFAULT_CONFIGURATION})`,
+  ),
   'signer-image': one('IMAGE', 'the image of the signing container, best with a digest'),
   'kpack-user': many('USER', `who posts kpack's build pods (${DEFAULT_KPACK_USER})`),
   'signer-cpu': one(

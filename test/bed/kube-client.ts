@@ -45,6 +45,10 @@ export interface KubeOptions {
   readonly groups?: readonly string[];
   /** `ephemeralcontainers`, `status`. */
   readonly subresource?: string;
+  /** Whether an apply takes over fields of others; it does by default. */
+  readonly force?: boolean;
+  /** How lists are merged by a patch: `strategic` by the names of their elements, as kubectl does. */
+  readonly merge?: 'strategic';
 }
 
 /** A client with the rights of one user. Nothing throws on a refusal: see {@link demand}. */
@@ -66,7 +70,7 @@ export interface KubeClient {
   ): Promise<KubeAnswer<T>>;
   /** PUT: replaces the object. */
   update<T extends KubeReference>(object: T, options?: KubeOptions): Promise<KubeAnswer<T>>;
-  /** Server-side apply, as field manager `test`, taking over fields of others. */
+  /** Server-side apply, as field manager `test`. */
   apply<T extends KubeReference>(object: T, options?: KubeOptions): Promise<KubeAnswer<T>>;
   /** A merge patch, as kpack's controller sends it; null removes a member. */
   patch<T extends KubeReference>(
@@ -148,13 +152,21 @@ export function kubeClient({ url, ca, user }: KubeAccess): KubeClient {
       ask('POST', pathOf(reference, { subresource }), options, { body }),
     update: (object, options) => ask('PUT', pathOf(object, options), options, { body: object }),
     apply: (object, options) =>
-      ask('PATCH', `${pathOf(object, options)}?fieldManager=test&force=true`, options, {
-        type: 'application/apply-patch+yaml',
-        body: object,
-      }),
+      ask(
+        'PATCH',
+        `${pathOf(object, options)}?fieldManager=test&force=${options?.force ?? true}`,
+        options,
+        {
+          type: 'application/apply-patch+yaml',
+          body: object,
+        },
+      ),
     patch: (reference, change, options) =>
       ask('PATCH', pathOf(reference, options), options, {
-        type: 'application/merge-patch+json',
+        type:
+          options?.merge === 'strategic'
+            ? 'application/strategic-merge-patch+json'
+            : 'application/merge-patch+json',
         body: change,
       }),
     delete: (reference, options) => ask('DELETE', pathOf(reference, options), options),

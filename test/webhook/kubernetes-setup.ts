@@ -17,13 +17,20 @@ export type NamespaceOptions = Pick<Manifest['metadata'], 'labels' | 'annotation
 /** How long anything may take to come into force, in milliseconds. */
 const TIME_LIMIT = 60_000;
 
-/** Everything that is in a cluster before the webhook is. */
+/** Everything that is in a cluster before the webhook is, and its rights. */
 export async function prepareCluster(api: KubeClient): Promise<void> {
+  await makeNamespace(api, 'kpack-notary');
+  const rights = await manifests('deploy/rbac.yaml');
+  await Promise.all(rights.map((object) => apply(api, object)));
+  await prepareKpack(api);
+}
+
+/** kpack's kinds, and its account with the rights that it needs. */
+export async function prepareKpack(api: KubeClient): Promise<void> {
   const crds = await manifests('test/bed/kubernetes/kpack-crds.yaml');
   await Promise.all([...crds, ...SHARED].map((object) => apply(api, object)));
-  await Promise.all(['kpack', 'kpack-notary'].map((name) => makeNamespace(api, name)));
-  const rights = [...kpackAccount(), ...(await manifests('deploy/rbac.yaml'))];
-  await Promise.all(rights.map((object) => apply(api, object)));
+  await makeNamespace(api, 'kpack');
+  await Promise.all(kpackAccount().map((object) => apply(api, object)));
   for (const kind of ['Image', 'Build']) {
     for (const version of ['v1alpha1', 'v1alpha2']) {
       await inForce(`kpack.io/${version} ${kind}`, () =>

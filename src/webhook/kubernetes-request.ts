@@ -9,43 +9,55 @@ const BROKEN = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 export interface Answer {
   readonly status: number;
   readonly body: string;
+  /** The time by the clock of who answered, in milliseconds since 1970; a whole second. */
+  readonly date: number | undefined;
 }
 
-/** What is to be read. */
-export interface Read {
+/** What is asked of the API. */
+export interface Request {
   readonly path: string;
   readonly accept: string;
   /** Gives up; its reason says why. */
   readonly signal: AbortSignal;
+  /** What is to be written; without it, the path is read. */
+  readonly write?: Write;
+}
+
+export interface Write {
+  readonly method: 'POST' | 'PUT' | 'PATCH';
+  readonly contentType: string;
+  readonly body: string;
 }
 
 /**
- * Reads, and once more where a first failure says nothing about the second.
+ * Asks, and once more where a first failure says nothing about the second.
  *
  * @throws ClusterError when there is no answer
  */
-export async function read(source: AccessSource, what: Read): Promise<Answer> {
+export async function request(source: AccessSource, what: Request): Promise<Answer> {
   try {
-    const answer = await readOnce(await source.current(), what).catch(async (error: unknown) => {
+    const answer = await requestOnce(await source.current(), what).catch(async (error: unknown) => {
       // A kept connection may break just as it is used; a read may be sent again.
-      if (!BROKEN.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
-      return readOnce(await source.current(), what);
+      const isBroken = BROKEN.has((error as NodeJS.ErrnoException).code ?? '');
+      if (!isBroken || what.write !== undefined) throw error;
+      return requestOnce(await source.current(), what);
     });
     if (answer.status !== 401) return answer;
     // The token may have been replaced since we looked.
     source.forget();
-    return await readOnce(await source.current(), what);
+    return await requestOnce(await source.current(), what);
   } catch (cause) {
     // Where several addresses were tried, there is a code alone.
     const { message, code = 'unknown' } = cause as NodeJS.ErrnoException;
     const failure = what.signal.aborted ? 'timeout' : 'error';
-    throw new ClusterError(`GET ${what.path} failed: ${message || code}`, { cause, failure });
+    const asked = `${what.write?.method ?? 'GET'} ${what.path}`;
+    throw new ClusterError(`${asked} failed: ${message || code}`, { cause, failure });
   }
 }
 
-function readOnce(
+function requestOnce(
   { agent, origin, basePath, headers }: Access,
-  { path, accept, signal }: Read,
+  { path, accept, signal, write }: Request,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let connection: Dispatcher.DispatchController | undefined;
@@ -63,20 +75,28 @@ function readOnce(
     const chunks: Buffer[] = [];
     let size = 0;
     let status = 0;
+    let date: number | undefined;
     agent.dispatch(
       {
         origin,
         path: basePath + path,
-        method: 'GET',
-        headers: { ...headers, accept },
+        method: write?.method ?? 'GET',
+        headers: {
+          ...headers,
+          accept,
+          ...(write !== undefined && { 'content-type': write.contentType }),
+        },
+        ...(write !== undefined && { body: write.body }),
       },
       {
         onRequestStart: (controller) => {
           connection = controller;
           if (signal.aborted) controller.abort(signal.reason as Error);
         },
-        onResponseStart: (_, statusCode) => {
+        onResponseStart: (_, statusCode, answered) => {
           status = statusCode;
+          const time = Date.parse(String(answered['date']));
+          date = Number.isNaN(time) ? undefined : time;
         },
         onResponseData: (controller, chunk) => {
           size += chunk.length;
@@ -85,7 +105,7 @@ function readOnce(
         },
         onResponseEnd: () => {
           signal.removeEventListener('abort', giveUp);
-          resolve({ status, body: Buffer.concat(chunks).toString() });
+          resolve({ status, body: Buffer.concat(chunks).toString(), date });
         },
         onResponseError: (_, error) => end(error),
       },
@@ -93,12 +113,13 @@ function readOnce(
   });
 }
 
-/** What to do when the API server does not let us. */
+/** What to do when the API server does not let us. @param where namespace of a Role that would do */
 export function refusalOf(
   status: number,
-  verb: 'get' | 'list',
+  verb: 'get' | 'list' | 'create' | 'update' | 'patch',
   group: string,
   resource: string,
+  where?: string,
 ): { readonly fix?: string; readonly failure: 'forbidden' | 'error' } {
   switch (status) {
     case 401:
@@ -106,14 +127,22 @@ export function refusalOf(
         failure: 'forbidden',
         fix: "The API server does not know us: check the token of the webhook's service account, or the user of the kubeconfig.",
       };
-    case 403:
+    case 403: {
+      const role = where === undefined ? 'a ClusterRole' : `a Role in the namespace ${where}`;
       return {
         failure: 'forbidden',
-        fix: `Allow it by a ClusterRole with the rule apiGroups: ["${group}"], resources: ["${resource}"], verbs: ["${verb}"].`,
+        fix: `Allow it by ${role} with the rule apiGroups: ["${group}"], resources: ["${resource}"], verbs: ["${verb}"].`,
       };
+    }
     default:
       return { failure: 'error' };
   }
+}
+
+/** Whether it is the API server's word that an object is not there, and not that of something before it. */
+export function isNotFound({ status, body }: Answer): boolean {
+  const said = parseJson(body) as { kind?: unknown; reason?: unknown } | null | undefined;
+  return status === 404 && said?.kind === 'Status' && said.reason === 'NotFound';
 }
 
 /** Undefined where it is no JSON. */

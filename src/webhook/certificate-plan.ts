@@ -1,0 +1,303 @@
+/**
+ * What is to be done about certificates, decided from what was seen and what is remembered alone. Every
+ * replica decides for itself; docs/architecture.md tells why that is enough.
+ */
+import {
+  isCurrent,
+  readStoredTrust,
+  type Authority,
+  type SecretData,
+  type StoredTrust,
+} from './authority.ts';
+import {
+  CLOCK_TOLERANCE_MS,
+  formatCaBundle,
+  inOrder,
+  readCaBundle,
+  trustedOf,
+  type CaCertificate,
+} from './ca-certificate.ts';
+
+/** The two kinds of webhook configurations. */
+export const CONFIGURATION_KINDS = [
+  'MutatingWebhookConfiguration',
+  'ValidatingWebhookConfiguration',
+] as const;
+export type ConfigurationKind = (typeof CONFIGURATION_KINDS)[number];
+
+/** One of our webhook configurations, as far as it is looked at. */
+export interface WebhookConfiguration {
+  readonly kind: ConfigurationKind;
+  readonly name: string;
+  readonly resourceVersion: string;
+  /** For how long nobody has changed it, in ms, by the API server; undefined: it does not say. */
+  readonly unchangedFor?: number | undefined;
+  readonly entries: readonly {
+    readonly name: string;
+    /** Base64 of PEM; empty where there is none. */
+    readonly caBundle: string;
+  }[];
+}
+
+/** A Secret as the API has it; members that are not named here are kept when it is written. */
+export interface SecretObject {
+  readonly metadata: { readonly resourceVersion: string };
+  readonly data?: SecretData;
+}
+
+/** What a look at the cluster brought; `unknown` is what could not be read. */
+export interface Seen {
+  readonly secret: SecretObject | 'unknown' | 'absent';
+  readonly configurations: Readonly<
+    Record<ConfigurationKind, WebhookConfiguration | 'unknown' | 'absent'>
+  >;
+}
+
+/** A certificate of our own that is served, as far as it matters when it is replaced. */
+export interface ServedLeaf {
+  /** Fingerprint of the authority that issued it. */
+  readonly issuer: string;
+  readonly begins: number;
+  readonly ends: number;
+  /** From when on a successor is issued. */
+  readonly renewal: number;
+}
+
+/** What a replica remembers from look to look. Nothing of it outlives the process. */
+export interface Memory {
+  /** What the Secret said when it was read last. */
+  readonly stored: StoredTrust;
+  /** All that the Secret has said since we started, and that has not ended. */
+  readonly earlier: StoredTrust;
+  /** Since when a certificate stands in every entry that is there, by uptime; by its fingerprint. */
+  readonly trustedSince: ReadonlyMap<string, number>;
+  /** Authorities that turned out not to issue: fingerprints. */
+  readonly unusable: ReadonlySet<string>;
+  readonly served: ServedLeaf | undefined;
+}
+
+export interface Moment {
+  /** By the clock of the API server, which is the one to judge our certificates. Ms since 1970. */
+  readonly now: number;
+  /** Of this process, in ms: what no correction of a clock changes. */
+  readonly uptime: number;
+}
+
+/** What is to be done, in this order; nothing where nothing is named. */
+export interface CertificatePlan {
+  /** A new authority is to be made, and written beside what is there. */
+  readonly needsAuthority: boolean;
+  /** Configurations of which every entry is to get this `caBundle`. */
+  readonly untrusting: readonly WebhookConfiguration[];
+  readonly caBundle: string;
+  /** A leaf is to be issued by this authority, and served. */
+  readonly issueBy: Authority | undefined;
+  /** In how many milliseconds to look again at the latest; undefined: as usual. */
+  readonly lookAgain: number | undefined;
+}
+
+const NOTHING: StoredTrust = { authorities: [], certificates: [] };
+export const EMPTY_MEMORY: Memory = {
+  stored: NOTHING,
+  earlier: NOTHING,
+  trustedSince: new Map(),
+  unusable: new Set(),
+  served: undefined,
+};
+
+/**
+ * How long a certificate has to stand in the live configurations before a leaf of it is served: every
+ * API server hears of a change by a watch, usually within a second.
+ */
+export const PROPAGATION_MS = 10_000;
+/** Both the time of a change and that of an answer are told in whole seconds. */
+const RESOLUTION_MS = 2_000;
+/** How long an authority is good for, and a leaf. */
+export const AUTHORITY_LIFE_MS = 365 * 24 * 3600_000;
+const LEAF_LIFE_MS = 7 * 24 * 3600_000;
+/** What is left of a life when its successor is made. */
+const SHARE_LEFT = 1 / 3;
+/** How much earlier a replica may do so, as a share of a life: so they do not all renew at once. */
+const JITTER_SHARE = 1 / 20;
+/** A successor that ends hardly later is not worth a handshake. */
+const WORTH_MS = 60_000;
+/** Authorities of former times that are remembered. */
+const MOST_REMEMBERED = 8;
+
+/**
+ * From when on the successor of a certificate is made.
+ *
+ * @param life how long it is good for, in ms
+ * @param jitter of this replica, from 0 to 1
+ */
+export function renewalOf(ends: number, life: number, jitter: number): number {
+  return ends - life * (SHARE_LEFT + JITTER_SHARE * jitter);
+}
+
+/** What is remembered after another look. */
+export function remember(memory: Memory, seen: Seen, { now, uptime }: Moment): Memory {
+  const stored = storedOf(memory, seen);
+  const earlier = {
+    authorities: latest([...stored.authorities, ...memory.earlier.authorities], memory, now),
+    certificates: latest([...stored.certificates, ...memory.earlier.certificates], memory, now),
+  };
+  const bundles = bundlesOf(seen);
+  if (!bundles) return { ...memory, stored, earlier };
+  // What stands there unchanged has stood there before we came.
+  const since = uptime - unchangedFor(seen);
+  const trustedSince = new Map(
+    [...earlier.authorities, ...earlier.certificates]
+      .filter(({ fingerprint }) => bundles.every((bundle) => bundle.has(fingerprint)))
+      .map(({ fingerprint }) => [fingerprint, memory.trustedSince.get(fingerprint) ?? since]),
+  );
+  return { ...memory, stored, earlier, trustedSince };
+}
+
+function storedOf({ stored }: Memory, { secret }: Seen): StoredTrust {
+  if (secret === 'unknown') return stored;
+  return secret === 'absent' ? NOTHING : readStoredTrust(secret.data ?? {});
+}
+
+function latest<Of extends CaCertificate>(
+  all: readonly Of[],
+  { served }: Memory,
+  now: number,
+): readonly Of[] {
+  const distinct = [...new Map(all.map((one) => [one.fingerprint, one])).values()];
+  const left = inOrder(distinct.filter(({ ends }) => now < ends + CLOCK_TOLERANCE_MS));
+  return left.filter((one, rank) => rank < MOST_REMEMBERED || one.fingerprint === served?.issuer);
+}
+
+/** Fingerprints by entry; undefined where not all entries are known. */
+function bundlesOf(seen: Seen): readonly ReadonlySet<string>[] | undefined {
+  const { configurations } = seen;
+  if (CONFIGURATION_KINDS.some((kind) => configurations[kind] === 'unknown')) return undefined;
+  const sets = new Map<string, ReadonlySet<string>>();
+  return configurationsOf(seen).flatMap(({ entries }) =>
+    entries.map(({ caBundle }) => {
+      const set =
+        sets.get(caBundle) ?? new Set(readCaBundle(caBundle).map(({ fingerprint }) => fingerprint));
+      sets.set(caBundle, set);
+      return set;
+    }),
+  );
+}
+
+/** For how long none of the configurations has changed, in ms, as far as that is known. */
+function unchangedFor(seen: Seen): number {
+  const times = configurationsOf(seen).map((one) => one.unchangedFor ?? 0);
+  return Math.max(0, Math.min(...times) - RESOLUTION_MS);
+}
+
+/** The configurations that are there. */
+export function configurationsOf({ configurations }: Seen): readonly WebhookConfiguration[] {
+  return CONFIGURATION_KINDS.flatMap((kind) => {
+    const configuration = configurations[kind];
+    return typeof configuration === 'string' ? [] : [configuration];
+  });
+}
+
+/**
+ * @param memory with what was seen in it, see {@link remember}
+ * @param jitter of this replica, from 0 to 1
+ */
+export function planCertificates(
+  memory: Memory,
+  seen: Seen,
+  { now, uptime }: Moment,
+  jitter: number,
+): CertificatePlan {
+  const isUsable = (authority: Authority) =>
+    isCurrent(authority, now) && !memory.unusable.has(authority.fingerprint);
+  const signers = memory.stored.authorities.filter(isUsable);
+  const [newest] = signers;
+  const caBundle = bundleOf(memory, seen, now);
+  const untrusting = configurationsOf(seen).filter(({ entries }) =>
+    entries.some((entry) => entry.caBundle !== caBundle),
+  );
+  // What the Secret names goes before what it named once: so it is replaced by hand, too.
+  const candidates = [...new Set([...signers, ...memory.earlier.authorities.filter(isUsable)])];
+  const waitOf = ({ fingerprint }: Authority) => {
+    const since = memory.trustedSince.get(fingerprint);
+    return since === undefined ? Infinity : Math.max(0, since + PROPAGATION_MS - uptime);
+  };
+  const issuer = candidates.find((candidate) => waitOf(candidate) === 0);
+  const waits = candidates.map(waitOf).filter((wait) => wait > 0 && wait !== Infinity);
+  return {
+    needsAuthority:
+      seen.secret !== 'unknown' && (newest === undefined || isAuthorityDue(newest, now, jitter)),
+    untrusting: caBundle === '' ? [] : untrusting,
+    caBundle,
+    issueBy: issuer && isLeafDue(memory.served, issuer, now) ? issuer : undefined,
+    lookAgain: waits.length > 0 ? Math.min(...waits) : undefined,
+  };
+}
+
+/**
+ * What every entry is to trust: never less than what some replica may serve. What stands there and is
+ * not ours stays, since another replica, or one in another mode, may be serving by it.
+ */
+function bundleOf({ stored, earlier, served }: Memory, seen: Seen, now: number): string {
+  const authorities = [...stored.authorities, ...earlier.authorities];
+  const certificates = [...stored.certificates, ...earlier.certificates];
+  // Without a certificate of our own there is nothing to say.
+  if (certificates.length === 0) return '';
+  const texts = new Set(
+    configurationsOf(seen).flatMap(({ entries }) => entries.map(({ caBundle }) => caBundle)),
+  );
+  const live = [...texts].flatMap((text) => readCaBundle(text));
+  const serving = authorities.filter(({ fingerprint }) => fingerprint === served?.issuer);
+  return formatCaBundle(trustedOf([serving, authorities, live, certificates], now));
+}
+
+/** One that was given to us may live far longer than those that we make: the next has to outlive it. */
+function isAuthorityDue({ begins, ends }: Authority, now: number, jitter: number): boolean {
+  return now >= renewalOf(ends, Math.min(ends - begins, AUTHORITY_LIFE_MS), jitter);
+}
+
+function isLeafDue(served: ServedLeaf | undefined, issuer: Authority, now: number): boolean {
+  if (!served || served.issuer !== issuer.fingerprint) return true;
+  // A clock that was set back, or that of another API server.
+  if (now < served.begins) return true;
+  return now >= served.renewal && leafEnd(issuer, now) > served.ends + WORTH_MS;
+}
+
+/** When a leaf ends that is issued now: never after its issuer. */
+export function leafEnd({ ends }: CaCertificate, now: number): number {
+  return Math.min(now + LEAF_LIFE_MS, ends);
+}
+
+/** What a replica has to have before it is asked. */
+export type CertificateCondition = 'certificate' | 'ca-bundle';
+
+/** Which configurations were not read, in words; undefined where all were. */
+export function unreadOf({ configurations }: Seen): string | undefined {
+  const words = CONFIGURATION_KINDS.flatMap((kind) => {
+    const configuration = configurations[kind];
+    if (typeof configuration !== 'string') return [];
+    return [`the ${kind} ${configuration === 'absent' ? 'is not there' : 'was not read'}`];
+  });
+  return words.length === 0 ? undefined : words.join(', and ');
+}
+
+/** What is not so yet, in words for people; nothing where all is well. */
+export function missingOf(
+  { served, trustedSince }: Memory,
+  seen: Seen,
+  { now }: Moment,
+): Readonly<Partial<Record<CertificateCondition, string>>> {
+  const unread = unreadOf(seen);
+  const why = () => {
+    if (seen.secret === 'unknown') return 'the Secret of the authority was not read';
+    return unread ?? `no authority has stood in every caBundle for ${PROPAGATION_MS / 1000} s`;
+  };
+  const isTrusted = served !== undefined && trustedSince.has(served.issuer);
+  const distrust =
+    unread ?? (isTrusted ? undefined : 'not every caBundle trusts the certificate that is served');
+  return {
+    ...((served === undefined || now >= served.ends) && {
+      certificate: `no certificate that holds is served: ${why()}`,
+    }),
+    ...(distrust !== undefined && { 'ca-bundle': distrust }),
+  };
+}
