@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { readPem, formatPem } from '../shared/pem.ts';
+import { formatPem, readPem } from '../shared/pem.ts';
 
 /** A certificate that others are verified by, as far as it is looked at. Times in ms since 1970. */
 export interface CaCertificate {
@@ -32,11 +32,20 @@ export function readCaCertificates(text: string): readonly CaCertificate[] {
   return withoutDoubles(found.slice(0, MOST_READ).flatMap((block) => readOne(formatPem(block))));
 }
 
+/** The same few are met at every look, and take long to parse. */
+const parsed = new Map<string, CaCertificate>();
+const MOST_PARSED = 64;
+
 function readOne(pem: string): readonly CaCertificate[] {
+  const known = parsed.get(pem);
+  if (known) return [known];
   try {
     const { fingerprint256, validFrom, validTo } = new X509Certificate(pem);
     const [begins, ends] = [Date.parse(validFrom), Date.parse(validTo)];
-    return [{ pem, fingerprint: fingerprint256, begins, ends }];
+    const certificate = { pem, fingerprint: fingerprint256, begins, ends };
+    if (parsed.size >= MOST_PARSED) parsed.clear();
+    parsed.set(pem, certificate);
+    return [certificate];
   } catch {
     return [];
   }

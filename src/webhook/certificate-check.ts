@@ -31,7 +31,7 @@ export interface CheckListeners {
 /** How often is checked what others may change at any time. */
 const POLL_MS = 5_000;
 /** What fails is checked half as often each time, down to this. */
-const SELDOM_MS = 16_000;
+const SELDOM_MS = 10_000;
 /** Replicas that started together drift apart. */
 const SPREAD = 0.2;
 const CONDITIONS: readonly CertificateCondition[] = ['certificate', 'ca-bundle'];
@@ -65,7 +65,7 @@ export function keepChecking(
     }
     told = text;
     failures = text === '' ? 0 : failures + 1;
-    const usual = Math.min(POLL_MS * 2 ** failures, failures === 0 ? POLL_MS : SELDOM_MS);
+    const usual = Math.min(POLL_MS * 2 ** failures, SELDOM_MS);
     return Math.min(usual * (1 + SPREAD * (2 * Math.random() - 1)), lookAgain);
   };
   const run = async () => {

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { withAuthority, type Authority } from './authority.ts';
 import type { CertificateCheck } from './certificate-check.ts';
 import type { CertificateCluster } from './certificate-cluster.ts';
-import { issueLeaf, makeAuthority } from './certificate-issuer.ts';
+import { issueLeaf, makeAuthority, type Leaf } from './certificate-issuer.ts';
 import {
   EMPTY_MEMORY,
   missingOf,
@@ -60,7 +60,7 @@ export function certificateRotation(options: RotationOptions): CertificateCheck 
     signal: AbortSignal,
   ): Promise<Seen | undefined> => {
     if (step === 'leaf' && plan.issueBy) {
-      memory = await replaceLeaf(memory, plan.issueBy, now);
+      await replaceLeaf(plan.issueBy, now);
       return seen;
     }
     if (step === 'caBundle') return applyAll(plan, seen, signal);
@@ -95,19 +95,23 @@ export function certificateRotation(options: RotationOptions): CertificateCheck 
     return { ...seen, configurations };
   };
 
-  const replaceLeaf = async (before: Memory, issuer: Authority, now: number): Promise<Memory> => {
+  const issue = async (issuer: Authority, now: number): Promise<Leaf> => {
     try {
-      const leaf = await issueLeaf(issuer, names, now);
-      options.serve(leaf, issuer);
-      const { begins, ends } = leaf;
-      const { fingerprint } = issuer;
-      log.info({ authority: fingerprint, ends: new Date(ends) }, 'serving a new certificate');
-      const renewal = renewalOf(ends, ends - now, jitter);
-      return { ...before, served: { issuer: fingerprint, begins, ends, renewal } };
+      return await issueLeaf(issuer, names, now);
     } catch (error) {
-      memory = { ...before, unusable: new Set([...before.unusable, issuer.fingerprint]) };
+      memory = { ...memory, unusable: new Set([...memory.unusable, issuer.fingerprint]) };
       throw error;
     }
+  };
+
+  const replaceLeaf = async (issuer: Authority, now: number): Promise<void> => {
+    const leaf = await issue(issuer, now);
+    options.serve(leaf, issuer);
+    const { begins, ends } = leaf;
+    const { fingerprint } = issuer;
+    log.info({ authority: fingerprint, ends: new Date(ends) }, 'serving a new certificate');
+    const renewal = renewalOf(ends, ends - now, jitter);
+    memory = { ...memory, served: { issuer: fingerprint, begins, ends, renewal } };
   };
 
   return async (signal) => {

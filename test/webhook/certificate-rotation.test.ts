@@ -98,6 +98,40 @@ function damageSecret(world: World, chance: Chance): void {
   world.secret = data && { metadata, data };
 }
 
+t.test('a leaf counts as served when it is', async (t) => {
+  const world = createWorld({ replicas: 1, chance: chanceOf(1), tellsTime: true, trouble: 0 });
+  const [replica] = world.replicas;
+  if (!replica) throw new Error('no replica');
+  await replica.check();
+  const { secret } = world;
+  replica.cannotServe = true;
+  world.now += 10 * SECOND;
+  t.match(await replica.check(), {
+    problems: [{ message: 'cannot serve' }],
+    missing: { certificate: String },
+  });
+  t.equal(world.secret, secret, 'the authority is not to blame');
+  replica.cannotServe = false;
+  world.now += 5 * SECOND;
+  t.same(await replica.check(), { problems: [], missing: {}, lookAgain: undefined });
+  t.same(world.refused(), []);
+});
+
+t.test('a key in memory alone is renewed while the API is away, for months', async (t) => {
+  const world = createWorld({ replicas: 1, chance: chanceOf(1), tellsTime: true, trouble: 0 });
+  const [replica] = world.replicas;
+  if (!replica) throw new Error('no replica');
+  await replica.check();
+  world.now += 10 * SECOND;
+  await replica.check();
+  replica.isCutOff = true;
+  for (let day = 0; day < 360; day += 1) {
+    world.now += DAY;
+    await replica.check();
+    t.same(world.refused(), [], `day ${day}`);
+  }
+});
+
 for (const [what, story] of Object.entries({
   'clocks that are years off, where the API tells the time': {
     skew: 1500 * DAY,

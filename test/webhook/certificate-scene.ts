@@ -17,7 +17,7 @@ import {
   type KubeReference,
 } from '../bed/kube-client.ts';
 import { needKubernetes } from '../bed/kubernetes-programs.ts';
-import { onFreePort } from '../bed/port.ts';
+import { freePort, onFreePort } from '../bed/port.ts';
 import { startService } from '../bed/service.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
 import { projectDirectory } from '../fixture.ts';
@@ -107,6 +107,7 @@ export interface Entry {
 /** One of our webhooks. */
 export interface Replica {
   readonly port: number;
+  readonly metricsPort: number;
   output(): string;
   kill(): Promise<void>;
   restart(): Promise<void>;
@@ -149,7 +150,8 @@ export async function startCertificateScene(t: Test, count: number): Promise<Cer
   );
   t.teardown(() => {
     if (t.passing()) return;
-    for (const { output } of replicas) console.error(output().split('\n').slice(-30).join('\n'));
+    for (const replica of replicas)
+      console.error(replica.output().split('\n').slice(-30).join('\n'));
   });
   const configurations = async () => {
     const text = await readFile(join(projectDirectory(), 'deploy/webhooks.yaml'), 'utf8');
@@ -200,12 +202,13 @@ export async function startReplica(
   args: readonly string[] = [],
 ): Promise<Replica> {
   return onFreePort(async (port) => {
+    const metricsPort = await freePort();
     const service = await startService({
       program: 'node',
       args: [
         PROGRAM,
         `--port=${port}`,
-        '--metrics-port=0',
+        `--metrics-port=${metricsPort}`,
         '--certificate-secret=kpack-notary-authority',
         // The API server calls them by this name, not by that of a Service.
         '--service=localhost',
@@ -222,6 +225,7 @@ export async function startReplica(
     t.teardown(() => service.stop());
     return {
       port,
+      metricsPort,
       output: () => service.output(),
       kill: () => service.kill(),
       restart: () => service.restart(),

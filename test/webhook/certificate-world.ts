@@ -44,6 +44,8 @@ export interface SimulatedReplica {
   skew: number;
   /** Whether it cannot reach the API. */
   isCutOff: boolean;
+  /** Whether its server refuses what it is given. */
+  cannotServe: boolean;
   /** PEM of what it serves; undefined before the first. */
   readonly served: string | undefined;
   /** One look after everything. */
@@ -181,6 +183,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
     const replica: SimulatedReplica = {
       skew: 0,
       isCutOff: false,
+      cannotServe: false,
       get served() {
         return served;
       },
@@ -192,6 +195,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
           cluster: clusterOf(replica),
           names: [SERVICE],
           serve: ({ cert }) => {
+            if (replica.cannotServe) throw new Error('cannot serve');
             served = cert;
             leaves.add(new X509Certificate(cert).fingerprint256);
           },
@@ -247,6 +251,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
   return world;
 }
 
+const parsed = new Map<string, X509Certificate>();
 const judged = new Map<string, { readonly from: number; readonly until: number } | string>();
 
 /** Why an API server would refuse a leaf: by dates, name, issuer and signature. */
@@ -267,7 +272,11 @@ function judge(leaf: string, caBundle: string): ReturnType<typeof judged.get> & 
   const text = Buffer.from(caBundle, 'base64').toString();
   const trusted = text.split(/(?<=-----END CERTIFICATE-----\n)/).filter((pem) => pem !== '');
   const issuer = trusted
-    .map((pem) => new X509Certificate(pem))
+    .map((pem) => {
+      const one = parsed.get(pem) ?? new X509Certificate(pem);
+      parsed.set(pem, one);
+      return one;
+    })
     .find((one) => served.checkIssued(one) && served.verify(one.publicKey));
   if (!issuer) return `none of ${trusted.length} trusted certificates issued it`;
   const times = [served, issuer].map((one) => [Date.parse(one.validFrom), Date.parse(one.validTo)]);

@@ -3,6 +3,10 @@ import { X509Certificate } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { KubeConfig } from '@kubernetes/client-node';
+import { certificateCluster } from '../../src/webhook/certificate-cluster.ts';
+import type { ConfigurationKind } from '../../src/webhook/certificate-plan.ts';
+import { accessSource } from '../../src/webhook/kubernetes-access.ts';
 import { readStoredTrust } from '../../src/webhook/authority.ts';
 import { succeed } from '../bed/command.ts';
 import { demand } from '../bed/kube-client.ts';
@@ -15,7 +19,9 @@ import {
   startReplica,
   wellAfter,
   type Configuration,
+  type Replica,
 } from './certificate-scene.ts';
+import { ownKubeconfig } from './kubernetes-setup.ts';
 import { until } from './program.ts';
 
 /** What is broken is well again after this, in milliseconds. */
@@ -44,6 +50,12 @@ async function isIssuedAnew(): Promise<boolean> {
   const leaves = await Promise.all(replicas.map(({ port }) => servedTo(port, bundle)));
   const { publicKey } = new X509Certificate(newest.pem);
   return leaves.every((leaf) => leaf && new X509Certificate(leaf).verify(publicKey));
+}
+
+/** How often a replica has looked after its certificate. */
+async function checksOf({ metricsPort }: Replica): Promise<number> {
+  const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  return Number(/^kpack_notary_certificate_checks_total\{result="ok"\} (\d+)$/m.exec(metrics)?.[1]);
 }
 
 /** Asks again and again while something is done. */
@@ -224,20 +236,71 @@ t.test('an entry that the admin takes away stays away', async (t) => {
   t.equal((await scene.bundles()).length, before, 'and one that comes back is trusted again');
 });
 
-t.test('configurations that were deleted are not made by us', async (t) => {
-  for (const reference of CONFIGURATIONS) demand(await api.delete(reference));
-  const joined = await startReplica(t, apiserver, await apiserver.kubeconfig('joined', 'none'));
-  await until(() => joined.output().includes('cannot be looked after'));
-  for (const reference of CONFIGURATIONS) t.equal((await api.get(reference)).status, 404);
+t.test(
+  'applied by the server, a manifest without an entry is refused until it is removed',
+  async (t) => {
+    const whole = await scene.configurations();
+    const [, validating] = whole;
+    if (!validating) throw new Error('no configuration');
+    const without = { ...validating, webhooks: validating.webhooks.slice(0, -1) };
+    const { name = '' } = validating.webhooks.at(-1) ?? {};
+    t.equal((await api.apply(without, { force: false })).status, 422);
+    const removal = { webhooks: [{ $patch: 'delete', name }] };
+    demand(await api.patch(validating, removal, { merge: 'strategic' }));
+    demand(await api.apply(without, { force: false }));
+    t.ok((await wellAfter(scene)) < HEALED);
+    await scene.configure();
+    await wellAfter(scene);
+  },
+);
+
+t.test('a configuration that vanishes before it is written is not made by us', async (t) => {
+  const config = new KubeConfig();
+  config.loadFromFile(await ownKubeconfig(apiserver));
+  const cluster = certificateCluster(accessSource(config), {
+    namespace: NAMESPACE,
+    secret: SECRET.metadata.name,
+    configuration: 'kpack-notary',
+  });
+  const { signal } = new AbortController();
+  const { seen, problems } = await cluster.look(signal);
+  t.same(problems, []);
+  for (const reference of CONFIGURATIONS) {
+    const configuration = seen.configurations[reference.kind as ConfigurationKind];
+    if (typeof configuration === 'string') throw new Error('it was not there');
+    demand(await api.delete(reference));
+    await t.rejects(cluster.applyCaBundle(configuration, 'eA==', signal), /HTTP 422/);
+    t.equal((await api.get(reference)).status, 404);
+  }
   await scene.configure();
   t.ok((await wellAfter(scene)) < HEALED);
+});
+
+t.test('a stolen authority is not trusted any more after what the page says', async (t) => {
+  const [stolen] = await stored();
+  demand(await api.delete(SECRET));
+  await until(async () => (await stored()).length > 0);
+  await Promise.all(replicas.map((replica) => replica.restart()));
+  await until(isIssuedAnew);
+  const { data = {} } = (await scene.secret()) ?? {};
+  await whileAsked(t, async () => {
+    await replaceBundles(() => data['ca.crt'] ?? '');
+    // Every replica looks, and leaves it so.
+    const checks = await Promise.all(replicas.map(checksOf));
+    await until(async () => {
+      const later = await Promise.all(replicas.map(checksOf));
+      return later.every((count, at) => count > (checks[at] ?? 0) + 1);
+    });
+  });
+  const text = Buffer.from((await scene.bundles())[0] ?? '', 'base64').toString();
+  t.notMatch(text, stolen?.pem.trim());
 });
 
 t.test('while the API server is away, what is served stays trusted', async (t) => {
   const [bundle = ''] = await scene.bundles();
   apiserver.service.freeze();
   try {
-    await until(() => replicas.every(({ output }) => output().includes('timeout')));
+    await until(() => replicas.every((replica) => replica.output().includes('timeout')));
     for (const { port } of replicas) t.ok(await servedTo(port, bundle));
   } finally {
     apiserver.service.thaw();
@@ -276,9 +339,22 @@ t.test(
   },
 );
 
+t.test('metrics tell when what is served ends, and its authority', async (t) => {
+  const [newest] = await stored();
+  for (const { metricsPort } of replicas) {
+    const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    const valueOf = (name: string) =>
+      Number(new RegExp(`^kpack_notary_${name} (.*)$`, 'm').exec(metrics)?.[1]);
+    const days =
+      (valueOf('certificate_expiration_timestamp_seconds') * 1000 - Date.now()) / 86_400_000;
+    t.ok(days > 6.9 && days <= 7, `${days} days`);
+    t.equal(valueOf('authority_expiration_timestamp_seconds'), (newest?.ends ?? 0) / 1000);
+  }
+});
+
 t.test('no private key was ever told', async (t) => {
   t.ok(keys.size >= 5);
-  const told = replicas.map(({ output }) => output()).join('\n');
+  const told = replicas.map((replica) => replica.output()).join('\n');
   t.match(told, 'made a new authority');
   const live = await Promise.all(CONFIGURATIONS.map((one) => api.get(one)));
   const text =

@@ -44,8 +44,11 @@ t.test('the Kubernetes API is asked for what a decision needs, and no more', asy
   t.equal(verdictOf(response), 'patched');
 
   const apps = '/namespaces/apps';
+  // The check of the caBundles asks by itself, and for no decision.
+  const asked = () =>
+    api.requests.filter(({ url }) => !url?.startsWith('/apis/admissionregistration.k8s.io/'));
   t.same(
-    new Set(api.requests.map(({ url }) => url)),
+    new Set(asked().map(({ url }) => url)),
     new Set([
       '/api/v1/namespaces/apps',
       `/api/v1${apps}/serviceaccounts/builder`,
@@ -55,7 +58,7 @@ t.test('the Kubernetes API is asked for what a decision needs, and no more', asy
       `/api/v1${apps}/secrets/notary-signing`,
     ]),
   );
-  t.equal(api.requests.length, 12, 'each once');
+  t.equal(asked().length, 12, 'each once');
   for (const { url, method, headers } of api.requests) {
     t.equal(method, 'GET');
     t.equal(headers.authorization, `Bearer ${TOKEN}`);
@@ -70,7 +73,7 @@ t.test('the Kubernetes API is asked for what a decision needs, and no more', asy
   t.notMatch(webhook.output() + JSON.stringify(response), TOKEN);
 
   for (let i = 0; i < 5; i += 1) await webhook.post('validate', { object: given.pod });
-  t.equal(api.requests.length, 72);
+  t.equal(asked().length, 72);
   t.ok(api.connections() <= 16, `${api.connections()} connections, kept open`);
 });
 

@@ -131,7 +131,16 @@ t.test('what keeps it from listening is one line, and exit code 1', async (t) =>
 });
 
 t.test('a bad command line ends it with exit code 2 and all that is wrong', async (t) => {
-  const directory = t.testdir({ 'not-pem': 'x', empty: '' });
+  const directory = t.testdir({
+    'not-pem': 'x',
+    empty: '',
+    good: JSON.stringify({
+      clusters: [{ name: 'c', cluster: { server: 'https://localhost' } }],
+      users: [{ name: 'u', user: { token: 't' } }],
+      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+      'current-context': 'x',
+    }),
+  });
   const { certificateFile, keyFile } = await authority.issue({ name: 'webhook' });
   const other = await authority.issue({ name: 'other' });
   const tls = (cert: string, key: string) => [`--tls-cert=${cert}`, `--tls-key=${key}`];
@@ -157,8 +166,7 @@ t.test('a bad command line ends it with exit code 2 and all that is wrong', asyn
       '--kubeconfig and --manifests exclude each other',
       'unknown flag --signer-imgae; did you mean --signer-image?',
       'argument 9 belongs to no flag',
-      '--tls-cert is missing',
-      '--tls-key is missing',
+      '--certificate-secret, or --tls-cert and --tls-key, is missing',
       '--signer-image is missing',
     ],
     'no certificate there': [
@@ -189,6 +197,10 @@ t.test('a bad command line ends it with exit code 2 and all that is wrong', asyn
     'no kubeconfig there': [['--kubeconfig=missing.yaml', ...good], /--kubeconfig.*missing.yaml/],
     'no kubeconfig in it': [['--kubeconfig=not-pem', ...good], /--kubeconfig.*not-pem/],
     'no manifests there': [['--manifests=missing', '--port=0', ...good], /--manifests.*missing/],
+    'a Secret of an unknown namespace': [
+      [`--kubeconfig=good`, '--certificate-secret=a', IMAGE_FLAG],
+      '--certificate-secret is a Secret of our namespace, which is not known',
+    ],
     'not in a cluster, and no other': [['--port=0', ...good], '--kubeconfig'],
   };
   for (const [what, [args, ...found]] of Object.entries(cases)) {

@@ -5,9 +5,14 @@ import { parseSettings } from '../../src/webhook/settings.ts';
 t.test('settings', (t) => {
   const image = `registry.example.com/signer@sha256:${'0f'.repeat(32)}`;
   const needed = ['--tls-cert=c', '--tls-key=k', `--signer-image=${image}`];
+  const certificate = {
+    kind: 'files',
+    certFile: 'c',
+    keyFile: 'k',
+    configuration: 'kpack-notary',
+  };
   t.same(parseSettings(needed, {}), {
-    tlsCertFile: 'c',
-    tlsKeyFile: 'k',
+    certificate,
     port: 8443,
     metricsPort: 9402,
     quietPeriod: 15,
@@ -32,8 +37,7 @@ t.test('settings', (t) => {
       POD_NAMESPACE: 'kpack-notary',
     }),
     {
-      tlsCertFile: 'c',
-      tlsKeyFile: 'k',
+      certificate,
       port: 0,
       metricsPort: 0,
       quietPeriod: 2.5,
@@ -82,6 +86,40 @@ t.test('settings', (t) => {
   });
   const own = parseSettings([...needed, '--own-namespace=a'], { POD_NAMESPACE: 'b' });
   t.equal(own.ownNamespace, 'a');
+  t.end();
+});
+
+t.test('the certificate comes from files, or from a Secret of our own', (t) => {
+  const files = ['--tls-cert=c', '--tls-key=k'];
+  const own = '--certificate-secret=authority';
+  const of = (...args: string[]) =>
+    parseSettings([`--signer-image=a/b@sha256:${'0f'.repeat(32)}`, ...args], {}).certificate;
+  const configuration = 'kpack-notary';
+  t.same(of(own), {
+    kind: 'own',
+    secret: 'authority',
+    service: 'kpack-notary-webhook',
+    configuration,
+  });
+  t.same(of(own, '--service=s', '--webhook-configuration=w'), {
+    kind: 'own',
+    secret: 'authority',
+    service: 's',
+    configuration: 'w',
+  });
+  t.match(of(...files, '--webhook-configuration=w'), { kind: 'files', configuration: 'w' });
+  for (const [args, problem] of [
+    [[], '--certificate-secret, or --tls-cert and --tls-key, is missing'],
+    [['--tls-cert=c'], '--tls-key is missing'],
+    [['--tls-key=c'], '--tls-cert is missing'],
+    [[own, ...files], '--certificate-secret excludes --tls-cert and --tls-key'],
+    [[own, '--manifests=m'], '--certificate-secret needs a cluster, which --manifests is not'],
+    [['--certificate-secret=a/b'], '--certificate-secret is a name like kpack-notary, not "a/b"'],
+    [[own, '--service=A'], '--service is a name like kpack-notary, not "A"'],
+    [[own, '--webhook-configuration=..'], '--webhook-configuration is a name like'],
+  ] as const) {
+    t.throws(() => of(...args), { message: problem });
+  }
   t.end();
 });
 
