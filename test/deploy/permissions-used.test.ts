@@ -1,0 +1,158 @@
+/** Every right of our account is used, by the audit log of a real API server. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { demand } from '../bed/kube-client.ts';
+import { buildFixture } from '../build-fixture.ts';
+import { until } from '../webhook/program.ts';
+import { startInstallation } from './installation.ts';
+import { customization, deployDirectory, deployedObjects } from './manifests.ts';
+import { accountName, permissionsOf, spelled, type Permission } from './permissions.ts';
+
+const { apiserver, api, kubectl, install, replica, namespace, store, post } =
+  await startInstallation(t, { audit: true });
+
+const OURS = accountName('kpack-notary', 'kpack-notary-webhook');
+const NOBODY = accountName('kpack-notary', 'default');
+const SECRET = {
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name: 'kpack-notary-authority', namespace: 'kpack-notary' },
+};
+const CONFIGURATION = {
+  apiVersion: 'admissionregistration.k8s.io/v1',
+  kind: 'MutatingWebhookConfiguration',
+  metadata: { name: 'kpack-notary' },
+};
+/** Init containers, and standard containers, where LimitRanges are read. */
+const FIXTURES = ['v0.17.2/02b-notary-registry-secrets', 'v0.17.2/07b-standard-containers-notary'];
+
+t.test('as it is, each right is used within one life of a certificate, and no other', async (t) => {
+  await install();
+  const objects = await deployedObjects(deployDirectory());
+  const webhook = await replica(objects);
+  await namespace('apps', 'enabled');
+  for (const fixture of FIXTURES) await sign('apps', fixture);
+  // What a rotation does, and what somebody's mistake makes necessary.
+  demand(await api.patch(SECRET, { data: null }));
+  await until(async () => Object.keys((await secret()).data ?? {}).length > 0);
+  const [entry] = (await configuration()).webhooks;
+  demand(await api.update(withoutBundle(await configuration())));
+  await until(async () => (await configuration()).webhooks.every(hasBundle));
+  t.ok(entry && hasBundle(entry));
+
+  const granted = await grantedTo('kpack-notary', 'apps');
+  const { used, refused } = await requests();
+  for (const permission of granted) t.ok(isUsed(permission, used), permission);
+  t.same(refused, []);
+  await webhook.stop();
+});
+
+t.test(
+  'without a right to Secrets, a build waits and is told which one; given, it goes on',
+  async (t) => {
+    await kubectl.succeed([
+      ...['apply', '-k', await customization(t.testdir(), ['namespace-permissions'])],
+    ]);
+    const webhook = await replica(await deployedObjects(deployDirectory()));
+    await namespace('granted', 'enabled');
+    const { pod, image } = await store(buildFixture(FIXTURES[0] ?? ''), 'granted');
+    // The API server hears of bindings a moment later.
+    await until(async () => !(await post(pod, { dryRun: true })).ok);
+    const { failure } = await post(pod, { dryRun: true });
+    t.match(failure, { code: 503, message: /CLUSTER_UNAVAILABLE.*get secrets/s });
+    t.match(
+      await webhook.metrics(),
+      /kpack_notary_kubernetes_requests_total\{kind="Secret",result="forbidden"\} [1-9]/,
+    );
+    const note = { metadata: { annotations: { 'example.com/note': 'x' } } };
+    const written = image && (await api.patch(image, note));
+    t.ok(written?.ok, 'Images are written all the same');
+
+    const [applied] = await Promise.all([
+      kubectl.run([
+        'apply',
+        '--namespace=granted',
+        '-k',
+        join(deployDirectory(), 'opted-in-namespace'),
+      ]),
+    ]);
+    t.equal(applied.stderr, '');
+    await until(async () => (await post(pod, { dryRun: true })).ok);
+  },
+);
+
+interface Event {
+  readonly verb: string;
+  readonly user: { readonly username: string };
+  readonly objectRef?: {
+    readonly apiGroup?: string;
+    readonly resource: string;
+    readonly subresource?: string;
+    readonly name?: string;
+  };
+  readonly responseStatus?: { readonly code: number };
+}
+
+interface Entry {
+  readonly clientConfig: { readonly caBundle?: string };
+}
+
+type Configuration = typeof CONFIGURATION & { readonly webhooks: readonly Entry[] };
+
+const hasBundle = ({ clientConfig }: Entry): boolean => clientConfig.caBundle !== undefined;
+
+async function configuration(): Promise<Configuration> {
+  return demand(await api.get(CONFIGURATION)) as Configuration;
+}
+
+function withoutBundle(found: Configuration): Configuration {
+  const webhooks = found.webhooks.map((entry) => {
+    const { caBundle: _, ...clientConfig } = entry.clientConfig;
+    return { ...entry, clientConfig };
+  });
+  return { ...found, webhooks };
+}
+
+async function secret(): Promise<{ readonly data?: Readonly<Record<string, string>> }> {
+  return demand(await api.get(SECRET)) as { readonly data?: Readonly<Record<string, string>> };
+}
+
+async function sign(where: string, fixture: string): Promise<void> {
+  const { pod } = await store(buildFixture(fixture), where);
+  await until(async () => (await post(pod, { dryRun: true })).ok);
+}
+
+/** What our account may do in these namespaces, beyond what all may. */
+async function grantedTo(...namespaces: readonly string[]): Promise<readonly Permission[]> {
+  const found = await Promise.all(
+    namespaces.map(async (where) => {
+      const all = await permissionsOf(api, NOBODY, where);
+      return [...(await permissionsOf(api, OURS, where))].filter((one) => !all.has(one));
+    }),
+  );
+  return [...new Set(found.flat())];
+}
+
+/** What our account has asked for so far, with the names of objects. */
+async function requests() {
+  const lines = (await readFile(apiserver.auditLog, 'utf8')).trim().split('\n');
+  const events = lines
+    .map((line) => JSON.parse(line) as Event)
+    .filter(({ user }) => user.username === OURS);
+  const told = ({ verb, objectRef }: Event): Permission => {
+    const { apiGroup = '', resource = '', name = '' } = objectRef ?? {};
+    return `${verb} ${spelled(apiGroup, resource, name)}`;
+  };
+  return {
+    used: new Set(events.map(told)),
+    refused: events.filter(({ responseStatus }) => responseStatus?.code === 403).map(told),
+  };
+}
+
+/** A right to objects of any name is used by a request for one of them. */
+function isUsed(permission: Permission, used: ReadonlySet<Permission>): boolean {
+  if (used.has(permission)) return true;
+  const isOfAny = !permission.includes('/');
+  return isOfAny && [...used].some((one) => one.startsWith(`${permission}/`));
+}
