@@ -9,8 +9,8 @@ import { startInstallation } from './installation.ts';
 import { customization, deployDirectory, deployedObjects } from './manifests.ts';
 import { accountName, permissionsOf, spelled, type Permission } from './permissions.ts';
 
-const { apiserver, api, kubectl, install, replica, namespace, store, post } =
-  await startInstallation(t, { audit: true });
+const cluster = await startInstallation(t, { audit: true });
+const { apiserver, api, kubectl } = cluster;
 
 const OURS = accountName('kpack-notary', 'kpack-notary-webhook');
 const NOBODY = accountName('kpack-notary', 'default');
@@ -24,14 +24,15 @@ const CONFIGURATION = {
   kind: 'MutatingWebhookConfiguration',
   metadata: { name: 'kpack-notary' },
 };
+const VALIDATING = { ...CONFIGURATION, kind: 'ValidatingWebhookConfiguration' };
 /** Init containers, and standard containers, where LimitRanges are read. */
 const FIXTURES = ['v0.17.2/02b-notary-registry-secrets', 'v0.17.2/07b-standard-containers-notary'];
 
 t.test('as it is, each right is used within one life of a certificate, and no other', async (t) => {
-  await install();
+  await cluster.install();
   const objects = await deployedObjects(deployDirectory());
-  const webhook = await replica(objects);
-  await namespace('apps', 'enabled');
+  const webhook = await cluster.replica(objects);
+  await cluster.namespace('apps', 'enabled');
   for (const fixture of FIXTURES) await sign('apps', fixture);
   // What a rotation does, and what somebody's mistake makes necessary.
   demand(await api.patch(SECRET, { data: null }));
@@ -48,19 +49,55 @@ t.test('as it is, each right is used within one life of a certificate, and no ot
   await webhook.stop();
 });
 
+t.test('with certificate files it does with reading, and is refused nothing', async (t) => {
+  const customized = await customization(t.testdir(), ['certificate-files']);
+  await cluster.install(customized);
+  const { certificateFile, keyFile } = await apiserver.authority.issue({
+    name: 'webhook',
+    hosts: ['kpack-notary-webhook.kpack-notary.svc'],
+  });
+  // Whoever makes the certificate writes this, too.
+  const caBundle = Buffer.from(apiserver.authority.certificatePem).toString('base64');
+  for (const reference of [CONFIGURATION, VALIDATING]) {
+    const found = demand(await api.get(reference)) as Configuration;
+    const webhooks = found.webhooks.map((entry) => ({
+      ...entry,
+      clientConfig: { ...entry.clientConfig, caBundle },
+    }));
+    demand(await api.update({ ...found, webhooks }));
+  }
+  const before = (await auditLog()).length;
+  const webhook = await cluster.replica(await deployedObjects(customized), {
+    KPACK_NOTARY_TLS_CERT: certificateFile,
+    KPACK_NOTARY_TLS_KEY: keyFile,
+  });
+  await cluster.namespace('with-files', 'enabled');
+  for (const fixture of FIXTURES) await sign('with-files', fixture);
+
+  const granted = await grantedTo('kpack-notary', 'with-files');
+  const { used, refused } = await requests(before);
+  t.notOk(granted.some((permission) => !/^(get|list) /.test(permission)));
+  for (const permission of granted) t.ok(isUsed(permission, used), permission);
+  t.same(refused, []);
+  await webhook.stop();
+});
+
 t.test(
   'without a right to Secrets, a build waits and is told which one; given, it goes on',
   async (t) => {
     await kubectl.succeed([
       ...['apply', '-k', await customization(t.testdir(), ['namespace-permissions'])],
     ]);
-    const webhook = await replica(await deployedObjects(deployDirectory()));
-    await namespace('granted', 'enabled');
-    const { pod, image } = await store(buildFixture(FIXTURES[0] ?? ''), 'granted');
+    const webhook = await cluster.replica(await deployedObjects(deployDirectory()));
+    await cluster.namespace('granted', 'enabled');
+    const { pod, image } = await cluster.store(buildFixture(FIXTURES[0] ?? ''), 'granted');
     // The API server hears of bindings a moment later.
-    await until(async () => !(await post(pod, { dryRun: true })).ok);
-    const { failure } = await post(pod, { dryRun: true });
-    t.match(failure, { code: 503, message: /CLUSTER_UNAVAILABLE.*get secrets/s });
+    await until(async () => !(await cluster.post(pod, { dryRun: true })).ok);
+    const { failure } = await cluster.post(pod, { dryRun: true });
+    t.match(failure, {
+      code: 503,
+      message: /CLUSTER_UNAVAILABLE.*resources: \["secrets"\], verbs: \["get"\]/s,
+    });
     t.match(
       await webhook.metrics(),
       /kpack_notary_kubernetes_requests_total\{kind="Secret",result="forbidden"\} [1-9]/,
@@ -69,16 +106,10 @@ t.test(
     const written = image && (await api.patch(image, note));
     t.ok(written?.ok, 'Images are written all the same');
 
-    const [applied] = await Promise.all([
-      kubectl.run([
-        'apply',
-        '--namespace=granted',
-        '-k',
-        join(deployDirectory(), 'opted-in-namespace'),
-      ]),
-    ]);
+    const directory = join(deployDirectory(), 'opted-in-namespace');
+    const applied = await kubectl.run(['apply', '--namespace=granted', '-k', directory]);
     t.equal(applied.stderr, '');
-    await until(async () => (await post(pod, { dryRun: true })).ok);
+    await until(async () => (await cluster.post(pod, { dryRun: true })).ok);
   },
 );
 
@@ -119,8 +150,8 @@ async function secret(): Promise<{ readonly data?: Readonly<Record<string, strin
 }
 
 async function sign(where: string, fixture: string): Promise<void> {
-  const { pod } = await store(buildFixture(fixture), where);
-  await until(async () => (await post(pod, { dryRun: true })).ok);
+  const { pod } = await cluster.store(buildFixture(fixture), where);
+  await until(async () => (await cluster.post(pod, { dryRun: true })).ok);
 }
 
 /** What our account may do in these namespaces, beyond what all may. */
@@ -134,10 +165,14 @@ async function grantedTo(...namespaces: readonly string[]): Promise<readonly Per
   return [...new Set(found.flat())];
 }
 
-/** What our account has asked for so far, with the names of objects. */
-async function requests() {
-  const lines = (await readFile(apiserver.auditLog, 'utf8')).trim().split('\n');
-  const events = lines
+async function auditLog(): Promise<readonly string[]> {
+  return (await readFile(apiserver.auditLog, 'utf8')).trim().split('\n');
+}
+
+/** What our account has asked for since a line of the log, with the names of objects. */
+async function requests(since = 0) {
+  const events = (await auditLog())
+    .slice(since)
     .map((line) => JSON.parse(line) as Event)
     .filter(({ user }) => user.username === OURS);
   const told = ({ verb, objectRef }: Event): Permission => {
