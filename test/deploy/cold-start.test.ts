@@ -6,12 +6,12 @@ import { prepareKpack } from '../webhook/kubernetes-setup.ts';
 import { until } from '../webhook/program.ts';
 import { ALERT_CASES } from './alert-cases.ts';
 import { startInstallation } from './installation.ts';
-import { deployDirectory, deployedObjects, webhookPod, type ManifestObject } from './manifests.ts';
+import { deployDirectory, deployedObjects, replicaPod, type ManifestObject } from './manifests.ts';
 
 const FIXTURE = 'v0.17.2/02-notary';
 
-const installation = await startInstallation(t, { hasKpack: false });
-const { api, replica, namespace, store, post } = installation;
+const cluster = await startInstallation(t, { hasKpack: false });
+const { api } = cluster;
 const objects = await deployedObjects(deployDirectory());
 const isConfiguration = ({ kind }: ManifestObject) => kind.endsWith('WebhookConfiguration');
 
@@ -42,9 +42,9 @@ t.test('while nobody answers, everything but opted-in builds goes on', async (t)
   t.same(await applyEach(await applyEach(orders['the webhook first'] ?? [])), []);
   // kpack is installed after us.
   await prepareKpack(api);
-  await namespace('apps', 'enabled');
-  await namespace('audited', 'audit');
-  await namespace('unlabelled');
+  await cluster.namespace('apps', 'enabled');
+  await cluster.namespace('audited', 'audit');
+  await cluster.namespace('unlabelled');
   await api.create({
     apiVersion: 'v1',
     kind: 'ServiceAccount',
@@ -52,12 +52,7 @@ t.test('while nobody answers, everything but opted-in builds goes on', async (t)
   });
 
   await t.test('our own pods', async (t) => {
-    const { template } = webhookPod(objects);
-    const metadata = { ...template.metadata, name: 'replica', namespace: 'kpack-notary' };
-    const answer = await api.create(
-      { apiVersion: 'v1', kind: 'Pod', metadata, spec: template.spec },
-      { dryRun: true },
-    );
+    const answer = await api.create(replicaPod(objects), { dryRun: true });
     t.equal(answer.failure?.message, undefined);
   });
 
@@ -70,15 +65,15 @@ t.test('while nobody answers, everything but opted-in builds goes on', async (t)
 
   await t.test('Images, Builds and Namespaces, and builds of other namespaces', async (t) => {
     for (const where of ['audited', 'unlabelled']) {
-      const { pod } = await store(buildFixture(FIXTURE), where);
-      const answer = await post(pod, { dryRun: true });
+      const { pod } = await cluster.store(buildFixture(FIXTURE), where);
+      const answer = await cluster.post(pod, { dryRun: true });
       t.notOk(isSigned(demand(answer)), where);
     }
   });
 
   await t.test('an opted-in build is refused, with what kpack tries again after', async (t) => {
-    const { pod } = await store(buildFixture(FIXTURE), 'apps');
-    const { failure } = await post(pod);
+    const { pod } = await cluster.store(buildFixture(FIXTURE), 'apps');
+    const { failure } = await cluster.post(pod);
     t.match(failure, { code: 500, reason: 'InternalError' });
     t.match(failure?.message, 'failed calling webhook "pods.notary.kpack.io"');
     t.match(failure?.message, 'no endpoints available for service "kpack-notary-webhook"');
@@ -86,18 +81,18 @@ t.test('while nobody answers, everything but opted-in builds goes on', async (t)
 });
 
 t.test('as soon as a replica is ready, the same pod is admitted and signed', async (t) => {
-  const { pod } = await store(buildFixture(FIXTURE), 'apps');
-  const { stop } = await replica(objects);
+  const { pod } = await cluster.store(buildFixture(FIXTURE), 'apps');
+  const webhook = await cluster.replica(objects);
   const answer = await posted(pod);
   t.ok(isSigned(answer));
 
   await t.test('and when it is gone again, builds wait again and nothing else does', async (t) => {
-    await stop();
-    const again = await store(buildFixture(FIXTURE), 'apps');
+    await webhook.stop();
+    const again = await cluster.store(buildFixture(FIXTURE), 'apps');
     again.pod.metadata.name += '-again';
-    let failure = (await post(again.pod, { dryRun: true })).failure;
+    let failure = (await cluster.post(again.pod, { dryRun: true })).failure;
     await until(async () => {
-      failure = (await post(again.pod, { dryRun: true })).failure;
+      failure = (await cluster.post(again.pod, { dryRun: true })).failure;
       return failure !== undefined;
     });
     t.match(failure, { code: 500 });
@@ -172,7 +167,7 @@ function isSigned(pod: PodManifest): boolean {
 async function posted(pod: PodManifest): Promise<PodManifest> {
   let answer: KubeAnswer<PodManifest> | undefined;
   await until(async () => {
-    answer = await post(pod);
+    answer = await cluster.post(pod);
     return answer.ok;
   });
   if (answer === undefined) throw new Error('never posted');

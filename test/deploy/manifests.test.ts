@@ -97,7 +97,7 @@ t.test('one images section replaces the image of the webhook and that of the sig
 t.test('nothing but these two images is named', async (t) => {
   const objects = await deployedObjects(deployDirectory());
   const { spec, container } = webhookPod(objects);
-  t.equal(spec?.initContainers, undefined);
+  t.equal(spec.initContainers, undefined);
   t.equal(container.image, 'kpack-notary/webhook:0.1.0');
   t.equal(environmentOf(objects)['KPACK_NOTARY_SIGNER_IMAGE'], 'kpack-notary/signer:0.1.0');
 });
@@ -108,14 +108,14 @@ t.test('a replica may take as long to end as preStop, quiet period and requests'
   const preStop = container.lifecycle?.preStop?.sleep?.seconds ?? 0;
   const quiet = Number(environmentOf(objects)['KPACK_NOTARY_QUIET_PERIOD']);
   t.ok(preStop > 0, 'the other nodes have to hear of it first');
-  t.ok((spec?.terminationGracePeriodSeconds ?? 0) > preStop + quiet + LONGEST_REQUEST);
+  t.ok((spec.terminationGracePeriodSeconds ?? 0) > preStop + quiet + LONGEST_REQUEST);
 });
 
 t.test('there is always a second replica: in rollouts, drains and zones', async (t) => {
   const objects = await deployedObjects(deployDirectory());
-  const { spec } = theOne<V1Deployment>(objects, 'Deployment');
+  const { spec } = theOne(objects, 'Deployment') as V1Deployment;
   t.match(spec, { replicas: 2, strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } });
-  const budget = theOne<V1PodDisruptionBudget>(objects, 'PodDisruptionBudget');
+  const budget = theOne(objects, 'PodDisruptionBudget') as V1PodDisruptionBudget;
   t.match(budget.spec, { maxUnavailable: 1 });
   const pod = spec?.template.spec;
   t.match(pod?.topologySpreadConstraints, [{ topologyKey: 'topology.kubernetes.io/zone' }]);
@@ -128,7 +128,7 @@ t.test('what selects our pods selects them', async (t) => {
   const directory = await customization(t.testdir(), ['alerts', 'network-policy']);
   const objects = await deployedObjects(directory);
   const { template, ports } = webhookPod(objects);
-  const service = theOne<V1Service>(objects, 'Service');
+  const service = theOne(objects, 'Service') as V1Service;
   const selectors = [
     service.spec?.selector,
     ...objects
@@ -142,7 +142,7 @@ t.test('what selects our pods selects them', async (t) => {
       .filter((labels) => !Object.hasOwn(labels as object, 'kubernetes.io/metadata.name')),
   ];
   t.ok(selectors.length >= 7);
-  for (const labels of selectors) t.match(template.metadata.labels, labels);
+  for (const labels of selectors) t.match(template.metadata?.labels, labels);
   const named = ports.map(({ name }) => name);
   t.ok(named.includes(String(service.spec?.ports?.[0]?.targetPort)));
   const ofPolicy = membersOf(theOne(objects, 'NetworkPolicy'), 'port').filter(
@@ -153,8 +153,8 @@ t.test('what selects our pods selects them', async (t) => {
 
 t.test('the API server is sent to the Service, and never for our own namespace', async (t) => {
   const objects = await deployedObjects(deployDirectory());
-  const service = theOne<V1Service>(objects, 'Service');
-  const { name, namespace } = service.metadata;
+  const service = theOne(objects, 'Service') as V1Service;
+  const { name, namespace } = theOne(objects, 'Service').metadata;
   for (const object of objects.filter(({ kind }) => kind.endsWith('WebhookConfiguration'))) {
     for (const entry of object['webhooks'] as readonly Entry[]) {
       const { path: _, ...where } = entry.clientConfig.service;
@@ -170,15 +170,12 @@ t.test('the API server is sent to the Service, and never for our own namespace',
 
 t.test('the certificate of cert-manager is for the Service', async (t) => {
   const objects = await deployedObjects(await customization(t.testdir(), ['cert-manager']));
-  const { name, namespace } = theOne<V1Service>(objects, 'Service').metadata;
+  const { name, namespace } = theOne(objects, 'Service').metadata;
   const host = `${name}.${namespace ?? ''}.svc`;
-  const { spec } = theOne<{ readonly spec: CertificateSpec }>(
-    objects,
-    'Certificate',
-    'kpack-notary-webhook',
-  );
+  const certificate = theOne(objects, 'Certificate', 'kpack-notary-webhook');
+  const spec = certificate['spec'] as CertificateSpec;
   t.ok(spec.dnsNames.includes(host));
-  const volume = webhookPod(objects).spec?.volumes?.find(({ secret }) => secret !== undefined);
+  const volume = webhookPod(objects).spec.volumes?.find(({ secret }) => secret !== undefined);
   t.equal(volume?.secret?.secretName, spec.secretName);
 });
 

@@ -1,10 +1,11 @@
 /** What kubectl makes of deploy/, as it is or with what a cluster's admin adds. */
 import { writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { V1ContainerPort, V1Deployment, V1PodTemplateSpec } from '@kubernetes/client-node';
+import type { V1Deployment } from '@kubernetes/client-node';
 import { loadAll } from 'js-yaml';
 import type { KubeReference } from '../bed/kube-client.ts';
 import { kustomize } from '../bed/kubectl.ts';
+import type { PodManifest } from '../build-fixture.ts';
 import { projectDirectory } from '../fixture.ts';
 
 /** An object of a manifest. */
@@ -59,11 +60,11 @@ export async function deployedObjects(directory: string): Promise<readonly Manif
 }
 
 /** @throws Error when there is not exactly one of that kind and name */
-export function theOne<T extends object = ManifestObject>(
+export function theOne(
   objects: readonly ManifestObject[],
   kind: string,
   name?: string,
-): T & ManifestObject {
+): ManifestObject {
   const found = objects.filter(
     (object) => object.kind === kind && (name === undefined || object.metadata.name === name),
   );
@@ -71,17 +72,31 @@ export function theOne<T extends object = ManifestObject>(
   if (one === undefined || found.length > 1) {
     throw new Error(`${found.length} objects of kind ${kind}`);
   }
-  return one as T & ManifestObject;
+  return one;
 }
 
 /** The pod template of the webhook, and its one container. */
 export function webhookPod(objects: readonly ManifestObject[]) {
-  const { spec } = theOne<V1Deployment>(objects, 'Deployment');
-  const template = spec?.template as Required<V1PodTemplateSpec>;
-  const [container, ...others] = template.spec?.containers ?? [];
-  if (container === undefined || others.length > 0) throw new Error('not one container');
-  const ports: readonly V1ContainerPort[] = container.ports ?? [];
-  return { template, spec: template.spec, container, ports };
+  const { spec } = theOne(objects, 'Deployment') as V1Deployment;
+  const template = spec?.template;
+  const [container, ...others] = template?.spec?.containers ?? [];
+  if (template?.spec === undefined || container === undefined || others.length > 0) {
+    throw new Error('not a pod with one container');
+  }
+  return { template, spec: template.spec, container, ports: container.ports ?? [] };
+}
+
+/** A pod as the Deployment makes them. */
+export function replicaPod(objects: readonly ManifestObject[]): PodManifest {
+  const { template, spec } = webhookPod(objects);
+  const labels = template.metadata?.labels ?? {};
+  const metadata = { name: 'replica', namespace: 'kpack-notary', labels };
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata,
+    spec: structuredClone(spec) as PodManifest['spec'],
+  };
 }
 
 /** What the manifests set for the program, as it would find it. */
