@@ -24,7 +24,10 @@ export interface AdmissionServers {
   readonly webhook: AdmissionServer;
   /** The same with its cluster in memory: the decision alone. */
   readonly decision: AdmissionServer;
+  /** Parses the review and sends it back, allowed. */
   readonly echo: AdmissionServer;
+  /** The same, and sends the answer alone. */
+  readonly allow: AdmissionServer;
   /** How many objects the Kubernetes API was asked for so far. */
   reads(): Promise<number>;
   stop(): Promise<void>;
@@ -78,6 +81,7 @@ export async function startAdmissionServers(
       webhook: await startOurs(kubeconfig),
       decision: { url: `${memory.url}/mutate`, pid: memory.pid },
       echo: keep(await startLoopbackServer('echo-server', directory, authority)),
+      allow: keep(await startLoopbackServer('echo-server', directory, authority, ['allow'])),
       reads: () => readsOf(api.url, authority.certificatePem),
       stop,
     };

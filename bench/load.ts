@@ -45,7 +45,7 @@ export interface Load {
   close(): void;
 }
 
-/** Opens the connections. */
+/** Opens the connections, and posts once over each. */
 export async function openLoad({ url, ca, body, connections }: LoadOptions): Promise<Load> {
   const { hostname, port, pathname } = new URL(url);
   const request = Buffer.from(
@@ -63,6 +63,8 @@ export async function openLoad({ url, ca, body, connections }: LoadOptions): Pro
       const socket = connect({ host: hostname, port: Number(port), ca });
       socket.setNoDelay(true);
       await once(socket, 'secureConnect');
+      // A connection that asks nothing for five seconds is closed by ours, whoever's turn it is.
+      await exchange(socket, request);
       return socket;
     }),
   );

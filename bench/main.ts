@@ -1,12 +1,14 @@
 /**
  * Measures the signer and the webhook against baselines, in one run, taking turns. `--quick` has
  * few rounds: it shows that everything runs, and its figures say little. `--admission` leaves the
- * signer out.
+ * signer out; `--footprint` measures the images and their containers alone.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { startBed, type Bed } from '../test/bed/bed.ts';
+import { whyNoImages } from '../test/bed/container-images.ts';
 import { measureAdmission, type AdmissionOptions } from './admission.ts';
+import { containerImages, imageSizes, measureContainers } from './containers.ts';
 import { measureDistance, type DistanceOptions } from './distance.ts';
 import { bundleSizes, measureSignerMemory, signerPackages } from './footprint.ts';
 import { measureSignerStart } from './signer-start.ts';
@@ -24,6 +26,7 @@ interface Rounds {
   readonly distance: DistanceOptions;
   readonly traffic: number;
   readonly memory: number;
+  readonly containers: number;
   readonly admission: AdmissionOptions;
 }
 
@@ -34,6 +37,7 @@ const FULL: Rounds = {
   distance: { rounds: 9, counts: [1, 3, 20] },
   traffic: 3,
   memory: 5,
+  containers: 11,
   admission: { rounds: 9, seconds: 0.8, memory: [10_000, 100_000] },
 };
 const QUICK: Rounds = {
@@ -43,6 +47,7 @@ const QUICK: Rounds = {
   distance: { rounds: 1, counts: [1, 20] },
   traffic: 1,
   memory: 1,
+  containers: 2,
   admission: { rounds: 2, seconds: 0.3, memory: [500, 2_000] },
 };
 
@@ -71,6 +76,16 @@ async function measureSigner(bed: Bed, rounds: Rounds): Promise<void> {
   show(await measureSignerMemory(bed, repositories, rounds.memory));
 }
 
+async function measureImages(bed: Bed, rounds: Rounds): Promise<void> {
+  const reason = whyNoImages();
+  if (reason !== undefined) return say([`Images: not measured, since ${reason}`]);
+  const images = await containerImages(bed);
+  say(['Images', ...imageSizes(images)]);
+  for (const measurement of await measureContainers(bed, images, rounds.containers)) {
+    show(measurement);
+  }
+}
+
 const words = process.argv.slice(2);
 const rounds = words.includes('--quick') ? QUICK : FULL;
 const started = performance.now();
@@ -81,8 +96,13 @@ say([
 say(['Bundles', ...bundleSizes(), signerPackages()]);
 const bed = await startBed();
 try {
-  if (!words.includes('--admission')) await measureSigner(bed, rounds);
-  for (const measurement of await measureAdmission(bed, rounds.admission)) show(measurement);
+  const isFootprint = words.includes('--footprint');
+  const isAdmission = words.includes('--admission');
+  if (!isAdmission) await measureImages(bed, rounds);
+  if (!isAdmission && !isFootprint) await measureSigner(bed, rounds);
+  if (!isFootprint) {
+    for (const measurement of await measureAdmission(bed, rounds.admission)) show(measurement);
+  }
   say([`${((performance.now() - started) / 1000).toFixed(0)} s`]);
 } catch (error) {
   say([`The bench failed: ${error instanceof Error ? error.message : String(error)}`]);

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { createApp } from '../src/webhook/app.ts';
 import { createMetrics } from '../src/webhook/metrics.ts';
+import { createReadiness } from '../src/webhook/readiness.ts';
 import { VERSION } from '../src/shared/version.ts';
 import type { Manifest } from '../test/build-fixture.ts';
 import { memoryCluster, SETTINGS } from '../test/webhook/asking.ts';
@@ -18,6 +19,7 @@ const app = createApp({
   tls: { cert: readFileSync(certificateFile, 'utf8'), key: readFileSync(keyFile, 'utf8') },
   log: pino(),
   metrics: createMetrics(VERSION),
+  readiness: createReadiness([], () => undefined),
   cluster: memoryCluster(manifests),
 });
 await app.listen({ port: 0, host: '127.0.0.1', listenTextResolver: () => 'listening' });

@@ -23,6 +23,11 @@ export function residentMemory(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readProcess(pid, 'status'))?.[1]) / 1024;
 }
 
+/** Peak resident memory of a process so far, in MiB. */
+export function peakMemory(pid: number): number {
+  return peakOf(readProcess(pid, 'status'));
+}
+
 /** Runs a program of Node to its end; resolves with its peak resident memory in MiB. */
 export type MemoryProbe = (program: ProgramOptions) => Promise<number>;
 
@@ -41,11 +46,22 @@ export async function createMemoryProbe(directory: string): Promise<MemoryProbe>
       args: ['--require', exitReport, ...(program.args ?? [])],
       env: { ...program.env, EXIT_REPORT: report },
     });
-    const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(await readFile(report, 'utf8'))?.[1];
-    if (kibibytes === undefined) throw new Error('the kernel told no peak');
+    const peak = peakOf(await readFile(report, 'utf8'));
     await rm(report);
-    return Number(kibibytes) / 1024;
+    return peak;
   };
+}
+
+/**
+ * Peak resident memory that the kernel tells of a process, in MiB.
+ *
+ * @param status text of its /proc/…/status
+ * @throws Error when there is none
+ */
+export function peakOf(status: string): number {
+  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
+  if (kibibytes === undefined) throw new Error('the kernel told no peak');
+  return Number(kibibytes) / 1024;
 }
 
 function readProcess(pid: number, file: string): string {

@@ -68,14 +68,15 @@ export async function measureSignerStart(
 }
 
 /** A server that has nothing, and knows when it was asked. */
-interface TimedServer {
+export interface TimedServer {
   readonly url: string;
   /** When the first request since the last call came, on the clock of `performance.now()`. */
   takeRequest(): number | undefined;
   stop(): Promise<void>;
 }
 
-async function startTimedServer(authority: Authority): Promise<TimedServer> {
+/** Starts it on loopback. */
+export async function startTimedServer(authority: Authority): Promise<TimedServer> {
   const { certificatePem: cert, keyPem: key } = await authority.issue({ name: 'timed-server' });
   let asked: number | undefined;
   const server = createServer({ cert, key }, (_, response) => {
@@ -100,7 +101,7 @@ async function startTimedServer(authority: Authority): Promise<TimedServer> {
 }
 
 /** Milliseconds from spawn to first request; resolves once the program has ended. */
-async function untilRequest(server: TimedServer, program: ProgramOptions): Promise<number> {
+export async function untilRequest(server: TimedServer, program: ProgramOptions): Promise<number> {
   const started = performance.now();
   const result = await runCommand(program);
   const asked = server.takeRequest();

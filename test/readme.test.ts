@@ -47,8 +47,13 @@ t.test('docs/security.md shows each claim by a test that is there', (t) => {
   t.end();
 });
 
-t.test('the version in code is that of package.json', (t) => {
+t.test('the version in code is that of package.json and of the images', (t) => {
   const text = readFileSync(join(projectDirectory(), 'package.json'), 'utf8');
   t.equal(VERSION, (JSON.parse(text) as { version: string }).version);
+  const containerfile = readFileSync(join(projectDirectory(), 'Containerfile'), 'utf8');
+  const defaults = [...containerfile.matchAll(/^ARG VERSION=(.*)$/gm)].map(
+    ([, version]) => version,
+  );
+  t.same(defaults, [VERSION, VERSION]);
   t.end();
 });

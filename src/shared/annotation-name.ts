@@ -5,6 +5,14 @@ import { annotationLine } from './notary-members.ts';
 import type { ConfigSource } from './notary-section.ts';
 import { cut } from './shown-value.ts';
 
+/**
+ * Whether an annotation is under our prefix. Kubernetes takes names of annotations in any case: who
+ * writes one in another meant ours.
+ */
+export function isOurAnnotation(name: string): boolean {
+  return name.toLowerCase().startsWith(PREFIX);
+}
+
 /** Where an annotation stands, as messages name it. */
 export function fieldOf(annotation: string): string {
   return `metadata.annotations[${cut(annotation)}]`;
@@ -20,7 +28,7 @@ export function checkNames(
 ): Readonly<Record<string, unknown>> {
   const read: Record<string, unknown> = { ...source.annotations };
   for (const [name, value] of sortedEntries(source.annotations)) {
-    const meant = name.startsWith(PREFIX) ? checkName(findings, source, name) : undefined;
+    const meant = isOurAnnotation(name) ? checkName(findings, source, name) : undefined;
     if (meant !== undefined) read[meant] ??= value;
   }
   if (source.kind !== 'Namespace') warnOfLabels(findings, source);

@@ -1,8 +1,13 @@
 import { fieldOf } from './annotation-name.ts';
 import { ANNOTATION } from './names.ts';
 import type { ConfigProblem } from './notary-field.ts';
-import { readNotarySection, type ConfigSource, type NotaryUnit } from './notary-section.ts';
-import { show } from './shown-value.ts';
+import {
+  hasSection,
+  readNotarySection,
+  type ConfigSource,
+  type NotaryUnit,
+} from './notary-section.ts';
+import { cut, show } from './shown-value.ts';
 import type { OnFailure } from './signer-flags.ts';
 
 /** What is to be done for one build: complete, checked, nothing left to default. */
@@ -20,8 +25,9 @@ export type ConfigResolution =
 
 /**
  * Joins what the Image or Build says with what the admin says on the Namespace. Url, Secret and CA
- * are taken whole from the first that sets them, so that a developer's url never meets the admin's
- * key. The Namespace's root pins hold for every Image in it, and its `on-failure: fail` stays.
+ * are taken whole from the first that sets them, and who names the admin's key takes the admin's url,
+ * so that a developer's url never meets that key. The Namespace's root pins hold for every Image in
+ * it, and its `on-failure: fail` stays.
  */
 export function resolveNotaryConfig(
   objectSource: ConfigSource,
@@ -35,6 +41,9 @@ export function resolveNotaryConfig(
     problems.push(
       pinProblem(objectSource, object.rootPins ?? [], namespaceSource, namespace.rootPins),
     );
+  }
+  if (object.unit && namespace.unit && !object.isOptedOut) {
+    problems.push(...keyProblems(objectSource, object.unit, namespaceSource, namespace.unit));
   }
   if (problems.length > 0) return { kind: 'invalid', problems };
   if (object.isOptedOut) return { kind: 'opted-out', warnings: object.warnings };
@@ -59,6 +68,30 @@ export function resolveNotaryConfig(
         : []),
     ],
   };
+}
+
+/** What an Image has beside the admin's key that is not the admin's: no key of theirs signs there. */
+function keyProblems(
+  source: ConfigSource,
+  unit: NotaryUnit,
+  admin: ConfigSource,
+  { url, secretName, caSecretName }: NotaryUnit,
+): readonly ConfigProblem[] {
+  if (![unit.secretName, unit.caSecretName].includes(secretName)) return [];
+  const urlField = hasSection(source) ? 'spec.notary.v1.url' : fieldOf(ANNOTATION.url);
+  const fields = [
+    [urlField, unit.url, url],
+    [fieldOf(ANNOTATION.caSecretRef), unit.caSecretName, caSecretName],
+  ] as const;
+  return fields
+    .filter(([, found, theirs]) => found !== undefined && found !== theirs)
+    .map(([field, found, theirs]) => ({
+      field,
+      object: `${source.kind} ${source.name}`,
+      found: show(found),
+      expected: `${theirs === undefined ? 'no such annotation' : show(theirs)}, as the Namespace ${admin.name} has it with its Secret ${cut(secretName)}, or a Secret of your own`,
+      example: undefined,
+    }));
 }
 
 /** An Image's pins may narrow those of the Namespace, and never replace them. */

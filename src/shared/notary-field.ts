@@ -28,6 +28,8 @@ const LONGEST_SECRET_NAME = 253;
 const ROOT_KEY_ID = /^[0-9a-f]{64}$/;
 /** Each becomes a flag of the signing container; nobody has that many roots. */
 const MOST_ROOT_PINS = 20;
+/** Nobody mistypes that many, and each is compared with all that are known. */
+const MOST_MEMBERS = 100;
 
 const OR = new Intl.ListFormat('en', { type: 'disjunction' });
 
@@ -61,10 +63,13 @@ export function readMembers(
 ): Readonly<Record<string, unknown>> | undefined {
   const { known, elsewhere = {} } = members;
   const names = Object.keys(known);
+  const wrong = (found: string) =>
+    problem(findings, field, found, `an object with ${names.join(' and ')}`, written(members));
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const expected = `an object with ${names.join(' and ')}`;
-    return problem(findings, field, show(value), expected, written(members));
+    return wrong(show(value));
   }
+  const count = Object.keys(value).length;
+  if (count > MOST_MEMBERS) return wrong(`an object with ${count} members`);
   const read: Record<string, unknown> = { ...value };
   // In an order of their own: that of an object is not the same on every way to us.
   for (const [name, mistyped] of sortedEntries(value)) {

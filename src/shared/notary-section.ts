@@ -1,5 +1,5 @@
-import { checkNames, fieldOf } from './annotation-name.ts';
-import { ANNOTATION, PREFIX, SIGNING } from './names.ts';
+import { checkNames, fieldOf, isOurAnnotation } from './annotation-name.ts';
+import { ANNOTATION, SIGNING } from './names.ts';
 import {
   problem,
   readCaSecretName,
@@ -60,10 +60,10 @@ export function readNotarySection(object: ConfigSource): NotarySection {
     problems: [],
     warnings: [],
   };
-  const own = Object.keys(object.annotations).filter((name) => name.startsWith(PREFIX));
+  const own = Object.keys(object.annotations).filter(isOurAnnotation);
   const source = { ...object, annotations: checkNames(findings, object) };
 
-  const fromSpec = readSpec(findings, source.section);
+  const fromSpec = hasSection(source) ? readSpec(findings, source.section) : undefined;
   const annotated = readPairOfAnnotations(findings, source, fromSpec);
   const { url, secretName } = fromSpec ?? annotated;
   const caSecretName = readAnnotation(findings, source, ANNOTATION.caSecretRef, readCaSecretName);
@@ -101,13 +101,17 @@ export function readNotarySection(object: ConfigSource): NotarySection {
   };
 }
 
+/** Whether an object has a `spec.notary`, right or wrong. */
+export function hasSection({ section }: ConfigSource): boolean {
+  return section !== undefined && section !== null;
+}
+
 function setsAnyOf({ annotations }: ConfigSource, names: readonly string[]): boolean {
   return names.some((name) => annotations[name] !== undefined);
 }
 
-/** `spec.notary` as kpack's API has it; undefined where there is none. */
-function readSpec(findings: Findings, section: unknown): UrlAndSecret | undefined {
-  if (section === undefined || section === null) return undefined;
+/** `spec.notary` as kpack's API has it. */
+function readSpec(findings: Findings, section: unknown): UrlAndSecret {
   const notary = readMembers(findings, 'spec.notary', section, NOTARY_MEMBERS);
   const v1 = notary && readMembers(findings, 'spec.notary.v1', notary['v1'], V1_MEMBERS);
   return {

@@ -28,8 +28,11 @@ interface WrittenUrl {
 const FORM = /^https?:\/\/([^/\\?#]*)([^?#]*)(\?[^#]*)?(#.*)?$/is;
 const AUTHORITY = /^(?:.*@)?(\[[^\]]*\]?[^:]*|[^:]*)(?::(.*))?$/s;
 const LABEL = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?';
-const HOST_NAME = new RegExp(`^${LABEL}(\\.${LABEL})*$`, 'i');
+const HOST_NAME = new RegExp(`^(?=.{1,253}$)${LABEL}(\\.${LABEL})*$`, 'i');
 const PORT = /^[1-9]\d{0,4}$/;
+/** A user and a password, whatever stands before them: what follows the colon is no port. */
+const NO_PORT =
+  /^(?:https?:|(?!https?:)(?:[a-z][a-z0-9+.-]*:(?=[/\\]))?)[/\\]*[^:/\\?#[]*:[^/\\?#]*[^\d:\s/\\?#]/i;
 /** Printable, and not to stand in a path as it is; nor the @, which hides a host from readers. */
 const TO_ENCODE = /["<>[\]^`{|}@]/;
 
@@ -85,8 +88,9 @@ export function parseNotaryUrl(text: string): NotaryUrl | UrlProblem {
   const content = brokenOf(CONTENT);
   const broken = [...brokenOf(EXTRAS), ...(content.length > 0 ? content : brokenOf(FORM_RULES))];
   if (broken.length > 0) return problem(text, broken);
-  if (!URL.canParse(text)) return problem(text, [NO_HOST]);
-  const { protocol, host, hostname } = new URL(text);
+  const url = parsed(text);
+  if (!url) return problem(text, [NO_HOST]);
+  const { protocol, host, hostname } = url;
   // 127.1, 0x7f000001 and 2130706433 are all 127.0.0.1 to Node.
   if (!isAddress(hostname) && hostname !== written.host.toLowerCase()) {
     return problem(text, [`has a host that is read as ${hostname}`]);
@@ -102,6 +106,7 @@ function readParts(text: string): WrittenUrl | undefined {
 }
 
 function whyNoScheme(text: string): string {
+  if (/^\s/.test(text)) return 'begins with a space, tab or line break';
   if (/^https?:/i.test(text)) return 'lacks the two slashes after its scheme';
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? 'is neither https nor http' : 'has no scheme';
 }
@@ -116,15 +121,23 @@ function withoutEnd(path: string): string {
 
 /** Host and port of a server, as credentials name it: the default port of the scheme dropped. */
 export function serverHost(url: NotaryUrl): string {
-  return new URL(url).host;
+  // As Node wrote it when the URL was read.
+  return url.split('/')[2] ?? '';
 }
 
 /** The host of what people write for a server: `host`, `host:port`, or a URL. */
 export function hostOf(server: string): string | undefined {
-  // Of much longer ones, `URL.canParse` of Node 24 promises what `new URL` does not keep.
   if (server.length > LONGEST_URL) return undefined;
-  const url = /^[a-z]+:\/\//i.test(server) ? server : `https://${server}`;
-  return URL.canParse(url) ? new URL(url).host : undefined;
+  return parsed(/^[a-z]+:\/\//i.test(server) ? server : `https://${server}`)?.host;
+}
+
+/** Undefined where Node reads no URL. Node 20 has no `URL.parse`, and `canParse` parses once more. */
+function parsed(text: string): URL | undefined {
+  try {
+    return new URL(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether what is sent there can be read on the way. */
@@ -144,6 +157,5 @@ function problem(text: string, whats: readonly string[]): UrlProblem {
 
 /** Credentials as such, or a password where the port should be: who forgot the host wrote one. */
 function mayHoldPassword(text: string): boolean {
-  const { port = '' } = readParts(text) ?? {};
-  return mayHoldCredentials(text) || /[^\d:\s]/.test(port);
+  return mayHoldCredentials(text) || NO_PORT.test(text.trimStart());
 }

@@ -35,9 +35,9 @@ export function shownName(name: string): string {
   return mayHoldSecret(name) ? `(${HIDDEN})` : cut(name);
 }
 
-/** A user before a host, plain or encoded; or what begins like a key. */
+/** A user before a host, plain, wide or encoded; or what begins like a key. */
 export function mayHoldCredentials(text: string): boolean {
-  return /@|%40|-----BEGIN/i.test(text);
+  return /[@＠﹫]|%40|-----BEGIN/i.test(text);
 }
 
 /** Whether it looks like an address with a user, or with more than a path; or like a key. */

@@ -103,8 +103,10 @@ export class ReviewError extends Error {
 }
 
 const API_VERSION = 'admission.k8s.io/v1';
-/** The API server cuts warnings beyond this many characters. */
+/** The API server cuts warnings beyond this many characters, where all together are too long. */
 const LONGEST_WARNING = 256;
+/** Of so long ones it passes on no more than this. */
+const MOST_WARNINGS = 16;
 
 /** @throws ReviewError */
 export function parseReview(body: unknown): AdmissionRequest {
@@ -145,7 +147,9 @@ function readRequest(request: Readonly<Record<string, unknown>>): AdmissionReque
 
 /** The review that answers a request: the one place where uid, status and patch are put together. */
 export function reviewOf(uid: string, verdict: Verdict): object {
-  const warnings = verdict.warnings.map((warning) => cut(`kpack-notary: ${warning}`));
+  const warnings = verdict.warnings
+    .slice(0, MOST_WARNINGS)
+    .map((warning) => cut(`kpack-notary: ${warning}`));
   const common = { uid, ...(warnings.length > 0 && { warnings }) };
   return {
     apiVersion: API_VERSION,

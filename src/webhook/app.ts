@@ -8,6 +8,7 @@ import Fastify, {
 import { answerReview, refuseUnreadable } from './answer.ts';
 import type { Metrics } from './metrics.ts';
 import type { Question, ReviewSettings } from './new-pod-review.ts';
+import type { Readiness } from './readiness.ts';
 import { startDeadline } from './review-deadline.ts';
 
 export interface AppOptions extends ReviewSettings {
@@ -15,6 +16,7 @@ export interface AppOptions extends ReviewSettings {
   readonly tls: { readonly cert: string; readonly key: string };
   readonly log: FastifyBaseLogger;
   readonly metrics: Metrics;
+  readonly readiness: Readiness;
 }
 
 /** A review carries an object and its predecessor, each of up to 1.5 MiB, as text. */
@@ -39,7 +41,8 @@ const PATHS: ReadonlyMap<string, { readonly question: Question; readonly isAudit
   ]);
 
 /** The admission server; it does not listen yet. */
-export function createApp({ tls, log, metrics, ...settings }: AppOptions): FastifyInstance {
+export function createApp(options: AppOptions): FastifyInstance {
+  const { tls, log, metrics, readiness, ...settings } = options;
   const app = Fastify({
     https: {
       ...tls,
@@ -76,7 +79,16 @@ export function createApp({ tls, log, metrics, ...settings }: AppOptions): Fasti
     });
   }
   app.get('/healthz', () => ({ status: 'ok' }));
-  app.get('/readyz', () => ({ status: 'ok' }));
+  app.get('/readyz', (_, reply) => {
+    const { isReady, isDraining, missing } = readiness.state();
+    if (isReady) return { status: 'ok' };
+    return reply.code(503).send(isDraining ? { status: 'ending' } : { status: 'waiting', missing });
+  });
+  // So that whoever keeps connections opens the next one to a replica that stays.
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (readiness.state().isDraining) reply.header('connection', 'close');
+    done();
+  });
   app.setNotFoundHandler((request, reply) => {
     if (!questionOf(request)) return reply.code(404).send({ message: 'not found' });
     return reply.code(405).header('allow', 'POST').send({ message: 'POST an AdmissionReview' });

@@ -208,7 +208,7 @@ function secretOf({ body }: Answer, path: string): SecretObject {
 }
 
 function configurationOf(
-  { body }: Answer,
+  { body, date }: Answer,
   kind: ConfigurationKind,
   path: string,
 ): WebhookConfiguration {
@@ -221,12 +221,18 @@ function configurationOf(
     name: entry.name,
     caBundle: entry.clientConfig.caBundle ?? '',
   }));
-  return { kind, name, resourceVersion, entries };
+  const times = (object?.metadata?.managedFields ?? []).map(({ time }) => Date.parse(time ?? ''));
+  const unchangedFor = date === undefined || times.length === 0 ? 0 : date - Math.max(...times);
+  return { kind, name, resourceVersion, entries, ...(unchangedFor > 0 && { unchangedFor }) };
 }
 
 /** The members of a webhook configuration that are read. */
 interface ConfigurationObject {
-  readonly metadata: { readonly name?: unknown; readonly resourceVersion?: unknown };
+  readonly metadata: {
+    readonly name?: unknown;
+    readonly resourceVersion?: unknown;
+    readonly managedFields?: readonly { readonly time?: string }[];
+  };
   readonly webhooks?: readonly {
     readonly name: string;
     readonly clientConfig: { readonly caBundle?: string };

@@ -30,6 +30,8 @@ export interface WebhookConfiguration {
   readonly kind: ConfigurationKind;
   readonly name: string;
   readonly resourceVersion: string;
+  /** For how long nobody has changed it, in ms, by the API server; undefined: it does not say. */
+  readonly unchangedFor?: number | undefined;
   readonly entries: readonly {
     readonly name: string;
     /** Base64 of PEM; empty where there is none. */
@@ -113,6 +115,8 @@ export const EMPTY_MEMORY: Memory = {
  * API server hears of a change by a watch, usually within a second.
  */
 export const PROPAGATION_MS = 10_000;
+/** Both the time of a change and that of an answer are told in whole seconds. */
+const RESOLUTION_MS = 2_000;
 /** How long an authority is good for, and a leaf. */
 export const AUTHORITY_LIFE_MS = 365 * 24 * 3600_000;
 const LEAF_LIFE_MS = 7 * 24 * 3600_000;
@@ -144,10 +148,12 @@ export function remember(memory: Memory, seen: Seen, { now, uptime }: Moment): M
   };
   const bundles = bundlesOf(seen);
   if (!bundles) return { ...memory, stored, earlier };
+  // What stands there unchanged has stood there before we came.
+  const since = uptime - unchangedFor(seen);
   const trustedSince = new Map(
     [...earlier.authorities, ...earlier.certificates]
       .filter(({ fingerprint }) => bundles.every((bundle) => bundle.has(fingerprint)))
-      .map(({ fingerprint }) => [fingerprint, memory.trustedSince.get(fingerprint) ?? uptime]),
+      .map(({ fingerprint }) => [fingerprint, memory.trustedSince.get(fingerprint) ?? since]),
   );
   return { ...memory, stored, earlier, trustedSince };
 }
@@ -184,6 +190,12 @@ function bundlesOf(seen: Seen): readonly ReadonlySet<string>[] | undefined {
       return set;
     }),
   );
+}
+
+/** For how long none of the configurations has changed, in ms, as far as that is known. */
+function unchangedFor(seen: Seen): number {
+  const times = configurationsOf(seen).map((one) => one.unchangedFor ?? 0);
+  return Math.max(0, Math.min(...times) - RESOLUTION_MS);
 }
 
 /** The configurations that are there. */

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { isOurAnnotation } from '../shared/annotation-name.ts';
 import { PREFIX } from '../shared/names.ts';
 import { sortedEntries } from '../shared/notary-field.ts';
 import type { ConfigSource } from '../shared/notary-section.ts';
@@ -28,9 +29,10 @@ export function saysTheSame(one: ConfigSource, other: ConfigSource): boolean {
 }
 
 function ownWords({ kind, labels, annotations, section }: ConfigSource): unknown {
-  const own = (members: object) =>
-    sortedEntries(members).filter(([name]) => name.startsWith(PREFIX));
-  return [section, own(annotations), kind === 'Namespace' ? own(labels) : []];
+  const isOurLabel = (name: string) => kind === 'Namespace' && name.startsWith(PREFIX);
+  const own = (members: object, isOurs: (name: string) => boolean) =>
+    sortedEntries(members).filter(([name]) => isOurs(name));
+  return [section ?? undefined, own(annotations, isOurAnnotation), own(labels, isOurLabel)];
 }
 
 /** Whether it is being deleted. */

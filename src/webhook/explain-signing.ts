@@ -1,4 +1,4 @@
-import { readNotarySection } from '../shared/notary-section.ts';
+import { hasSection, readNotarySection } from '../shared/notary-section.ts';
 import type { BuildPod } from './build-pod.ts';
 import type { Cluster, ClusterObject } from './cluster.ts';
 import { configSource } from './config-source.ts';
@@ -52,8 +52,7 @@ function sourceOf(
   for (const level of levels) {
     const { unit } = readNotarySection(level);
     if (unit?.url !== url || unit.secretName !== secretName) continue;
-    const hasSection = level.section !== undefined && level.section !== null;
-    return `${hasSection ? 'spec.notary' : 'annotations'} of ${level.kind} ${level.name}`;
+    return `${hasSection(level) ? 'spec.notary' : 'annotations'} of ${level.kind} ${level.name}`;
   }
   return 'unknown';
 }

@@ -27,7 +27,7 @@ const CERTIFICATE_FILE = /\.(?:pem|crt|cer)$/;
  * no container one that is not ours.
  */
 export function handDown(pod: Pod, stepName: string): Pod {
-  const given = draftOf(pod);
+  const given = draftOf(pod, [SIGNING_CONTAINER]);
   const containers = allContainers(given.spec);
   const step = containers.find(({ name }) => name === stepName);
   const signer = containers.find(({ name }) => name === SIGNING_CONTAINER);

@@ -35,7 +35,7 @@ export function injectSigner(
   const { steps } = signing;
   const parts = signingParts(pod, signing, placement);
   const existing = allContainers(pod.spec).filter(({ name }) => name === SIGNING_CONTAINER);
-  const injected = draftOf(pod);
+  const injected = draftOf(pod, [steps.exportStep.name, steps.completion.name]);
 
   takeOverFromKpack(injected);
   if (steps.report === 'possible') {
@@ -73,7 +73,7 @@ export function markSkipped(pod: Pod, reason: string): Pod {
 
 /** The pod without annotations that are ours, which somebody else wrote. */
 export function unmarked(pod: Pod): Pod {
-  const copy = draftOf(pod);
+  const copy = draftOf(pod, []);
   for (const name of [INJECTED, SKIPPED]) delete copy.metadata?.annotations?.[name];
   return copy;
 }

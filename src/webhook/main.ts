@@ -3,18 +3,21 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
-import { pino } from 'pino';
+import { pino, type Logger } from 'pino';
 import { helpText, isHelpWanted } from '../shared/help.ts';
 import { VERSION } from '../shared/version.ts';
+import { proveApiAccess } from './api-access.ts';
 import { createApp } from './app.ts';
 import { openCluster } from './cluster-source.ts';
 import { ClusterError } from './cluster.ts';
 import { explainMain } from './explain-main.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createMetricsServer } from './metrics-server.ts';
+import { createReadiness, type Condition, type Readiness } from './readiness.ts';
 import { servingCertificate } from './serving-certificate.ts';
 import { SettingsError } from './settings-error.ts';
 import { parseSettings, type WebhookSettings } from './settings.ts';
+import { endOnMistake, endOnSignal } from './shutdown.ts';
 import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from './webhook-flags.ts';
 
 const USAGE = `usage: webhook --certificate-secret NAME --signer-image IMAGE [FLAG ...]
@@ -27,6 +30,8 @@ const EXPLAIN_USAGE = `usage: webhook explain -n NAMESPACE [image/NAME | build/N
 Says what would become of Images and build pods, and why. Without names: of all in the namespace.`;
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
+/** Where we read to see whether we may, when nobody says where we run. */
+const ANY_NAMESPACE = 'default';
 /** No name: then Node takes `::`, which takes IPv4 too, and 0.0.0.0 where there is no IPv6. */
 const EVERYWHERE = '';
 /** Where the kubelet says in which namespace a pod runs. */
@@ -48,9 +53,11 @@ async function main(): Promise<void> {
 
 async function serve(): Promise<void> {
   const settings = parseSettings(process.argv.slice(2), process.env);
-  const { placement, kpackUsers, logLevel, port, metricsPort, warnings } = settings;
+  const { placement, kpackUsers, logLevel, port, metricsPort, quietPeriod, warnings } = settings;
   const log = pino({ level: logLevel });
+  endOnMistake(log);
   const metrics = createMetrics(VERSION);
+  const readiness = watchedReadiness(settings, metrics, log);
   const cluster = await openCluster(settings.cluster);
   const namespace = ownNamespace(settings);
   const certificate = await servingCertificate({
@@ -59,37 +66,46 @@ async function serve(): Promise<void> {
     ownNamespace: namespace,
     log,
     metrics,
-    conditions: { prove: () => undefined, miss: () => undefined },
+    conditions: readiness,
   });
   const app = createApp({
     tls: certificate.initial,
     log,
     metrics,
+    readiness,
     cluster,
     kpackUsers,
     placement,
     ownNamespace: namespace,
     version: VERSION,
   });
+  endOnSignal({ app, readiness, log, quietPeriod });
   app.addHook('onClose', certificate.keep(app.server as unknown as TlsServer));
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => void app.close());
-  }
-  if (metricsPort !== 0) app.addHook('onClose', await serveMetrics(metrics, metricsPort));
+  if (metricsPort !== 0) await serveMetrics(metrics, metricsPort);
   await app.listen({ port, host: EVERYWHERE, listenTextResolver: () => 'listening' });
   for (const warning of warnings) log.warn(warning);
-  log.info({ port: (app.server.address() as AddressInfo).port, version: VERSION }, 'ready');
+  log.info({ port: (app.server.address() as AddressInfo).port, version: VERSION }, 'started');
+  if (settings.cluster.kind !== 'manifests') {
+    void proveApiAccess(cluster, namespace ?? ANY_NAMESPACE, readiness);
+  }
 }
 
-/** @returns ends it */
-async function serveMetrics(metrics: Metrics, port: number): Promise<() => void> {
+/** Readiness by what has to be proven for these settings, and told by log and metric. */
+function watchedReadiness({ cluster }: WebhookSettings, metrics: Metrics, log: Logger): Readiness {
+  const conditions: readonly Condition[] =
+    cluster.kind === 'manifests' ? ['certificate'] : ['certificate', 'ca-bundle', 'kubernetes-api'];
+  return createReadiness(conditions, ({ isReady, missing }) => {
+    metrics.ready(isReady);
+    if (isReady) log.info('ready');
+    else if (missing.length > 0) log.warn({ missing }, 'not ready yet');
+  });
+}
+
+/** Until the program ends. */
+async function serveMetrics(metrics: Metrics, port: number): Promise<void> {
   const server = createMetricsServer(metrics);
   server.listen({ port, host: EVERYWHERE });
   await once(server, 'listening');
-  return () => {
-    server.close();
-    server.closeAllConnections();
-  };
 }
 
 function ownNamespace({ ownNamespace, cluster }: WebhookSettings): string | undefined {
@@ -109,7 +125,8 @@ function lineOf(error: unknown): string | undefined {
   }
   const { syscall, code, port } = error as NodeJS.ErrnoException & { readonly port?: number };
   if (syscall !== 'listen') return undefined;
-  return `cannot listen on port ${port}: ${code === 'EADDRINUSE' ? 'another program does' : code}`;
+  const reason = code === 'EADDRINUSE' ? 'another program does' : code;
+  return `cannot listen on port ${port}: ${reason}. Fix: choose another by --port or --metrics-port.`;
 }
 
 main().catch((error: unknown) => {

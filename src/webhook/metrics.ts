@@ -20,6 +20,7 @@ export interface Metrics {
   read(kind: ReadKind, result: ReadResult, seconds: number): void;
   /** @param expiration of the certificate that is served, in seconds since 1970 */
   serving(expiration: number): void;
+  ready(isReady: boolean): void;
   /** @param expiration of the authority that issued it, likewise; where it is ours */
   signing(expiration: number): void;
   /** A look after certificate and caBundles. */
@@ -77,6 +78,11 @@ export function createMetrics(version: string): Metrics {
     help: 'When the certificate that is served expires, in seconds since 1970.',
     registers,
   });
+  const ready = new Gauge({
+    name: `${PREFIX}ready`,
+    help: 'Whether requests may be sent to this replica: 1 or 0.',
+    registers,
+  });
   const authorityExpiration = new Gauge({
     name: `${PREFIX}authority_expiration_timestamp_seconds`,
     help: 'When the authority that issued the certificate that is served expires, in seconds since 1970.',
@@ -106,6 +112,7 @@ export function createMetrics(version: string): Metrics {
       readSeconds.observe({ kind }, seconds);
     },
     serving: (seconds) => expiration.set(seconds),
+    ready: (isReady) => ready.set(isReady ? 1 : 0),
     signing: (seconds) => authorityExpiration.set(seconds),
     checked: (result) => checks.inc({ result }),
     exposition: async () => ({

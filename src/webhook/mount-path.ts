@@ -27,8 +27,10 @@ export function hidesProgram(mountPath: string): boolean {
 
 /** Whether a path is a directory or below it. */
 export function isWithin(path: string, directory: string): boolean {
-  const [inner, outer] = [`${normalize(path)}/`, `${normalize(directory)}/`].map((each) =>
-    each.replace(/\/+$/, '/'),
-  );
-  return inner?.startsWith(outer ?? '') ?? false;
+  return withSlash(path).startsWith(withSlash(directory));
+}
+
+function withSlash(path: string): string {
+  const normal = normalize(path);
+  return normal.endsWith('/') ? normal : `${normal}/`;
 }

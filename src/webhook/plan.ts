@@ -99,9 +99,11 @@ export function planPod(
   const fromBuild = configSource('Build', build);
   // Where both say the same, the Image is named: it is what people can correct.
   const fromImage = image && configSource('Image', image);
-  const isSilent = readNotarySection(fromBuild).isEmpty;
+  const { unit, isOptedOut, problems } = readNotarySection(fromBuild);
+  // kpack 0.1 copies the annotations alone: settings of a section that the Image has.
+  const isIncomplete = !unit && !isOptedOut && problems.length === 0;
   const source =
-    fromImage && (isSilent || saysTheSame(fromImage, fromBuild)) ? fromImage : fromBuild;
+    fromImage && (isIncomplete || saysTheSame(fromImage, fromBuild)) ? fromImage : fromBuild;
   const resolved = resolveNotaryConfig(source, configSource('Namespace', facts.namespace));
   switch (resolved.kind) {
     case 'invalid':

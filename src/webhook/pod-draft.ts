@@ -2,20 +2,23 @@ import type { V1Container } from '@kubernetes/client-node';
 import type { Pod } from './build-pod.ts';
 
 /**
- * A copy of a pod that may be changed as far as injecting does: its annotations, its volumes, its
- * containers, and of those arguments, variables and mounts. All else is shared with the original,
- * so that comparing the two looks at little more than what was changed.
+ * A copy of a pod that may be changed as far as injecting does: its annotations, the lists of its
+ * volumes and containers, and arguments, variables and mounts of the containers that are named. All
+ * else is shared with the original, so that comparing the two looks at little more than what was
+ * changed.
  */
-export function draftOf(pod: Pod): Pod {
+export function draftOf(pod: Pod, containers: readonly string[]): Pod {
   const { metadata, spec } = pod;
   const draft = Object.assign(copyOf(pod), { spec: copyOf(spec) });
   if (metadata) {
     draft.metadata = copyOf(metadata);
     if (metadata.annotations) draft.metadata.annotations = copyOf(metadata.annotations);
   }
-  draft.spec.containers = spec.containers.map(containerDraft);
-  if (spec.initContainers) draft.spec.initContainers = spec.initContainers.map(containerDraft);
-  if (spec.volumes) draft.spec.volumes = spec.volumes.map(copyOf);
+  const drafted = (container: V1Container) =>
+    containers.includes(container.name) ? containerDraft(container) : container;
+  draft.spec.containers = spec.containers.map(drafted);
+  if (spec.initContainers) draft.spec.initContainers = spec.initContainers.map(drafted);
+  if (spec.volumes) draft.spec.volumes = [...spec.volumes];
   return draft;
 }
 

@@ -94,7 +94,10 @@ function names(part: unknown, secretName: string, isSecret = false): boolean {
   if (typeof part === 'string') return isSecret && part === secretName;
   if (typeof part !== 'object' || part === null) return false;
   if (Array.isArray(part)) return part.some((item) => names(item, secretName));
-  return Object.entries(part).some(([key, value]) =>
-    names(value, secretName, /secret/i.test(key) || (isSecret && key === 'name')),
+  return Object.entries(part).some(
+    ([key, value]) =>
+      // Most texts are neither: their keys need no look.
+      (typeof value === 'object' || value === secretName) &&
+      names(value, secretName, /secret/i.test(key) || (isSecret && key === 'name')),
   );
 }

@@ -6,7 +6,14 @@ import type { AccessSource } from './kubernetes-access.ts';
 import type { Metrics } from './metrics.ts';
 import { SettingsError } from './settings-error.ts';
 import type { CertificateSettings } from './settings.ts';
-import { expirationOf, readKeyPair, reloadOnChange, serve, type KeyPair } from './tls-files.ts';
+import {
+  expirationOf,
+  proveCertificate,
+  readKeyPair,
+  reloadOnChange,
+  serve,
+  type KeyPair,
+} from './tls-files.ts';
 import { trustCheck } from './trust-check.ts';
 
 export interface ServingOptions extends CheckListeners {
@@ -101,7 +108,7 @@ function fileCertificate(
     keep: (server) => {
       const stopWatching = reloadOnChange(settings, server, log, use);
       if (access === undefined) {
-        conditions.prove('certificate');
+        proveCertificate(settings, () => served, conditions);
         return stopWatching;
       }
       const { configuration } = settings;
@@ -125,7 +132,7 @@ function readTls(files: Parameters<typeof readKeyPair>[0]): KeyPair {
     return readKeyPair(files);
   } catch (error) {
     throw new SettingsError(
-      `--tls-cert ${files.certFile} and --tls-key ${files.keyFile}: ${(error as Error).message}`,
+      `--tls-cert ${files.certFile} and --tls-key ${files.keyFile}: ${(error as Error).message}. Fix: name a PEM certificate and its own key, both readable by this user.`,
     );
   }
 }

@@ -12,6 +12,7 @@ import {
   DEFAULT_MEMORY,
   DEFAULT_METRICS_PORT,
   DEFAULT_PORT,
+  DEFAULT_QUIET_PERIOD,
   DEFAULT_SERVICE,
   WEBHOOK_FLAGS,
 } from './webhook-flags.ts';
@@ -22,6 +23,8 @@ export interface WebhookSettings {
   readonly port: number;
   /** 0: no metrics are served. */
   readonly metricsPort: number;
+  /** Seconds from SIGTERM until we stop listening. */
+  readonly quietPeriod: number;
   /** The namespace that the webhook itself runs in, where it is told. */
   readonly ownNamespace: string | undefined;
   readonly kpackUsers: readonly string[];
@@ -52,6 +55,8 @@ export type CertificateSettings =
 
 /** As the downward API usually names it in pods. */
 const NAMESPACE_VARIABLE = 'POD_NAMESPACE';
+/** Nobody waits longer than that for a pod to end. */
+const LONGEST_QUIET_PERIOD = 3600;
 /** As the API has names of objects; and short enough for the first part of a DNS name. */
 const OBJECT_NAME = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
@@ -88,6 +93,12 @@ export function parseSettings(
   const port = portOf('port', DEFAULT_PORT);
   const metricsPort = portOf('metrics-port', DEFAULT_METRICS_PORT);
   if (port === metricsPort && port !== 0) problems.push('--port and --metrics-port are the same');
+  const quietPeriod = one('quiet-period', DEFAULT_QUIET_PERIOD);
+  if (!/^\d+(?:\.\d+)?$/.test(quietPeriod) || Number(quietPeriod) > LONGEST_QUIET_PERIOD) {
+    problems.push(
+      `--quiet-period is 0 to ${LONGEST_QUIET_PERIOD} seconds, not ${show(quietPeriod)}`,
+    );
+  }
   const image = one('signer-image');
   const signerImage = image === '' ? undefined : readSignerImage(image);
   if (signerImage?.problem !== undefined) problems.push(signerImage.problem);
@@ -134,6 +145,7 @@ export function parseSettings(
     certificate: certificateSettings(),
     port,
     metricsPort,
+    quietPeriod: Number(quietPeriod),
     ownNamespace: values['own-namespace'].at(-1) ?? (environment[NAMESPACE_VARIABLE] || undefined),
     kpackUsers: values['kpack-user'].length > 0 ? values['kpack-user'] : [DEFAULT_KPACK_USER],
     placement: {

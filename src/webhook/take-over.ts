@@ -13,9 +13,8 @@ export function takeOverFromKpack({ spec }: Pod): void {
     words.splice(at, words[at]?.includes('=') ? 1 : 2);
     setProgramArguments(completion, words);
   }
-  const volume = spec.volumes?.find(({ name }) => name === KPACK_KEY_VOLUME);
-  if (volume?.secret) {
-    delete volume.secret;
-    volume.emptyDir = {};
-  }
+  const volumes = spec.volumes ?? [];
+  const place = volumes.findIndex(({ name }) => name === KPACK_KEY_VOLUME);
+  const { secret, ...others } = volumes[place] ?? { name: '' };
+  if (secret) volumes[place] = { ...others, emptyDir: {} };
 }

@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext, type Server } from 'node:tls';
 import type { FastifyBaseLogger } from 'fastify';
+import type { Readiness } from './readiness.ts';
 
 /** A serving certificate with its chain, and its key. PEM. */
 export interface KeyPair {
@@ -37,6 +38,35 @@ function parsed(file: string, what: string, parse: () => unknown): void {
 /** When a certificate expires, in seconds since 1970; of a chain, that of the server itself. */
 export function expirationOf({ cert }: KeyPair): number {
   return Date.parse(new X509Certificate(cert).validTo) / 1000;
+}
+
+/**
+ * Proves the certificate once the pair that is served is valid by our clock.
+ *
+ * @param served the pair of now
+ */
+export function proveCertificate(
+  { certFile }: TlsFiles,
+  served: () => KeyPair,
+  readiness: Pick<Readiness, 'prove' | 'miss'>,
+): void {
+  const look = () => {
+    const why = whyNotValid(certFile, served(), Date.now());
+    if (why !== undefined) return readiness.miss('certificate', why);
+    clearInterval(timer);
+    readiness.prove('certificate');
+  };
+  const timer = setInterval(look, POLL_MS).unref();
+  look();
+}
+
+function whyNotValid(file: string, { cert }: KeyPair, now: number): string | undefined {
+  const { validFrom, validTo } = new X509Certificate(cert);
+  if (Date.parse(validFrom) > now) {
+    return `The certificate in ${file} is not valid before ${validFrom}, and nobody trusts it until then. Fix: compare the clocks of this node and of whoever issued it.`;
+  }
+  if (Date.parse(validTo) > now) return undefined;
+  return `The certificate in ${file} expired ${validTo}, and nobody trusts it any more. Fix: put a new pair there; it is read when it changes.`;
 }
 
 /**

@@ -2,6 +2,7 @@ import { many, one, type FlagTable } from '../shared/flags.ts';
 
 export const DEFAULT_PORT = '8443';
 export const DEFAULT_METRICS_PORT = '9402';
+export const DEFAULT_QUIET_PERIOD = '15';
 export const DEFAULT_KPACK_USER = 'system:serviceaccount:kpack:controller';
 export const DEFAULT_CPU = '100m';
 export const DEFAULT_MEMORY = '128Mi';
@@ -35,6 +36,10 @@ export const WEBHOOK_FLAGS = {
   'signer-memory': one('QUANTITY', `memory, likewise (${DEFAULT_MEMORY})`),
   port: one('PORT', `of /mutate, /validate, /healthz and /readyz (${DEFAULT_PORT})`),
   'metrics-port': one('PORT', `of /metrics, plain http (${DEFAULT_METRICS_PORT}); 0: none`),
+  'quiet-period': one(
+    'SECONDS',
+    `how long it serves on after SIGTERM, told not to be ready (${DEFAULT_QUIET_PERIOD})`,
+  ),
   'own-namespace': one(
     'NAME',
     'whose pods are never touched; else POD_NAMESPACE, else that of its service account',

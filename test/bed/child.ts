@@ -50,6 +50,8 @@ export interface Child {
   stop(): Promise<void>;
   /** Sends a signal and does not wait; nothing happens when the program is gone. */
   kill(signal: NodeJS.Signals): void;
+  /** Resolves when the program is gone. */
+  readonly gone: Promise<void>;
 }
 
 /**
@@ -89,6 +91,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     output: () => text,
     stop,
     kill: (signal) => void spawned.kill(signal),
+    gone: exited,
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * The real docker-registry on loopback, blobs in a directory: plain HTTP, or TLS, for everybody, or
+ * The real docker-registry, blobs in a directory: plain HTTP, or TLS, for everybody, or
  * for those with a password or a token. Two may serve one directory: one to push to, one to judge.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -17,6 +17,8 @@ export type RegistryAccounts = Readonly<Record<string, string>>;
 export interface RegistryOptions {
   /** Where its configuration and blobs go; made where it is missing. */
   readonly directory: string;
+  /** IPv4, of this machine; `127.0.0.1` by default. */
+  readonly address?: string;
   /** Issues the certificate for TLS; without it plain HTTP. */
   readonly authority?: Authority;
   /** Whom it serves; everybody by default. */
@@ -27,9 +29,9 @@ export interface RegistryOptions {
 
 /** A running docker-registry. */
 export interface Registry {
-  /** `127.0.0.1:<port>`, as image names start. */
+  /** `<address>:<port>`, as image names start. */
   readonly host: string;
-  /** `http://127.0.0.1:<port>`, or https; without a slash at the end. */
+  /** `http://<address>:<port>`, or https; without a slash at the end. */
   readonly url: string;
   readonly child: Child;
   /** Resolves when it is gone; its blobs stay in the directory. May be repeated. */
@@ -42,11 +44,11 @@ export interface Registry {
  * @throws Error with its log when it does not start
  */
 export async function startRegistry(options: RegistryOptions): Promise<Registry> {
-  const { directory, authority, auth } = options;
+  const { directory, authority, auth, address = '127.0.0.1' } = options;
   await mkdir(directory, { recursive: true });
-  const certificate = await authority?.issue({ name: 'registry' });
+  const certificate = await authority?.issue({ name: 'registry', hosts: [address] });
   const start = async (port: number): Promise<Registry> => {
-    const host = `127.0.0.1:${port}`;
+    const host = `${address}:${port}`;
     const configuration = {
       version: 0.1,
       log: { level: 'info', accesslog: { disabled: true } },

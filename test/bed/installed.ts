@@ -15,7 +15,14 @@ export type Part =
   | 'docker-registry'
   | 'docker'
   | 'openssl'
-  | 'postgres';
+  | 'postgres'
+  | 'promtool'
+  | 'buildah'
+  | 'runc'
+  | NodePart;
+
+/** What a node is made of, beside programs of Kubernetes; no test of `npm test` needs it. */
+type NodePart = 'containerd' | 'ctr' | 'host-local' | 'busybox' | 'ip' | 'unshare';
 
 /** The Debian package that holds each part. */
 const PACKAGES: Readonly<Record<Part, string>> = {
@@ -26,8 +33,22 @@ const PACKAGES: Readonly<Record<Part, string>> = {
   docker: 'docker.io',
   openssl: 'openssl',
   postgres: 'postgresql',
+  promtool: 'prometheus',
+  buildah: 'buildah',
+  runc: 'runc',
+  containerd: 'containerd',
+  ctr: 'containerd',
+  'host-local': 'containernetworking-plugins',
+  busybox: 'busybox-static',
+  ip: 'iproute2',
+  unshare: 'util-linux',
 };
-const ALL_PARTS = Object.keys(PACKAGES) as readonly Part[];
+const NODE = ['containerd', 'ctr', 'host-local', 'busybox', 'ip', 'unshare'] as const;
+/** What a cluster of one node is made of, beside the programs of Kubernetes. */
+export const NODE_PARTS: readonly Part[] = [...NODE, 'runc'];
+const ALL_PARTS = (Object.keys(PACKAGES) as readonly Part[]).filter(
+  (part) => !NODE.some((name) => name === part),
+);
 
 /** Services that these packages bring and may start, and the program that each of them runs. */
 const SERVICES = [
@@ -35,10 +56,14 @@ const SERVICES = [
   { service: 'docker', program: 'dockerd' },
   { service: 'containerd', program: 'containerd' },
   { service: 'postgresql', program: 'postgres' },
+  { service: 'prometheus', program: 'prometheus' },
 ] as const;
 
 /** Root alone gets as far as the lock, so it may live where root alone writes. */
 const LOCK_FILE = '/run/kpack-notary-bed.lock';
+
+/** Where Debian keeps the plug-ins that make networks of containers. */
+export const CNI_PLUGINS = '/usr/lib/cni';
 
 /** Debian keeps the programs of each PostgreSQL version in a directory of their own. */
 const POSTGRESQL = '/usr/lib/postgresql';
@@ -48,7 +73,7 @@ export function searchPath(): string {
   const postgresql = existsSync(POSTGRESQL) ? readdirSync(POSTGRESQL) : [];
   const newestFirst = postgresql.sort((a, b) => Number(b) - Number(a));
   const extra = [
-    ...['/usr/sbin', '/usr/local/bin', '/usr/libexec'],
+    ...['/usr/sbin', '/usr/local/bin', '/usr/libexec', CNI_PLUGINS],
     ...newestFirst.map((version) => join(POSTGRESQL, version, 'bin')),
   ];
   return [...new Set([...(process.env['PATH'] ?? '').split(delimiter), ...extra])].join(delimiter);

@@ -1,12 +1,12 @@
 /**
- * Script: builds the Kubernetes programs where they are missing, which takes longer than a test file
- * may. Where they cannot be had it says so, and the tests that need them are skipped.
+ * Script: builds the Kubernetes programs of the tests where they are missing, which takes longer than
+ * a test file may. Where they cannot be had it says so, and the tests that need them are skipped.
  */
-import { ensureKubernetes, whyNoKubernetes } from './kubernetes-programs.ts';
+import { ensurePrograms, TEST_PROGRAMS, whyNoKubernetes } from './kubernetes-programs.ts';
 
 const reason = whyNoKubernetes();
 if (reason === undefined) {
-  await ensureKubernetes().catch((error: unknown) => {
+  await ensurePrograms(TEST_PROGRAMS).catch((error: unknown) => {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
   });

@@ -21,12 +21,19 @@ t.test('two processes that need the programs at once have them built once', asyn
     [0, 0],
   );
   const printed = results.map(({ stdout }) => stdout).join('');
-  t.equal(printed.match(/^Building kube-apiserver v[\d.]+ and etcd v[\d.]+ into /gm)?.length, 1);
+  t.equal(
+    printed.match(/^Building etcd v3[\d.]+, kube-apiserver v1[\d.]+, kubectl v/gm)?.length,
+    1,
+  );
   t.match(printed, 'about 7 minutes on 2 cores, once\n');
   t.match(printed, /^Built .* in \d+ s$/m);
   const sources = (await readFile(join(place.directory, 'go.log'), 'utf8')).trim().split('\n');
-  t.same(sources, ['go.etcd.io/etcd/server/v3', 'k8s.io/kubernetes/cmd/kube-apiserver']);
-  t.same(await place.left(), ['etcd', 'kube-apiserver']);
+  t.same(sources, [
+    'go.etcd.io/etcd/server/v3',
+    'k8s.io/kubernetes/cmd/kube-apiserver',
+    'k8s.io/kubernetes/cmd/kubectl',
+  ]);
+  t.same(await place.left(), ['etcd', 'kube-apiserver', 'kubectl']);
   t.same((await place.build()).stdout, '', 'the third finds them');
 });
 

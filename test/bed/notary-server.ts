@@ -24,8 +24,8 @@ export interface TokenTrust {
 export interface NotaryServerOptions {
   /** Where its configuration goes; made where it is missing. */
   readonly directory: string;
-  /** As a URL has it; `127.0.0.1` by default. */
-  readonly address?: '127.0.0.1' | '[::1]';
+  /** Of this machine, as a URL has it; `127.0.0.1` by default. */
+  readonly address?: string;
   /** Issues the server's certificate. */
   readonly authority: Authority;
   /** Without it everybody may do everything. */
@@ -53,11 +53,12 @@ export interface NotaryServer extends Service {
  * @throws Error with its log when it does not start
  */
 export async function startNotaryServer(options: NotaryServerOptions): Promise<NotaryServer> {
-  const { directory, authority, auth, trustService, storage } = options;
+  const { directory, authority, auth, trustService, storage, address = '127.0.0.1' } = options;
   await mkdir(directory, { recursive: true });
-  const certificate = await authority.issue({ name: 'notary-server' });
+  const hosts = [address.replaceAll(/[[\]]/g, '')];
+  const certificate = await authority.issue({ name: 'notary-server', hosts });
   const start = async (port: number): Promise<NotaryServer> => {
-    const host = `${options.address ?? '127.0.0.1'}:${port}`;
+    const host = `${address}:${port}`;
     const configuration = {
       server: {
         http_addr: host,

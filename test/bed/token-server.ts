@@ -22,6 +22,8 @@ export type Accounts = Readonly<
 export interface TokenServerOptions {
   /** Issues the server's certificate and that of its tokens. */
   readonly authority: Authority;
+  /** IPv4, of this machine; `127.0.0.1` by default. */
+  readonly address?: string;
   readonly accounts: Accounts;
   /** What those without credentials may do; refused with 401 by default. */
   readonly anonymous?: readonly Action[];
@@ -88,15 +90,16 @@ const LIFETIME = 300;
 export const LEEWAY = 60;
 
 /**
- * Starts a token server on a port of its own on 127.0.0.1.
+ * Starts a token server on a port of its own.
  *
  * @throws Error when a certificate cannot be made
  */
 export async function startTokenServer(options: TokenServerOptions): Promise<TokenServer> {
   const { authority, service = 'bed-notary', issuer = 'bed-tokens' } = options;
+  const { address = '127.0.0.1' } = options;
   const realmQuery = options.realmQuery === undefined ? '' : `?${options.realmQuery}`;
   const [tls, signing] = await Promise.all([
-    authority.issue({ name: 'token-server' }),
+    authority.issue({ name: 'token-server', hosts: [address] }),
     authority.issue({ name: 'token-signing', usage: 'signing' }),
   ]);
   const requests: TokenRequest[] = [];
@@ -134,10 +137,10 @@ export async function startTokenServer(options: TokenServerOptions): Promise<Tok
       });
     },
   );
-  server.listen(0, '127.0.0.1');
+  server.listen(0, address);
   await once(server, 'listening');
   return {
-    realm: `https://127.0.0.1:${(server.address() as AddressInfo).port}/token${realmQuery}`,
+    realm: `https://${address}:${(server.address() as AddressInfo).port}/token${realmQuery}`,
     service,
     issuer,
     rootCertBundle: authority.certificateFile,

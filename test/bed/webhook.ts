@@ -30,6 +30,8 @@ export interface Webhook {
   post(path: 'mutate' | 'validate', review: ReviewOptions): Promise<AdmissionResponse>;
   /** Ends it at once; {@link Webhook.restart} brings it back. */
   kill(): Promise<void>;
+  /** Ends it as a kubelet does, and waits as long as that takes. */
+  terminate(): Promise<void>;
   /** Starts it anew at the same address, and waits until it is ready. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -80,7 +82,9 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
         `--tls-cert=${certificate.certificateFile}`,
         `--tls-key=${certificate.keyFile}`,
         // Off, unless asked for: several run on one machine.
-        ...(args.some((arg) => arg.startsWith('--metrics-port=')) ? [] : ['--metrics-port=0']),
+        ...unless(args, '--metrics-port=0'),
+        // Nobody sends requests to where it was.
+        ...unless(args, '--quiet-period=0'),
         ...args,
       ],
       directory,
@@ -95,6 +99,10 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
       pid: service.child.pid,
       output,
       kill: () => service.kill(),
+      terminate: () => {
+        service.child.kill('SIGTERM');
+        return service.child.gone;
+      },
       restart: async () => {
         await service.kill();
         earlier = output();
@@ -115,6 +123,12 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
       },
     };
   });
+}
+
+/** A flag with its value, where it is not among those asked for. */
+function unless(args: readonly string[], flag: string): readonly string[] {
+  const name = flag.slice(0, flag.indexOf('=') + 1);
+  return args.some((arg) => arg.startsWith(name)) ? [] : [flag];
 }
 
 /** What is secret in a directory of manifests that the flags name. */

@@ -1,7 +1,7 @@
 import t from 'tap';
-import { faultProduct, faultSample } from '../e2e/fault-product.ts';
-import { SCENES, startScene } from '../e2e/fault-scene.ts';
-import { cleanCalls, runCases } from '../e2e/fault-story.ts';
+import { faultProduct, faultSample } from '../stress/fault-product.ts';
+import { SCENES, startScene } from '../stress/fault-scene.ts';
+import { cleanCalls, runCases } from '../stress/fault-story.ts';
 
 // One after the other, and each with two runs of the signer: more than the runner's default allows.
 t.setTimeout(240_000);

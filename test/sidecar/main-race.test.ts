@@ -1,5 +1,5 @@
 import t from 'tap';
-import { race } from '../e2e/race.ts';
+import { race } from '../stress/race.ts';
 
 const SIGNERS = 12;
 

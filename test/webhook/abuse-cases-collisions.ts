@@ -86,9 +86,14 @@ export const COLLISION_CASES: readonly Abuse[] = [
     differs(/notary-sign\.args\.\d+ has been changed/),
   ),
   brought(
-    'our container as root',
+    'our container without what confines it',
     (pod) => (container(pod, SIGNER).securityContext = { runAsUser: 0 }),
     differs(/notary-sign\.securityContext/),
+  ),
+  brought(
+    'our container as root',
+    (pod) => Object.assign(container(pod, SIGNER).securityContext ?? {}, { runAsUser: 0 }),
+    tampered(/notary-sign is to run as root/),
   ),
   brought(
     'our container before the step that pushes',

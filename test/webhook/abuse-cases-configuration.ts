@@ -2,7 +2,7 @@
 import { demand } from '../bed/kube-client.ts';
 import type { BuildFixture } from '../build-fixture.ts';
 import { invalid, MALLORY, posted, refused, written, type Abuse } from './abuse-case.ts';
-import { OTHER_PIN, P, PIN, URL } from './world.ts';
+import { ADMIN, OTHER_PIN, P, PIN, URL } from './world.ts';
 
 /** The Image says this instead, and so does the Build that kpack made of it. */
 const says =
@@ -36,7 +36,7 @@ const reserved = (kind: 'Image' | 'Build' | 'Namespace' | 'Pod', annotation: str
 
 export const CONFIGURATION_CASES: readonly Abuse[] = [
   builds("a developer's url with the admin's key", {
-    admin: { [`${P}v1.url`]: 'https://admin.example.com', [`${P}v1.secretRef`]: 'admin-key' },
+    admin: ADMIN,
     isMissed: true,
     prepare: says({ [`${P}v1.url`]: 'https://evil.example.com' }),
     ends: invalid(/v1.secretRef/),
@@ -45,7 +45,19 @@ export const CONFIGURATION_CASES: readonly Abuse[] = [
     "a developer's url with the admin's key, as it is written",
     { annotations: { [`${P}v1.url`]: 'https://evil.example.com' } },
     invalid(/v1.secretRef/),
-    { [`${P}v1.url`]: 'https://admin.example.com', [`${P}v1.secretRef`]: 'admin-key' },
+    ADMIN,
+  ),
+  builds("a developer's url with the admin's key, which the developer names", {
+    admin: ADMIN,
+    isMissed: true,
+    prepare: says({ ...ADMIN, [`${P}v1.url`]: 'https://evil.example.com' }),
+    ends: invalid(/expected "https:\/\/admin.example.com", as the Namespace/),
+  }),
+  written(
+    "a developer's CA beside the admin's url and key, as it is written",
+    { annotations: { ...ADMIN, [`${P}v1.caSecretRef`]: 'evil-ca' } },
+    invalid(/v1.caSecretRef\] .* expected no such annotation, as the Namespace/),
+    ADMIN,
   ),
   builds("a pin that is not the Namespace's", {
     isMissed: true,

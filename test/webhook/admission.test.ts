@@ -2,8 +2,9 @@ import t from 'tap';
 import { admissionReview } from '../bed/webhook.ts';
 import { signingNamespace } from '../build-fixture.ts';
 import { inject } from './asking.ts';
+import { objectThatSays } from './notary-rule.ts';
 import { post, review, serveWorld } from './served.ts';
-import { section, setSection, world } from './world.ts';
+import { P, section, setSection, world } from './world.ts';
 
 t.test('a patch, a refusal and a pass have the form that the API server reads', async (t) => {
   const given = world();
@@ -88,7 +89,7 @@ t.test('no sub-resource is also one without a name', async (t) => {
   t.ok((await review(t, app, 'mutate', { object: given.pod }, nameless)).patch);
 });
 
-t.test('warnings are short, and say at their end that they were cut', async (t) => {
+t.test('warnings are few and short, and say at their end that they were cut', async (t) => {
   const given = world();
   const url = `http://notary.example.com/${'long/'.repeat(100)}end`;
   setSection(given, section(url));
@@ -100,6 +101,11 @@ t.test('warnings are short, and say at their end that they were cut', async (t) 
     t.match(warning, /^kpack-notary: /);
     t.notMatch(warning, /…$/, 'with the fix at its end');
   }
+
+  const labels = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`${P}x${i}`, '']));
+  const image = objectThatSays('Image', 'kpack.io/v1alpha2', { notary: section(), labels });
+  const told = await review(t, app, 'validate', { object: image, username: 'developer' });
+  t.equal(told.warnings?.length, 16, 'as many as the API server passes on');
 
   const audited = world('v0.17.2/02-notary', signingNamespace('audit'));
   setSection(audited, {

@@ -97,6 +97,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
       },
     ]),
   ) as Record<ConfigurationKind, Stored>;
+  const changes = new Map<ConfigurationKind, number>();
   /** What each of two API servers believes, and what it is going to believe. */
   const servers = [0, 1].map(() => ({ news: [] as { at: number; bundles: readonly string[] }[] }));
   const bundles = () =>
@@ -135,7 +136,17 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
               date: undefined,
             }
           : {
-              seen: structuredClone({ secret: world.secret ?? 'absent', configurations }),
+              seen: structuredClone({
+                secret: world.secret ?? 'absent',
+                configurations: Object.fromEntries(
+                  CONFIGURATION_KINDS.map((kind) => {
+                    const changed = changes.get(kind);
+                    const isKnown = date !== undefined && changed !== undefined;
+                    const unchangedFor = isKnown ? date - changed : undefined;
+                    return [kind, { ...configurations[kind], unchangedFor }];
+                  }),
+                ) as Record<ConfigurationKind, WebhookConfiguration>,
+              }),
               problems: [],
               date,
             },
@@ -158,6 +169,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
       if (stored.resourceVersion !== resourceVersion) return undefined;
       version += 1;
       stored.resourceVersion = String(version);
+      changes.set(kind, Math.floor(world.now / SECOND) * SECOND);
       stored.entries = stored.entries.map((entry) => ({ ...entry, caBundle }));
       spread();
       if (chance() < trouble) throw away();
@@ -210,6 +222,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
         const stored = configurations[kind];
         version += 1;
         stored.resourceVersion = String(version);
+        changes.set(kind, Math.floor(world.now / SECOND) * SECOND);
         stored.entries = stored.entries.map((entry) => ({
           ...entry,
           caBundle: of(entry.caBundle),

@@ -10,6 +10,7 @@ import { deadlineFor } from '../../src/webhook/review-deadline.ts';
 import { admissionReview } from '../bed/webhook.ts';
 import { manifestsOf } from '../build-fixture.ts';
 import { memoryCluster, verdictOf } from './asking.ts';
+import { openConnection } from './connection.ts';
 import { until } from './program.ts';
 import { post, review, serve, serveWorld } from './served.ts';
 import { world } from './world.ts';
@@ -91,7 +92,7 @@ t.test('work stops when nobody waits for it', async (t) => {
   await until(() => log().includes('the caller has gone'));
 });
 
-t.test('who is slow to speak is cut off, and others are served meanwhile', async (t) => {
+t.test('who is slow to speak is cut off, and who keeps a connection is not', async (t) => {
   const given = world();
   const app = serveWorld(t, given);
   const whole = requestOf(JSON.stringify(admissionReview({ object: given.pod })));
@@ -120,6 +121,9 @@ t.test('who is slow to speak is cut off, and others are served meanwhile', async
       return socket;
     },
   };
+  await listen(app);
+  const kept = await openConnection((app.server.address() as AddressInfo).port);
+  t.equal((await kept.ask(whole)).status, 200);
   const slow = Object.entries(cases).map(async ([what, open]) => {
     const socket = await open();
     const started = performance.now();
@@ -129,6 +133,7 @@ t.test('who is slow to speak is cut off, and others are served meanwhile', async
   });
   await review(t, app, 'mutate', { object: given.pod });
   await Promise.all(slow);
+  t.equal((await kept.ask(whole)).status, 200, 'idle for longer than others may be slow');
   await review(t, app, 'mutate', { object: given.pod });
 });
 

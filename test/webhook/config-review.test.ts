@@ -33,6 +33,11 @@ t.test('an object that is malformed', async (t) => {
       t.match(response.warnings?.join(), 'spec.notary.v1.secretRef of Image app: found ');
     }
   });
+  await t.test('says the same without a section as with one that is null', async (t) => {
+    const [absent, isNull] = [undefined, null].map((notary) => image(notary, { [`${P}x`]: 'x' }));
+    t.equal(verdictOf(await update(absent ?? {}, isNull ?? {})), 'allowed');
+    t.equal(verdictOf(await update(isNull ?? {}, absent ?? {})), 'allowed');
+  });
   await t.test('may not become malformed in another way', async (t) => {
     for (const change of [
       (image: Manifest) => (image.spec = { ...image.spec, notary: { v1: { url: 'y' } } }),

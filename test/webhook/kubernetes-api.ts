@@ -15,6 +15,7 @@ export const TOKEN = 'canary-of-a-token';
 type Answerer = (response: ServerResponse, socket: Socket, count: number) => void;
 
 export interface Api {
+  /** Those that came so far; may be emptied. */
   readonly requests: IncomingMessage[];
   connections(): number;
   /** Answers otherwise from now on. */

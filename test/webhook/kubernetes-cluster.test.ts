@@ -10,7 +10,7 @@ import { startWebhook } from '../bed/webhook.ts';
 import { manifestsOf } from '../build-fixture.ts';
 import { verdictOf } from './asking.ts';
 import { startApi, TOKEN } from './kubernetes-api.ts';
-import { IMAGE_FLAG, PROGRAM } from './program.ts';
+import { IMAGE_FLAG, PROGRAM, until } from './program.ts';
 import { world } from './world.ts';
 
 let authority: Authority;
@@ -38,6 +38,8 @@ t.test('the Kubernetes API is asked for what a decision needs, and no more', asy
     args: [`--kubeconfig=${kubeconfig}`, IMAGE_FLAG],
   });
   t.teardown(() => webhook.stop());
+  await until(() => webhook.output().includes('"ready"'));
+  api.requests.length = 0;
   const response = await webhook.post('mutate', { object: given.pod });
   t.equal(verdictOf(response), 'patched');
 

@@ -17,13 +17,20 @@ export type NamespaceOptions = Pick<Manifest['metadata'], 'labels' | 'annotation
 /** How long anything may take to come into force, in milliseconds. */
 const TIME_LIMIT = 60_000;
 
-/** Everything that is in a cluster before the webhook is. */
+/** Everything that is in a cluster before the webhook is, and its rights. */
 export async function prepareCluster(api: KubeClient): Promise<void> {
+  await makeNamespace(api, 'kpack-notary');
+  const rights = await manifests('deploy/rbac.yaml');
+  await Promise.all(rights.map((object) => apply(api, object)));
+  await prepareKpack(api);
+}
+
+/** kpack's kinds, and its account with the rights that it needs. */
+export async function prepareKpack(api: KubeClient): Promise<void> {
   const crds = await manifests('test/bed/kubernetes/kpack-crds.yaml');
   await Promise.all([...crds, ...SHARED].map((object) => apply(api, object)));
-  await Promise.all(['kpack', 'kpack-notary'].map((name) => makeNamespace(api, name)));
-  const rights = [...kpackAccount(), ...(await manifests('deploy/rbac.yaml'))];
-  await Promise.all(rights.map((object) => apply(api, object)));
+  await makeNamespace(api, 'kpack');
+  await Promise.all(kpackAccount().map((object) => apply(api, object)));
   for (const kind of ['Image', 'Build']) {
     for (const version of ['v1alpha1', 'v1alpha2']) {
       await inForce(`kpack.io/${version} ${kind}`, () =>
@@ -33,12 +40,18 @@ export async function prepareCluster(api: KubeClient): Promise<void> {
   }
 }
 
-/** A kubeconfig with the rights of deploy/rbac.yaml and no others. */
-export async function ownKubeconfig(apiserver: KubeApiserver): Promise<string> {
+/**
+ * A kubeconfig with the rights of deploy/rbac.yaml and no others, or with those of another service
+ * account in its namespace.
+ */
+export async function ownKubeconfig(
+  apiserver: KubeApiserver,
+  name = 'kpack-notary-webhook',
+): Promise<string> {
   const account = {
     apiVersion: 'v1',
     kind: 'ServiceAccount',
-    metadata: { name: 'kpack-notary-webhook', namespace: 'kpack-notary' },
+    metadata: { name, namespace: 'kpack-notary' },
   };
   const request = {
     apiVersion: 'authentication.k8s.io/v1',
@@ -48,13 +61,13 @@ export async function ownKubeconfig(apiserver: KubeApiserver): Promise<string> {
   };
   const answer = await apiserver.admin.createSubresource(account, 'token', request);
   const { status } = demand(answer);
-  return apiserver.kubeconfig('webhook', status.token);
+  return apiserver.kubeconfig(name, status.token);
 }
 
 /** Applies deploy/webhooks.yaml, with nothing but address and certificate authority of its own. */
 export async function configureWebhooks(
   api: KubeClient,
-  webhook: Webhook,
+  webhook: Pick<Webhook, 'url' | 'output'>,
   ca: string,
 ): Promise<void> {
   const caBundle = Buffer.from(ca).toString('base64');

@@ -12,6 +12,12 @@ const scene = await startScene(t);
 const { api } = scene;
 const NAMESPACE = 'validation';
 await scene.namespace(NAMESPACE, { labels: { [`${P}signing`]: 'enabled' } });
+/** For rules that speak of what the admin says; named as they name it. */
+const RULED_NAMESPACE = 'apps';
+await scene.namespace(RULED_NAMESPACE, {
+  labels: { [`${P}signing`]: 'enabled' },
+  annotations: Object.fromEntries(NOTARY_RULES.flatMap(({ admin = {} }) => Object.entries(admin))),
+});
 
 interface Writable extends KubeReference {
   readonly metadata: KubeReference['metadata'] & {
@@ -56,7 +62,8 @@ for (const kind of ['Image', 'Build', 'Namespace'] as const) {
       await forEach(rules, async (rule, i) => {
         const named = (name: string, words: Words): Writable => {
           const { metadata, ...rest } = objectThatSays(kind, apiVersion, words, name);
-          const place = kind === 'Namespace' ? {} : { namespace: NAMESPACE };
+          const namespace = rule.admin ? RULED_NAMESPACE : NAMESPACE;
+          const place = kind === 'Namespace' ? {} : { namespace };
           return { ...rest, metadata: { ...metadata, ...place, name } };
         };
         const refused = async (answer: KubeAnswer<Writable>, name: string) =>

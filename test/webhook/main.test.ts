@@ -5,16 +5,15 @@ import { Agent, get } from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from '../../src/webhook/webhook-flags.ts';
 import { createAuthority, type Authority } from '../bed/authority.ts';
-import { spawnBound } from '../bed/child.ts';
 import { freePort } from '../bed/port.ts';
 import { applyPatch, startWebhook } from '../bed/webhook.ts';
 import { manifestsOf, writeManifests } from '../build-fixture.ts';
 import { inject, verdictOf } from './asking.ts';
 import { parseExposition } from './exposition.ts';
-import { IMAGE_FLAG, PROGRAM, until } from './program.ts';
+import { IMAGE_FLAG, PROGRAM, run, until } from './program.ts';
 import { world } from './world.ts';
 
 let authority: Authority;
@@ -62,6 +61,7 @@ t.test('SIGTERM and SIGINT end it cleanly, idle connections or not', async (t) =
       IMAGE_FLAG,
       `--port=${port}`,
       '--metrics-port=0',
+      '--quiet-period=0',
       `--tls-cert=${certificateFile}`,
       `--tls-key=${keyFile}`,
     ]);
@@ -125,7 +125,7 @@ t.test('what keeps it from listening is one line, and exit code 1', async (t) =>
     t.same(await child.ended, [1, null]);
     t.equal(
       child.output(),
-      `kpack-notary webhook: cannot listen on port ${used}: another program does\n`,
+      `kpack-notary webhook: cannot listen on port ${used}: another program does. Fix: choose another by --port or --metrics-port.\n`,
     );
   }
 });
@@ -258,32 +258,6 @@ t.test('it listens where there is no IPv6', async (t) => {
   t.match(child.output(), '"ready"');
   t.equal((await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).status, 200);
 });
-
-interface Run {
-  output(): string;
-  kill(signal: NodeJS.Signals): void;
-  /** Exit code and signal. */
-  readonly ended: Promise<unknown[]>;
-}
-
-function run(
-  t: Test,
-  directory: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Run {
-  const child = spawnBound({ program: 'node', args: [PROGRAM, ...args], directory, env });
-  let text = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-  }
-  t.teardown(() => child.kill('SIGKILL'));
-  return {
-    output: () => text,
-    kill: (signal) => void child.kill(signal),
-    ended: once(child, 'close'),
-  };
-}
 
 async function getJson(url: string, agent?: Agent): Promise<unknown> {
   const [response] = (await once(

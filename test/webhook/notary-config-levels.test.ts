@@ -50,6 +50,29 @@ t.test('url, Secret and CA are taken whole from the first level that sets them',
       }
     }
   });
+  await t.test("nor does the admin's key, named by a developer, sign for them", async (t) => {
+    const ca = (name: string) => ({ [`${P}v1.caSecretRef`]: name });
+    const key = { [`${P}v1.secretRef`]: 'admin-key' };
+    const cases: readonly (readonly [object: string, notary: unknown, Record<string, string>])[] = [
+      ['spec.notary.v1.url', section(DEVELOPER[`${P}v1.url`], { name: 'admin-key' }), {}],
+      [`[${P}v1.url]`, undefined, { ...DEVELOPER, ...key }],
+      [`[${P}v1.url]`, undefined, { ...DEVELOPER, ...ca('admin-key') }],
+      [`[${P}v1.caSecretRef]`, undefined, { ...ADMIN, ...ca('developer-ca') }],
+    ];
+    for (const [field, notary, annotations] of cases) {
+      const given = silentWorld(ADMIN);
+      if (notary !== undefined) setSection(given, notary);
+      annotate(given, annotations);
+      const message = await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
+      t.ok(message.includes(`${field} of Image app`), message);
+      t.match(message, 'as the Namespace apps has it with its Secret admin-key');
+    }
+    const same = silentWorld({ ...ADMIN, ...ca('admin-ca') });
+    annotate(same, ADMIN);
+    t.equal(keyOf(await inject(same)), 'admin-key', 'who says what the admin says may');
+    annotate(same, { ...DEVELOPER, ...key, [`${P}signing`]: 'disabled' });
+    t.ok((await mutate(same)).allowed, 'and so may who opts out');
+  });
   await t.test("nor the admin's url a developer's CA", async (t) => {
     const given = silentWorld(ADMIN);
     annotate(given, { [`${P}v1.caSecretRef`]: 'developer-ca' });
@@ -115,6 +138,14 @@ t.test('where the section is read', async (t) => {
       }
       t.equal(keyOf(await inject(given)), 'notary-signing', version);
     }
+  });
+  await t.test('a Build with settings alone, as kpack 0.1 makes it: the Image, too', async (t) => {
+    const given = world();
+    annotate(given, { [`${P}v1.rootPin`]: PIN });
+    delete given.build.spec['notary'];
+    const pod = await inject(given);
+    t.equal(keyOf(pod), 'notary-signing');
+    t.same(signerFlags(pod)['root-pin'], [PIN]);
   });
   await t.test('annotations of the Image count too', async (t) => {
     const given = silentWorld(ADMIN);

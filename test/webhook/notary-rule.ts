@@ -1,5 +1,6 @@
 /** Rules for what people may write about signing: what breaks one, and what keeps it. */
-import type { Manifest } from '../build-fixture.ts';
+import { signingNamespace, type Manifest } from '../build-fixture.ts';
+import { memoryCluster } from './asking.ts';
 import { P, section, URL } from './world.ts';
 
 /** What an object says about signing. */
@@ -20,6 +21,8 @@ export interface NotaryRule {
   readonly accepted: Words;
   /** What the refusal says: the field, and then some. */
   readonly tells: readonly [field: string, ...others: string[]];
+  /** What the Namespace says by its annotations where such objects are written; nothing otherwise. */
+  readonly admin?: Record<string, string>;
   readonly code: 'NOTARY_CONFIG_INVALID' | 'NAMESPACE_LABEL_INVALID';
 }
 
@@ -56,6 +59,11 @@ export const on = (annotation: string) => `metadata.annotations[${P}${annotation
 export const URL_FIELD = 'spec.notary.v1.url';
 export const SECRET_FIELD = 'spec.notary.v1.secretRef';
 export const NAME_FIELD = `${SECRET_FIELD}.name`;
+
+/** A cluster that holds the Namespace of a rule, if that matters. */
+export function clusterOf({ admin }: NotaryRule) {
+  return memoryCluster(admin ? [signingNamespace('enabled', admin)] : []);
+}
 
 /** Both versions of kpack's API, or the one of Namespaces. */
 export function apiVersionsOf(kind: Written): readonly string[] {

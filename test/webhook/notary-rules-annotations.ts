@@ -189,6 +189,15 @@ export const ANNOTATIONS: readonly NotaryRule[] = [
   ),
   rule(
     EVERYWHERE,
+    'a prefix in another case',
+    'Kubernetes takes it for another annotation, which would be ignored',
+    { annotations: { [`${P}v1.url`]: URL, 'Notary.kpack.io/v1.secretRef': 'notary-signing' } },
+    paired(),
+    'metadata.annotations[Notary.kpack.io/v1.secretRef]',
+    `expected ${P}v1.secretRef (did you mean that?)`,
+  ),
+  rule(
+    EVERYWHERE,
     'an annotation without v1',
     'names are exact',
     annotated({ url: URL, secretRef: 'notary-signing' }),

@@ -83,6 +83,9 @@ t.test('credentials in a URL are refused and not repeated', async (t) => {
     'https://notary.example.com/#canary',
     'https://robot:canary@notary.example.com\\x',
     'https:\\\\robot:canary@notary.example.com',
+    'robot:canary',
+    'https:/robot:canary',
+    'https://canary＠notary.example.com',
   ];
   const sections: Record<string, unknown> = {
     ...Object.fromEntries(canaries.map((url) => [url, section(url)])),
@@ -130,9 +133,22 @@ t.test('no url keeps the webhook busy', async (t) => {
 });
 
 t.test('a refusal stays readable, however much is wrong', async (t) => {
-  const given = world();
-  const members = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`m${i}`, 0]));
-  setSection(given, { v1: { ...members } });
+  for (const [count, expected] of [
+    [90, /unknown member.*; and \d+ more like these\. Fix: /],
+    [20_000, /: spec\.notary\.v1 of Image app: found an object with 20000 members; expected/],
+  ] as const) {
+    const given = world();
+    const members = Object.fromEntries(Array.from({ length: count }, (_, i) => [`m${i}`, 0]));
+    setSection(given, { v1: { ...members } });
+    const message = await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
+    t.ok(message.length < 10_000, `${message.length} characters`);
+    t.match(message, expected);
+  }
+});
+
+t.test('an annotation with our prefix in another case is ours, and mistyped', async (t) => {
+  const given = silentWorld();
+  annotate(given, { 'Notary.kpack.io/v1.url': URL, 'Notary.kpack.io/v1.secretRef': 'x' });
   const message = await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
-  t.ok(message.length < 10_000, `${message.length} characters`);
+  t.match(message, /\[Notary\.kpack\.io\/v1\.url\] .* expected notary\.kpack\.io\/v1\.url \(did/);
 });

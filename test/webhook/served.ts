@@ -5,6 +5,7 @@ import tap, { type Test } from 'tap';
 import { createApp } from '../../src/webhook/app.ts';
 import type { Cluster } from '../../src/webhook/cluster.ts';
 import { createMetrics, type Metrics } from '../../src/webhook/metrics.ts';
+import { createReadiness } from '../../src/webhook/readiness.ts';
 import { createAuthority, type Certificate } from '../bed/authority.ts';
 import { admissionReview, type AdmissionResponse, type ReviewOptions } from '../bed/webhook.ts';
 import { manifestsOf } from '../build-fixture.ts';
@@ -36,7 +37,8 @@ export function serve(
   const log = pino({ level: 'trace' }, { write: (line: string) => (text += line) });
   const tls = { cert: certificate.certificatePem, key: certificate.keyPem };
   const metrics = createMetrics(SETTINGS.version);
-  const app = createApp({ ...SETTINGS, cluster, tls, log, metrics });
+  const readiness = createReadiness([], () => undefined);
+  const app = createApp({ ...SETTINGS, cluster, tls, log, metrics, readiness });
   t.teardown(() => app.close());
   return { app, log: () => text, metrics };
 }

@@ -7,6 +7,7 @@ import { projectDirectory } from '../fixture.ts';
 import { ask, memoryCluster } from './asking.ts';
 import {
   apiVersionsOf,
+  clusterOf,
   objectThatSays,
   type NotaryRule,
   type Words,
@@ -60,13 +61,13 @@ export async function makeValidationPage(): Promise<string> {
  * @throws Error when it is not refused
  */
 export async function refusalOf(
-  { rejected }: NotaryRule,
+  rule: NotaryRule,
   kind: Written,
   apiVersion: string,
   name?: string,
 ): Promise<string> {
-  const object = objectThatSays(kind, apiVersion, rejected, name);
-  const { status } = await ask('validate', object, memoryCluster([]), { username: 'developer' });
+  const object = objectThatSays(kind, apiVersion, rule.rejected, name);
+  const { status } = await ask('validate', object, clusterOf(rule), { username: 'developer' });
   if (!status) throw new Error(`not refused: ${JSON.stringify(object)}`);
   return status.message;
 }
@@ -78,6 +79,7 @@ async function describeRule(rule: NotaryRule): Promise<string> {
     `## ${rule.name.charAt(0).toUpperCase()}${rule.name.slice(1)}\n`,
     `On ${list(rule.on)}: ${rule.why}.\n`,
     fenced(
+      ...(rule.admin ? [`given  ${manifestOf({ annotations: rule.admin })} of the Namespace`] : []),
       `wrong  ${manifestOf(rule.rejected)}`,
       `told   ${await refusalOf(rule, kind, apiVersion)}`,
       `right  ${manifestOf(rule.accepted)}`,

@@ -1,0 +1,137 @@
+/** What is lost when a replica dies without a word: as little as can be, and nothing for good. */
+import { readdirSync, readFileSync } from 'node:fs';
+import type { V1Pod } from '@kubernetes/client-node';
+import { demand, type KubeReference } from '../bed/kube-client.ts';
+import {
+  demandSigner,
+  isRetried,
+  postBuild,
+  postUntilAdmitted,
+  prepareBuild,
+  runBuild,
+  type ReadyBuild,
+} from './build.ts';
+import { NAMESPACE, readyReplicas, replicas } from './installation.ts';
+import { describe, startLoad } from './load.ts';
+import { PER_SECOND } from './rollout-chapter.ts';
+import type { Scene } from './scene.ts';
+import { signed } from './signing-chapter.ts';
+import type { Story } from './story.ts';
+import { until } from './until.ts';
+
+const KILLS = 5;
+const PROGRAM = '/app/webhook.cjs';
+/** How late the API server may hear of an endpoint's removal, in milliseconds. */
+const HEARSAY = 300;
+
+/** The time in which admissions may fail, by `performance.now()`. */
+interface Window {
+  readonly killed: number;
+  readonly removed: number;
+}
+
+export async function killChapter(scene: Scene, story: Story): Promise<void> {
+  story.chapter('A replica is killed, and every build is signed all the same');
+  const name = 'kills';
+  await scene.namespace(name, { 'notary.kpack.io/signing': 'enabled' });
+  const ready = await prepareBuild(scene, { fixture: 'v0.17.2/02-notary', name });
+  await story.check(`${KILLS} times kill -9`, () => kills(scene, ready), name);
+  await story.check(
+    'a real build, posted at the moment of a kill',
+    async () => {
+      await untilTwoReplicas(scene);
+      killOne(await replicas(scene.cluster), 0);
+      return signed(scene, await runBuild(scene, ready));
+    },
+    name,
+  );
+  await untilTwoReplicas(scene);
+}
+
+async function kills(scene: Scene, ready: ReadyBuild): Promise<string> {
+  const again: Promise<unknown>[] = [];
+  const notRetried: string[] = [];
+  const neverAdmitted: unknown[] = [];
+  const load = startLoad(PER_SECOND, async () => {
+    const answer = await postBuild(scene, ready.pod, { dryRun: true });
+    if (!answer.ok) {
+      if (!isRetried(answer.status)) notRetried.push(`${answer.status} ${answer.failure.message}`);
+      const posted = postUntilAdmitted(scene, ready.pod, { dryRun: true });
+      again.push(posted.catch((error: unknown) => neverAdmitted.push(error)));
+    }
+    demandSigner(demand(answer));
+  });
+  const windows: Window[] = [];
+  try {
+    for (let i = 0; i < KILLS; i += 1) {
+      await untilTwoReplicas(scene);
+      const killed = performance.now();
+      const address = killOne(await replicas(scene.cluster), i);
+      await until('the removal of the endpoint', async () => !(await isEndpoint(scene, address)));
+      windows.push({ killed, removed: performance.now() });
+    }
+    await untilTwoReplicas(scene);
+  } finally {
+    // Whatever came of the kills.
+    await load.stop();
+  }
+  const report = await load.stop();
+  await Promise.all(again);
+  if (neverAdmitted.length > 0) throw neverAdmitted[0];
+  const outside = report.failures.filter(
+    ({ at }) =>
+      !windows.some(({ killed, removed }) => at >= killed - HEARSAY && at <= removed + HEARSAY),
+  );
+  const [first] = outside;
+  if (first !== undefined) {
+    throw new Error(`${outside.length} failed while no replica was dying, as ${first.reason}`);
+  }
+  if (notRetried.length > 0) throw new Error(`kpack would not post again: ${notRetried[0]}`);
+  const longest = Math.max(...windows.map(({ killed, removed }) => removed - killed));
+  return (
+    `${describe(report)}; all failed between a kill and the endpoint's removal ` +
+    `(${longest.toFixed(0)} ms at most), all were admitted and signed when posted again`
+  );
+}
+
+async function untilTwoReplicas({ cluster }: Scene): Promise<void> {
+  await until('two ready replicas', async () => (await readyReplicas(cluster)) === 2, 180_000);
+}
+
+/** Kills the program of one of the pods; returns the pod's address. */
+function killOne(pods: readonly V1Pod[], index: number): string {
+  const pod = pods[index % pods.length];
+  const name = pod?.metadata?.name;
+  const pid = readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .find((entry) => {
+      try {
+        const words = readFileSync(`/proc/${entry}/cmdline`, 'utf8');
+        const variables = readFileSync(`/proc/${entry}/environ`, 'utf8').split('\0');
+        return words.includes(PROGRAM) && variables.includes(`HOSTNAME=${name}`);
+      } catch {
+        return false; // It has ended meanwhile.
+      }
+    });
+  if (pid === undefined) throw new Error(`the program of ${name} is not running`);
+  process.kill(Number(pid), 'SIGKILL');
+  return pod?.status?.podIP ?? '';
+}
+
+interface EndpointSlice {
+  readonly endpoints?: readonly {
+    readonly addresses: readonly string[];
+    readonly conditions: { readonly ready?: boolean };
+  }[];
+}
+
+/** Whether requests are sent to that address. */
+async function isEndpoint({ cluster }: Scene, address: string): Promise<boolean> {
+  const kinds = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', namespace: NAMESPACE };
+  const { items } = demand(await cluster.api.list(kinds));
+  return (items as (KubeReference & EndpointSlice)[]).some(({ endpoints = [] }) =>
+    endpoints.some(
+      ({ addresses, conditions }) => addresses.includes(address) && conditions.ready === true,
+    ),
+  );
+}

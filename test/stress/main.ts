@@ -1,0 +1,104 @@
+/**
+ * Script: a hundred signers at once, and every fault at every call. Exit code 1 where anything is
+ * not as it must be. With `race` or `faults` as an argument, that part alone.
+ */
+import { startBed } from '../bed/bed.ts';
+import { faultProduct } from './fault-product.ts';
+import { SCENES, startScene, type SceneName } from './fault-scene.ts';
+import { cleanCalls, runCases, type ToldCase } from './fault-story.ts';
+import { LOCAL_KINDS, localScene } from './local-fault.ts';
+import { race, type RaceOptions } from './race.ts';
+
+const RACES: readonly RaceOptions[] = [
+  { signers: 100, storage: 'memory' },
+  { signers: 100, storage: 'postgres' },
+  { signers: 100, clis: 3, storage: 'memory' },
+  { signers: 100, clis: 3, storage: 'postgres' },
+];
+/** Signers in cases of faults mostly wait: two repositories of each kind keep two processors busy. */
+const LANES = 2;
+const DEADLINES = { late: 6, other: 30 };
+
+/** @returns how many races went wrong */
+async function runRaces(): Promise<number> {
+  let failures = 0;
+  for (const options of RACES) {
+    const { runs, wanted, listed, milliseconds, memory } = await race(options);
+    const lost = wanted.filter((tag) => !listed.includes(tag));
+    const failed = runs.filter(({ code, receipt }) => code !== 0 || receipt.result !== 'signed');
+    const attempts = runs.map(({ receipt }) => receipt.repositories[0]?.attempts ?? 0);
+    const others = options.clis === undefined ? '' : ` and ${options.clis} notary CLIs`;
+    console.log(
+      `race: ${options.signers} signers${others}, ${options.storage}: ${runs.length - failed.length} signed, ` +
+        `${listed.length} of ${wanted.length} tags listed, ${(milliseconds / 1000).toFixed(1)} s, ` +
+        `at most ${Math.max(...attempts)} attempts, ${memory} MiB each`,
+    );
+    for (const { stdout } of failed) console.log(stdout);
+    if (failed.length > 0 || lost.length > 0 || listed.length !== wanted.length) {
+      console.log(`  not as it must be: lost ${lost.join(', ') || 'none'}`);
+      failures += 1;
+    }
+  }
+  return failures;
+}
+
+/** @returns how many faults ended badly */
+async function runFaults(name: SceneName): Promise<number> {
+  const scenes = await Promise.all(Array.from({ length: LANES }, () => startScene(name)));
+  const told: ToldCase[] = [];
+  try {
+    const [calls = []] = await Promise.all(scenes.map(cleanCalls));
+    const cases = faultProduct(calls);
+    console.log(`${name}: ${cases.length} faults at ${calls.length} calls: ${calls.join(', ')}`);
+    await Promise.all(
+      scenes.map(async (scene, lane) => {
+        const share = cases.filter((_, index) => index % LANES === lane);
+        for await (const one of runCases(scene, share, DEADLINES)) {
+          told.push(one);
+          if (one.complaints.length > 0) console.log(`NOT OK ${one.title}: ${one.came}`);
+          for (const complaint of one.complaints) console.log(`  ${complaint}`);
+        }
+      }),
+    );
+  } finally {
+    await Promise.all(scenes.map((scene) => scene.stop()));
+  }
+  const counts = new Map<string, number>();
+  for (const { came } of told) counts.set(came, (counts.get(came) ?? 0) + 1);
+  const sums = [...counts].sort(([, a], [, b]) => b - a).map(([came, count]) => `${count} ${came}`);
+  const bad = told.filter(({ complaints }) => complaints.length > 0).length;
+  console.log(`${name}: ${told.length} faults, ${bad} ended badly: ${sums.join(', ')}`);
+  return bad;
+}
+
+/** @returns how many faults ended badly */
+async function runLocalFaults(): Promise<number> {
+  const bed = await startBed();
+  try {
+    const scene = await localScene(bed);
+    const { steps } = await scene.run('clean');
+    let bad = 0;
+    for (const [index, step] of steps.entries()) {
+      for (const kind of LOCAL_KINDS) {
+        const { came, complaints } = await scene.run(`t${index}-${kind}`, { step, kind });
+        if (complaints.length > 0) console.log(`NOT OK ${step}: ${kind}: ${came}`);
+        for (const complaint of complaints) console.log(`  ${complaint}`);
+        bad += complaints.length > 0 ? 1 : 0;
+      }
+    }
+    console.log(`files: ${LOCAL_KINDS.length} faults at ${steps.length} steps, ${bad} ended badly`);
+    return bad;
+  } finally {
+    await bed.stop();
+  }
+}
+
+const [part] = process.argv.slice(2);
+const begin = performance.now();
+let failures = part === 'faults' ? 0 : await runRaces();
+if (part !== 'race') {
+  failures += await runLocalFaults();
+  for (const failed of await Promise.all(SCENES.map(runFaults))) failures += failed;
+}
+console.log(`${failures} failures, ${Math.round((performance.now() - begin) / 1000)} s`);
+process.exitCode = failures > 0 ? 1 : 0;
