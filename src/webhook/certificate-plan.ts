@@ -115,8 +115,11 @@ export const EMPTY_MEMORY: Memory = {
  * API server hears of a change by a watch, usually within a second.
  */
 export const PROPAGATION_MS = 10_000;
-/** Both the time of a change and that of an answer are told in whole seconds. */
-const RESOLUTION_MS = 2_000;
+/**
+ * By how much the API server that stamped a change may be behind the one that answers. Kubernetes itself
+ * bears a minute: beyond that, API servers refuse each other's tokens.
+ */
+const STAMP_TOLERANCE_MS = 60_000;
 /** How long an authority is good for, and a leaf. */
 export const AUTHORITY_LIFE_MS = 365 * 24 * 3600_000;
 const LEAF_LIFE_MS = 7 * 24 * 3600_000;
@@ -195,7 +198,7 @@ function bundlesOf(seen: Seen): readonly ReadonlySet<string>[] | undefined {
 /** For how long none of the configurations has changed, in ms, as far as that is known. */
 function unchangedFor(seen: Seen): number {
   const times = configurationsOf(seen).map((one) => one.unchangedFor ?? 0);
-  return Math.max(0, Math.min(...times) - RESOLUTION_MS);
+  return Math.max(0, Math.min(...times) - STAMP_TOLERANCE_MS);
 }
 
 /** The configurations that are there. */

@@ -129,6 +129,22 @@ t.test('the plan of certificates', async (t) => {
     t.end();
   });
 
+  t.test('what has stood unchanged for long is trusted at once, however clocks differ', (t) => {
+    const lookedAt = (unchangedFor: number) => {
+      const configurations = Object.fromEntries(
+        Object.entries(configurationsOf(oldBundle)).map(([kind, one]) => [
+          kind,
+          { ...(one as WebhookConfiguration), unchangedFor },
+        ]),
+      ) as unknown as Seen['configurations'];
+      return after([[0, { secret: secretOf(old), configurations }]]).plan.issueBy;
+    };
+    t.equal(lookedAt(0), undefined);
+    t.equal(lookedAt(60_000 + PROPAGATION_MS - 1), undefined, 'by a clock that is a minute behind');
+    t.same(lookedAt(60_000 + PROPAGATION_MS), old);
+    t.end();
+  });
+
   t.test('the next authority is trusted beside the former one before it issues', (t) => {
     const served = servedBy(old);
     const seen = { secret: secretOf(next, old), configurations: configurationsOf(oldBundle) };
