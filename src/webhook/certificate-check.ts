@@ -45,12 +45,11 @@ export function keepChecking(
   check: CertificateCheck,
   { log, metrics, conditions }: CheckListeners,
 ): () => Promise<void> {
-  // One a check: Node 20 keeps for ever what AbortSignal.any makes of a signal that stays.
-  let current = new AbortController();
-  let isEnding = false;
+  const ending = new AbortController();
+  const { signal } = ending;
   let told = '';
   let failures = 0;
-  const once = async (signal: AbortSignal): Promise<number> => {
+  const once = async (): Promise<number> => {
     const { problems, missing, lookAgain = POLL_MS } = await resultOf(check, signal);
     if (signal.aborted) return 0;
     for (const condition of CONDITIONS) {
@@ -71,17 +70,14 @@ export function keepChecking(
     return Math.min(usual * (1 + SPREAD * (2 * Math.random() - 1)), lookAgain);
   };
   const run = async () => {
-    while (!isEnding) {
-      current = new AbortController();
-      const { signal } = current;
-      const wait = await once(signal);
+    while (!signal.aborted) {
+      const wait = await once();
       await pause(wait, undefined, { signal, ref: false }).catch(() => undefined);
     }
   };
   const running = run();
   return () => {
-    isEnding = true;
-    current.abort(new Error('the webhook is stopping'));
+    ending.abort(new Error('the webhook is stopping'));
     return running;
   };
 }

@@ -81,27 +81,6 @@ t.test('the same problems in another order are no news', async (t) => {
   t.equal(messages().filter(({ problem }) => problem !== undefined).length, 1);
 });
 
-t.test(
-  'each check has a signal of its own, so that nothing is kept for as long as we run',
-  async (t) => {
-    const signals: AbortSignal[] = [];
-    const stop = keepChecking(
-      (signal) => {
-        signals.push(signal);
-        return Promise.resolve({ ...WELL, ...SOON });
-      },
-      {
-        log: pino({ level: 'silent' }),
-        metrics: { checked: () => undefined },
-        conditions: { prove: () => undefined, miss: () => undefined },
-      },
-    );
-    await until(() => signals.length > 2);
-    await stop();
-    t.equal(new Set(signals).size, signals.length);
-  },
-);
-
 t.test('a mistake of ours does not end the checks', async (t) => {
   const { heard, stop, count } = checking([new TypeError('oops'), WELL]);
   await until(() => heard.results.length === 1);
