@@ -6,12 +6,15 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   rmdirSync,
+  writeFileSync,
   type Dirent,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -41,6 +44,14 @@ const TEMPORARY = '/run/kpack-notary-bed';
 const NAMESPACES = ['--net', '--mount', '--propagation', 'private', '--pid', '--mount-proc'];
 const CGROUPS = '/sys/fs/cgroup';
 
+/**
+ * A group weighs as much as one process beside it, whatever runs in it: not enough for what is many
+ * processes. The files of versions 1 and 2.
+ */
+const WEIGHTS = [
+  { file: 'cpu.shares', weight: '10240' },
+  { file: 'cpu.weight', weight: '1000' },
+] as const;
 /** How long the kernel may take to end what ran there, in milliseconds. */
 const END_LIMIT = 15_000;
 const PAUSE = 50;
@@ -94,7 +105,13 @@ export async function runIsolated(script: string, args: readonly string[]): Prom
   const made = PLACES.filter((place) => !existsSync(place));
   for (const place of made) mkdirSync(place, { recursive: true });
   const mounts = mountsAt(PLACES);
-  for (const controller of controllers()) mkdirSync(join(controller, cgroup));
+  for (const controller of controllers()) {
+    const group = join(controller, cgroup);
+    mkdirSync(group);
+    for (const { file, weight } of WEIGHTS) {
+      if (existsSync(join(group, file))) writeFileSync(join(group, file), weight);
+    }
+  }
 
   const words = [process.execPath, script, `/${cgroup}`, ...args];
   const child = spawn(
@@ -109,15 +126,22 @@ export async function runIsolated(script: string, args: readonly string[]): Prom
     },
   );
   let inside: readonly string[] = [];
+  const held: number[] = [];
   const clean = (): readonly string[] => {
     child.kill('SIGKILL');
-    return leftBehind(child, inside, cgroup, made, mounts);
+    const left = leftBehind(child, inside, cgroup, made, mounts);
+    for (const file of held.splice(0)) closeSync(file);
+    return left;
   };
   const forget = atExit(() => {
     for (const what of clean()) console.error(`left behind: ${what}`);
   });
   const told = text(child.stdio[3] as Readable).then((names) => {
     inside = names.trim().split('\n');
+    // A namespace that nobody holds is gone, and its number may be the next one's.
+    for (const kind of ['pid_for_children', 'net', 'mnt']) {
+      held.push(openSync(`/proc/${child.pid}/ns/${kind}`, 'r'));
+    }
   });
   const [code] = (await once(child, 'exit')) as [number | null];
   await told;
