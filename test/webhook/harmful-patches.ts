@@ -69,7 +69,12 @@ const HARMS: readonly (Harm & {
   {
     verdict: '503 SIGNER_DIFFERS',
     names: 'args',
-    answer: (pod) => ours(pod).map(([path]) => ({ op: 'remove', path: `${path}/args/0` })),
+    answer: (pod) =>
+      ours(pod).map(([path, { args = [] }]) => ({
+        op: 'add',
+        path: `${path}/args`,
+        value: [...args, '--deadline=1'],
+      })),
   },
   {
     verdict: '503 SIGNER_DIFFERS',
@@ -92,7 +97,14 @@ const HARMS: readonly (Harm & {
     answer: (pod, pick) =>
       ours(pod).length > 0
         ? []
-        : [addContainer(pod, 'containers', { name: SIGNER, image: 'other' }, pick)],
+        : [
+            addContainer(
+              pod,
+              'containers',
+              { name: SIGNER, image: 'other', securityContext: {} },
+              pick,
+            ),
+          ],
   },
   {
     verdict: '422 POD_COLLISION',

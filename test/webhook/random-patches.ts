@@ -161,6 +161,13 @@ export const harmlessPatches: fc.Arbitrary<PodPatch> = fc.oneof(
         fill(securityContext, `${path}/securityContext`, confinement),
       ),
   ),
+  webhooks(targets, (pod, target) =>
+    aimedAt(pod, target).flatMap(([path, { securityContext }]) => {
+      const drop = securityContext?.capabilities?.drop;
+      if (!drop || drop.includes('KILL')) return [];
+      return insert(drop, `${path}/securityContext/capabilities/drop`, 'KILL', 0);
+    }),
+  ),
   webhooks(securityContexts, (pod, context) =>
     others(pod).map(([path]) => ({ op: 'add', path: `${path}/securityContext`, value: context })),
   ),
