@@ -21,6 +21,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { atExit } from './cleanup.ts';
 import { findProgram, searchPath } from './installed.ts';
+import { holdLock } from './lock.ts';
 
 /** How an isolated script ended. */
 export interface IsolatedRun {
@@ -40,6 +41,7 @@ export interface Isolated {
 const PLACES = ['/run', '/var/log', '/var/lib/kubelet', '/var/lib/cni', '/dev/shm'] as const;
 /** Inside, in memory like all of /run; what is temporary goes there. */
 const TEMPORARY = '/run/kpack-notary-bed';
+const LOCK_FILE = '/run/kpack-notary-isolation.lock';
 const NAMESPACES = ['--net', '--mount', '--propagation', 'private', '--pid', '--mount-proc'];
 /** What a process of ours is told of its namespaces in; unshare itself stays outside of the first. */
 const NAMESPACE_FILES = ['pid_for_children', 'net', 'mnt'] as const;
@@ -92,6 +94,7 @@ export function whyNotIsolated(): string | undefined {
 /**
  * Runs a script in namespaces of its own: with nothing of the network but a loopback interface, and
  * with a control group that is named by its first argument, see {@link isolated}. Its output is ours.
+ * Where another process of this machine does the same, it waits.
  *
  * @param script absolute path, for this Node
  * @throws Error when unshare is missing or nothing starts in it
@@ -102,6 +105,9 @@ export async function runIsolated(script: string, args: readonly string[]): Prom
   if (unshare === undefined || setpriv === undefined) {
     throw new Error('unshare and setpriv of util-linux are not installed');
   }
+  const flock = findProgram('flock');
+  // One at a time: what is made for one and removed after it would be taken from another.
+  const release = flock === undefined ? undefined : await holdLock(flock, LOCK_FILE);
   const cgroup = `kpack-notary-bed-${process.pid}`;
   const made = PLACES.filter((place) => !existsSync(place));
   for (const place of made) mkdirSync(place, { recursive: true });
@@ -148,6 +154,7 @@ export async function runIsolated(script: string, args: readonly string[]): Prom
   const [code] = (await once(child, 'exit')) as [number | null];
   const left = clean();
   forget();
+  release?.();
   return { code: code ?? 1, left };
 }
 
