@@ -18,10 +18,10 @@ import {
   type Dirent,
 } from 'node:fs';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { atExit } from './cleanup.ts';
 import { findProgram, searchPath } from './installed.ts';
+import { holdLock } from './lock.ts';
 
 /** How an isolated script ended. */
 export interface IsolatedRun {
@@ -41,7 +41,10 @@ export interface Isolated {
 const PLACES = ['/run', '/var/log', '/var/lib/kubelet', '/var/lib/cni', '/dev/shm'] as const;
 /** Inside, in memory like all of /run; what is temporary goes there. */
 const TEMPORARY = '/run/kpack-notary-bed';
+const LOCK_FILE = '/run/kpack-notary-isolation.lock';
 const NAMESPACES = ['--net', '--mount', '--propagation', 'private', '--pid', '--mount-proc'];
+/** What a process of ours is told of its namespaces in; unshare itself stays outside of the first. */
+const NAMESPACE_FILES = ['pid_for_children', 'net', 'mnt'] as const;
 const CGROUPS = '/sys/fs/cgroup';
 
 /**
@@ -91,6 +94,7 @@ export function whyNotIsolated(): string | undefined {
 /**
  * Runs a script in namespaces of its own: with nothing of the network but a loopback interface, and
  * with a control group that is named by its first argument, see {@link isolated}. Its output is ours.
+ * Where another process of this machine does the same, it waits.
  *
  * @param script absolute path, for this Node
  * @throws Error when unshare is missing or nothing starts in it
@@ -101,6 +105,9 @@ export async function runIsolated(script: string, args: readonly string[]): Prom
   if (unshare === undefined || setpriv === undefined) {
     throw new Error('unshare and setpriv of util-linux are not installed');
   }
+  const flock = findProgram('flock');
+  // One at a time: what is made for one and removed after it would be taken from another.
+  const release = flock === undefined ? undefined : await holdLock(flock, LOCK_FILE);
   const cgroup = `kpack-notary-bed-${process.pid}`;
   const made = PLACES.filter((place) => !existsSync(place));
   for (const place of made) mkdirSync(place, { recursive: true });
@@ -136,17 +143,18 @@ export async function runIsolated(script: string, args: readonly string[]): Prom
   const forget = atExit(() => {
     for (const what of clean()) console.error(`left behind: ${what}`);
   });
-  const told = text(child.stdio[3] as Readable).then((names) => {
-    inside = names.trim().split('\n');
+  const told = firstLines(child.stdio[3] as Readable, NAMESPACE_FILES.length).then((names) => {
+    inside = names;
     // A namespace that nobody holds is gone, and its number may be the next one's.
-    for (const kind of ['pid_for_children', 'net', 'mnt']) {
-      held.push(openSync(`/proc/${child.pid}/ns/${kind}`, 'r'));
-    }
+    const files = NAMESPACE_FILES.map((kind) => `/proc/${child.pid}/ns/${kind}`);
+    held.push(...files.map((file) => openSync(file, 'r')));
   });
+  // What ends before it has told its namespaces has none.
+  told.catch(() => undefined);
   const [code] = (await once(child, 'exit')) as [number | null];
-  await told;
   const left = clean();
   forget();
+  release?.();
   return { code: code ?? 1, left };
 }
 
@@ -154,6 +162,19 @@ export async function runIsolated(script: string, args: readonly string[]): Prom
 export function isolated(args: readonly string[]): Isolated {
   const [cgroup = ''] = args;
   return { cgroup };
+}
+
+/** The first lines of a stream that stays open. */
+function firstLines(stream: Readable, count: number): Promise<readonly string[]> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      const lines = text.split('\n');
+      if (lines.length > count) resolve(lines.slice(0, count));
+    });
+    stream.once('end', () => reject(new Error(`ended after ${text}`)));
+  });
 }
 
 /** Removes what no namespace took along, and looks for the rest. */
