@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import t from 'tap';
 import type { FlagTable } from '../src/shared/flags.ts';
 import { written } from '../src/shared/help.ts';
@@ -46,6 +46,37 @@ t.test('docs/security.md shows each claim by a test that is there', (t) => {
   for (const file of new Set(named)) t.ok(existsSync(join(projectDirectory(), 'test', file)), file);
   t.end();
 });
+
+t.test('links between the pages lead to files and headings that are there', (t) => {
+  const root = projectDirectory();
+  const pages = ['README.md', 'certs/README.md', ...pagesIn('docs'), ...pagesIn('docs/runbook')];
+  // As GitHub makes anchors of headings.
+  const anchors = (page: string) =>
+    [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    );
+  let links = 0;
+  for (const page of pages) {
+    const text = readFileSync(join(root, page), 'utf8');
+    for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)\s]+)\)/g)) {
+      const [path = '', anchor] = target.split('#');
+      const file = path === '' ? join(root, page) : join(root, dirname(page), path);
+      links += 1;
+      if (!t.ok(existsSync(file), `${page}: ${target}`) || anchor === undefined) continue;
+      t.ok(anchors(readFileSync(file, 'utf8')).includes(anchor), `${page}: ${target}`);
+    }
+  }
+  t.ok(links > 40);
+  t.end();
+});
+
+function pagesIn(directory: string): readonly string[] {
+  const files = readdirSync(join(projectDirectory(), directory));
+  return files.filter((file) => file.endsWith('.md')).map((file) => join(directory, file));
+}
 
 t.test('the version in code is that of package.json and of the images', (t) => {
   const text = readFileSync(join(projectDirectory(), 'package.json'), 'utf8');

@@ -6,19 +6,22 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   rmdirSync,
+  writeFileSync,
   type Dirent,
 } from 'node:fs';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { atExit } from './cleanup.ts';
 import { findProgram, searchPath } from './installed.ts';
+import { holdLock } from './lock.ts';
 
 /** How an isolated script ended. */
 export interface IsolatedRun {
@@ -38,9 +41,20 @@ export interface Isolated {
 const PLACES = ['/run', '/var/log', '/var/lib/kubelet', '/var/lib/cni', '/dev/shm'] as const;
 /** Inside, in memory like all of /run; what is temporary goes there. */
 const TEMPORARY = '/run/kpack-notary-bed';
+const LOCK_FILE = '/run/kpack-notary-isolation.lock';
 const NAMESPACES = ['--net', '--mount', '--propagation', 'private', '--pid', '--mount-proc'];
+/** What a process of ours is told of its namespaces in; unshare itself stays outside of the first. */
+const NAMESPACE_FILES = ['pid_for_children', 'net', 'mnt'] as const;
 const CGROUPS = '/sys/fs/cgroup';
 
+/**
+ * A group weighs as much as one process beside it, whatever runs in it: not enough for what is many
+ * processes. The files of versions 1 and 2.
+ */
+const WEIGHTS = [
+  { file: 'cpu.shares', weight: '10240' },
+  { file: 'cpu.weight', weight: '1000' },
+] as const;
 /** How long the kernel may take to end what ran there, in milliseconds. */
 const END_LIMIT = 15_000;
 const PAUSE = 50;
@@ -80,6 +94,7 @@ export function whyNotIsolated(): string | undefined {
 /**
  * Runs a script in namespaces of its own: with nothing of the network but a loopback interface, and
  * with a control group that is named by its first argument, see {@link isolated}. Its output is ours.
+ * Where another process of this machine does the same, it waits.
  *
  * @param script absolute path, for this Node
  * @throws Error when unshare is missing or nothing starts in it
@@ -90,11 +105,20 @@ export async function runIsolated(script: string, args: readonly string[]): Prom
   if (unshare === undefined || setpriv === undefined) {
     throw new Error('unshare and setpriv of util-linux are not installed');
   }
+  const flock = findProgram('flock');
+  // One at a time: what is made for one and removed after it would be taken from another.
+  const release = flock === undefined ? undefined : await holdLock(flock, LOCK_FILE);
   const cgroup = `kpack-notary-bed-${process.pid}`;
   const made = PLACES.filter((place) => !existsSync(place));
   for (const place of made) mkdirSync(place, { recursive: true });
   const mounts = mountsAt(PLACES);
-  for (const controller of controllers()) mkdirSync(join(controller, cgroup));
+  for (const controller of controllers()) {
+    const group = join(controller, cgroup);
+    mkdirSync(group);
+    for (const { file, weight } of WEIGHTS) {
+      if (existsSync(join(group, file))) writeFileSync(join(group, file), weight);
+    }
+  }
 
   const words = [process.execPath, script, `/${cgroup}`, ...args];
   const child = spawn(
@@ -109,20 +133,28 @@ export async function runIsolated(script: string, args: readonly string[]): Prom
     },
   );
   let inside: readonly string[] = [];
+  const held: number[] = [];
   const clean = (): readonly string[] => {
     child.kill('SIGKILL');
-    return leftBehind(child, inside, cgroup, made, mounts);
+    const left = leftBehind(child, inside, cgroup, made, mounts);
+    for (const file of held.splice(0)) closeSync(file);
+    return left;
   };
   const forget = atExit(() => {
     for (const what of clean()) console.error(`left behind: ${what}`);
   });
-  const told = text(child.stdio[3] as Readable).then((names) => {
-    inside = names.trim().split('\n');
+  const told = firstLines(child.stdio[3] as Readable, NAMESPACE_FILES.length).then((names) => {
+    inside = names;
+    // A namespace that nobody holds is gone, and its number may be the next one's.
+    const files = NAMESPACE_FILES.map((kind) => `/proc/${child.pid}/ns/${kind}`);
+    held.push(...files.map((file) => openSync(file, 'r')));
   });
+  // What ends before it has told its namespaces has none.
+  told.catch(() => undefined);
   const [code] = (await once(child, 'exit')) as [number | null];
-  await told;
   const left = clean();
   forget();
+  release?.();
   return { code: code ?? 1, left };
 }
 
@@ -130,6 +162,19 @@ export async function runIsolated(script: string, args: readonly string[]): Prom
 export function isolated(args: readonly string[]): Isolated {
   const [cgroup = ''] = args;
   return { cgroup };
+}
+
+/** The first lines of a stream that stays open. */
+function firstLines(stream: Readable, count: number): Promise<readonly string[]> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      const lines = text.split('\n');
+      if (lines.length > count) resolve(lines.slice(0, count));
+    });
+    stream.once('end', () => reject(new Error(`ended after ${text}`)));
+  });
 }
 
 /** Removes what no namespace took along, and looks for the rest. */

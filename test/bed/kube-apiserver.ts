@@ -159,6 +159,8 @@ async function serve(options: Serving) {
               ]),
         ],
         directory,
+        // Memory is there, processors are few.
+        env: { GOGC: '400' },
         // Nobody else's: it shows a certificate of our authority.
         ready: () =>
           admin.text('/readyz').then(

@@ -79,8 +79,8 @@ async function kills(scene: Scene, ready: ReadyBuild): Promise<string> {
   await Promise.all(again);
   if (neverAdmitted.length > 0) throw neverAdmitted[0];
   const outside = report.failures.filter(
-    ({ at }) =>
-      !windows.some(({ killed, removed }) => at >= killed - HEARSAY && at <= removed + HEARSAY),
+    ({ sent, failed }) =>
+      !windows.some(({ killed, removed }) => sent <= removed + HEARSAY && failed >= killed),
   );
   const [first] = outside;
   if (first !== undefined) {

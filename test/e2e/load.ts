@@ -3,8 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 /** A request that failed. */
 export interface LoadFailure {
-  /** When it was sent, by `performance.now()`. */
-  readonly at: number;
+  /** When it was sent, and when it was known to have failed, by `performance.now()`. */
+  readonly sent: number;
+  readonly failed: number;
   readonly reason: string;
 }
 
@@ -42,15 +43,16 @@ export function startLoad(perSecond: number, request: () => Promise<void>): Load
   const times: number[] = [];
   const open = new Set<Promise<void>>();
   const ending = new AbortController();
-  let sent = 0;
+  let count = 0;
   const send = () => {
     const at = performance.now();
-    sent += 1;
+    count += 1;
     const one = request()
       .then(
         () => void times.push(performance.now() - at),
         (error: unknown) => {
-          failures.push({ at, reason: error instanceof Error ? error.message : String(error) });
+          const reason = error instanceof Error ? error.message : String(error);
+          failures.push({ sent: at, failed: performance.now(), reason });
         },
       )
       .finally(() => open.delete(one));
@@ -59,11 +61,12 @@ export function startLoad(perSecond: number, request: () => Promise<void>): Load
   const sending = (async () => {
     while (!ending.signal.aborted && performance.now() - begin < LIMIT) {
       const due = Math.floor(((performance.now() - begin) / 1000) * perSecond) + 1;
-      while (sent < due && open.size < MOST_AT_ONCE) send();
+      while (count < due && open.size < MOST_AT_ONCE) send();
       await pause(2);
     }
     if (ending.signal.aborted) return;
-    failures.push({ at: performance.now(), reason: 'the load was never stopped' });
+    const now = performance.now();
+    failures.push({ sent: now, failed: now, reason: 'the load was never stopped' });
   })();
   return {
     failures,
@@ -74,7 +77,7 @@ export function startLoad(perSecond: number, request: () => Promise<void>): Load
       times.sort((a, b) => a - b);
       const quantile = (q: number) => times[Math.ceil(times.length * q) - 1] ?? Number.NaN;
       const [p50, p99, slowest] = [quantile(0.5), quantile(0.99), quantile(1)];
-      return { requests: sent, failures, p50, p99, slowest };
+      return { requests: count, failures, p50, p99, slowest };
     },
   };
 }

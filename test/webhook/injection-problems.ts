@@ -27,7 +27,8 @@ export function injectionProblems(
   ];
 }
 
-function placeProblems(pod: PodManifest): string[] {
+/** What is wrong with the place of the signing container. */
+export function placeProblems(pod: PodManifest): string[] {
   const names = allContainers(pod).map(({ name }) => name);
   if (names.filter((name) => name === SIGNER).length !== 1) return [`containers: ${names.join()}`];
   const signer = container(pod, SIGNER);
@@ -54,7 +55,8 @@ function flag(args: readonly string[] | undefined, name: string): string | undef
   return args?.flatMap((arg) => new RegExp(`^--?${name}=(.*)$`).exec(arg)?.[1] ?? [])[0];
 }
 
-function keyProblems(pod: PodManifest, secretName: string): string[] {
+/** Who else holds the signing Secret. */
+export function keyProblems(pod: PodManifest, secretName: string): string[] {
   const volumes = (pod.spec.volumes ?? [])
     .filter((volume) => JSON.stringify(volume).includes(`"${secretName}"`))
     .map(({ name }) => name);

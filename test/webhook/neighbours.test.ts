@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { applyPatch } from '../bed/webhook.ts';
-import { ask, memoryCluster, SETTINGS, verdictOf } from './asking.ts';
-import { manifestsOf, type PodManifest } from '../build-fixture.ts';
+import type { PodManifest } from '../build-fixture.ts';
+import { SETTINGS } from './asking.ts';
 import { after, neighbours } from './neighbours.ts';
 import { withoutKpackSigner, withoutOurs } from './pod-changes.ts';
-import { allContainers, container, SIGNER } from './pod.ts';
+import { container, SIGNER } from './pod.ts';
 import { signableFixtures, signableWorld } from './signable.ts';
+import { demandOnce, demandSame, webhookIn } from './webhook-in.ts';
 import { changed } from './world.ts';
 
 const RUNS = { numRuns: 300 };
@@ -14,16 +14,7 @@ const fixtures = fc.constantFrom(...signableFixtures);
 
 function webhookFor(name: string) {
   const given = signableWorld(name);
-  const cluster = memoryCluster(manifestsOf(given, given.namespace));
-  return {
-    posted: given.pod,
-    mutate: async (pod: PodManifest, settings = {}) => {
-      const response = await ask('mutate', pod, cluster, { settings });
-      return { verdict: verdictOf(response), pod: applyPatch(pod, response) };
-    },
-    validate: async (pod: PodManifest, settings = {}) =>
-      verdictOf(await ask('validate', pod, cluster, { settings })),
-  };
+  return { posted: given.pod, ...webhookIn(given) };
 }
 
 t.test('injecting twice changes nothing, whoever changed the pod before', async (t) => {
@@ -35,7 +26,7 @@ t.test('injecting twice changes nothing, whoever changed the pod before', async 
       if (first.verdict !== 'patched') throw new Error(first.verdict);
       if (second.verdict !== 'allowed') throw new Error(`again: ${second.verdict}`);
       const accepted = await webhook.validate(first.pod);
-      if (accepted !== 'allowed') throw new Error(`validate: ${accepted}`);
+      if (accepted.verdict !== 'allowed') throw new Error(`validate: ${accepted.verdict}`);
     }),
     RUNS,
   );
@@ -48,10 +39,10 @@ t.test('all that stood there stays, in order, byte for byte', async (t) => {
       const webhook = webhookFor(name);
       const arrived = after(webhook.posted, before);
       const { pod: injected } = await webhook.mutate(arrived);
-      same(withoutOurs(injected), expected(arrived), 'at first');
+      demandSame(withoutOurs(injected), expected(arrived), 'at first');
       const changedLater = after(injected, between);
       const { pod: last } = await webhook.mutate(changedLater);
-      same(withoutOurs(last), withoutOurs(changedLater), 'called again');
+      demandSame(withoutOurs(last), withoutOurs(changedLater), 'called again');
     }),
     RUNS,
   );
@@ -68,16 +59,16 @@ t.test(
         const first = await webhook.mutate(after(webhook.posted, before));
         const unseen = after(first.pod, between);
         const early = await webhook.validate(unseen);
-        if (early !== 'allowed') throw new Error(`not called again: ${early}`);
+        if (early.verdict !== 'allowed') throw new Error(`not called again: ${early.verdict}`);
         const second = await webhook.mutate(unseen);
         if (!['allowed', 'patched'].includes(second.verdict)) throw new Error(second.verdict);
         const stored = after(second.pod, later);
         const accepted = await webhook.validate(stored);
-        if (accepted !== 'allowed') throw new Error(`called again: ${accepted}`);
+        if (accepted.verdict !== 'allowed') throw new Error(`called again: ${accepted.verdict}`);
         const third = await webhook.mutate(stored);
         const fourth = await webhook.mutate(third.pod);
         if (fourth.verdict !== 'allowed') throw new Error(`no end: ${fourth.verdict}`);
-        once(stored);
+        demandOnce(stored);
       }),
       RUNS,
     );
@@ -105,7 +96,7 @@ t.test(
         }
         for (const settings of [{}, other]) {
           const isOurs = container(pod, SIGNER).image === imageOf(settings);
-          const verdict = await webhook.validate(pod, settings);
+          const { verdict } = await webhook.validate(pod, settings);
           const wanted = isOurs ? 'allowed' : '503 SIGNER_DIFFERS';
           if (verdict !== wanted) throw new Error(`validate: ${verdict}, not ${wanted}`);
         }
@@ -122,25 +113,6 @@ function imageOf({ placement = SETTINGS.placement }: Partial<typeof SETTINGS>): 
 
 /** What is to become of a pod, without what we add. */
 const expected = (pod: PodManifest) => withoutOurs(withoutKpackSigner(pod));
-
-function same(found: PodManifest, wanted: PodManifest, when: string): void {
-  const [left, right] = [JSON.stringify(found), JSON.stringify(wanted)];
-  if (left !== right) throw new Error(`${when}:\n${left}\nis not\n${right}`);
-}
-
-/** Nothing is there twice. */
-function once(pod: PodManifest): void {
-  const signer = container(pod, SIGNER);
-  const lists = [
-    allContainers(pod).map(({ name }) => name),
-    pod.spec.volumes?.map(({ name }) => name) ?? [],
-    signer.env?.map(({ name }) => name) ?? [],
-    signer.volumeMounts?.map(({ mountPath }) => mountPath) ?? [],
-  ];
-  for (const list of lists) {
-    if (new Set(list).size !== list.length) throw new Error(`twice: ${list.join(', ')}`);
-  }
-}
 
 t.test('keys that are names of JavaScript do no harm', async (t) => {
   const names = ['__proto__', 'constructor', 'hasOwnProperty', 'toString'];
@@ -162,7 +134,7 @@ t.test('keys that are names of JavaScript do no harm', async (t) => {
     t.equal(verdict, 'patched');
     t.equal(JSON.stringify(withoutOurs(pod)), JSON.stringify(expected(posted)));
     t.equal((await webhook.mutate(pod)).verdict, 'allowed');
-    t.equal(await webhook.validate(pod), 'allowed');
+    t.equal((await webhook.validate(pod)).verdict, 'allowed');
     t.equal(({} as Record<string, unknown>)['x'], undefined);
   }
 });

@@ -25,9 +25,11 @@ export function withoutKpackSigner(pod: PodManifest): PodManifest {
       .map((arg) => arg.replace(/ -notary-v1-url=\S+/, ''))
       .map((arg) => arg.replace(/^-wait-file=.*$/, '-wait-file=/buildWait/notary-sign'));
     if (args) completion.args = args;
-    pod.spec.volumes = (pod.spec.volumes ?? []).map((volume) =>
-      volume.name === 'notary-dir' ? { name: 'notary-dir', emptyDir: {} } : volume,
-    );
+    pod.spec.volumes = (pod.spec.volumes ?? []).map((volume) => {
+      if (volume.name !== 'notary-dir' || !volume.secret) return volume;
+      const { secret, ...others } = volume;
+      return { ...others, emptyDir: {} };
+    });
     pod.metadata.annotations ??= {};
   });
 }
