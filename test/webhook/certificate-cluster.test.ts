@@ -14,6 +14,7 @@ const collectGarbage = runInNewContext('gc') as () => void;
 
 t.test(
   'an API server that says nothing is given up after ten seconds, and nothing is kept of it',
+  { timeout: 20_000 },
   async (t) => {
     const silent = createServer();
     const asked = new Promise<void>((resolve) => {
