@@ -1,7 +1,6 @@
 import { createPrivateKey, createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { formatPem, readPem } from '../shared/pem.ts';
 import {
-  CLOCK_TOLERANCE_MS,
   formatCaCertificates,
   inOrder,
   MOST_TRUSTED,
@@ -61,7 +60,7 @@ export function withAuthority(
   { authorities, certificates }: StoredTrust,
   now: number,
 ): SecretData {
-  const kept = trustedOf([[added], authorities, certificates], now);
+  const kept = trustedOf([added], [authorities, certificates], now);
   const keys = [added, ...authorities]
     .filter(({ fingerprint }) => kept.some((one) => one.fingerprint === fingerprint))
     .slice(0, MOST_TRUSTED)
@@ -74,12 +73,9 @@ export function withAuthority(
   };
 }
 
-/**
- * Whether a leaf that it issues now is good. One that begins a day from now or later was made by a wrong
- * clock, and would be refused for as long.
- */
+/** Whether a leaf that it issues now is good: until its issuer begins, a leaf is refused as well. */
 export function isCurrent({ begins, ends }: CaCertificate, now: number): boolean {
-  return begins <= now + CLOCK_TOLERANCE_MS && now < ends;
+  return begins <= now && now < ends;
 }
 
 /**

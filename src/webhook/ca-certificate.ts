@@ -74,14 +74,17 @@ export function formatCaCertificates(certificates: readonly CaCertificate[]): st
 /**
  * What is to be trusted: as much as a bundle may have, of the first list first, and of each the one
  * that ends last first. What ended longer ago than clocks may differ is let go.
+ *
+ * @param needed always trusted, first of all: a clock may be wrong by years
  */
 export function trustedOf(
+  needed: readonly CaCertificate[],
   lists: readonly (readonly CaCertificate[])[],
   now: number,
 ): readonly CaCertificate[] {
-  return withoutDoubles(lists.flatMap((list) => inOrder(list)))
-    .filter(({ ends }) => now < ends + CLOCK_TOLERANCE_MS)
-    .slice(0, MOST_TRUSTED);
+  const others = lists.flatMap((list) => inOrder(list));
+  const living = others.filter(({ ends }) => now < ends + CLOCK_TOLERANCE_MS);
+  return withoutDoubles([...needed, ...living]).slice(0, MOST_TRUSTED);
 }
 
 /** The one that ends last comes first. */

@@ -58,7 +58,8 @@ export function keepChecking(
       else conditions.miss(condition, withProblems(why, problems));
     }
     metrics.checked(problems.length === 0 ? 'ok' : 'error');
-    const text = problems.map(sentenceOf).join('; ');
+    // In an order of their own, so that the same problems are the same text.
+    const text = problems.map(sentenceOf).sort().join('; ');
     if (text !== told) {
       if (text === '') log.info('certificates are looked after again');
       else log.warn({ problem: text }, 'certificates cannot be looked after');

@@ -87,12 +87,14 @@ export function certificateCluster(
   const pathOf = (kind: ConfigurationKind) =>
     `/apis/${GROUP}/v1/${RESOURCE[kind]}/${encodeURIComponent(configuration)}`;
   const ask = (path: string, signal: AbortSignal, write?: Write): Promise<Answer> =>
-    request(source, {
-      path,
-      accept: JSON_TYPE,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-      ...(write !== undefined && { write }),
-    });
+    withinTimeLimit(signal, (either) =>
+      request(source, {
+        path,
+        accept: JSON_TYPE,
+        signal: either,
+        ...(write !== undefined && { write }),
+      }),
+    );
 
   const readSecret = async (signal: AbortSignal): Promise<Dated<SecretObject>> => {
     const answer = await ask(secretPath, signal);
@@ -187,6 +189,30 @@ export function certificateCluster(
       return configurationOf(answer, kind, path);
     },
   };
+}
+
+/**
+ * Ends work when its signal or its time does. Not by AbortSignal.any: Node 20 forgets an
+ * AbortSignal.timeout in it when it collects garbage, and never lets go of what it makes of a signal that stays.
+ */
+async function withinTimeLimit<T>(
+  signal: AbortSignal,
+  work: (either: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const either = new AbortController();
+  const end = () => either.abort(signal.reason);
+  if (signal.aborted) end();
+  signal.addEventListener('abort', end, { once: true });
+  const timer = setTimeout(
+    () => either.abort(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)),
+    TIMEOUT_MS,
+  );
+  try {
+    return await work(either.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', end);
+  }
 }
 
 /** @throws ClusterError without the answer's own words: they may quote what was written */

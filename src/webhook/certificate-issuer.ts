@@ -27,6 +27,13 @@ export interface Leaf extends KeyPair {
 
 const P256 = { name: 'ECDSA', namedCurve: 'P-256' };
 const SIGNING = { name: 'ECDSA', hash: 'SHA-256' };
+/**
+ * What a certificate of an authority may say of itself: basic constraints, key usage, identifiers of its own
+ * key and of its issuer's. Anything else that is critical may be refused.
+ */
+const KNOWN = new Set(['2.5.29.19', '2.5.29.15', '2.5.29.14', '2.5.29.35']);
+/** What limits the leaves of an authority, critical or not: names, and extended key usage. */
+const LIMITS = new Set(['2.5.29.30', '2.5.29.37']);
 /** X.509 knows whole seconds. */
 const SECOND_MS = 1000;
 
@@ -67,6 +74,7 @@ export async function issueLeaf(
 ): Promise<Leaf> {
   const keys = await makeKeys();
   const issuer = new ParsedCertificate(authority.pem);
+  demandUnlimited(issuer, authority);
   const signingKey = await crypto.subtle.importKey(
     'pkcs8',
     createPrivateKey(authority.key).export({ type: 'pkcs8', format: 'der' }),
@@ -144,6 +152,17 @@ function certificateOf(made: ParsedCertificate): CaCertificate {
   const [certificate] = readCaCertificates(made.toString('pem'));
   if (!certificate) throw new Error('a certificate was made that cannot be read');
   return certificate;
+}
+
+function demandUnlimited({ extensions }: ParsedCertificate, { fingerprint }: Authority): void {
+  const found = extensions.find(
+    ({ type, critical }) => LIMITS.has(type) || (critical && !KNOWN.has(type)),
+  );
+  if (found) {
+    throw new Error(
+      `the authority ${fingerprint} is limited by its extension ${found.type}: another one is made; to use your own, issue it without`,
+    );
+  }
 }
 
 /** Go looks for the issuer by the bytes of its name: they have to be those that it has itself. */

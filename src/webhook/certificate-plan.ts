@@ -87,13 +87,18 @@ export interface Moment {
 export interface CertificatePlan {
   /** A new authority is to be made, and written beside what is there. */
   readonly needsAuthority: boolean;
-  /** Configurations of which every entry is to get this `caBundle`. */
-  readonly untrusting: readonly WebhookConfiguration[];
-  readonly caBundle: string;
+  /** Configurations that trust too little, or too much. */
+  readonly untrusting: readonly Untrusting[];
   /** A leaf is to be issued by this authority, and served. */
   readonly issueBy: Authority | undefined;
   /** In how many milliseconds to look again at the latest; undefined: as usual. */
   readonly lookAgain: number | undefined;
+}
+
+/** A configuration, and the `caBundle` that every entry of it is to get. */
+export interface Untrusting {
+  readonly configuration: WebhookConfiguration;
+  readonly caBundle: string;
 }
 
 const NOTHING: StoredTrust = { authorities: [], certificates: [] };
@@ -110,8 +115,11 @@ export const EMPTY_MEMORY: Memory = {
  * API server hears of a change by a watch, usually within a second.
  */
 export const PROPAGATION_MS = 10_000;
-/** Both the time of a change and that of an answer are told in whole seconds. */
-const RESOLUTION_MS = 2_000;
+/**
+ * By how much the API server that stamped a change may be behind the one that answers. Kubernetes itself
+ * bears a minute: beyond that, API servers refuse each other's tokens.
+ */
+const STAMP_TOLERANCE_MS = 60_000;
 /** How long an authority is good for, and a leaf. */
 export const AUTHORITY_LIFE_MS = 365 * 24 * 3600_000;
 const LEAF_LIFE_MS = 7 * 24 * 3600_000;
@@ -164,8 +172,12 @@ function latest<Of extends CaCertificate>(
   now: number,
 ): readonly Of[] {
   const distinct = [...new Map(all.map((one) => [one.fingerprint, one])).values()];
-  const left = inOrder(distinct.filter(({ ends }) => now < ends + CLOCK_TOLERANCE_MS));
-  return left.filter((one, rank) => rank < MOST_REMEMBERED || one.fingerprint === served?.issuer);
+  return inOrder(distinct).filter(
+    (one, rank) =>
+      // Whatever the clock says.
+      one.fingerprint === served?.issuer ||
+      (rank < MOST_REMEMBERED && now < one.ends + CLOCK_TOLERANCE_MS),
+  );
 }
 
 /** Fingerprints by entry; undefined where not all entries are known. */
@@ -186,7 +198,7 @@ function bundlesOf(seen: Seen): readonly ReadonlySet<string>[] | undefined {
 /** For how long none of the configurations has changed, in ms, as far as that is known. */
 function unchangedFor(seen: Seen): number {
   const times = configurationsOf(seen).map((one) => one.unchangedFor ?? 0);
-  return Math.max(0, Math.min(...times) - RESOLUTION_MS);
+  return Math.max(0, Math.min(...times) - STAMP_TOLERANCE_MS);
 }
 
 /** The configurations that are there. */
@@ -211,10 +223,13 @@ export function planCertificates(
     isCurrent(authority, now) && !memory.unusable.has(authority.fingerprint);
   const signers = memory.stored.authorities.filter(isUsable);
   const [newest] = signers;
-  const caBundle = bundleOf(memory, seen, now);
-  const untrusting = configurationsOf(seen).filter(({ entries }) =>
-    entries.some((entry) => entry.caBundle !== caBundle),
-  );
+  const untrusting = configurationsOf(seen).flatMap((configuration) => {
+    const caBundle = bundleOf(memory, configuration, now);
+    // Without a certificate of our own there is nothing to say.
+    const isSo =
+      caBundle === '' || configuration.entries.every((entry) => entry.caBundle === caBundle);
+    return isSo ? [] : [{ configuration, caBundle }];
+  });
   // What the Secret names goes before what it named once: so it is replaced by hand, too.
   const candidates = [...new Set([...signers, ...memory.earlier.authorities.filter(isUsable)])];
   const waitOf = ({ fingerprint }: Authority) => {
@@ -226,8 +241,7 @@ export function planCertificates(
   return {
     needsAuthority:
       seen.secret !== 'unknown' && (newest === undefined || isAuthorityDue(newest, now, jitter)),
-    untrusting: caBundle === '' ? [] : untrusting,
-    caBundle,
+    untrusting,
     issueBy: issuer && isLeafDue(memory.served, issuer, now) ? issuer : undefined,
     lookAgain: waits.length > 0 ? Math.min(...waits) : undefined,
   };
@@ -235,19 +249,21 @@ export function planCertificates(
 
 /**
  * What every entry is to trust: never less than what some replica may serve. What stands there and is
- * not ours stays, since another replica, or one in another mode, may be serving by it.
+ * not ours stays, since another replica, or one in another mode, may be serving by it. What stands in
+ * the other configuration does not count: who takes a certificate out writes one after the other.
  */
-function bundleOf({ stored, earlier, served }: Memory, seen: Seen, now: number): string {
+function bundleOf(
+  { stored, earlier, served }: Memory,
+  { entries }: WebhookConfiguration,
+  now: number,
+): string {
   const authorities = [...stored.authorities, ...earlier.authorities];
   const certificates = [...stored.certificates, ...earlier.certificates];
-  // Without a certificate of our own there is nothing to say.
   if (certificates.length === 0) return '';
-  const texts = new Set(
-    configurationsOf(seen).flatMap(({ entries }) => entries.map(({ caBundle }) => caBundle)),
-  );
+  const texts = new Set(entries.map(({ caBundle }) => caBundle));
   const live = [...texts].flatMap((text) => readCaBundle(text));
   const serving = authorities.filter(({ fingerprint }) => fingerprint === served?.issuer);
-  return formatCaBundle(trustedOf([serving, authorities, live, certificates], now));
+  return formatCaBundle(trustedOf(serving, [authorities, live, certificates], now));
 }
 
 /** One that was given to us may live far longer than those that we make: the next has to outlive it. */

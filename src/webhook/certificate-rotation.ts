@@ -14,6 +14,7 @@ import {
   type Moment,
   type Seen,
 } from './certificate-plan.ts';
+import { ClusterError } from './cluster.ts';
 import type { KeyPair } from './tls-files.ts';
 
 export interface RotationOptions {
@@ -37,8 +38,8 @@ type Step = 'leaf' | 'caBundle' | 'authority';
 
 /** Steps of one check, with what concurrent replicas make us do again. */
 const MOST_STEPS = 8;
-/** When to go on with what took more. */
-const SOON_MS = 1_000;
+/** How often a `caBundle` is written before one look finds it as it should be. More is a fight. */
+const MOST_REPAIRS = 6;
 
 /**
  * Certificates that look after themselves. Each call looks at the cluster, and does what the plan
@@ -47,6 +48,7 @@ const SOON_MS = 1_000;
 export function certificateRotation(options: RotationOptions): CertificateCheck {
   const { cluster, names, log, jitter } = options;
   let memory: Memory = EMPTY_MEMORY;
+  let repairs = 0;
   let told: { readonly date: number; readonly uptime: number } | undefined;
   // From what the API server said on; whatever becomes of our own clock meanwhile.
   const momentOf = ({ now, uptime }: Moment): Moment =>
@@ -76,22 +78,25 @@ export function certificateRotation(options: RotationOptions): CertificateCheck 
   };
 
   const applyAll = async (
-    { untrusting, caBundle }: CertificatePlan,
+    { untrusting }: CertificatePlan,
     seen: Seen,
     signal: AbortSignal,
   ): Promise<Seen | undefined> => {
     // One that cannot be written does not keep the other from it.
     const answers = await Promise.allSettled(
-      untrusting.map((one) => cluster.applyCaBundle(one, caBundle, signal)),
+      untrusting.map(({ configuration, caBundle }) =>
+        cluster.applyCaBundle(configuration, caBundle, signal),
+      ),
     );
     const configurations = { ...seen.configurations };
     for (const answer of answers) {
       if (answer.status === 'rejected') throw answer.reason;
       if (!answer.value) return undefined;
       const { kind, name } = answer.value;
-      log.info({ kind, name }, 'wrote the caBundle of every entry');
+      if (repairs < MOST_REPAIRS) log.info({ kind, name }, 'wrote the caBundle of every entry');
       configurations[kind] = answer.value;
     }
+    repairs += 1;
     return { ...seen, configurations };
   };
 
@@ -128,13 +133,11 @@ export function certificateRotation(options: RotationOptions): CertificateCheck 
       const moment = momentOf(options.clock());
       memory = remember(memory, seen, moment);
       const plan = planCertificates(memory, seen, moment, jitter);
+      if (steps === 0 && plan.untrusting.length === 0) repairs = 0;
       const step = stepsOf(plan).find((one) => !failed.has(one));
       if (step === undefined || steps === MOST_STEPS || signal.aborted) {
-        return {
-          problems,
-          missing: missingOf(memory, seen, moment),
-          lookAgain: step === undefined ? plan.lookAgain : SOON_MS,
-        };
+        if (repairs >= MOST_REPAIRS) problems.push(fight());
+        return { problems, missing: missingOf(memory, seen, moment), lookAgain: plan.lookAgain };
       }
       try {
         // Somebody else was faster: what is there now decides anew.
@@ -145,6 +148,13 @@ export function certificateRotation(options: RotationOptions): CertificateCheck 
       }
     }
   };
+}
+
+/** Each of two writers undoes what the other wrote, and builds fail meanwhile. */
+function fight(): ClusterError {
+  return new ClusterError('somebody else replaces the caBundle each time it is written', {
+    fix: 'See metadata.managedFields of the webhook configurations for who it is, and stop that. For cert-manager, remove the annotation cert-manager.io/inject-ca-from.',
+  });
 }
 
 /** What is served comes first, since it depends on nothing that is still to be written. */

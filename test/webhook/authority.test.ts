@@ -93,6 +93,33 @@ t.test('an authority of somebody else issues, however it writes its name', async
   }
 });
 
+t.test(
+  'one that is limited, or may be refused for what it says of itself, issues nothing',
+  async (t) => {
+    for (const extension of [
+      'nameConstraints=critical,permitted;DNS:example.com',
+      'nameConstraints=permitted;DNS:example.com',
+      'extendedKeyUsage=clientAuth',
+      '1.2.3.4=critical,ASN1:NULL',
+    ]) {
+      const { cert, key } = await foreign(t, { extensions: [...CA, extension] });
+      const [authority] = readStoredTrust(secretOf(cert, key)).authorities;
+      if (!authority) throw new Error('it is none');
+      await t.rejects(
+        issueLeaf(authority, NAMES, Date.now()),
+        /is limited by its extension/,
+        extension,
+      );
+    }
+    const harmless = [...CA, 'nsComment=hello', 'certificatePolicies=1.2.3'];
+    const { cert, key } = await foreign(t, { extensions: harmless });
+    const [authority] = readStoredTrust(secretOf(cert, key)).authorities;
+    if (!authority) throw new Error('it is none');
+    const { cert: leaf } = await issueLeaf(authority, NAMES, Date.now());
+    t.equal(await verified(t, cert, leaf), 'leaf: OK\n');
+  },
+);
+
 t.test('a key in the form of openssl ec is read as well', async (t) => {
   const { cert, key } = await foreign(t, {});
   const directory = t.testdir({ key });
@@ -153,7 +180,7 @@ t.test('garbage does not make what is trusted grow without end', async (t) => {
     Array.from({ length: MOST_TRUSTED + 4 }, (_, at) => makeAuthority(now - at * DAY)),
   );
   const served = many.at(-1);
-  const trusted = trustedOf([served ? [served] : [], many], now);
+  const trusted = trustedOf(served ? [served] : [], [many], now);
   t.equal(trusted.length, MOST_TRUSTED);
   t.ok(trusted.includes(served as never), 'what is served is never let go');
   const block = `-----BEGIN CERTIFICATE-----\n${'A'.repeat(64)}\n-----END CERTIFICATE-----\n`;

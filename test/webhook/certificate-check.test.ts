@@ -69,6 +69,18 @@ t.test('a problem is logged when it comes, changes and goes', async (t) => {
   );
 });
 
+t.test('the same problems in another order are no news', async (t) => {
+  const failing = (...messages: readonly string[]) => ({
+    problems: messages.map((message) => new Error(message)),
+    missing: {},
+    ...SOON,
+  });
+  const { stop, count, messages } = checking([failing('a', 'b'), failing('b', 'a'), WELL]);
+  await until(() => count() === 3);
+  await stop();
+  t.equal(messages().filter(({ problem }) => problem !== undefined).length, 1);
+});
+
 t.test('a mistake of ours does not end the checks', async (t) => {
   const { heard, stop, count } = checking([new TypeError('oops'), WELL]);
   await until(() => heard.results.length === 1);

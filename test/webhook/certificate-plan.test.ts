@@ -65,6 +65,8 @@ function after(
 }
 
 const pemsOf = (caBundle: string) => readCaBundle(caBundle).map(({ pem }) => pem);
+/** What the plan has trusted in configurations that trust something else now. */
+const trustedBy = ({ untrusting }: CertificatePlan) => pemsOf(untrusting[0]?.caBundle ?? '');
 const servedBy = (issuer: Authority, days = 7) => ({
   issuer: issuer.fingerprint,
   begins: NOW - DAY,
@@ -127,11 +129,27 @@ t.test('the plan of certificates', async (t) => {
     t.end();
   });
 
+  t.test('what has stood unchanged for long is trusted at once, however clocks differ', (t) => {
+    const lookedAt = (unchangedFor: number) => {
+      const configurations = Object.fromEntries(
+        Object.entries(configurationsOf(oldBundle)).map(([kind, one]) => [
+          kind,
+          { ...(one as WebhookConfiguration), unchangedFor },
+        ]),
+      ) as unknown as Seen['configurations'];
+      return after([[0, { secret: secretOf(old), configurations }]]).plan.issueBy;
+    };
+    t.equal(lookedAt(0), undefined);
+    t.equal(lookedAt(60_000 + PROPAGATION_MS - 1), undefined, 'by a clock that is a minute behind');
+    t.same(lookedAt(60_000 + PROPAGATION_MS), old);
+    t.end();
+  });
+
   t.test('the next authority is trusted beside the former one before it issues', (t) => {
     const served = servedBy(old);
     const seen = { secret: secretOf(next, old), configurations: configurationsOf(oldBundle) };
     const { memory, plan } = after([[0, seen]], { served });
-    t.same(pemsOf(plan.caBundle), [next.pem, old.pem]);
+    t.same(trustedBy(plan), [next.pem, old.pem]);
     t.equal(plan.untrusting.length, 2);
     t.equal(plan.issueBy, undefined);
     const trusted = { ...seen, configurations: configurationsOf(both) };
@@ -156,7 +174,7 @@ t.test('the plan of certificates', async (t) => {
     ]);
     const served = { ...servedBy(old, 1), renewal: NOW };
     const gone = { secret: 'absent', configurations: configurationsOf('') } as const;
-    t.same(pemsOf(after([[20_000, gone]], { ...memory, served }).plan.caBundle), [old.pem]);
+    t.same(trustedBy(after([[20_000, gone]], { ...memory, served }).plan), [old.pem]);
     const away = after([[20_000, UNKNOWN]], { ...memory, served });
     t.same(away.plan.issueBy, old, 'a leaf is renewed while the API is away');
     t.end();
@@ -164,13 +182,13 @@ t.test('the plan of certificates', async (t) => {
 
   t.test('what a replica that just started does not know stays trusted', (t) => {
     const seen = { secret: secretOf(next), configurations: configurationsOf(oldBundle, '') };
-    t.same(pemsOf(after([[0, seen]]).plan.caBundle), [next.pem, old.pem]);
+    t.same(trustedBy(after([[0, seen]]).plan), [next.pem, old.pem]);
     t.end();
   });
 
   t.test('what ended longer ago than clocks may differ is let go', (t) => {
-    const seen = { secret: secretOf(next), configurations: configurationsOf(both) };
-    const at = (now: number) => pemsOf(after([[0, seen]], {}, now).plan.caBundle).length;
+    const seen = { secret: secretOf(next), configurations: configurationsOf(both, '') };
+    const at = (now: number) => trustedBy(after([[0, seen]], {}, now).plan).length;
     t.equal(at(old.ends + DAY - 1), 2);
     t.equal(at(old.ends + DAY), 1);
     t.end();
@@ -185,9 +203,10 @@ t.test('the plan of certificates', async (t) => {
     t.end();
   });
 
-  t.test('one that begins more than a day from now was made by a wrong clock', async (t) => {
+  t.test('one that has not begun was made by a wrong clock, and is replaced', async (t) => {
     for (const [ahead, isReplaced] of [
-      [20 * 3600_000, false],
+      [0, false],
+      [1000, true],
       [3 * DAY, true],
     ] as const) {
       const early = await makeAuthority(NOW + DAY + ahead);
@@ -200,6 +219,32 @@ t.test('the plan of certificates', async (t) => {
       t.equal(plan.needsAuthority, isReplaced);
       t.equal(plan.issueBy === undefined, isReplaced);
     }
+  });
+
+  t.test('a clock that is wrong by years takes nothing away from what is served', async (t) => {
+    const configurations = configurationsOf(oldBundle);
+    const served = servedBy(old);
+    const { memory } = after([[0, { secret: secretOf(old), configurations }]], { served });
+    for (const year of ['1970', '2099']) {
+      const wrong = Date.parse(`${year}-01-01T00:00:00Z`);
+      const made = await makeAuthority(wrong);
+      const seen = { secret: secretOf(made), configurations };
+      const { plan, memory: later } = after([[1, seen]], memory, wrong);
+      t.equal(plan.issueBy, undefined);
+      t.same(new Set(trustedBy(plan)), new Set([made.pem, old.pem]), year);
+      const { earlier } = after([[2, UNKNOWN]], later).memory;
+      t.ok(
+        earlier.authorities.some(({ key }) => key === old.key),
+        'it can still issue',
+      );
+    }
+  });
+
+  t.test('what is taken out of one configuration does not come back from the other', (t) => {
+    const { MutatingWebhookConfiguration } = configurationsOf(formatCaBundle([next]));
+    const configurations = { ...configurationsOf(both), MutatingWebhookConfiguration };
+    t.same(after([[0, { secret: secretOf(next), configurations }]]).plan.untrusting, []);
+    t.end();
   });
 
   t.test('where the one that ends last is not usable, another that lives is', async (t) => {
@@ -252,7 +297,7 @@ t.test('the plan of certificates', async (t) => {
     t.same(after([[0, seen]]).plan.untrusting, []);
     const garbled = { ...seen, configurations: configurationsOf(bundle, 'AAAA') };
     const [first] = after([[0, garbled]]).plan.untrusting;
-    t.equal(first?.entries.length, 2);
+    t.equal(first?.configuration.entries.length, 2);
     t.same(after([[0, { ...seen, configurations: configurationsOf() }]]).plan.untrusting, []);
     t.end();
   });
