@@ -12,6 +12,8 @@ const COMMON = {
   minifyWhitespace: true,
   // An import() cannot be run from a code cache (see image/start.cjs): it becomes a require().
   supported: { 'dynamic-import': false },
+  // Paths are part of a bundle: the same bytes, wherever node_modules really is.
+  preserveSymlinks: true,
   logLevel: 'warning',
   metafile: true,
 };
