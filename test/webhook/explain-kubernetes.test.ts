@@ -18,7 +18,8 @@ t.test('what explain says of an Image is what becomes of its pod', async (t) => 
   const args = ['-n', 'explained', `--kubeconfig=${await explainerKubeconfig('explained')}`];
   let run = await runExplain(scene.apiserver.directory, args);
   await until(async () => {
-    if (!run.stderr.includes('HTTP 403')) return true; // Its rights come into force a moment later.
+    // Its rights come into force a moment later, one after the other.
+    if (!`${run.stdout}${run.stderr}`.includes('HTTP 403')) return true;
     run = await runExplain(scene.apiserver.directory, args);
     return false;
   });
@@ -87,7 +88,7 @@ async function explainerKubeconfig(namespace: string): Promise<string> {
   const bind = (name: string, kind: 'Role' | 'ClusterRole') => ({
     apiVersion: `${group}/v1`,
     kind: `${kind}Binding`,
-    metadata: { name: 'explainer', ...(kind === 'Role' && { namespace }) },
+    metadata: { name: `explainer-${name}`, ...(kind === 'Role' && { namespace }) },
     roleRef: { apiGroup: group, kind, name },
     subjects,
   });
@@ -105,6 +106,7 @@ async function explainerKubeconfig(namespace: string): Promise<string> {
     role,
     bind('explainer', 'Role'),
     bind('kpack-notary-webhook', 'ClusterRole'),
+    bind('kpack-notary-webhook-secrets', 'ClusterRole'),
   ];
   for (const object of objects) demand(await scene.api.create(object));
   const request = {
