@@ -80,11 +80,14 @@ async function serve(): Promise<void> {
     version: VERSION,
   });
   endOnSignal({ app, readiness, log, quietPeriod });
-  app.addHook('onClose', certificate.keep(app.server as unknown as TlsServer));
+  let stopKeeping: ReturnType<typeof certificate.keep> | undefined;
+  app.addHook('onClose', () => stopKeeping?.());
   if (metricsPort !== 0) await serveMetrics(metrics, metricsPort);
   await app.listen({ port, host: EVERYWHERE, listenTextResolver: () => 'listening' });
   for (const warning of warnings) log.warn(warning);
   log.info({ port: (app.server.address() as AddressInfo).port, version: VERSION }, 'started');
+  // Not before it listens: what is proven then may make it ready.
+  stopKeeping = certificate.keep(app.server as unknown as TlsServer);
   if (settings.cluster.kind !== 'manifests') {
     void proveApiAccess(cluster, namespace ?? ANY_NAMESPACE, readiness);
   }

@@ -115,7 +115,7 @@ function fileCertificate(
       const objects = { namespace: ownNamespace ?? '', secret: undefined, configuration };
       const cluster = certificateCluster(access, objects);
       const stopChecking = keepChecking(
-        trustCheck(cluster, () => served.cert),
+        trustCheck(cluster, settings.certFile, () => served),
         listeners,
       );
       return () => {

@@ -60,7 +60,13 @@ export function proveCertificate(
   look();
 }
 
-function whyNotValid(file: string, { cert }: KeyPair, now: number): string | undefined {
+/**
+ * Why the certificate of a pair is not valid, in words; undefined where it is.
+ *
+ * @param file where it was read
+ * @param now in ms since 1970
+ */
+export function whyNotValid(file: string, { cert }: KeyPair, now: number): string | undefined {
   const { validFrom, validTo } = new X509Certificate(cert);
   if (Date.parse(validFrom) > now) {
     return `The certificate in ${file} is not valid before ${validFrom}, and nobody trusts it until then. Fix: compare the clocks of this node and of whoever issued it.`;

@@ -3,21 +3,31 @@ import { readCaBundle } from './ca-certificate.ts';
 import type { CertificateCheck } from './certificate-check.ts';
 import type { CertificateCluster } from './certificate-cluster.ts';
 import { configurationsOf, unreadOf, type Seen } from './certificate-plan.ts';
+import { whyNotValid, type KeyPair } from './tls-files.ts';
 
 /**
- * Checks that the API server trusts what is served, where somebody else sees to certificates: changes
- * nothing.
+ * Checks that what is served is valid, and that the API server trusts it, where somebody else sees to
+ * certificates: changes nothing.
  *
- * @param chain what is served now: PEM
+ * @param file where the certificate is read
+ * @param served the pair of now
  */
 export function trustCheck(
   cluster: Pick<CertificateCluster, 'look'>,
-  chain: () => string,
+  file: string,
+  served: () => KeyPair,
 ): CertificateCheck {
   return async (signal) => {
     const { seen, problems, date } = await cluster.look(signal);
-    const why = distrustOf(chain(), seen, date ?? Date.now());
-    return { problems, missing: why === undefined ? {} : { 'ca-bundle': why } };
+    const invalid = whyNotValid(file, served(), Date.now());
+    const distrust = distrustOf(served().cert, seen, date ?? Date.now());
+    return {
+      problems,
+      missing: {
+        ...(invalid !== undefined && { certificate: invalid }),
+        ...(distrust !== undefined && { 'ca-bundle': distrust }),
+      },
+    };
   };
 }
 

@@ -36,9 +36,22 @@ const PLURALS: Record<string, string> = {
   Image: 'images',
   Pod: 'pods',
   LimitRange: 'limitranges',
+  MutatingWebhookConfiguration: 'mutatingwebhookconfigurations',
+  ValidatingWebhookConfiguration: 'validatingwebhookconfigurations',
 };
 
-/** An API server that knows objects by their paths. */
+/** Our webhook configurations, as they trust the certificates of an authority. */
+export function trustingConfigurations({ certificatePem }: Authority): readonly Manifest[] {
+  const clientConfig = { caBundle: Buffer.from(certificatePem).toString('base64') };
+  return ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'].map((kind) => ({
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind,
+    metadata: { name: 'kpack-notary', resourceVersion: '1' },
+    webhooks: [{ name: 'pods.notary.kpack.io', clientConfig }],
+  }));
+}
+
+/** An API server that knows objects by their paths, and trusts the webhook's certificate. */
 export async function startApi(
   t: Test,
   authority: Authority,
@@ -46,7 +59,7 @@ export async function startApi(
 ): Promise<Api> {
   const certificate = await authority.issue({ name: 'api' });
   const objects = new Map(
-    manifests.map((manifest) => {
+    [...manifests, ...trustingConfigurations(authority)].map((manifest) => {
       const { apiVersion, kind, metadata } = manifest;
       const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
       const scope = metadata.namespace === undefined ? '' : `/namespaces/${metadata.namespace}`;

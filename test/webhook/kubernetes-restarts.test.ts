@@ -1,5 +1,6 @@
 /** A real API server and two replicas behind one address, which are restarted while it asks. */
 import t from 'tap';
+import type { MissingCondition } from '../../src/webhook/readiness.ts';
 import { startKubeApiserver } from '../bed/kube-apiserver.ts';
 import { demand, type KubeAnswer } from '../bed/kube-client.ts';
 import { needKubernetes } from '../bed/kubernetes-programs.ts';
@@ -43,9 +44,10 @@ t.test('no admission is lost while replicas are restarted', async (t) => {
   for (const replica of replicas) t.teardown(() => replica.stop());
   const address = await startReplicaAddress(replicas.map(({ url }) => url));
   t.teardown(() => address.stop());
-  await until(() => address.ready() === replicas.length);
   const output = () => replicas.map((replica) => replica.output()).join('');
+  // They are ready when they are trusted, and in force when they are ready.
   await configureWebhooks(api, { url: address.url, output }, authority.certificatePem);
+  await until(() => address.ready() === replicas.length);
   await makeNamespace(api, 'apps', { labels: { 'notary.kpack.io/signing': 'enabled' } });
   const { pod } = await storeBuild(api, buildFixture('v0.17.2/02-notary'), 'apps');
 
@@ -94,8 +96,9 @@ t.test('a replica waits for its rights, and says which are missing', async (t) =
   const connection = await openConnection(Number(new URL(replica.url).port));
   const readyz = async () => {
     const { status, body } = await connection.ask(getting('/readyz'));
-    const { missing } = body as { readonly missing?: readonly { readonly why: string }[] };
-    return { status, why: missing?.[0]?.why ?? '' };
+    const { missing = [] } = body as { readonly missing?: readonly MissingCondition[] };
+    const access = missing.find(({ condition }) => condition === 'kubernetes-api');
+    return { status, why: access?.why ?? '' };
   };
   await until(async () => (await readyz()).why.includes('HTTP 403'));
   const { status, why } = await readyz();
@@ -103,18 +106,17 @@ t.test('a replica waits for its rights, and says which are missing', async (t) =
   for (const resource of ['namespaces', 'serviceaccounts', 'limitranges', 'builds', 'images']) {
     t.match(why, `resources: ["${resource}"]`);
   }
-  demand(
-    await api.create({
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'ClusterRoleBinding',
-      metadata: { name: 'powerless' },
-      roleRef: {
-        apiGroup: 'rbac.authorization.k8s.io',
-        kind: 'ClusterRole',
-        name: 'kpack-notary-webhook',
-      },
-      subjects: [{ kind: 'ServiceAccount', ...metadata }],
-    }),
-  );
+  const group = 'rbac.authorization.k8s.io';
+  for (const role of ['kpack-notary-webhook', 'kpack-notary-webhook-configurations']) {
+    demand(
+      await api.create({
+        apiVersion: `${group}/v1`,
+        kind: 'ClusterRoleBinding',
+        metadata: { name: `powerless-${role}` },
+        roleRef: { apiGroup: group, kind: 'ClusterRole', name: role },
+        subjects: [{ kind: 'ServiceAccount', ...metadata }],
+      }),
+    );
+  }
   await until(async () => (await readyz()).status === 200);
 });

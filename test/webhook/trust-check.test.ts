@@ -70,21 +70,34 @@ t.test('trust is followed from what is served to a caBundle, in every entry', as
   }
 });
 
-t.test('what cannot be read is not proven', async (t) => {
-  const seen = seenWith('');
-  const look = {
-    seen: {
-      ...seen,
-      configurations: { ...seen.configurations, MutatingWebhookConfiguration: 'absent' },
-    },
-    problems: [],
-    date: undefined,
-  } as const;
-  const check = trustCheck({ look: () => Promise.resolve(look) }, () => '');
-  t.match(await check(new AbortController().signal), {
-    missing: { 'ca-bundle': 'the MutatingWebhookConfiguration is not there' },
-  });
-});
+t.test(
+  'what cannot be read is not proven, nor is a certificate that is not valid now',
+  async (t) => {
+    const directory = t.testdir({ cnf: '[req]\ndistinguished_name = dn\n[dn]\n' });
+    const { leaf } = await chainIn(directory);
+    const key = await readFile(join(directory, 'leaf.key'), 'utf8');
+    const seen = seenWith('');
+    const look = {
+      seen: {
+        ...seen,
+        configurations: { ...seen.configurations, MutatingWebhookConfiguration: 'absent' },
+      },
+      problems: [],
+      date: undefined,
+    } as const;
+    const check = trustCheck({ look: () => Promise.resolve(look) }, 'tls.crt', () => served);
+    const missing = async () => (await check(new AbortController().signal)).missing;
+    let served = { cert: leaf, key };
+    t.same(await missing(), { 'ca-bundle': 'the MutatingWebhookConfiguration is not there' });
+    await succeed({
+      program: 'openssl',
+      args: ['x509', '-in', 'leaf.crt', '-signkey', 'leaf.key', '-days', '-1', '-out', 'old.crt'],
+      directory,
+    });
+    served = { cert: await readFile(join(directory, 'old.crt'), 'utf8'), key };
+    t.match((await missing()).certificate, /^The certificate in tls\.crt expired/);
+  },
+);
 
 t.test('the script for development makes what openssl accepts in its strictest mode', async (t) => {
   const directory = t.testdir();
