@@ -80,8 +80,8 @@ async function serve(): Promise<void> {
     version: VERSION,
   });
   endOnSignal({ app, readiness, log, quietPeriod });
-  let stopKeeping: ReturnType<typeof certificate.keep> | undefined;
-  app.addHook('onClose', () => stopKeeping?.());
+  let stopKeeping: ReturnType<typeof certificate.keep> = () => undefined;
+  app.addHook('onClose', () => stopKeeping());
   if (metricsPort !== 0) await serveMetrics(metrics, metricsPort);
   await app.listen({ port, host: EVERYWHERE, listenTextResolver: () => 'listening' });
   for (const warning of warnings) log.warn(warning);
