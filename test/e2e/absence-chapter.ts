@@ -1,7 +1,7 @@
 /** The webhook is gone: who opted in waits, nobody else does. */
 import { absent } from './cold-start-chapter.ts';
 import { postUntilAdmitted, prepareBuild } from './build.ts';
-import { DEPLOYMENT, NAMESPACE, readyReplicas, replicas, rolledOut } from './installation.ts';
+import { DEPLOYMENT, endpoints, NAMESPACE, replicas, rolledOut } from './installation.ts';
 import type { Scene } from './scene.ts';
 import type { Story } from './story.ts';
 import { until } from './until.ts';
@@ -27,7 +27,7 @@ export async function absenceChapter(scene: Scene, story: Story): Promise<void> 
     const posts = await postUntilAdmitted(scene, ready.pod, { dryRun: true });
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
     await rolledOut(cluster);
-    const count = await readyReplicas(cluster);
+    const count = (await endpoints(cluster)).length;
     return `admitted after ${seconds} s, at the ${posts}th time; ${count} replicas are ready`;
   });
 }

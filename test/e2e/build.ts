@@ -1,4 +1,5 @@
 /** A build in the cluster, as kpack would have it: from what a user wrote to the end of its pod. */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { V1ContainerStatus, V1Pod, V1ServiceAccount } from '@kubernetes/client-node';
 import { SIGNING_CONTAINER } from '../../src/shared/names.ts';
 import { demand, type KubeAnswer, type KubeReference } from '../bed/kube-client.ts';
@@ -45,6 +46,12 @@ export interface EndedBuild extends ReadyBuild {
 }
 
 const POD_LIMIT = 180_000;
+/**
+ * How long is waited before a pod is posted again, in milliseconds: longer each time, as kpack's queue
+ * does. Without that, those that wait would keep the API server so busy that they wait for ever.
+ */
+const FIRST_WAIT = 50;
+const LONGEST_WAIT = 5_000;
 /** What kpack's controller sets, so that a build of standard containers begins. */
 const READY_ANNOTATION = 'build.kpack.io/ready';
 
@@ -124,10 +131,15 @@ export async function postUntilAdmitted(
   options: { readonly dryRun?: boolean } = {},
 ): Promise<number> {
   let posts = 0;
+  let wait = FIRST_WAIT;
   await until('the admission of a build pod', async () => {
     posts += 1;
     const answer = await postBuild(scene, pod, options);
-    if (!answer.ok && isRetried(answer.status)) return undefined;
+    if (!answer.ok && isRetried(answer.status)) {
+      await pause(wait);
+      wait = Math.min(2 * wait, LONGEST_WAIT);
+      return undefined;
+    }
     demandSigner(demand(answer));
     return true;
   });

@@ -1,7 +1,7 @@
 /** kpack-notary in the cluster, as an admin installs it: with kubectl, and a kustomization of their own. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { V1Deployment, V1Pod } from '@kubernetes/client-node';
+import type { V1EndpointSlice, V1Pod } from '@kubernetes/client-node';
 import { loadAll } from 'js-yaml';
 import type { Cluster } from '../bed/cluster.ts';
 import { demand, type KubeReference } from '../bed/kube-client.ts';
@@ -45,15 +45,17 @@ export async function render(cluster: Cluster, directory: string): Promise<KubeR
   return loadAll(await cluster.kubectl('kustomize', directory)) as KubeReference[];
 }
 
-/** How many replicas are ready. */
-export async function readyReplicas({ api }: Cluster): Promise<number> {
-  const reference = {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { namespace: NAMESPACE, name: DEPLOYMENT },
-  };
-  const { object } = await api.get<KubeReference & V1Deployment>(reference);
-  return object?.status?.readyReplicas ?? 0;
+/**
+ * Addresses of the replicas that requests are sent to. What a Deployment says of its replicas comes later:
+ * one that has just died still counts there.
+ */
+export async function endpoints({ api }: Cluster): Promise<readonly string[]> {
+  const slices = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', namespace: NAMESPACE };
+  const { items } = demand(await api.list(slices));
+  return (items as V1EndpointSlice[])
+    .flatMap((slice) => slice.endpoints ?? [])
+    .filter(({ conditions }) => conditions?.ready === true)
+    .flatMap(({ addresses }) => addresses);
 }
 
 /** Waits until a rollout has ended; throws Error with kubectl's words where it does not. */

@@ -1,7 +1,7 @@
 /** What is lost when a replica dies without a word: as little as can be, and nothing for good. */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { V1Pod } from '@kubernetes/client-node';
-import { demand, type KubeReference } from '../bed/kube-client.ts';
+import { demand } from '../bed/kube-client.ts';
 import {
   demandSigner,
   isRetried,
@@ -11,7 +11,7 @@ import {
   runBuild,
   type ReadyBuild,
 } from './build.ts';
-import { NAMESPACE, readyReplicas, replicas } from './installation.ts';
+import { endpoints, replicas } from './installation.ts';
 import { describe, startLoad } from './load.ts';
 import { PER_SECOND } from './rollout-chapter.ts';
 import type { Scene } from './scene.ts';
@@ -67,7 +67,9 @@ async function kills(scene: Scene, ready: ReadyBuild): Promise<string> {
       await untilTwoReplicas(scene);
       const killed = performance.now();
       const address = killOne(await replicas(scene.cluster), i);
-      await until('the removal of the endpoint', async () => !(await isEndpoint(scene, address)));
+      await until('the removal of the endpoint', async () => {
+        return !(await endpoints(scene.cluster)).includes(address);
+      });
       windows.push({ killed, removed: performance.now() });
     }
     await untilTwoReplicas(scene);
@@ -95,7 +97,7 @@ async function kills(scene: Scene, ready: ReadyBuild): Promise<string> {
 }
 
 async function untilTwoReplicas({ cluster }: Scene): Promise<void> {
-  await until('two ready replicas', async () => (await readyReplicas(cluster)) === 2, 180_000);
+  await until('two ready replicas', async () => (await endpoints(cluster)).length === 2, 180_000);
 }
 
 /** Kills the program of one of the pods; returns the pod's address. */
@@ -116,22 +118,4 @@ function killOne(pods: readonly V1Pod[], index: number): string {
   if (pid === undefined) throw new Error(`the program of ${name} is not running`);
   process.kill(Number(pid), 'SIGKILL');
   return pod?.status?.podIP ?? '';
-}
-
-interface EndpointSlice {
-  readonly endpoints?: readonly {
-    readonly addresses: readonly string[];
-    readonly conditions: { readonly ready?: boolean };
-  }[];
-}
-
-/** Whether requests are sent to that address. */
-async function isEndpoint({ cluster }: Scene, address: string): Promise<boolean> {
-  const kinds = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', namespace: NAMESPACE };
-  const { items } = demand(await cluster.api.list(kinds));
-  return (items as (KubeReference & EndpointSlice)[]).some(({ endpoints = [] }) =>
-    endpoints.some(
-      ({ addresses, conditions }) => addresses.includes(address) && conditions.ready === true,
-    ),
-  );
 }
