@@ -97,6 +97,5 @@ function withProblems(why: string, problems: readonly Error[]): string {
 }
 
 function sentenceOf(error: Error): string {
-  const fix = error instanceof ClusterError ? error.fix : undefined;
-  return fix === undefined ? error.message : `${error.message}. Fix: ${fix}`;
+  return error instanceof ClusterError ? error.sentence : error.message;
 }

@@ -94,4 +94,9 @@ export class ClusterError extends Error {
     this.fix = options.fix;
     this.failure = options.failure ?? 'error';
   }
+
+  /** The message, and what to do about it where that is known. */
+  get sentence(): string {
+    return this.fix === undefined ? this.message : `${this.message}. Fix: ${this.fix}`;
+  }
 }

@@ -123,9 +123,7 @@ function ownNamespace({ ownNamespace, cluster }: WebhookSettings): string | unde
 /** What a failure is to people; undefined where it is a mistake of ours. */
 function lineOf(error: unknown): string | undefined {
   if (error instanceof SettingsError) return error.message;
-  if (error instanceof ClusterError) {
-    return error.fix === undefined ? error.message : `${error.message}. Fix: ${error.fix}`;
-  }
+  if (error instanceof ClusterError) return error.sentence;
   const { syscall, code, port } = error as NodeJS.ErrnoException & { readonly port?: number };
   if (syscall !== 'listen') return undefined;
   const reason = code === 'EADDRINUSE' ? 'another program does' : code;

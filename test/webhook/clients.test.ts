@@ -10,7 +10,7 @@ import { deadlineFor } from '../../src/webhook/review-deadline.ts';
 import { admissionReview } from '../bed/webhook.ts';
 import { manifestsOf } from '../build-fixture.ts';
 import { memoryCluster, verdictOf } from './asking.ts';
-import { openConnection } from './connection.ts';
+import { asking, openConnection } from './connection.ts';
 import { until } from './program.ts';
 import { post, review, serve, serveWorld } from './served.ts';
 import { world } from './world.ts';
@@ -86,7 +86,7 @@ t.test('work stops when nobody waits for it', async (t) => {
   const { cluster, abandoned } = hangingCluster();
   const { app, log } = serve(t, cluster);
   const socket = await connectTo(app);
-  socket.write(requestOf(JSON.stringify(admissionReview({ object: world().pod }))));
+  socket.write(asking('mutate', world().pod));
   socket.destroy();
   t.match((await abandoned).message, /the caller has gone/);
   await until(() => log().includes('the caller has gone'));
@@ -95,7 +95,7 @@ t.test('work stops when nobody waits for it', async (t) => {
 t.test('who is slow to speak is cut off, and who keeps a connection is not', async (t) => {
   const given = world();
   const app = serveWorld(t, given);
-  const whole = requestOf(JSON.stringify(admissionReview({ object: given.pod })));
+  const whole = asking('mutate', given.pod);
   const plain = async () => {
     await listen(app);
     return connectPlainly((app.server.address() as AddressInfo).port, '127.0.0.1');
@@ -148,15 +148,4 @@ async function connectTo(app: FastifyInstance): Promise<Socket> {
   const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
   await once(socket, 'secureConnect');
   return socket;
-}
-
-function requestOf(body: string): string {
-  return [
-    'POST /mutate HTTP/1.1',
-    'host: localhost',
-    'content-type: application/json',
-    `content-length: ${Buffer.byteLength(body)}`,
-    '',
-    body,
-  ].join('\r\n');
 }
