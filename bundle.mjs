@@ -14,6 +14,8 @@ const COMMON = {
   supported: { 'dynamic-import': false },
   // Paths are part of a bundle: the same bytes, wherever node_modules really is.
   preserveSymlinks: true,
+  // `debug` takes it where it is installed, for colours: here it is a dependency of development alone.
+  external: ['supports-color'],
   logLevel: 'warning',
   metafile: true,
 };

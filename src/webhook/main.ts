@@ -47,6 +47,10 @@ async function main(): Promise<void> {
     );
   }
   if (!isExplain) return serve();
+  // A reader that has gone, `head` say, is no failure; a disk that is full is one.
+  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+    if (code !== 'EPIPE') process.exitCode = EXIT_FAILURE;
+  });
   const isFine = await explainMain(args, process.env, write);
   if (!isFine) process.exitCode = EXIT_FAILURE;
 }

@@ -31,7 +31,13 @@ export function readSignerImage(text: string): {
   readonly warnings: readonly string[];
 } {
   try {
-    const { digest } = parseSignerImage(text);
+    const { digest, gun } = parseSignerImage(text);
+    if (/^[^/]*\.invalid(?::\d+)?\//.test(gun)) {
+      return {
+        problem: `--signer-image ${text} is the name that the manifests come with, and no registry has it; set the name of your image, under images of your kustomization`,
+        warnings: [],
+      };
+    }
     return {
       warnings:
         digest === undefined

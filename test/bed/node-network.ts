@@ -5,6 +5,11 @@ import { succeed } from './command.ts';
 
 const BRIDGE = 'bed0';
 const SUBNET = '10.88.7';
+/**
+ * Locally administered. Without an address of its own a bridge takes the lowest one of its ports: it
+ * would change as pods come and go, and connections would hang until neighbours ask again.
+ */
+const BRIDGE_ADDRESS = '02:00:0a:58:07:01';
 
 /** Where the node is to its pods, and what runs on it beside them. */
 export const NODE_ADDRESS = `${SUBNET}.1`;
@@ -25,7 +30,7 @@ export const SERVICE_RANGE = '10.96.0.0/24';
  */
 export async function makeNodeNetwork(directory: string): Promise<string> {
   const ip = (...args: readonly string[]) => succeed({ program: 'ip', args, directory });
-  await ip('link', 'add', BRIDGE, 'type', 'bridge');
+  await ip('link', 'add', BRIDGE, 'address', BRIDGE_ADDRESS, 'type', 'bridge');
   await ip('address', 'add', `${NODE_ADDRESS}/24`, 'dev', BRIDGE);
   await ip('address', 'add', `${API_ADDRESS}/32`, 'dev', BRIDGE);
   await ip('link', 'set', BRIDGE, 'up');

@@ -113,6 +113,8 @@ async function startReplica(apiserver: KubeApiserver, environment: Settings): Pr
         directory: home,
         env: {
           ...environment,
+          // The name in deploy/ is refused: it is there to be replaced.
+          KPACK_NOTARY_SIGNER_IMAGE: 'registry.example.com/kpack-notary/signer:0.1.0',
           KPACK_NOTARY_KUBECONFIG: kubeconfig,
           KPACK_NOTARY_PORT: String(port),
           KPACK_NOTARY_METRICS_PORT: String(metricsPort),

@@ -80,8 +80,16 @@ t.test('every component is part of a way', (t) => {
 t.test('one images section replaces the image of the webhook and that of the signer', async (t) => {
   const digest = (of: string) => `sha256:${of.repeat(32)}`;
   const images = [
-    { name: 'kpack-notary/webhook', newName: 'mirror.example.com/webhook', digest: digest('0a') },
-    { name: 'kpack-notary/signer', newName: 'mirror.example.com:5000/s', digest: digest('0b') },
+    {
+      name: 'registry.invalid/kpack-notary/webhook',
+      newName: 'mirror.example.com/webhook',
+      digest: digest('0a'),
+    },
+    {
+      name: 'registry.invalid/kpack-notary/signer',
+      newName: 'mirror.example.com:5000/s',
+      digest: digest('0b'),
+    },
   ];
   const text = await kustomize(await customization(t.testdir(), [], { images }));
   const objects = objectsOf(text);
@@ -94,12 +102,16 @@ t.test('one images section replaces the image of the webhook and that of the sig
   t.notMatch(text, /kpack-notary\/(?:webhook|signer)/, 'neither is named elsewhere');
 });
 
-t.test('nothing but these two images is named', async (t) => {
+t.test('nothing but two images is named, and their names resolve nowhere', async (t) => {
   const objects = await deployedObjects(deployDirectory());
   const { spec, container } = webhookPod(objects);
   t.equal(spec.initContainers, undefined);
-  t.equal(container.image, 'kpack-notary/webhook:0.1.0');
-  t.equal(environmentOf(objects)['KPACK_NOTARY_SIGNER_IMAGE'], 'kpack-notary/signer:0.1.0');
+  // RFC 6761: no name under .invalid is ever anybody's.
+  t.equal(container.image, 'registry.invalid/kpack-notary/webhook:0.1.0');
+  t.equal(
+    environmentOf(objects)['KPACK_NOTARY_SIGNER_IMAGE'],
+    'registry.invalid/kpack-notary/signer:0.1.0',
+  );
 });
 
 t.test('a replica may take as long to end as preStop, quiet period and requests', async (t) => {

@@ -31,7 +31,7 @@ export async function writeKustomization(
     resources: [deploy],
     components: components.map((name) => join(deploy, 'components', name)),
     images: ['webhook', 'signer'].map((name) => ({
-      name: `kpack-notary/${name}`,
+      name: `registry.invalid/kpack-notary/${name}`,
       newName: `localhost/kpack-notary/${name}`,
     })),
   };

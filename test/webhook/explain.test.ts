@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { createAuthority, type Authority } from '../bed/authority.ts';
+import { spawnBound } from '../bed/child.ts';
 import {
   manifestsOf,
   secret,
@@ -10,6 +12,7 @@ import {
 import { inject } from './asking.ts';
 import { runExplain } from './explain-run.ts';
 import { startApi } from './kubernetes-api.ts';
+import { PROGRAM } from './program.ts';
 import {
   ADMIN,
   annotate,
@@ -47,6 +50,23 @@ async function explain(t: Test, manifests: readonly Manifest[], args: readonly s
   t.notMatch(run.stdout + run.stderr, Buffer.from(CANARY).toString('base64'));
   return run;
 }
+
+t.test('where nobody reads, or the disk is full, it ends without a stack', async (t) => {
+  const directory = t.testdir();
+  await writeManifests(`${directory}/manifests`, everything(world('v0.17.2/02-notary')));
+  const line = `node '${PROGRAM}' explain --manifests=manifests -n apps`;
+  const endOf = async (script: string, isRead: boolean) => {
+    const child = spawnBound({ program: 'sh', args: ['-c', script], directory });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk));
+    if (!isRead) child.stdout.destroy();
+    const [exitCode] = (await once(child, 'close')) as [number | null];
+    return { exitCode, stderr };
+  };
+  const withReader = await runExplain(directory, ['--manifests=manifests', '-n', 'apps']);
+  t.same(await endOf(`exec ${line}`, false), { exitCode: withReader.exitCode, stderr: '' });
+  t.same(await endOf(`exec ${line} > /dev/full`, true), { exitCode: 1, stderr: '' });
+});
 
 t.test('an Image that would be signed: with what, and who says so', async (t) => {
   const given = world('v0.17.2/02b-notary-registry-secrets');

@@ -123,6 +123,17 @@ t.test('the certificate comes from files, or from a Secret of our own', (t) => {
   t.end();
 });
 
+t.test('the image name of the manifests is refused, since no registry has it', (t) => {
+  for (const image of [
+    'registry.invalid/kpack-notary/signer:0.1.0',
+    `registry.invalid:5000/s@sha256:${'0f'.repeat(32)}`,
+  ]) {
+    const args = ['--tls-cert=c', '--tls-key=k', `--signer-image=${image}`];
+    t.throws(() => parseSettings(args, {}), { message: /set the name of your image, under images/ });
+  }
+  t.end();
+});
+
 t.test('the image of the signer is a reference, best with a digest', (t) => {
   const digest = `sha256:${'0f'.repeat(32)}`;
   const withImage = (image: string) =>
