@@ -39,7 +39,7 @@ export interface EndedBuild extends ReadyBuild {
   readonly phase: 'Succeeded' | 'Failed';
   /** What each container ended with, by its name. */
   readonly ends: ReadonlyMap<string, NonNullable<V1ContainerStatus['state']>['terminated']>;
-  /** What kpack shows of the failure in the Build. */
+  /** What kpack shows of the failure in the Build: termination message and last log line. */
   readonly message: string;
   /** From the post to the end, in milliseconds. */
   readonly milliseconds: number;
@@ -161,12 +161,18 @@ export function demandSigner({ metadata, spec }: PodManifest): void {
 /**
  * Posts the pod of a build and does what kpack's controller does until it has ended.
  *
+ * @param options whether the pod has to have a signer once it is admitted
  * @throws Error when it is refused, or does not end
  */
-export async function runBuild(scene: Scene, ready: ReadyBuild): Promise<EndedBuild> {
+export async function runBuild(
+  scene: Scene,
+  ready: ReadyBuild,
+  { isSigned = true } = {},
+): Promise<EndedBuild> {
   const begin = performance.now();
   const { api } = scene.cluster;
-  await postUntilAdmitted(scene, ready.pod);
+  if (isSigned) await postUntilAdmitted(scene, ready.pod);
+  else demand(await postBuild(scene, ready.pod));
   let isReady = ready.pod.spec.volumes?.every(({ downwardAPI }) => downwardAPI === undefined);
   const { namespace = '', name } = ready.pod.metadata;
   const reference = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name } } as const;
@@ -195,13 +201,23 @@ export async function runBuild(scene: Scene, ready: ReadyBuild): Promise<EndedBu
   const failed = initContainerStatuses.find(
     ({ state }) => (state?.terminated?.exitCode ?? 0) !== 0,
   );
-  return {
-    ...ready,
-    phase,
-    ends: new Map(ends),
-    message: failed?.state?.terminated?.message ?? '',
-    milliseconds: performance.now() - begin,
-  };
+  const milliseconds = performance.now() - begin;
+  const message = failed === undefined ? '' : await shownFailure(scene, reference, failed);
+  return { ...ready, phase, ends: new Map(ends), message, milliseconds };
+}
+
+/** Of a log line, kpack shows this many characters. */
+const LOG_LINE_LIMIT = 800;
+
+/** What kpack makes of a failed init container: its termination message and its last log line. */
+async function shownFailure(
+  { cluster }: Scene,
+  { metadata }: KubeReference,
+  { name, state }: V1ContainerStatus,
+): Promise<string> {
+  const pod = ['-n', metadata.namespace ?? '', 'logs', metadata.name];
+  const line = await cluster.kubectl(...pod, '-c', name, '--tail=1');
+  return `${state?.terminated?.message ?? ''} ${line.trimEnd().slice(0, LOG_LINE_LIMIT)}`;
 }
 
 interface EndedPod {

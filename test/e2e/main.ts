@@ -1,7 +1,7 @@
 /**
  * Script: the whole product in a real cluster, told as a story. Installs and builds what it needs.
  * Exit code 1 where anything is not as it must be. With names of chapters as arguments, those alone
- * (signing, rollout, kill, absence), between cold start and uninstall.
+ * (signing, overhead, rollout, kill, absence), between cold start and uninstall.
  */
 import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';

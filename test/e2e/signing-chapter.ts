@@ -7,7 +7,7 @@ import type { Story } from './story.ts';
 
 const ENABLED = { 'notary.kpack.io/signing': 'enabled' };
 /** What the user writes where kpack's own section cannot be used. */
-const byAnnotations: BuildOptions['change'] = ({ image, build }, { notary }) => {
+export const byAnnotations: NonNullable<BuildOptions['change']> = ({ image, build }, { notary }) => {
   for (const object of [image, build]) {
     annotate(object, {
       'notary.kpack.io/v1.url': notary.url,
@@ -133,6 +133,9 @@ async function failedInWords(scene: Scene, build: EndedBuild): Promise<string> {
   demandPhase(build, 'Failed');
   if (!/^notary-sign failed \([\w-]+\): .+ Fix: .+/s.test(build.message)) {
     throw new Error(`kpack would show: ${build.message}`);
+  }
+  if (build.message.split('notary-sign failed (').length !== 2) {
+    throw new Error(`kpack would show the sentence more than once: ${build.message}`);
   }
   return `the pod fails, kpack shows "${build.message}"; ${await demandUnsigned(scene, build)}`;
 }

@@ -6,6 +6,7 @@ import { coldStartChapter, uninstallChapter } from './cold-start-chapter.ts';
 import { writeKustomization } from './installation.ts';
 import { killChapter } from './kill-chapter.ts';
 import { lastWords } from './logs.ts';
+import { overheadChapter } from './overhead-chapter.ts';
 import { rolloutChapter } from './rollout-chapter.ts';
 import { startScene } from './scene.ts';
 import { signingChapter } from './signing-chapter.ts';
@@ -13,7 +14,7 @@ import { startStory } from './story.ts';
 import { tutorialChapter, tutorialShell } from './tutorial-chapter.ts';
 
 /** Chapters that are asked for by name; all of them, where none is. */
-const CHAPTERS = ['signing', 'rollout', 'kill', 'absence'] as const;
+const CHAPTERS = ['signing', 'overhead', 'rollout', 'kill', 'absence'] as const;
 
 const args = process.argv.slice(2);
 const [, webhookImage = '', signerImage = '', ...wanted] = args;
@@ -29,6 +30,7 @@ const shell = await tutorialShell(scene);
 await tutorialChapter(scene, story, shell);
 const chapters = {
   signing: signingChapter,
+  overhead: overheadChapter,
   rollout: rolloutChapter,
   kill: killChapter,
   absence: absenceChapter,

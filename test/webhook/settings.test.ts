@@ -129,7 +129,9 @@ t.test('the image name of the manifests is refused, since no registry has it', (
     `registry.invalid:5000/s@sha256:${'0f'.repeat(32)}`,
   ]) {
     const args = ['--tls-cert=c', '--tls-key=k', `--signer-image=${image}`];
-    t.throws(() => parseSettings(args, {}), { message: /set the name of your image, under images/ });
+    t.throws(() => parseSettings(args, {}), {
+      message: /set the name of your image, under images/,
+    });
   }
   t.end();
 });
