@@ -7,7 +7,10 @@ import type { Story } from './story.ts';
 
 const ENABLED = { 'notary.kpack.io/signing': 'enabled' };
 /** What the user writes where kpack's own section cannot be used. */
-export const byAnnotations: NonNullable<BuildOptions['change']> = ({ image, build }, { notary }) => {
+export const byAnnotations: NonNullable<BuildOptions['change']> = (
+  { image, build },
+  { notary },
+) => {
   for (const object of [image, build]) {
     annotate(object, {
       'notary.kpack.io/v1.url': notary.url,
