@@ -302,6 +302,25 @@ export const WEBHOOK_ERRORS = {
       'kpack runs under another service account than the default one, or somebody copied a build pod.',
     fix: 'Let kpack make the pod; if kpack runs under another account, give it to the webhook with --kpack-user.',
   },
+  OWNER_NOT_BUILD: {
+    meaning: 'kpack posted a pod with its build label, and no Build of kpack.io is its controller.',
+    cause:
+      'kpack is older than 0.1, or somebody acts with its account; nobody can tell what such a pod builds.',
+    fix: 'Have kpack build it from a Build of kpack.io; where kpack is older than 0.1, update it.',
+  },
+  OWNER_UNPROVEN: {
+    meaning:
+      'The Build that controls a pod of kpack, or the Image that controls that Build, is not there or has another UID.',
+    cause:
+      'The Build or Image was deleted or made anew a moment ago, or an owner reference was forged.',
+    fix: 'Nothing, if it was deleted on purpose; kpack posts the pod again as long as it wants the build. If this stays, correct the owner reference of the Build, or delete the Build and have kpack build again.',
+  },
+  ARGUMENTS_AMBIGUOUS: {
+    meaning: 'The arguments of a step of the build can be read in two ways.',
+    cause:
+      'Where steps are standard containers, kpack joins all arguments with blanks: a cosign annotation that holds a blank and an argument looks like an argument of kpack. Or another webhook added arguments.',
+    fix: 'Take blanks and arguments out of the cosign annotations of the Image (spec.cosign.annotations), or have the other webhook leave the arguments as they are; then build again.',
+  },
   POD_UNSUPPORTED: {
     meaning: 'We do not know how to sign what this build pod builds.',
     cause:
@@ -314,10 +333,17 @@ export const WEBHOOK_ERRORS = {
     fix: 'Rename or take away what the message names.',
   },
   SECRET_EXPOSED: {
-    meaning: 'Another container of the pod can read the signing Secret, or would be able to.',
+    meaning:
+      'Another container of the pod can read a Secret that is for the signing container alone, or would be able to.',
     cause:
-      'The signing Secret is also a service binding, a volume of the build, or among the Secrets of its service account; or the pod shares its processes or those of the node; or somebody attaches a container for debugging.',
-    fix: 'Take away what the message names; the signing Secret is for the signing container alone.',
+      "The signing Secret of the build or of its Namespace, or the Secret with credentials for the Notary server, is also a service binding, a variable, a volume of the build, or one that kpack mounts for its registry; or the pod shares its processes or those of the node; or somebody attaches a container for debugging. This holds for builds that are left unsigned, too: the Namespace's key is in reach of none.",
+    fix: 'Take away what the message names. Where one Secret serves registry and Notary server, make a Secret of its own for the Notary server.',
+  },
+  KPACK_SIGNER_LEFT: {
+    meaning: "kpack's own signer stands in a build pod that is to stay unsigned.",
+    cause:
+      'The mutating webhook, which removes it, did not see the pod, or another webhook put it back.',
+    fix: 'kpack posts the pod again; if this stays, check that the mutating webhook is installed and selects the namespace.',
   },
   SIGNER_MISSING: {
     meaning: 'The signing container is missing from a build pod that needs one.',

@@ -40,6 +40,8 @@ export interface NotarySection {
   readonly isEmpty: boolean;
   readonly isOptedOut: boolean;
   readonly unit: NotaryUnit | undefined;
+  /** Secrets with keys that it names, also where the rest of what it says is malformed. */
+  readonly signingSecrets: readonly string[];
   /** Root key ids; undefined where the object does not pin. */
   readonly rootPins: readonly string[] | undefined;
   readonly onFailure: OnFailure | undefined;
@@ -94,6 +96,7 @@ export function readNotarySection(object: ConfigSource): NotarySection {
     isOptedOut: optOut !== undefined,
     unit:
       url !== undefined && secretName !== undefined ? { url, secretName, caSecretName } : undefined,
+    signingSecrets: [secretName, annotated.secretName].filter((name) => name !== undefined),
     rootPins,
     onFailure,
     problems: findings.problems,

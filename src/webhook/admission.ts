@@ -53,7 +53,7 @@ export type AllowCode =
   /** No object that we judge. */
   | 'NOT_OURS'
   | 'NAMESPACE_OFF'
-  /** A pod that only looks like one of kpack's. */
+  /** A pod of somebody else that only looks like one of kpack's. */
   | 'NO_BUILD'
   | 'OPTED_OUT'
   | 'NO_CONFIG'
@@ -85,7 +85,7 @@ export function deny(
   code: WebhookErrorCode,
   reason: string,
   fix: string = WEBHOOK_ERRORS[code].fix,
-): Verdict {
+): Extract<Verdict, { kind: 'deny' }> {
   const message = `kpack-notary ${code}: ${reason}. Fix: ${fix}`;
   return { kind: 'deny', status, code, reason, fix, message, warnings: [] };
 }

@@ -41,6 +41,19 @@ export function programArguments(container: V1Container): readonly string[] {
     : (container.args ?? []);
 }
 
+/** How texts reach a step's own program that kpack has put at the end of its command line. */
+export function asProgramArguments(
+  container: V1Container,
+  texts: readonly string[],
+): readonly string[] {
+  return isWaiter(container) ? texts.flatMap((text) => text.split(' ')) : texts;
+}
+
+/** Whether the arguments of a step's own program are where kpack has them. */
+export function hasReadableCommand(container: V1Container): boolean {
+  return !isWaiter(container) || flagOf(container, 'execute') !== undefined;
+}
+
 export function setProgramArguments(container: V1Container, words: readonly string[]): void {
   if (isWaiter(container)) {
     replaceFlag(container, 'execute', [programOf(container), ...words].join(' '));

@@ -83,6 +83,9 @@ export function labelWarnings(namespaceName: string, label: string | undefined):
   }
 }
 
+/** An Image that kpack's own signer would sign, and that opts out. */
+export const KPACK_SIGNATURE_GOES = `${SIGNING}: disabled removes kpack's own Notary signature as well. Remove the annotation to have builds signed.`;
+
 /** An Image whose settings meet no server and key to be settings of. */
 export function nothingToSignWarning({ kind }: ConfigSource): string {
   return `nothing is signed: neither this ${kind} nor its Namespace names a Notary server and a key. Set ${ANNOTATION.url} and ${ANNOTATION.secretRef}.`;

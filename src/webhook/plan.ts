@@ -7,44 +7,40 @@ import {
 import { readNotarySection } from '../shared/notary-section.ts';
 import { serverHost } from '../shared/notary-url.ts';
 import { ANNOTATION, SIGNING } from '../shared/names.ts';
-import { labelProblems } from '../shared/signing-label.ts';
 import type { AllowCode } from './admission.ts';
 import type { BuildPod } from './build-pod.ts';
 import type { BuildSteps } from './build-steps.ts';
 import { configSource, saysTheSame } from './config-source.ts';
 import { riskWarnings } from './config-warnings.ts';
-import {
-  buildTags,
-  credentialsFor,
-  imageOwner,
-  signingMode,
-  type ClusterFacts,
-  type HostSecret,
-} from './facts.ts';
+import { whyDockerSecretsUnclear } from './docker-secrets.ts';
+import { buildTags, credentialsFor, type ClusterFacts, type HostSecret } from './facts.ts';
 import type { LimitRangeBounds } from './limit-range.ts';
+import { gateOf, type BuildGate, type Closed, type Outside } from './pod-gate.ts';
 
-/** What is to become of a build pod. */
+/** What is to become of a pod with kpack's build label. */
 export type PodPlan =
+  | Outside
   | {
+      /** A build that stays unsigned on purpose, which its pod says. */
       readonly kind: 'skip';
       readonly code: SkipCode;
       readonly reason: string;
-      readonly tell: SkipNotice;
+      readonly gate: BuildGate;
     }
   | {
       readonly kind: 'inject';
       readonly signing: PlannedSigning;
       readonly warnings: readonly string[];
+      readonly gate: BuildGate;
     }
-  | { readonly kind: 'deny'; readonly code: WebhookErrorCode; readonly reason: string };
+  | {
+      readonly kind: 'deny';
+      readonly status: Closed['status'];
+      readonly code: WebhookErrorCode;
+      readonly reason: string;
+    };
 
-/**
- * Who hears that a pod is left alone: nobody, where nothing was asked for; whoever posted it, where
- * it only looks like a build pod; the pod itself, where a build stays unsigned on purpose.
- */
-export type SkipNotice = 'nobody' | 'requester' | 'pod';
-
-type SkipCode = Extract<AllowCode, 'NAMESPACE_OFF' | 'NO_BUILD' | 'OPTED_OUT' | 'NO_CONFIG'>;
+type SkipCode = Extract<AllowCode, 'OPTED_OUT' | 'NO_CONFIG'>;
 
 /** What the signing container of a pod is to do, and between which steps. */
 export interface PlannedSigning {
@@ -69,32 +65,19 @@ export function planPod(
   facts: ClusterFacts,
   kpackUsers: readonly string[],
 ): PodPlan {
-  const mode = signingMode(facts.label);
-  if (mode === 'off') return skip('NAMESPACE_OFF', 'the namespace is not opted in', 'nobody');
-  if (mode === 'invalid') {
-    const problems = labelProblems(configSource('Namespace', facts.namespace));
-    return deny('NAMESPACE_LABEL_INVALID', describeProblems(problems));
+  const gate = gateOf(pod, requester, facts, kpackUsers);
+  switch (gate.kind) {
+    case 'outside':
+      return gate;
+    case 'closed':
+      return { ...gate, kind: 'deny' };
+    case 'build':
+      return planBuildPod(pod, gate, facts);
   }
+}
 
-  // Who asks: a key is never mounted because of a label on a pod alone.
-  if (!pod.owner) return noBuild('the pod has no kpack Build as its controller');
-  if (!kpackUsers.includes(requester)) {
-    return deny(
-      'REQUESTER_NOT_KPACK',
-      `${requester} posted a pod of Build ${pod.owner.name}; --kpack-user is ${kpackUsers.join(', ')}`,
-    );
-  }
-  const { build, image } = facts;
-  if (!build) return noBuild(`Build ${pod.owner.name} does not exist`);
-  if (build.metadata.uid !== pod.owner.uid) {
-    return noBuild(`Build ${pod.owner.name} has another UID than the owner of the pod`);
-  }
-  const owner = imageOwner(build);
-  if (owner && image?.metadata.uid !== owner.uid) {
-    const what = image ? 'has another UID than the owner of the Build' : 'does not exist';
-    return noBuild(`Image ${owner.name} ${what}`);
-  }
-
+function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodPlan {
+  const { build, image } = gate;
   // What is asked for: by the Build, which carries a copy of what its Image said, else by the Image.
   const fromBuild = configSource('Build', build);
   // Where both say the same, the Image is named: it is what people can correct.
@@ -109,17 +92,19 @@ export function planPod(
     case 'invalid':
       return deny('NOTARY_CONFIG_INVALID', describeProblems(resolved.problems));
     case 'opted-out':
-      return skip(
-        'OPTED_OUT',
-        `${SIGNING}: disabled on the ${source.kind}; to have builds signed, take it off`,
-        'pod',
-      );
+      return {
+        kind: 'skip',
+        code: 'OPTED_OUT',
+        reason: `${SIGNING}: disabled on the ${source.kind}; to have builds signed, take it off`,
+        gate,
+      };
     case 'none':
-      return skip(
-        'NO_CONFIG',
-        `neither Image nor Namespace has a notary section; to have builds signed, set ${ANNOTATION.url} and ${ANNOTATION.secretRef} on the Image`,
-        'pod',
-      );
+      return {
+        kind: 'skip',
+        code: 'NO_CONFIG',
+        reason: `neither Image nor Namespace has a notary section; to have builds signed, set ${ANNOTATION.url} and ${ANNOTATION.secretRef} on the Image`,
+        gate,
+      };
     case 'config':
       break;
   }
@@ -128,7 +113,9 @@ export function planPod(
   if (pod.isWindows) return deny('POD_UNSUPPORTED', 'Windows builds cannot be signed');
   if ('unknown' in pod.steps) return deny('POD_UNSUPPORTED', pod.steps.unknown);
   const tags = buildTags(build);
-  if (tags.length === 0) return deny('POD_UNSUPPORTED', `Build ${pod.owner.name} has no tags`);
+  if (tags.length === 0) return deny('POD_UNSUPPORTED', `Build ${build.metadata.name ?? ''} has no tags`);
+  const unclear = whyDockerSecretsUnclear(pod.pod, tags);
+  if (unclear !== undefined) return deny('ARGUMENTS_AMBIGUOUS', unclear);
 
   const { config, warnings } = resolved;
   return {
@@ -144,17 +131,10 @@ export function planPod(
       ...warnings,
       ...riskWarnings(config, { ...facts, serviceAccountName: pod.serviceAccountName }),
     ],
+    gate,
   };
 }
 
-function noBuild(what: string): PodPlan {
-  return skip('NO_BUILD', `${what}; if it is to be signed, have kpack build it`, 'requester');
-}
-
-function skip(code: SkipCode, reason: string, tell: SkipNotice): PodPlan {
-  return { kind: 'skip', code, reason, tell };
-}
-
 function deny(code: WebhookErrorCode, reason: string): PodPlan {
-  return { kind: 'deny', code, reason };
+  return { kind: 'deny', status: 422, code, reason };
 }

@@ -1,12 +1,14 @@
 import fastJsonPatch, { type Operation } from 'fast-json-patch';
 import { SIGNING_CONTAINER } from '../shared/names.ts';
-import { allow, deny, type AllowCode, type Verdict } from './admission.ts';
+import { allow, deny, type Verdict } from './admission.ts';
 import { allContainers, type BuildPod, type Pod } from './build-pod.ts';
+import { KPACK_SIGNATURE_GOES } from './config-warnings.ts';
 import { handDown } from './hand-down.ts';
 import { injectSigner, markSkipped, unmarked, type Injection } from './inject.ts';
 import type { PodPlan } from './plan.ts';
-import { whoElseReads } from './secret-exposure.ts';
+import { leave, letIn, type PodVerdict } from './pod-gate.ts';
 import type { SignerPlacement } from './signing-container.ts';
+import { withoutKpackSigner } from './take-over.ts';
 
 /** What a review needs beside pod and plan. */
 export interface PodReviewSettings {
@@ -19,24 +21,32 @@ const TO_BE_SIGNED = { code: 'INJECTED', reason: 'to be signed' } as const;
 
 /** Makes the plan true: the answer of the mutating webhook. */
 export function mutatePod(
-  buildPod: BuildPod,
+  { pod }: BuildPod,
   plan: PodPlan,
   { placement, version }: PodReviewSettings,
-): Verdict {
-  const { pod } = buildPod;
+): PodVerdict {
   switch (plan.kind) {
     case 'deny':
-      return deny(422, plan.code, plan.reason);
+      return deny(plan.status, plan.code, plan.reason);
+    case 'outside':
+      return plan.code === 'NAMESPACE_OFF'
+        ? leave(plan, [pod, pod], [])
+        : leave(plan, [pod, unmarked(pod)], [`left unsigned: ${plan.reason}`]);
     case 'skip': {
-      if (plan.tell === 'nobody') return allow(plan.code, plan.reason);
-      const after = plan.tell === 'pod' ? markSkipped(pod, plan.reason) : unmarked(pod);
-      return patched(pod, after, plan, [`left unsigned: ${plan.reason}`]);
+      const { gate, code, reason } = plan;
+      const unsigned = withoutKpackSigner(pod);
+      const warnings = [
+        `left unsigned: ${reason}`,
+        ...(unsigned === pod ? [] : [KPACK_SIGNATURE_GOES]),
+      ];
+      return letIn(gate, [pod, markSkipped(unsigned, reason)], [], { code, reason, warnings });
     }
     case 'inject': {
-      const injection = injectSigner(buildPod.pod, plan.signing, placement, version);
+      const injection = injectSigner(pod, plan.signing, placement, version);
       if (injection.kind !== 'pod') return refuse(injection);
       const whole = handDown(injection.pod, plan.signing.steps.exportStep.name);
-      return exposed(whole, plan) ?? patched(pod, whole, TO_BE_SIGNED, plan.warnings);
+      const { gate, warnings } = plan;
+      return letIn(gate, [pod, whole], plannedSecrets(plan), { ...TO_BE_SIGNED, warnings });
     }
   }
 }
@@ -46,27 +56,33 @@ export function mutatePod(
  * has not been handed down is no reason to refuse: it may have come after the last call of mutate.
  */
 export function validatePod(
-  buildPod: BuildPod,
+  { pod, name }: BuildPod,
   plan: PodPlan,
   { placement, version }: PodReviewSettings,
-): Verdict {
+): PodVerdict {
   switch (plan.kind) {
     case 'deny':
-      return deny(422, plan.code, plan.reason);
-    case 'skip':
+      return deny(plan.status, plan.code, plan.reason);
+    case 'outside':
+      return leave(plan, [pod, pod], []);
+    case 'skip': {
+      const { gate, code, reason } = plan;
       // Who opts out between the two questions finds out here.
-      return plan.tell === 'pod' && isInjected(buildPod.pod)
-        ? deny(503, 'SIGNER_DIFFERS', `${SIGNING_CONTAINER} is there, and ${plan.reason}`)
-        : allow(plan.code, plan.reason);
+      return isInjected(pod)
+        ? deny(503, 'SIGNER_DIFFERS', `${SIGNING_CONTAINER} is there, and ${reason}`)
+        : letIn(gate, [pod, pod], [], { code, reason });
+    }
     case 'inject': {
-      const injection = injectSigner(buildPod.pod, plan.signing, placement, version);
+      const injection = injectSigner(pod, plan.signing, placement, version);
       if (injection.kind !== 'pod') return refuse(injection);
-      const missing = fastJsonPatch.compare(buildPod.pod, injection.pod);
-      if (missing.length === 0)
-        return exposed(injection.pod, plan) ?? allow('COMPLETE', 'as injected');
-      return isInjected(buildPod.pod)
+      const missing = fastJsonPatch.compare(pod, injection.pod);
+      if (missing.length === 0) {
+        const complete = { code: 'COMPLETE', reason: 'as injected' } as const;
+        return letIn(plan.gate, [pod, pod], plannedSecrets(plan), complete);
+      }
+      return isInjected(pod)
         ? deny(503, 'SIGNER_DIFFERS', `not as injected: ${pathsOf(missing)}`)
-        : deny(503, 'SIGNER_MISSING', `pod ${buildPod.name} has no container ${SIGNING_CONTAINER}`);
+        : deny(503, 'SIGNER_MISSING', `pod ${name} has no container ${SIGNING_CONTAINER}`);
     }
   }
 }
@@ -83,7 +99,7 @@ export function audited(verdict: Verdict): Verdict {
   return { ...allowed, audited: verdict };
 }
 
-function refuse({ kind, what }: Exclude<Injection, { kind: 'pod' }>): Verdict {
+function refuse({ kind, what }: Exclude<Injection, { kind: 'pod' }>): PodVerdict {
   switch (kind) {
     case 'differs':
       return deny(503, 'SIGNER_DIFFERS', what);
@@ -94,18 +110,10 @@ function refuse({ kind, what }: Exclude<Injection, { kind: 'pod' }>): Verdict {
   }
 }
 
-function exposed(pod: Pod, plan: Extract<PodPlan, { kind: 'inject' }>): Verdict | undefined {
-  const reader = whoElseReads(pod, plan.signing.config.secretName);
-  return reader === undefined ? undefined : deny(422, 'SECRET_EXPOSED', reader);
-}
-
-function patched(
-  before: Pod,
-  after: Pod,
-  { code, reason }: { readonly code: AllowCode; readonly reason: string },
-  warnings: readonly string[],
-): Verdict {
-  return { kind: 'allow', code, reason, warnings, patch: fastJsonPatch.compare(before, after) };
+/** Key and credentials of a plan; a CA is public by purpose. */
+function plannedSecrets({ signing }: Extract<PodPlan, { kind: 'inject' }>): readonly string[] {
+  const { config, credentials } = signing;
+  return [config.secretName, ...credentials.map(({ secretName }) => secretName)];
 }
 
 function isInjected({ spec }: Pod): boolean {

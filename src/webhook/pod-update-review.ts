@@ -43,6 +43,7 @@ export function reviewPodUpdate(object: unknown, oldObject: unknown): Verdict {
 /** How an ephemeral container that is added reaches the signing Secret; undefined: none does. */
 function whyEphemeralReads({ spec }: Pod, { spec: before }: Pod): string | undefined {
   const secretName = spec.volumes?.find(({ name }) => name === VOLUME.key)?.secret?.secretName;
+  const secretNames = new Set(secretName === undefined ? [] : [secretName]);
   // One that is there stays: to refuse what kpack does later would only hold up the build.
   const known = new Set(before.ephemeralContainers?.map(({ name }) => name));
   for (const container of spec.ephemeralContainers ?? []) {
@@ -55,7 +56,7 @@ function whyEphemeralReads({ spec }: Pod, { spec: before }: Pod): string | undef
     if (securityContext?.privileged === true) {
       return `ephemeral container ${name} is privileged, and so reaches all that is on the node`;
     }
-    const reason = whyReads(container, secretName ?? '');
+    const reason = whyReads(container, secretNames);
     if (reason !== undefined) return `ephemeral ${reason}`;
   }
   return undefined;

@@ -23,41 +23,48 @@ const NODE_DIRECTORIES = [
 const KUBELET = /(?:^|\/)kubelet(?:\/|$)/;
 
 /**
- * Who else in the pod could read the signing Secret: a volume that holds it beside ours, a container
- * that mounts ours or has variables made from it, processes or files of the node that lead to ours.
- * Undefined: nobody.
+ * How others than the signing container could read one of these Secrets: a volume that holds it
+ * beside ours, a container that mounts ours or has variables made from it, processes or files of the
+ * node that lead to ours. Undefined: in no way.
  */
-export function whoElseReads({ spec }: Pod, secretName: string): string | undefined {
-  const volume = spec.volumes?.find(
-    ({ name, ...source }) => !isOurs(name) && names(source, secretName),
-  );
-  if (volume) return `volume ${volume.name} holds Secret ${secretName}`;
-  if (spec.imagePullSecrets?.some(({ name }) => name === secretName)) {
-    return `imagePullSecrets has Secret ${secretName}`;
+export function whoElseReads(
+  { spec }: Pod,
+  secretNames: ReadonlySet<string>,
+): string | undefined {
+  if (secretNames.size === 0) return undefined;
+  for (const { name, ...source } of spec.volumes ?? []) {
+    const held = isOurs(name) ? undefined : secretIn(source, secretNames);
+    if (held !== undefined) return `volume ${name} holds Secret ${held}`;
   }
+  const pulled = spec.imagePullSecrets?.find(({ name = '' }) => secretNames.has(name));
+  if (pulled) return `imagePullSecrets has Secret ${pulled.name}`;
   const containers = [...allContainers(spec), ...(spec.ephemeralContainers ?? [])];
   for (const container of containers) {
-    const reason = whyReads(container, secretName);
+    const reason = whyReads(container, secretNames);
     if (reason !== undefined) return reason;
   }
-  return whyProcessesLead(spec) ?? whyNodeLeads(spec.volumes ?? []);
+  return whyProcessesLead(spec, containers) ?? whyNodeLeads(spec.volumes ?? []);
 }
 
-/** How a container that is not ours reaches the signing Secret; undefined: it does not. */
+/** How a container that is not ours reaches one of these Secrets; undefined: it does not. */
 export function whyReads(
   container: Omit<V1Container, 'resources'>,
-  secretName: string,
+  secretNames: ReadonlySet<string>,
 ): string | undefined {
   const { name, volumeMounts = [], volumeDevices = [], env, envFrom } = container;
   if (name === SIGNING_CONTAINER) return undefined;
-  if (names({ env, envFrom }, secretName)) {
-    return `container ${name} takes variables from Secret ${secretName}`;
-  }
+  const read = secretIn({ env, envFrom }, secretNames);
+  if (read !== undefined) return `container ${name} takes variables from Secret ${read}`;
   const mount = [...volumeMounts, ...volumeDevices].find((each) => isOurs(each.name));
   return mount && `container ${name} mounts volume ${mount.name}`;
 }
 
-function whyProcessesLead({ shareProcessNamespace, hostPID }: V1PodSpec): string | undefined {
+function whyProcessesLead(
+  { shareProcessNamespace, hostPID }: V1PodSpec,
+  containers: readonly { readonly name: string }[],
+): string | undefined {
+  // Of a pod that nobody signs, the processes lead to nothing of ours.
+  if (!containers.some(({ name }) => name === SIGNING_CONTAINER)) return undefined;
   const member = [
     ...(shareProcessNamespace === true ? ['shareProcessNamespace'] : []),
     ...(hostPID === true ? ['hostPID'] : []),
@@ -87,17 +94,23 @@ function isOurs(volume: string): boolean {
 }
 
 /**
- * Whether a part of a pod refers to a Secret. Some kinds of volumes name it in `secretName`, others
- * in a `secretRef` or `nodePublishSecretRef`, drivers in attributes of their own; all say "secret".
+ * The first of these Secrets that a part of a pod refers to. Some kinds of volumes name it in
+ * `secretName`, others in a `secretRef` or `nodePublishSecretRef`, drivers in attributes of their own;
+ * all say "secret".
  */
-function names(part: unknown, secretName: string, isSecret = false): boolean {
-  if (typeof part === 'string') return isSecret && part === secretName;
-  if (typeof part !== 'object' || part === null) return false;
-  if (Array.isArray(part)) return part.some((item) => names(item, secretName));
-  return Object.entries(part).some(
-    ([key, value]) =>
-      // Most texts are neither: their keys need no look.
-      (typeof value === 'object' || value === secretName) &&
-      names(value, secretName, /secret/i.test(key) || (isSecret && key === 'name')),
-  );
+function secretIn(
+  part: unknown,
+  secretNames: ReadonlySet<string>,
+  isSecret = false,
+): string | undefined {
+  if (typeof part === 'string') return isSecret && secretNames.has(part) ? part : undefined;
+  if (typeof part !== 'object' || part === null) return undefined;
+  for (const [key, value] of Object.entries(part) as [string, unknown][]) {
+    // Most texts are neither: their keys need no look.
+    if (typeof value !== 'object' && !secretNames.has(String(value))) continue;
+    const saysSecret = /secret/i.test(key) || (isSecret && key === 'name');
+    const found = secretIn(value, secretNames, saysSecret && !Array.isArray(part));
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

@@ -57,7 +57,7 @@ export function signingParts(
     })),
   ];
   // Whether a report will lack the size cannot be known yet, nor whom a token server will believe.
-  const registrySecrets = dockerSecrets(pod);
+  const registrySecrets = dockerSecrets(pod, tags);
   const settings = {
     source: hasReport ? { report: REPORT_FILE } : { tags },
     notaryUrl: config.url,

@@ -90,7 +90,7 @@ t.test('the docker Secrets of a pod', (t) => {
   const secretsOf = (change: (pod: PodManifest) => void) => {
     const { pod } = world('v0.17.2/02b-notary-registry-secrets');
     const buildPod = readBuildPod(changed(pod, change));
-    return buildPod && dockerSecrets(buildPod.pod);
+    return buildPod && dockerSecrets(buildPod.pod, []);
   };
   const args =
     (...words: string[]) =>
