@@ -27,7 +27,8 @@ export type ConfigResolution =
  * Joins what the Image or Build says with what the admin says on the Namespace. Url, Secret and CA
  * are taken whole from the first that sets them, and who names the admin's key takes the admin's url,
  * so that a developer's url never meets that key. The Namespace's root pins hold for every Image in
- * it, and its `on-failure: fail` stays.
+ * it, and its `on-failure: fail` stays. All that is checked holds for an Image that opts out, too: it
+ * takes nothing but the signature away.
  */
 export function resolveNotaryConfig(
   objectSource: ConfigSource,
@@ -37,12 +38,12 @@ export function resolveNotaryConfig(
   const namespace = readNotarySection(namespaceSource);
   const rootPins = narrowed(namespace.rootPins, object.rootPins);
   const problems = [...object.problems, ...namespace.problems];
-  if (rootPins.length === 0 && namespace.rootPins && !object.isOptedOut) {
+  if (rootPins.length === 0 && namespace.rootPins) {
     problems.push(
       pinProblem(objectSource, object.rootPins ?? [], namespaceSource, namespace.rootPins),
     );
   }
-  if (object.unit && namespace.unit && !object.isOptedOut) {
+  if (object.unit && namespace.unit) {
     problems.push(...keyProblems(objectSource, object.unit, namespaceSource, namespace.unit));
   }
   if (problems.length > 0) return { kind: 'invalid', problems };

@@ -1,4 +1,9 @@
-import { describeProblem, describeProblems, resolveNotaryConfig } from '../shared/notary-config.ts';
+import {
+  describeProblem,
+  describeProblems,
+  resolveNotaryConfig,
+  type ConfigResolution,
+} from '../shared/notary-config.ts';
 import type { ConfigProblem } from '../shared/notary-field.ts';
 import { readNotarySection, type ConfigSource } from '../shared/notary-section.ts';
 import { SIGNING } from '../shared/names.ts';
@@ -11,9 +16,11 @@ import {
   labelWarnings,
   malformedNamespaceWarning,
   nothingToSignWarning,
+  optOutWarnings,
   riskWarnings,
   serverWarnings,
   uncheckedWarning,
+  type SecretFacts,
 } from './config-warnings.ts';
 import { signingLabel } from './facts.ts';
 
@@ -43,12 +50,12 @@ export async function reviewConfig(
   if (kind === 'Namespace') {
     return judged(problems, () => [...section.warnings, ...namespaceWarnings(source)]);
   }
-  if (section.isEmpty || section.isOptedOut) return judged(problems, () => section.warnings);
+  const { isOptedOut, unit, rootPins } = section;
+  const isAlone = section.isEmpty || (isOptedOut && !unit && !rootPins);
+  if (isAlone) return judged(problems, () => section.warnings);
   const { cluster } = settings;
   const account = serviceAccountOf(request.object);
-  const facts = await readConfigFacts(section.unit, request.namespace, account, cluster).catch(
-    toldError,
-  );
+  const facts = await readConfigFacts(unit, request.namespace, account, cluster).catch(toldError);
   return facts instanceof ClusterError
     ? judgeAlone(source, facts)
     : judgeInNamespace(source, request.namespace, account, facts);
@@ -106,19 +113,32 @@ function judgeInNamespace(
   // The author of an Image cannot mend the Namespace.
   const resolved = resolveNotaryConfig(source, adminProblem ? SILENT : admin);
   if (resolved.kind === 'invalid') return judged(resolved.problems, () => []);
+  const facts = { namespaceName, serviceAccountName, missingSecrets, credentials };
   return judged([], () => [
     ...resolved.warnings,
-    ...labelWarnings(namespaceName, signingLabel(namespace)),
+    ...warningsOf(resolved, source, signingLabel(namespace), facts),
     ...(adminProblem ? [malformedNamespaceWarning(adminProblem)] : []),
-    ...(resolved.kind === 'config'
-      ? riskWarnings(resolved.config, {
-          namespaceName,
-          serviceAccountName,
-          missingSecrets,
-          credentials,
-        })
-      : [nothingToSignWarning(source)]),
   ]);
+}
+
+/** What is risky about that which is well-formed, in its namespace. */
+function warningsOf(
+  resolved: Exclude<ConfigResolution, { kind: 'invalid' }>,
+  source: ConfigSource,
+  label: string | undefined,
+  facts: SecretFacts,
+): readonly string[] {
+  switch (resolved.kind) {
+    case 'opted-out':
+      return optOutWarnings(source, label);
+    case 'none':
+      return [...labelWarnings(facts.namespaceName, label), nothingToSignWarning(source)];
+    case 'config':
+      return [
+        ...labelWarnings(facts.namespaceName, label),
+        ...riskWarnings(resolved.config, facts),
+      ];
+  }
 }
 
 /** By its own words, as the cluster tells no more. */

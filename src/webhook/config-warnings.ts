@@ -1,7 +1,7 @@
 import { ANNOTATION, CA_FILE, CREDENTIALS_ANNOTATION, SIGNING } from '../shared/names.ts';
 import type { NotaryConfig } from '../shared/notary-config.ts';
 import type { ConfigProblem } from '../shared/notary-field.ts';
-import type { ConfigSource } from '../shared/notary-section.ts';
+import { hasSection, type ConfigSource } from '../shared/notary-section.ts';
 import { isPlainHttp, serverHost } from '../shared/notary-url.ts';
 import { cut } from '../shared/shown-value.ts';
 import { credentialsFor, signingMode, type CredentialsSecret } from './facts.ts';
@@ -81,6 +81,11 @@ export function labelWarnings(namespaceName: string, label: string | undefined):
     case 'audit':
       return [];
   }
+}
+
+/** What opting out takes away beside our signature, where kpack itself would sign. */
+export function optOutWarnings(source: ConfigSource, label: string | undefined): readonly string[] {
+  return hasSection(source) && signingMode(label) === 'enabled' ? [KPACK_SIGNATURE_GOES] : [];
 }
 
 /** An Image that kpack's own signer would sign, and that opts out. */

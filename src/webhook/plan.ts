@@ -113,7 +113,8 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
   if (pod.isWindows) return deny('POD_UNSUPPORTED', 'Windows builds cannot be signed');
   if ('unknown' in pod.steps) return deny('POD_UNSUPPORTED', pod.steps.unknown);
   const tags = buildTags(build);
-  if (tags.length === 0) return deny('POD_UNSUPPORTED', `Build ${build.metadata.name ?? ''} has no tags`);
+  if (tags.length === 0)
+    return deny('POD_UNSUPPORTED', `Build ${build.metadata.name ?? ''} has no tags`);
   const unclear = whyDockerSecretsUnclear(pod.pod, tags);
   if (unclear !== undefined) return deny('ARGUMENTS_AMBIGUOUS', unclear);
 

@@ -27,10 +27,7 @@ const KUBELET = /(?:^|\/)kubelet(?:\/|$)/;
  * beside ours, a container that mounts ours or has variables made from it, processes or files of the
  * node that lead to ours. Undefined: in no way.
  */
-export function whoElseReads(
-  { spec }: Pod,
-  secretNames: ReadonlySet<string>,
-): string | undefined {
+export function whoElseReads({ spec }: Pod, secretNames: ReadonlySet<string>): string | undefined {
   if (secretNames.size === 0) return undefined;
   for (const { name, ...source } of spec.volumes ?? []) {
     const held = isOurs(name) ? undefined : secretIn(source, secretNames);

@@ -134,7 +134,7 @@ t.test('what says nothing about signing costs no read and no word', async (t) =>
   for (const object of [
     image(undefined),
     image(null, { 'kpack.io/notary.v1': 'x' }),
-    image(section(), { [`${P}signing`]: 'disabled' }),
+    image(undefined, { [`${P}signing`]: 'disabled' }),
     objectThatSays('Build', 'kpack.io/v1alpha2', {}),
     objectThatSays('Namespace', 'v1', { labels: { [`${P}signing`]: 'enabled', team: 'a' } }),
     { ...MALFORMED, apiVersion: 'images.example.com/v1' },

@@ -117,7 +117,7 @@ t.test('what is risky is told, with what to do', async (t) => {
     ],
     'an opt-out beside a section': [
       { ...GOOD, annotations: { ...PINNED, [`${P}signing`]: 'disabled' } },
-      READY,
+      off,
       /signing: disabled leaves this Image unsigned, whatever else it says .* Remove it/,
     ],
   };
@@ -125,6 +125,25 @@ t.test('what is risky is told, with what to do', async (t) => {
     const warnings = await warningsFor(t, words, objects);
     t.equal(warnings.length, 1, `${what}: ${warnings.join('\n')}`);
     t.match(warnings[0], expected, what);
+  }
+});
+
+t.test("an Image that opts out is told that kpack's own signature goes as well", async (t) => {
+  const optOut = { [`${P}signing`]: 'disabled' };
+  const goes = /removes kpack's own Notary signature as well\. Remove the annotation/;
+  const told = async (words: Words, objects: readonly Manifest[] = READY) =>
+    (await warningsFor(t, words, objects)).filter((text) => goes.test(text)).length;
+  t.equal(await told({ ...GOOD, annotations: optOut }), 1);
+  t.equal(await told(GOOD), 0, 'not where it does not opt out');
+  const words = { ...optOut, [`${P}v1.url`]: URL, [`${P}v1.secretRef`]: 'notary-signing' };
+  t.equal(await told({ annotations: words }), 0, 'nor where kpack would not sign');
+  for (const label of ['disabled', 'audit', '']) {
+    const objects = [signingNamespace(label), ...READY.slice(1)];
+    t.equal(
+      await told({ ...GOOD, annotations: optOut }, objects),
+      0,
+      'nor where we change nothing',
+    );
   }
 });
 

@@ -105,9 +105,14 @@ t.test('the docker Secrets of a pod', (t) => {
     mountPath: `${AT}/dockerconfig`,
   };
 
-  t.test('are named by arguments of one word, or of a whole command line', (t) => {
+  t.test('are named by arguments, or by the one string that the build-waiter splits', (t) => {
     const line = '-execute=/cnb/process/build-init -basic-docker=registry-creds=r.test:5000 -x=y';
-    t.same(secretsOf(args(line)), [{ host: 'r.test:5000', ...registryCreds }]);
+    const waiting = (pod: PodManifest) => {
+      args(line)(pod);
+      container(pod, 'prepare').command = ['/buildWait/build-waiter'];
+    };
+    t.same(secretsOf(waiting), [{ host: 'r.test:5000', ...registryCreds }]);
+    t.same(secretsOf(args(line)), [], 'nobody else splits it');
     t.same(secretsOf(args('--dockerconfig=dockerconfig')), [dockerconfig]);
     t.same(
       secretsOf(args('-dockerconfig=dockerconfig', '-dockerconfig=dockerconfig')),
@@ -143,6 +148,12 @@ t.test('the docker Secrets of a pod', (t) => {
       'no Secret in its volume': (pod) => {
         args('-dockerconfig=dockerconfig')(pod);
         delete volume(pod, 'secret-volume-2').secret;
+      },
+      'within another argument': args('-basic-git=x -dockerconfig=dockerconfig'),
+      'after what is no flag of kpack': args('x', '-dockerconfig=dockerconfig'),
+      'completion alone says so': (pod) => {
+        args()(pod);
+        container(pod, 'completion').args = ['-dockerconfig=dockerconfig'];
       },
       'a buildpack says so': (pod) => {
         args()(pod);

@@ -70,8 +70,10 @@ t.test('url, Secret and CA are taken whole from the first level that sets them',
     const same = silentWorld({ ...ADMIN, ...ca('admin-ca') });
     annotate(same, ADMIN);
     t.equal(keyOf(await inject(same)), 'admin-key', 'who says what the admin says may');
-    annotate(same, { ...DEVELOPER, ...key, [`${P}signing`]: 'disabled' });
-    t.ok((await mutate(same)).allowed, 'and so may who opts out');
+    annotate(same, { [`${P}signing`]: 'disabled' });
+    t.ok((await mutate(same)).allowed, 'also where it opts out');
+    annotate(same, { ...DEVELOPER, ...key });
+    await refusedBy(t, same, '422 NOTARY_CONFIG_INVALID');
   });
   await t.test("nor the admin's url a developer's CA", async (t) => {
     const given = silentWorld(ADMIN);

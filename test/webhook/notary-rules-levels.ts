@@ -17,6 +17,7 @@ const KEY = {
   'v1.url': ADMIN[`${P}v1.url`],
   'v1.secretRef': ADMIN[`${P}v1.secretRef`],
 };
+const OPTED_OUT = annotated({ signing: 'disabled' });
 const under = (admin: Record<string, string>, given: NotaryRule): NotaryRule => ({
   ...given,
   admin,
@@ -69,6 +70,42 @@ export const LEVELS: readonly NotaryRule[] = [
       annotated({ ...KEY, 'v1.caSecretRef': 'admin-ca' }),
       on('v1.caSecretRef'),
       'expected "admin-ca", as the Namespace apps has it',
+    ),
+  ),
+  under(
+    KEYED,
+    rule(
+      IN_KPACK,
+      "the Namespace's Secret with another url, opted out",
+      "opting out takes the signature away, and nothing from the admin's rules",
+      { ...secretName('admin-key'), ...OPTED_OUT },
+      { ...secretName('notary-signing'), ...OPTED_OUT },
+      URL_FIELD,
+      'expected "https://admin.example.com", as the Namespace apps has it with its Secret admin-key',
+    ),
+  ),
+  under(
+    KEYED,
+    rule(
+      IN_KPACK,
+      "the Namespace's Secret with another CA, opted out",
+      "opting out takes the signature away, and nothing from the admin's rules",
+      annotated({ ...KEY, 'v1.caSecretRef': 'notary-ca', signing: 'disabled' }),
+      annotated({ ...KEY, signing: 'disabled' }),
+      on('v1.caSecretRef'),
+      'expected "admin-ca", as the Namespace apps has it',
+    ),
+  ),
+  under(
+    PINNED,
+    rule(
+      IN_KPACK,
+      'a root pin that the Namespace does not allow, opted out',
+      "opting out takes the signature away, and nothing from the admin's rules",
+      annotated({ 'v1.rootPin': OTHER_PIN, signing: 'disabled' }),
+      annotated({ 'v1.rootPin': PIN, signing: 'disabled' }),
+      on('v1.rootPin'),
+      'expected one that the Namespace apps allows',
     ),
   ),
 ];

@@ -3,6 +3,7 @@ import { applyPatch, KPACK_USER } from '../bed/webhook.ts';
 import { signingNamespace } from '../build-fixture.ts';
 import { inject, mutate, refusedBy, untouchedBy, validate, verdictOf } from './asking.ts';
 import { container, initContainers, SIGNER } from './pod.ts';
+import { withoutKpackSigner } from './pod-changes.ts';
 import {
   ADMIN,
   annotate,
@@ -72,8 +73,16 @@ t.test('an Image that opts out is left unsigned, which its pod says', async (t) 
     const { annotations = {} } = pod.metadata;
     t.match(annotations[`${P}skipped`], /signing: disabled on the Image/);
     const rest = changed(pod, (pod) => delete pod.metadata.annotations?.[`${P}skipped`]);
-    t.strictSame(rest, given.pod);
-    t.match((await mutate(given)).warnings, ['kpack-notary: left unsigned']);
+    t.strictSame(rest, withoutKpackSigner(given.pod));
+    const { warnings = [] } = await mutate(given);
+    t.match(warnings[0], 'kpack-notary: left unsigned');
+    const isSignedByKpack = given.build.spec['notary'] !== undefined;
+    t.equal(warnings.length, isSignedByKpack ? 2 : 1);
+    if (isSignedByKpack) {
+      t.match(warnings[1], "removes kpack's own Notary signature as well");
+      const unchanged = await validate(given, given.pod);
+      t.equal(verdictOf(unchanged), '503 KPACK_SIGNER_LEFT', 'kpack posts it again');
+    }
     t.equal(verdictOf(await mutate(given, { pod })), 'allowed');
     t.equal(verdictOf(await validate(given, pod)), 'allowed');
   }
@@ -103,7 +112,9 @@ t.test('no annotation of an Image but ours lets its build through unsigned', asy
   }
 });
 
-t.test('a pod that only looks like a build pod is left unsigned, with a warning', async (t) => {
+t.test('a pod of kpack is never let through without proof of who owns it', async (t) => {
+  const notOfABuild = ['422 OWNER_NOT_BUILD', /no Build of kpack.io is its controller/] as const;
+  const unproven = (reason: RegExp) => ['503 OWNER_UNPROVEN', reason] as const;
   const owner = (change: (reference: Record<string, unknown>) => void) => () => {
     const given = world();
     for (const reference of given.pod.metadata.ownerReferences ?? []) {
@@ -113,38 +124,35 @@ t.test('a pod that only looks like a build pod is left unsigned, with a warning'
   };
   const uid = (object: { metadata: object } | undefined) =>
     Object.assign(object?.metadata ?? {}, { uid: 'another' });
-  const cases: Record<string, readonly [() => World, RegExp]> = {
+  const cases: Record<string, readonly [() => World, readonly [string, RegExp]]> = {
     'no owner': [
       () => {
         const given = world();
         delete given.pod.metadata.ownerReferences;
         return given;
       },
-      /no kpack Build as its controller/,
+      notOfABuild,
     ],
     'an owner of another group': [
       owner((reference) => (reference['apiVersion'] = 'kpack.io.example.com/v1alpha2')),
-      /no kpack Build as its controller/,
+      notOfABuild,
     ],
     'an owner of the core group': [
       owner((reference) => (reference['apiVersion'] = 'kpack.io')),
-      /no kpack Build as its controller/,
+      notOfABuild,
     ],
-    'an owner of another kind': [
-      owner((reference) => (reference['kind'] = 'Image')),
-      /no kpack Build as its controller/,
-    ],
+    'an owner of another kind': [owner((reference) => (reference['kind'] = 'Image')), notOfABuild],
     'an owner that does not control it': [
       owner((reference) => (reference['controller'] = false)),
-      /no kpack Build as its controller/,
+      notOfABuild,
     ],
     'an owner that does not say so': [
       owner((reference) => delete reference['controller']),
-      /no kpack Build as its controller/,
+      notOfABuild,
     ],
     'a Build that is not there': [
       owner((reference) => (reference['name'] = 'other')),
-      /Build other does not exist/,
+      unproven(/Build other does not exist/),
     ],
     'a Build of another namespace': [
       () => {
@@ -152,7 +160,7 @@ t.test('a pod that only looks like a build pod is left unsigned, with a warning'
         Object.assign(given.build.metadata, { namespace: 'elsewhere' });
         return given;
       },
-      /Build app-build-1 does not exist/,
+      unproven(/Build app-build-1 does not exist/),
     ],
     'a Build with another UID': [
       () => {
@@ -160,11 +168,11 @@ t.test('a pod that only looks like a build pod is left unsigned, with a warning'
         uid(given.build);
         return given;
       },
-      /Build app-build-1 has another UID than the owner of the pod/,
+      unproven(/Build app-build-1 has another UID than the owner of the pod/),
     ],
     'a Build whose Image is not there': [
       () => ({ ...world(), image: undefined }),
-      /Image app does not exist/,
+      unproven(/Image app does not exist/),
     ],
     'a Build whose Image has another UID': [
       () => {
@@ -172,39 +180,60 @@ t.test('a pod that only looks like a build pod is left unsigned, with a warning'
         uid(given.image);
         return given;
       },
-      /Image app has another UID than the owner of the Build/,
+      unproven(/Image app has another UID than the owner of the Build/),
     ],
   };
-  for (const [what, [make, reason]] of Object.entries(cases)) {
-    await t.test(what, async (t) => {
-      const { warnings = [] } = await untouchedBy(t, make());
-      t.equal(warnings.length, 1);
-      t.match(warnings[0], /^kpack-notary: left unsigned: /);
-      t.match(warnings[0], reason);
-    });
+  for (const [what, [make, [verdict, reason]]] of Object.entries(cases)) {
+    for (const way of ['as it is', 'opted out'] as const) {
+      await t.test(`${what}, ${way}`, async (t) => {
+        const given = make();
+        if (way === 'opted out') annotate(given, { [`${P}signing`]: 'disabled' });
+        t.match(await refusedBy(t, given, verdict), reason);
+      });
+    }
   }
   await t.test('a pod of the first kpack, group build.pivotal.io', async (t) => {
     const given = world('v0.0.9/13-annotated-image', signingNamespace('enabled', ADMIN));
     for (const object of [given.pod, ...(given.pod.metadata.labels ? [] : [given.build])]) {
       object.metadata.labels = { ...object.metadata.labels, 'kpack.io/build': 'x' };
     }
+    await refusedBy(t, given, '422 OWNER_NOT_BUILD');
+  });
+  await t.test('and in audit it is told, and left as it is', async (t) => {
+    const given = world('v0.17.2/02-notary', signingNamespace('audit'));
+    Object.assign(given.build.metadata, { uid: 'another' });
     const { warnings } = await untouchedBy(t, given);
-    t.match(warnings, ['kpack-notary: left unsigned']);
+    t.match(warnings, ['kpack-notary: audit: would be refused: kpack-notary OWNER_UNPROVEN']);
+  });
+});
+
+t.test('a pod of somebody else that only looks like a build pod is left unsigned', async (t) => {
+  const stranger = { username: 'developer' };
+  await t.test('with a warning', async (t) => {
+    const given = world();
+    delete given.pod.metadata.ownerReferences;
+    const { warnings = [] } = await untouchedBy(t, given, stranger);
+    t.equal(warnings.length, 1);
+    t.match(
+      warnings[0],
+      /^kpack-notary: left unsigned: the pod has no kpack Build as its controller/,
+    );
   });
   await t.test('and bears no mark of ours, whoever forged one', async (t) => {
     const given = world();
     delete given.pod.metadata.ownerReferences;
     annotate(given, { [`${P}injected`]: '9.8.7', [`${P}skipped`]: 'x', other: 'y' });
-    const response = await mutate(given, { username: 'developer' });
+    const response = await mutate(given, stranger);
     t.match(response.warnings, ['kpack-notary: left unsigned']);
     const { annotations } = applyPatch(given.pod, response).metadata;
     t.notOk(Object.keys(annotations ?? {}).some((name) => name.startsWith(P)));
     t.match(annotations, { other: 'y' });
   });
-  await t.test('such a pod by anybody', async (t) => {
-    const given = world();
+  await t.test('whatever it holds: it has no rights by us', async (t) => {
+    const given = world('v0.17.2/02-notary', signingNamespace('enabled', ADMIN));
     delete given.pod.metadata.ownerReferences;
-    await untouchedBy(t, given, { username: 'developer' });
+    given.pod.spec.volumes?.push({ name: 'x', secret: { secretName: 'admin-key' } });
+    await untouchedBy(t, given, stranger);
   });
 });
 
