@@ -96,7 +96,9 @@ export function readNotarySection(object: ConfigSource): NotarySection {
     isOptedOut: optOut !== undefined,
     unit:
       url !== undefined && secretName !== undefined ? { url, secretName, caSecretName } : undefined,
-    signingSecrets: [secretName, annotated.secretName].filter((name) => name !== undefined),
+    signingSecrets: [...new Set([fromSpec?.secretName, annotated.secretName])].filter(
+      (name) => name !== undefined,
+    ),
     rootPins,
     onFailure,
     problems: findings.problems,

@@ -1,8 +1,22 @@
 import t from 'tap';
+import { readNotarySection } from '../../src/shared/notary-section.ts';
+import { configSource } from '../../src/webhook/config-source.ts';
 import { secret, type PodManifest } from '../build-fixture.ts';
-import { inject, mutate, validate, verdictOf } from './asking.ts';
+import { inject, mutate, refusedBy, validate, verdictOf } from './asking.ts';
 import { container } from './pod.ts';
-import { annotate, changed, P, URL, world } from './world.ts';
+import {
+  ADMIN,
+  annotate,
+  changed,
+  DEVELOPER,
+  P,
+  section,
+  setSection,
+  silentWorld,
+  URL,
+  world,
+  type World,
+} from './world.ts';
 
 type Volume = NonNullable<PodManifest['spec']['volumes']>[number];
 
@@ -190,6 +204,99 @@ t.test('nothing else in the pod may reach the signing Secret', async (t) => {
     );
     t.equal(verdictOf(await validate(given, changed(injected, change))), '422 SECRET_EXPOSED');
   });
+});
+
+/** What others may do with a Secret of the namespace: as service bindings and variables have it. */
+const WAYS: Record<string, (pod: PodManifest, name: string) => void> = {
+  'a service binding': (pod, name) => {
+    pod.spec.volumes?.push({ name: 'binding-x', secret: { secretName: name } });
+    const mount = { name: 'binding-x', mountPath: '/platform/bindings/x', readOnly: true };
+    for (const step of ['detect', 'build']) container(pod, step).volumeMounts?.push(mount);
+  },
+  'a variable of the build': (pod, name) =>
+    (container(pod, 'prepare').env ??= []).push({
+      name: 'PLATFORM_ENV_X',
+      valueFrom: { secretKeyRef: { name, key: 'root.key' } },
+    }),
+  'a pull secret': (pod, name) => (pod.spec.imagePullSecrets = [{ name }]),
+};
+
+t.test("the Namespace's signing Secret is in reach of no build, whatever is planned", async (t) => {
+  const KEYED = { ...ADMIN, [`${P}v1.caSecretRef`]: 'admin-ca' };
+  const plans: Record<string, (given: World) => void> = {
+    'signed with it': () => undefined,
+    'signed with a key of its own': (given) => annotate(given, DEVELOPER),
+    'opted out': (given) => annotate(given, { [`${P}signing`]: 'disabled' }),
+    'opted out, with a section': (given) => {
+      setSection(given, section());
+      annotate(given, { [`${P}signing`]: 'disabled' });
+    },
+  };
+  for (const [plan, prepare] of Object.entries(plans)) {
+    for (const [way, change] of Object.entries(WAYS)) {
+      await t.test(`${plan}: ${way}`, async (t) => {
+        const make = () => {
+          const given = silentWorld(KEYED);
+          prepare(given);
+          return given;
+        };
+        const given = make();
+        const injected = await inject(given);
+        change(given.pod, 'admin-key');
+        const told = await mutate(given);
+        t.equal(verdictOf(told), '422 SECRET_EXPOSED');
+        t.match(told.status?.message, /Secret admin-key/);
+        const later = changed(injected, (pod) => change(pod, 'admin-key'));
+        t.equal(verdictOf(await validate(given, later)), '422 SECRET_EXPOSED', 'nor later on');
+
+        for (const name of ['admin-ca', 'developer-ca', 'other']) {
+          const allowed = make();
+          change(allowed.pod, name);
+          t.equal(verdictOf(await mutate(allowed)), 'patched', `${name} is public, or another's`);
+        }
+      });
+    }
+  }
+  await t.test('also where the Namespace says no more than its Secret', async (t) => {
+    const given = silentWorld({ [`${P}v1.secretRef`]: 'admin-key' });
+    const { signingSecrets } = readNotarySection(configSource('Namespace', given.namespace));
+    t.same(signingSecrets, ['admin-key']);
+    await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
+  });
+  await t.test('where it holds the CA as well, it is a key first of all', async (t) => {
+    const given = silentWorld({ ...ADMIN, [`${P}v1.caSecretRef`]: 'admin-key' });
+    t.equal(verdictOf(await mutate(given)), 'patched');
+    WAYS['a service binding']?.(given.pod, 'admin-key');
+    t.equal(verdictOf(await mutate(given)), '422 SECRET_EXPOSED');
+  });
+  await t.test('in audit it is told, and left as it is', async (t) => {
+    const given = silentWorld(ADMIN, 'audit');
+    annotate(given, { [`${P}signing`]: 'disabled' });
+    WAYS['a service binding']?.(given.pod, 'admin-key');
+    const response = await mutate(given);
+    t.equal(verdictOf(response), 'allowed');
+    t.match(response.warnings?.join(), /audit: would be refused: kpack-notary SECRET_EXPOSED/);
+  });
+});
+
+t.test('the credentials for the Notary server are for the signing container alone', async (t) => {
+  for (const [way, change] of Object.entries(WAYS)) {
+    const given = world('v0.17.2/02b-notary-registry-secrets');
+    const injected = await inject(given);
+    const [name = ''] = (injected.spec.volumes ?? []).flatMap((each) =>
+      each.name === 'notary-sign-credentials-0' ? (each.secret?.secretName ?? []) : [],
+    );
+    change(given.pod, name);
+    const told = await mutate(given);
+    t.equal(verdictOf(told), '422 SECRET_EXPOSED', way);
+    t.match(told.status?.message, 'make a Secret of its own for the Notary server');
+  }
+  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const both = given.secrets.find(({ metadata }) => metadata.name === 'registry-creds');
+  Object.assign(both?.metadata.annotations ?? {}, { 'kpack.io/notary.v1': URL });
+  const told = await mutate(given);
+  t.equal(verdictOf(told), '422 SECRET_EXPOSED', 'one that kpack mounts for its registry is not');
+  t.match(told.status?.message, /volume secret-volume-1 holds Secret registry-creds/);
 });
 
 t.test('one Secret may hold key, CA and credentials: our container alone reads it', async (t) => {

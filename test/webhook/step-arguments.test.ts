@@ -163,7 +163,12 @@ t.test("kpack's own signer goes from every kind of pod that opts out", async (t)
       t.equal(verdictOf(await mutate(given, { pod })), 'allowed', 'twice is once');
       t.equal(verdictOf(await validate(given, pod)), 'allowed', name);
       const isSignedByKpack = given.build.spec['notary'] !== undefined;
-      const unchanged = verdictOf(await validate(given, changed(given.pod, () => undefined)));
+      const unchanged = verdictOf(
+        await validate(
+          given,
+          changed(given.pod, () => undefined),
+        ),
+      );
       t.equal(unchanged, isSignedByKpack ? '503 KPACK_SIGNER_LEFT' : 'allowed', name);
     }
   }
