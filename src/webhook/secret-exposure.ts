@@ -104,7 +104,7 @@ function secretIn(
   if (typeof part !== 'object' || part === null) return undefined;
   for (const [key, value] of Object.entries(part) as [string, unknown][]) {
     // Most texts are neither: their keys need no look.
-    if (typeof value !== 'object' && !secretNames.has(String(value))) continue;
+    if (typeof value === 'string' && !secretNames.has(value)) continue;
     const saysSecret = /secret/i.test(key) || (isSecret && key === 'name');
     const found = secretIn(value, secretNames, saysSecret && !Array.isArray(part));
     if (found !== undefined) return found;
