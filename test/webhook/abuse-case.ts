@@ -30,6 +30,8 @@ export type Ending =
 /** A rule that somebody tries to get round, or a way to the key. */
 export interface Abuse {
   readonly name: string;
+  /** The build, as the directory of its fixture is named; a plain one otherwise. */
+  readonly fixture?: string;
   /** Annotations that the admin has set on the namespace. */
   readonly admin?: Record<string, string>;
   /** What is in place before the Build is stored. */

@@ -5,6 +5,8 @@ import type { Manifest, PodManifest } from '../build-fixture.ts';
 import { MALLORY, posted, refused, type Abuse, type Stage } from './abuse-case.ts';
 
 const noController = { left: /no kpack Build as its controller/ };
+const notOfABuild = refused('OWNER_NOT_BUILD', /no Build of kpack.io is its controller/);
+const unproven = (words: RegExp) => refused('OWNER_UNPROVEN', words, 503);
 
 function own(pod: PodManifest, change: Readonly<Record<string, unknown>>): void {
   for (const owner of pod.metadata.ownerReferences ?? []) Object.assign(owner, change);
@@ -62,60 +64,62 @@ export const IDENTITY_CASES: readonly Abuse[] = [
   posted(
     "kpack's own pod with the label alone",
     (pod) => delete pod.metadata.ownerReferences,
-    noController,
+    notOfABuild,
   ),
   posted(
     'an owner of a group that looks like ours',
     (pod) => own(pod, { apiVersion: 'kpack.io.example.com/v1alpha2' }),
-    noController,
+    notOfABuild,
   ),
   posted(
     'an owner of the group of old',
     (pod) => own(pod, { apiVersion: 'build.pivotal.io/v1alpha1' }),
-    noController,
+    notOfABuild,
   ),
   posted(
     'an owner whose version leads elsewhere',
     (pod) => own(pod, { apiVersion: 'kpack.io/v1alpha2?x=y' }),
-    noController,
+    notOfABuild,
   ),
-  posted('an owner of another kind', (pod) => own(pod, { kind: 'Image' }), noController),
+  posted('an owner of another kind', (pod) => own(pod, { kind: 'Image' }), notOfABuild),
   posted(
     'a Build that owns and does not control',
     (pod) => own(pod, { controller: false }),
-    noController,
+    notOfABuild,
   ),
   posted(
     'a Build under a UID that it does not have',
     (pod) => own(pod, { uid: '00000000-0000-4000-8000-000000000000' }),
-    { left: /Build app-build-1 has another UID/ },
+    unproven(/Build app-build-1 has another UID/),
   ),
-  posted('a Build that does not exist', (pod) => own(pod, { name: 'no-such-build' }), {
-    left: /Build no-such-build does not exist/,
-  }),
+  posted(
+    'a Build that does not exist',
+    (pod) => own(pod, { name: 'no-such-build' }),
+    unproven(/Build no-such-build does not exist/),
+  ),
   posted(
     'a Build of another namespace, which is not here',
     async (pod, { scene, build }) => {
       own(pod, { name: 'elsewhere', uid: await uidElsewhere(scene.api, build, 'elsewhere') });
     },
-    { left: /Build elsewhere does not exist/ },
+    unproven(/Build elsewhere does not exist/),
   ),
   posted(
     'a Build of another namespace, with a namesake here',
     async (pod, { scene, build }) => {
       own(pod, { uid: await uidElsewhere(scene.api, build, build.metadata.name) });
     },
-    { left: /has another UID/ },
+    unproven(/has another UID/),
   ),
   posted(
     'a Build that says it is of an Image, under another UID',
     (_, stage) => ownBuild(stage, (owner) => Object.assign(owner, { uid: 'forged' })),
-    { left: /Image app has another UID/ },
+    unproven(/Image app has another UID/),
   ),
   posted(
     'a Build that says it is of an Image that is not there',
     (_, stage) => ownBuild(stage, (owner) => Object.assign(owner, { name: 'gone' })),
-    { left: /Image gone does not exist/ },
+    unproven(/Image gone does not exist/),
   ),
   posted(
     'a Build without an Image, which is no abuse',

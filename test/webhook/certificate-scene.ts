@@ -19,7 +19,6 @@ import {
 import { needKubernetes } from '../bed/kubernetes-programs.ts';
 import { freePort, onFreePort } from '../bed/port.ts';
 import { startService } from '../bed/service.ts';
-import { KPACK_USER } from '../bed/webhook.ts';
 import { projectDirectory } from '../fixture.ts';
 import { probePod } from './kubernetes-objects.ts';
 import { makeNamespace, ownKubeconfig, prepareCluster } from './kubernetes-setup.ts';
@@ -170,7 +169,7 @@ export async function startCertificateScene(t: Test, count: number): Promise<Cer
       return webhooks.map(({ clientConfig }) => clientConfig.caBundle ?? '');
     });
   };
-  const ask = () => api.create(probePod(JUDGED), { as: KPACK_USER, dryRun: true });
+  const ask = () => api.create(probePod(JUDGED), { dryRun: true });
   return {
     apiserver,
     api,

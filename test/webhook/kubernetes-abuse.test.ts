@@ -8,6 +8,7 @@ import { COLLISION_CASES } from './abuse-cases-collisions.ts';
 import { CONFIGURATION_CASES } from './abuse-cases-configuration.ts';
 import { IDENTITY_CASES } from './abuse-cases-identity.ts';
 import { MALFORMED_CASES } from './abuse-cases-malformed.ts';
+import { NAMESPACE_CASES } from './abuse-cases-namespace.ts';
 import { SECRET_CASES } from './abuse-cases-secrets.ts';
 import { startScene } from './kubernetes-scene.ts';
 import { allContainers, SIGNER, signerFlags } from './pod.ts';
@@ -17,6 +18,7 @@ const CASES: readonly Abuse[] = [
   ...IDENTITY_CASES,
   ...COLLISION_CASES,
   ...SECRET_CASES,
+  ...NAMESPACE_CASES,
   ...CHANGE_CASES,
   ...CONFIGURATION_CASES,
   ...MALFORMED_CASES,
@@ -57,6 +59,7 @@ for (const [i, abuse] of CASES.entries()) {
       else {
         t.match(answer.warnings.join('\n'), ends.left);
         t.notOk(JSON.stringify(pod.spec).includes(KEY_SECRET), 'no key');
+        t.notMatch(JSON.stringify(pod.spec), /-notary-v1-url/, "nor kpack's own signer");
         t.notOk(pod.metadata.annotations?.[`${P}injected`], 'not called signed');
       }
     }
@@ -76,10 +79,15 @@ t.test('no attempt was a mistake of ours', async (t) => {
 /** A namespace with a Build that is to be signed. */
 async function stageOf(
   namespace: string,
-  { admin, prepare, isMissed }: Pick<Abuse, 'admin' | 'prepare' | 'isMissed'> = {},
+  {
+    admin,
+    prepare,
+    isMissed,
+    fixture: name = 'v0.17.2/01-plain-git',
+  }: Pick<Abuse, 'admin' | 'prepare' | 'isMissed' | 'fixture'> = {},
 ): Promise<Stage> {
   await scene.namespace(namespace, { labels: ENABLED, annotations: admin ?? {} });
-  const fixture = buildFixture('v0.17.2/01-plain-git');
+  const fixture = buildFixture(name);
   for (const object of [fixture.image, fixture.build]) {
     if (object) object.metadata.annotations = { ...object.metadata.annotations, ...WORDS };
   }

@@ -54,8 +54,8 @@ export function kpackAccount(): readonly AnyObject[] {
 }
 
 /**
- * A pod that selects our webhook and is signed by nobody, which is admitted once everything is in
- * force: configurations, rights, classes.
+ * A pod that selects our webhook and is signed by nobody, which somebody else than kpack may post once
+ * everything is in force: configurations, rights, classes.
  */
 export function probePod(namespace: string): PodManifest {
   return {
