@@ -13,6 +13,9 @@ export interface Subject {
   readonly image?: ClusterObject;
 }
 
+/** What of a Build brings Secrets into its pod, in either version of kpack's API. */
+const REACHING = ['services', 'cnbBindings', 'bindings', 'env'] as const;
+
 /** Of what the API server has not given one yet: an object that is to be made, or a manifest. */
 const NO_UID = 'none yet';
 
@@ -42,6 +45,7 @@ function nextBuild(image: ListedObject): ClusterObject & { readonly apiVersion: 
   const { apiVersion, metadata } = image;
   const { name = '', uid = '', annotations } = metadata;
   const spec = (image.spec as ClusterObject['spec'] | null) ?? {};
+  const build = (spec['build'] ?? {}) as Readonly<Record<string, unknown>>;
   const additional = Array.isArray(spec['additionalTags'])
     ? (spec['additionalTags'] as unknown[])
     : [];
@@ -53,7 +57,11 @@ function nextBuild(image: ListedObject): ClusterObject & { readonly apiVersion: 
       ...(annotations && { annotations }),
       ownerReferences: [{ apiVersion, kind: 'Image', name, uid, controller: true }],
     },
-    spec: { notary: spec['notary'], tags: [spec['tag'], ...additional] },
+    spec: {
+      notary: spec['notary'],
+      tags: [spec['tag'], ...additional],
+      ...Object.fromEntries(REACHING.map((member) => [member, build[member]])),
+    },
   };
 }
 
@@ -74,8 +82,38 @@ function nextPod(
     },
     spec: {
       serviceAccountName: serviceAccountOf(object),
-      initContainers: [{ name: 'export', command: ['/cnb/lifecycle/exporter'] }],
+      volumes: boundSecrets(build.spec),
+      initContainers: [
+        { name: 'prepare', env: listOf(build.spec?.['env']) },
+        { name: 'export', command: ['/cnb/lifecycle/exporter'] },
+      ],
       containers: [{ name: 'completion' }],
     },
   });
+}
+
+/** The volumes of Secrets that a Build binds by name; what other services lead to, kpack finds out. */
+function boundSecrets(spec: ClusterObject['spec'] = {}): readonly object[] {
+  const services = listOf(spec['services'])
+    .filter(({ kind }) => kind === 'Secret')
+    .map(({ name }) => ({ name: `binding-${text(name)}`, secret: { secretName: name } }));
+  const bindings = [...listOf(spec['cnbBindings']), ...listOf(spec['bindings'])]
+    .filter(({ secretRef }) => secretRef !== undefined)
+    .map(({ name, secretRef }) => ({
+      name: `binding-secret-${text(name)}`,
+      secret: { secretName: (secretRef as { name?: unknown } | null)?.name },
+    }));
+  return [...services, ...bindings];
+}
+
+/** The objects of a list that anybody may have written. */
+function listOf(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  const isObject = (item: unknown) => typeof item === 'object' && item !== null;
+  return Array.isArray(value)
+    ? (value.filter(isObject) as Readonly<Record<string, unknown>>[])
+    : [];
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

@@ -18,6 +18,7 @@ import {
   PIN,
   section,
   setSection,
+  URL,
   world,
   type World,
 } from './world.ts';
@@ -43,12 +44,34 @@ const WAYS: Record<string, (given: World) => void> = {
     Object.assign(namespace.metadata.annotations ?? {}, ADMIN),
   'a bad default': ({ namespace }) =>
     Object.assign(namespace.metadata.annotations ?? {}, { [`${P}v1.url`]: 'x' }),
+  'opted out, and the key of the admin elsewhere': (given) => {
+    Object.assign(given.namespace.metadata.annotations ?? {}, ADMIN);
+    setSection(given, section(URL, { name: 'admin-key' }));
+    annotate(given, { [`${P}signing`]: 'disabled' });
+  },
+  'bound to the key of the admin': (given) => {
+    Object.assign(given.namespace.metadata.annotations ?? {}, ADMIN);
+    bind(given, 'admin-key');
+  },
+  'opted out, and bound to the key of the admin': (given) => {
+    Object.assign(given.namespace.metadata.annotations ?? {}, ADMIN);
+    annotate(given, { [`${P}signing`]: 'disabled' });
+    bind(given, 'admin-key');
+  },
   'a pin that the admin does not allow': (given) => {
     setSection(given, section());
     annotate(given, { [`${P}v1.rootPin`]: PIN });
     Object.assign(given.namespace.metadata.annotations ?? {}, { [`${P}v1.rootPin`]: OTHER_PIN });
   },
 };
+
+/** A service binding, as Image and Build have it and as kpack makes it. */
+function bind({ image, build, pod }: World, name: string): void {
+  const services = [{ kind: 'Secret', name }];
+  build.spec['services'] = services;
+  if (image) image.spec['build'] = { ...(image.spec['build'] as object | undefined), services };
+  pod.spec.volumes?.push({ name: `binding-${name}`, secret: { secretName: name } });
+}
 
 type Told = Pick<Explanation, 'outcome' | 'code' | 'reason'>;
 
