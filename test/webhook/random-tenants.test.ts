@@ -28,6 +28,7 @@ function problemsOf(given: Tenants, pod: PodManifest): readonly string[] {
       keys.includes(name) ? [`images are pulled with ${name}`] : [],
     ),
     ...kpackSigners(pod),
+    ...unitProblems(given),
     ...(signer ? signerProblems(given, pod, signer) : []),
   ];
 }
@@ -100,14 +101,20 @@ function signerProblems(given: Tenants, pod: PodManifest, signer: Container): re
     ...(isWaiting ? ['/buildWait'] : []),
     '/var/run/secrets/kubernetes.io/serviceaccount',
   ];
-  const isAdminsKey = admin.unit !== 'none' && [secretName, ca].includes(ADMIN_KEY);
   return [
     ...Object.entries(expected).flatMap(([flag, values]) =>
       differs(flags[flag] ?? [], values, `--${flag}`),
     ),
     ...differs(mounts, expectedMounts, 'mounts'),
-    ...(isAdminsKey && url !== ADMIN_URL ? ["the admin's key with another url"] : []),
-    ...(isAdminsKey && ca !== undefined && ca !== admin.ca ? ["the admin's key, another CA"] : []),
+  ];
+}
+
+/** What an Image says beside the admin's key that is not the admin's, whether it is signed or not. */
+function unitProblems({ admin, unit }: Tenants): readonly string[] {
+  if (admin.unit === 'none' || !unit || ![unit.secretName, unit.ca].includes(ADMIN_KEY)) return [];
+  return [
+    ...(unit.url === ADMIN_URL ? [] : ["the admin's key with another url"]),
+    ...(unit.ca === undefined || unit.ca === admin.ca ? [] : ["the admin's key with another CA"]),
   ];
 }
 
