@@ -34,6 +34,9 @@ const TRANSIENT = new Set([
   'EAI_AGAIN',
 ]);
 
+/** The limit of the process, and that of the machine. */
+const NO_FILES_LEFT = new Set(['EMFILE', 'ENFILE']);
+
 const TLS = /^(?:EPROTO|ERR_SSL_)/;
 /** OpenSSL's words for what began as something else than TLS. */
 const NOT_TLS = /wrong version number|packet length too long|http request/i;
@@ -63,6 +66,13 @@ export function connectionFailure(url: URL, cause: unknown): SigningError {
     return new SigningError('SERVER_UNREACHABLE', `${url.origin} does not speak ${language}`, {
       cause,
       fix: 'Check port and scheme of the URL: what listens there speaks another protocol.',
+    });
+  }
+  if (NO_FILES_LEFT.has(code)) {
+    const message = `no connection to ${url.origin} can be opened: too many open files (${code})`;
+    return new SigningError('SERVER_UNREACHABLE', message, {
+      cause,
+      fix: 'Raise the limit of open files: of the container (ulimit -n) for EMFILE, of the node for ENFILE.',
     });
   }
   return new SigningError('SERVER_UNREACHABLE', `${url.origin} cannot be reached: ${what}`, {

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
+import { Authorization } from '../../src/sidecar/authorization.ts';
 import {
   createHttpClient,
   type HttpClientOptions,
@@ -91,7 +92,8 @@ t.test('redirects', (t) => {
       else response.end('home');
     });
     const request = {
-      headers: { Authorization: 'Bearer canary', accept: 'a' },
+      headers: { accept: 'a' },
+      authorization: new Authorization('Bearer canary', new URL(server.url)),
       redirects: 'follow',
     } as const;
     const { get } = client(t);
