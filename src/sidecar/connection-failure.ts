@@ -35,7 +35,7 @@ const TRANSIENT = new Set([
 ]);
 
 /** The limit of the process, and that of the machine. */
-const NO_FILES_LEFT = new Set(['EMFILE', 'ENFILE']);
+const OUT_OF_FILES = new Set(['EMFILE', 'ENFILE']);
 
 const TLS = /^(?:EPROTO|ERR_SSL_)/;
 /** OpenSSL's words for what began as something else than TLS. */
@@ -68,7 +68,7 @@ export function connectionFailure(url: URL, cause: unknown): SigningError {
       fix: 'Check port and scheme of the URL: what listens there speaks another protocol.',
     });
   }
-  if (NO_FILES_LEFT.has(code)) {
+  if (isOutOfFiles(cause)) {
     const message = `no connection to ${url.origin} can be opened: too many open files (${code})`;
     return new SigningError('SERVER_UNREACHABLE', message, {
       cause,
@@ -79,6 +79,11 @@ export function connectionFailure(url: URL, cause: unknown): SigningError {
     cause,
     isTransient: TRANSIENT.has(code),
   });
+}
+
+/** Whether the process, or the machine, may open no more files; a connection is one. */
+export function isOutOfFiles(cause: unknown): boolean {
+  return OUT_OF_FILES.has((cause as NodeJS.ErrnoException).code ?? '');
 }
 
 /** OpenSSL's reason, without the numbers and places of its source around it. */

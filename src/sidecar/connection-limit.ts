@@ -6,8 +6,8 @@ export interface ConnectionLimit {
   /** Counts the connections of an agent. */
   watch(agent: Agent): void;
   /**
-   * Does what needs one connection, when there is room for it: an idle one of whichever server is closed
-   * for that.
+   * Does what needs one connection, when there is room for it. Where it opens a new one, an idle one of
+   * whichever server is closed for that.
    */
   run<T>(exchange: () => Promise<T>): Promise<T>;
 }
@@ -20,10 +20,11 @@ export function createConnectionLimit(most = MOST_CONNECTIONS): ConnectionLimit 
   const waiting: (() => void)[] = [];
   let busy = 0;
 
-  const idle = (): readonly Socket[] =>
-    [...agents].flatMap(({ freeSockets }) =>
-      Object.values(freeSockets).flatMap((sockets = []) => sockets),
-    );
+  /** The connections in use, or the idle ones, of all agents. */
+  const all = (kind: 'sockets' | 'freeSockets'): readonly Socket[] =>
+    [...agents]
+      .flatMap((agent) => Object.values(agent[kind]).flatMap((sockets = []) => sockets))
+      .filter(({ destroyed }) => !destroyed);
   const release = () => {
     const next = waiting.shift();
     if (next) next();
@@ -35,11 +36,13 @@ export function createConnectionLimit(most = MOST_CONNECTIONS): ConnectionLimit 
     run: async (exchange) => {
       if (busy < most) busy++;
       else await new Promise<void>((resolve) => waiting.push(resolve));
-      for (const socket of idle().slice(0, Math.max(0, busy + idle().length - most))) {
-        socket.destroy();
-      }
       try {
-        return await exchange();
+        const answer = exchange();
+        // What it could use again is no longer idle.
+        const idle = all('freeSockets');
+        const over = Math.max(0, all('sockets').length + idle.length - most);
+        for (const socket of idle.slice(0, over)) socket.destroy();
+        return await answer;
       } finally {
         // By then Node has put the connection among the idle ones, or closed it.
         setImmediate(release);

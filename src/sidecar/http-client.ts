@@ -1,9 +1,10 @@
 import { setMaxListeners } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { SigningError } from '../shared/signing-error.ts';
 import type { Authorization } from './authorization.ts';
-import { connectionFailure } from './connection-failure.ts';
+import { connectionFailure, isOutOfFiles } from './connection-failure.ts';
 import { createConnectionLimit, type ConnectionLimit } from './connection-limit.ts';
 import { exchange } from './http-exchange.ts';
 import type { ProxyServer, ProxySettings } from './proxy-settings.ts';
@@ -105,9 +106,10 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       );
       if (asked && answer.status === 407) throw proxyRefusal(url.host, asked, answer.status);
       return answer;
-    } catch (cause) {
+    } catch (error) {
       if (signal.aborted && signal.reason instanceof SigningError) throw signal.reason;
-      if (cause instanceof SigningError) throw cause;
+      if (error instanceof SigningError) throw error;
+      const cause = causeOf(error);
       throw asked ? proxyFailure(url.host, asked, cause) : connectionFailure(url, cause);
     }
   };
@@ -130,6 +132,18 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       for (const agent of [http, https, ...tunnels.values()]) agent.destroy();
     },
   };
+}
+
+/** A resolver that cannot open its files says that there is no such name. */
+function causeOf(error: unknown): unknown {
+  const { syscall } = error as NodeJS.ErrnoException;
+  if (syscall !== 'getaddrinfo') return error;
+  try {
+    closeSync(openSync('/dev/null', 'r'));
+    return error;
+  } catch (cause) {
+    return isOutOfFiles(cause) ? cause : error;
+  }
 }
 
 /**
