@@ -55,7 +55,7 @@ const sign = (notaryUrl: string, options: Partial<SignerRunOptions>) =>
     ...options,
   });
 
-t.test('that names a realm of its own does not get the docker credentials there', async (t) => {
+t.test('that names a realm of its own does not get the docker credentials there', (t) => {
   for (const [kind, entry] of [
     ['a password', { username: 'robot', password }],
     ['an identity token', { identitytoken: IDENTITY_TOKEN }],
@@ -69,6 +69,7 @@ t.test('that names a realm of its own does not get the docker credentials there'
       t.notMatch(heard, /basic|refresh_token|canary-user/i);
     });
   }
+  t.end();
 });
 
 t.test('that wants user name and password does not get them', async (t) => {
