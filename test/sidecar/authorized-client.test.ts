@@ -495,6 +495,67 @@ t.test(
   },
 );
 
+t.test('a registry names its realm where docker asks, at /v2/', async (t) => {
+  const tokens = await startTokenServer({ authority, accounts });
+  t.teardown(() => tokens.stop());
+  const named = `Bearer realm="${tokens.realm}",service="${tokens.service}"`;
+  const evil = 'Bearer realm="https://127.0.0.1:1/token",service="evil"';
+  const clientAt = async (t: Test, atV2: () => readonly [status: number, challenge: string]) => {
+    const server = await startHandlerServer({
+      authority,
+      handle: ({ url, headers }, response) => {
+        const isPing = url === '/v2/';
+        if (headers.authorization !== undefined) response.end(isPing ? 'never' : 'welcome');
+        else {
+          const [status, challenge] = isPing ? atV2() : [401, evil];
+          response.writeHead(status, { 'www-authenticate': challenge }).end();
+        }
+      },
+    });
+    t.teardown(() => server.stop());
+    const host = new URL(server.url);
+    const audience = { host: 'r.test', server: host, realmNamedAt: new URL('/v2/', host) };
+    const credentials = Credentials.for(audience, ROBOT);
+    const find = () => Promise.resolve({ credentials });
+    const lookup = { find, absence: 'there are none' };
+    return clientFor(t, server.url, undefined, { credentials: lookup });
+  };
+  t.test('and that one gets the credentials, whatever another answer names', async (t) => {
+    const { read } = await clientAt(t, () => [401, named]);
+    t.match(await read(), { status: 200, body: 'welcome' });
+    t.same(tokens.requests, [{ account: 'robot', scopes: [PUSH_PULL] }]);
+  });
+  t.test('where it names none, nobody gets them', async (t) => {
+    for (const [status, challenge] of [
+      [200, named],
+      [401, 'Basic realm="x"'],
+      [307, named],
+    ] as const) {
+      const { read } = await clientAt(t, () => [status, challenge]);
+      await t.rejects(read(), {
+        code: 'SERVER_FAILED',
+        message: /wants a token, and https:\S+\/v2\/ names no realm$/,
+        fix: /GET \/v2\/ with HTTP 401/,
+        isTransient: false,
+      });
+    }
+  });
+  t.test('where it is away for a moment, it may be asked again', async (t) => {
+    let left = 1;
+    const { read } = await clientAt(t, () => (left-- > 0 ? [503, ''] : [401, named]));
+    await t.rejects(read(), { code: 'SERVER_FAILED', isTransient: true });
+    t.match(await read(), { body: 'welcome' });
+  });
+});
+
+t.test('a realm with a user name in its URL is refused', async (t) => {
+  const server = await asking(t, 'Bearer realm="https://u:canary@127.0.0.1:1/token"');
+  await t.rejects(clientFor(t, server.url, ROBOT).read(), {
+    code: 'SERVER_FAILED',
+    message: `${server.host} has a token realm with a user name in its URL, at 127.0.0.1:1`,
+  });
+});
+
 t.test('who a redirect leads to does not get our password by a realm of its own', async (t) => {
   const seen: (string | undefined)[] = [];
   const realm = await startHandlerServer({

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Gun } from '../../src/shared/image-reference.ts';
 import type { NotaryUrl } from '../../src/shared/notary-url.ts';
+import { SigningError } from '../../src/shared/signing-error.ts';
 import type { RoleName } from '../../src/shared/tuf/metadata.ts';
 import { createConnectionLimit } from '../../src/sidecar/connection-limit.ts';
 import { createHttpClient, type HttpClientOptions } from '../../src/sidecar/http-client.ts';
@@ -131,6 +132,18 @@ t.test('requests that fail make room for others', async (t) => {
   const broken = await Promise.allSettled(Array.from({ length: 50 }, () => get('/broken')));
   t.ok(broken.every(({ status }) => status === 'rejected'));
   t.equal((await Promise.all(Array.from({ length: 50 }, () => get('/')))).length, 50);
+});
+
+t.test('requests that wait for room end with the deadline', async (t) => {
+  const server = await startHandlerServer({ authority, handle: () => undefined });
+  t.teardown(() => server.stop());
+  const deadline = new AbortController();
+  const http = clientOf(t, { signal: deadline.signal });
+  const url = new URL(server.url);
+  const requests = Array.from({ length: 50 }, () => http.send({ method: 'GET', url }));
+  const ended = Promise.allSettled(requests);
+  deadline.abort(new SigningError('DEADLINE_EXCEEDED', 'too late'));
+  for (const result of await ended) t.match(result, { reason: { code: 'DEADLINE_EXCEEDED' } });
 });
 
 t.test('where no more files can be opened, that is what is said', async (t) => {

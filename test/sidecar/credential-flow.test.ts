@@ -46,6 +46,8 @@ const PLACES = [
   'auth.test',
   'auth.test:8443',
   'evil.test',
+  // The proxy for http, which answers in the place of all servers.
+  'proxy.test',
 ] as const;
 type Place = (typeof PLACES)[number];
 const NOTARIES: readonly Place[] = [
@@ -226,7 +228,7 @@ t.test('no server sees a credential or token that is not for it', async (t) => {
   for (const place of PLACES) {
     const [name = '', port = '443'] = place.split(':');
     const server = await startHandlerServer({
-      authority,
+      ...(place !== 'proxy.test' && { authority }),
       hosts: [name],
       handle: (request, response) => void answer(place, request, response),
     });
@@ -250,7 +252,7 @@ t.test('no server sees a credential or token that is not for it', async (t) => {
     ca: [authority.certificatePem],
     proxy: readProxySettings({
       HTTPS_PROXY: `http://127.0.0.1:${(before.address() as AddressInfo).port}`,
-      HTTP_PROXY: proxy.url,
+      HTTP_PROXY: `http://127.0.0.1:${hosts['proxy.test:443']}`,
     }),
     signal: new AbortController().signal,
   });
@@ -282,8 +284,9 @@ t.test('no server sees a credential or token that is not for it', async (t) => {
     fc.asyncProperty(
       world,
       usually<Place>('notary.r.example.test', fc.constantFrom(...NOTARIES)),
+      usually('https', fc.constantFrom('http', 'https')),
       secrets,
-      async (drawn, notary, { docker, notary: others, hasOwn, isIdentity }) => {
+      async (drawn, notary, scheme, { docker, notary: others, hasOwn, isIdentity }) => {
         now = drawn;
         got.clear();
         tokens = [];
@@ -306,7 +309,7 @@ t.test('no server sees a credential or token that is not for it', async (t) => {
           }).manifest({ tag: '1' }),
         );
         phase = 'notary';
-        const url = `https://${notary}` as NotaryUrl;
+        const url = `${scheme}://${notary}` as NotaryUrl;
         const credentials = notaryLookup({
           url,
           gun: GUN,
@@ -332,13 +335,14 @@ t.test('no server sees a credential or token that is not for it', async (t) => {
         for (const { host, canary } of notarySecrets) {
           const { data, ping, token } = drawn[notary];
           const realms = realmsOf([data, ping, token]);
-          mayBeSeen.set(canary, host === notary ? [notary, ...realms] : []);
+          const isTheirs = host === notary && scheme === 'https';
+          mayBeSeen.set(canary, isTheirs ? [notary, ...realms] : []);
         }
         const ofDocker = dockerSecrets.find(({ host }) => host === closest)?.canary ?? 'none';
         for (const { value, phase, request } of tokens) {
           const isForeign = holds([request], ofDocker) && !OF_THE_REGISTRY.includes(notary);
           if (phase === 'registry') mayBeSeen.set(value, [REGISTRY]);
-          else mayBeSeen.set(value, isForeign ? [] : [notary]);
+          else mayBeSeen.set(value, isForeign || scheme === 'http' ? [] : [notary]);
         }
         for (const [secret, places] of mayBeSeen) {
           for (const [place, heard] of got) {

@@ -110,6 +110,18 @@ t.test('redirects', (t) => {
       '/end undefined',
     ]);
   });
+  t.test('bring no user name of their own', async (t) => {
+    const seen: (string | undefined)[] = [];
+    const server: HandlerServer = await serve(t, (request, response) => {
+      seen.push(request.headers.authorization);
+      const to = `${server.url.replace('://', '://user:pass@')}/end`;
+      if (request.url === '/1') location(to)(request, response);
+      else response.end('there');
+    });
+    const answer = await client(t).get(`${server.url}/1`, { redirects: 'follow' });
+    t.equal(answer.url.href, `${server.url}/end`);
+    t.same(seen, [undefined, undefined]);
+  });
   t.test('end after five', async (t) => {
     let asked = 0;
     const server = await serve(t, (request, response) => {
