@@ -162,7 +162,7 @@ export const SIGNER_ERRORS = {
   CREDENTIALS_MISSING: {
     meaning: 'The server asks for credentials, and we have none for it.',
     cause:
-      'No Secret of the service account is annotated for that host, or the annotation names another host or port.',
+      'No Secret of the service account is annotated for that host, or the annotation names another host or port. Docker credentials serve their registry, and Notary servers below it in DNS, alone.',
     fix: 'Add a basic-auth Secret with the annotation kpack.io/notary.v1: <host> to the service account of the build.',
   },
   CREDENTIALS_REFUSED: {

@@ -55,7 +55,7 @@ export const SIGNER_FLAGS = {
   'key-dir': one('DIR', 'the signing Secret: *.key, notary-password.txt or password, ca.crt'),
   'ca-file': many('FILE', 'further CA certificates for the Notary server and its token server'),
   'root-pin': many('ID', 'root key ids, TUF or canonical; one of them must have signed the root'),
-  'notary-credentials': many('HOST=DIR', 'a basic-auth Secret for a Notary server or token server'),
+  'notary-credentials': many('HOST=DIR', 'a basic-auth Secret for a Notary server'),
   'registry-credentials': many(
     'DIR',
     'a docker Secret (.dockerconfigjson, .dockercfg); as HOST=DIR a basic-auth Secret',

@@ -1,9 +1,11 @@
 import { SigningError } from '../shared/signing-error.ts';
+import type { Authorization } from './authorization.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
-import type { CredentialLookup, Credentials } from './credentials.ts';
+import type { CredentialLookup, Credentials, FoundCredentials } from './credentials.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from './http-client.ts';
-import { accountOf, basicAuthorization, fetchToken, realmOf } from './token-client.ts';
-import { joinScopes, resourceName } from './token-scope.ts';
+import { fetchToken } from './token-client.ts';
+import { TokenRealm, type TokenRequest } from './token-realm.ts';
+import type { TokenScope } from './token-scope.ts';
 
 /** Sends requests to one server for one repository, with the authorization that the server wants. */
 export interface AuthorizedClient {
@@ -19,25 +21,30 @@ export interface AuthorizedClientOptions {
   readonly http: HttpClient;
   /** URL of the server. All requests are for its origin. */
   readonly server: URL | string;
-  /** What tokens are asked for, such as `repository:<name>:push,pull`. */
-  readonly scope: string;
+  /** What tokens are asked for, whatever a challenge names. */
+  readonly scope: TokenScope;
   readonly credentials: CredentialLookup;
   /** Milliseconds, on a clock that only goes forward. */
   readonly now?: () => number;
 }
 
 /** What requests carry. */
-interface Authorization {
-  readonly header: string;
+interface Carried {
+  readonly authorization: Authorization;
   /** Undefined: a token for strangers. */
   readonly credentials: Credentials | undefined;
   /** With a token alone. */
   readonly token?: {
-    readonly challenge: Challenge;
-    readonly scopes: readonly string[];
+    readonly grant: Grant;
     /** On the clock of the options. */
     readonly expires: number;
   };
+}
+
+/** Where a token comes from, and with which credentials. */
+interface Grant {
+  readonly asked: TokenRequest;
+  readonly found: FoundCredentials | undefined;
 }
 
 /**
@@ -45,12 +52,12 @@ interface Authorization {
  * once where several requests need it at the same time.
  */
 export function createAuthorizedClient(options: AuthorizedClientOptions): AuthorizedClient {
-  const { http, scope, credentials, now = () => performance.now() } = options;
+  const { http, scope, credentials: lookup, now = () => performance.now() } = options;
   const url = new URL(options.server);
   const server = url.host;
-  let kept: Promise<Authorization> | undefined;
+  let kept: Promise<Carried> | undefined;
 
-  const replace = (old: typeof kept, make: () => Promise<Authorization>) => {
+  const replace = (old: typeof kept, make: () => Promise<Carried>) => {
     if (kept !== old) return;
     const made = make();
     kept = made;
@@ -59,34 +66,66 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
     });
   };
 
-  const withToken = async (challenge: Challenge, scopes: readonly string[]) => {
-    const realm = realmOf(challenge, server);
-    const service = challenge.parameters.get('service');
-    const theirs = await credentials.forRealm(realm.host);
-    const asked = now();
-    const request = { realm, service, scopes, server, credentials: theirs };
-    const { value, lifetime } = await fetchToken(http, request);
-    const token = { challenge, scopes, expires: asked + lifetime };
-    return { header: `Bearer ${value}`, credentials: theirs, token };
+  const missing = (doing = ''): SigningError => {
+    const what = `${server} wants credentials${doing}, and ${lookup.absence}`;
+    return new SigningError('CREDENTIALS_MISSING', what, { fix: lookup.fix });
+  };
+
+  const withToken = async (grant: Grant): Promise<Carried> => {
+    const { asked, found } = grant;
+    const since = now();
+    const token = await fetchToken(found?.http ?? http, asked, found?.credentials);
+    if (!token) throw missing();
+    const { authorization, lifetime } = token;
+    const expires = since + lifetime;
+    return { authorization, credentials: found?.credentials, token: { grant, expires } };
+  };
+
+  /** Credentials are exchanged where the server that they are for says, whoever asks for a token. */
+  const grantOf = async (
+    named: TokenRealm,
+    found: FoundCredentials | undefined,
+  ): Promise<Grant> => {
+    const from = (realm: TokenRealm, { service }: TokenRealm): Grant => ({
+      asked: { realm, service, scope, server: url },
+      found,
+    });
+    const at = found?.credentials.realmNamedAt;
+    if (!at) return from(named, named);
+    const realm = await askForRealm(found.http ?? http, at);
+    if (!found.credentials.isLent) {
+      if (realm) return from(realm, realm);
+      throw new SigningError(
+        'SERVER_FAILED',
+        `${server} wants a token, and ${at.href} names no realm`,
+        {
+          fix: 'Let the registry answer GET /v2/ with HTTP 401, and name its token realm there.',
+        },
+      );
+    }
+    if (realm?.isAt(named)) return from(realm, named);
+    const what =
+      `${server} wants a token of ${placeOf(named)}, and docker credentials are for the realm ` +
+      `that ${at.href} names, ${realm ? placeOf(realm) : 'which is none'}`;
+    throw new SigningError('CREDENTIALS_MISSING', what, { fix: lookup.fix });
   };
 
   /** What an answer of 401 asks for. */
-  const authorize = async (
-    challenges: readonly Challenge[],
-    used: Authorization | undefined,
-  ): Promise<Authorization> => {
-    const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
-    const wanted = bearer ?? challenges.find(({ scheme }) => scheme === 'basic');
-    if (!wanted) throw unknownChallenge(url, challenges);
+  const authorize = async (answer: HttpResponse): Promise<Carried> => {
+    const challenges = challengesOf(answer);
+    const isBearer = challenges.some(({ scheme }) => scheme === 'bearer');
+    const isKnown = isBearer || challenges.some(({ scheme }) => scheme === 'basic');
+    if (!isKnown) throw unknownChallenge(url, challenges);
     if (url.protocol !== 'https:') {
-      const what = bearer ? 'a token' : 'user name and password';
+      const what = isBearer ? 'a token' : 'user name and password';
       throw new SigningError('CREDENTIALS_OVER_HTTP', `${url.origin} asks for ${what}`);
     }
-    // A challenge names what that one request needs; the server may know more than we do.
-    if (bearer) return withToken(bearer, used ? joinScopes([scope], scopesOf(bearer)) : [scope]);
-    const ours = await credentials.forServer();
-    if (!ours) throw missing(server, 'let us in');
-    if (ours.kind === 'basic') return { header: basicAuthorization(ours), credentials: ours };
+    const realm = TokenRealm.namedIn(answer);
+    const found = await lookup.find();
+    if (realm) return withToken(await grantOf(realm, found));
+    const authorization = found?.credentials.basicFor(url);
+    if (authorization) return { authorization, credentials: found?.credentials };
+    if (!found?.credentials.isIdentityToken) throw missing(' to let us in');
     const what = `${server} wants user name and password, and there is an identity token for it`;
     throw new SigningError('CREDENTIALS_INVALID', what);
   };
@@ -96,7 +135,7 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
     const carried = kept;
     const token = (await carried)?.token;
     if (!token || token.expires > now()) return;
-    replace(carried, () => withToken(token.challenge, token.scopes));
+    replace(carried, () => withToken(token.grant));
   };
 
   return {
@@ -105,35 +144,35 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
       for (let isAgain = false; ;) {
         const carried = kept;
         const used = await carried;
-        const headers = { ...request.headers, ...(used && { authorization: used.header }) };
-        const answer = await http.send({ ...request, headers });
+        const answer = await http.send({
+          ...request,
+          ...(used && { authorization: used.authorization }),
+        });
         if (answer.status !== 401) return answer;
         if (answer.url.origin !== url.origin) throw strangerAsks(url, answer.url);
-        const challenges = parseChallenges(answer.headers['www-authenticate'] ?? '');
         // Another token may be taken where this one was not; the same password is not.
-        if (used && (isAgain || !used.token)) throw denied(request, used, challenges);
+        if (used && (isAgain || !used.token)) throw denied(request, used, challengesOf(answer));
         isAgain = used !== undefined;
-        replace(carried, () => authorize(challenges, used));
+        replace(carried, () => authorize(answer));
       }
     },
   };
 
   function denied(
     { method }: HttpRequest,
-    { credentials: used, token }: Authorization,
+    { credentials: used, token }: Carried,
     challenges: readonly Challenge[],
   ): SigningError {
-    const doing = `${method === 'POST' ? 'publish to' : 'read'} ${resourceName(scope)}`;
-    if (!used) return missing(server, doing);
-    const who = accountOf(used);
-    if (!token) return new SigningError('CREDENTIALS_REFUSED', `${server} refused ${who}`);
-    if (challenges.some((challenge) => errorOf(challenge) === 'invalid_token')) {
-      const realm = realmOf(token.challenge, server).origin;
+    const doing = `${method === 'POST' ? 'publish to' : 'read'} ${scope.repository}`;
+    if (!used) return missing(` to ${doing}`);
+    if (!token) return new SigningError('CREDENTIALS_REFUSED', `${server} refused ${used.account}`);
+    if (challenges.some(({ parameters }) => parameters.get('error') === 'invalid_token')) {
+      const realm = token.grant.asked.realm.url.origin;
       return new SigningError('SERVER_FAILED', `${server} does not take the tokens of ${realm}`, {
         fix: 'Compare issuer, service and certificate in the configuration of both servers, and their clocks.',
       });
     }
-    const what = `${server} does not let ${who} ${doing}`;
+    const what = `${server} does not let ${used.account} ${doing}`;
     if (method === 'POST') return new SigningError('PUSH_DENIED', what);
     return new SigningError('CREDENTIALS_REFUSED', what, {
       fix: 'Give the account the pull permission for the repository at the token server.',
@@ -141,17 +180,24 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
   }
 }
 
-function scopesOf({ parameters }: Challenge): readonly string[] {
-  return (parameters.get('scope') ?? '').split(/\s+/).filter((scope) => scope.includes(':'));
+function challengesOf({ headers }: HttpResponse): readonly Challenge[] {
+  return parseChallenges(headers['www-authenticate'] ?? '');
 }
 
-function errorOf({ parameters }: Challenge): string | undefined {
-  return parameters.get('error');
+/** The realm that a server names at this URL of its own; undefined where it names none. */
+async function askForRealm(http: HttpClient, url: URL): Promise<TokenRealm | undefined> {
+  const answer = await http.send({ method: 'GET', url });
+  const { status } = answer;
+  if (status === 401) return TokenRealm.namedIn(answer);
+  if (status < 500 && status !== 429) return undefined;
+  throw new SigningError('SERVER_FAILED', `${url.href} answers HTTP ${status}`, {
+    isTransient: true,
+  });
 }
 
-function missing(server: string, doing: string): SigningError {
-  const what = `${server} wants credentials to ${doing}, and none are for ${server}`;
-  return new SigningError('CREDENTIALS_MISSING', what);
+/** Without its query, which may hold a secret. */
+function placeOf({ url }: TokenRealm): string {
+  return url.origin + url.pathname;
 }
 
 /** Who a redirect led to has no say in where our credentials go. */

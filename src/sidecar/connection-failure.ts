@@ -34,6 +34,9 @@ const TRANSIENT = new Set([
   'EAI_AGAIN',
 ]);
 
+/** The limit of the process, and that of the machine. */
+const OUT_OF_FILES = new Set(['EMFILE', 'ENFILE']);
+
 const TLS = /^(?:EPROTO|ERR_SSL_)/;
 /** OpenSSL's words for what began as something else than TLS. */
 const NOT_TLS = /wrong version number|packet length too long|http request/i;
@@ -65,10 +68,22 @@ export function connectionFailure(url: URL, cause: unknown): SigningError {
       fix: 'Check port and scheme of the URL: what listens there speaks another protocol.',
     });
   }
+  if (isOutOfFiles(cause)) {
+    const message = `no connection to ${url.origin} can be opened: too many open files (${code})`;
+    return new SigningError('SERVER_UNREACHABLE', message, {
+      cause,
+      fix: 'Raise the limit of open files: of the container (ulimit -n) for EMFILE, of the node for ENFILE.',
+    });
+  }
   return new SigningError('SERVER_UNREACHABLE', `${url.origin} cannot be reached: ${what}`, {
     cause,
     isTransient: TRANSIENT.has(code),
   });
+}
+
+/** Whether the process, or the machine, may open no more files; a connection is one. */
+export function isOutOfFiles(cause: unknown): boolean {
+  return OUT_OF_FILES.has((cause as NodeJS.ErrnoException).code ?? '');
 }
 
 /** OpenSSL's reason, without the numbers and places of its source around it. */

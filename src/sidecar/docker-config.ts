@@ -1,6 +1,6 @@
 import { SigningError } from '../shared/signing-error.ts';
-import { basicCredentials, type Credentials } from './credentials.ts';
-import { registryHost } from './registry-host.ts';
+import { loginOf, type Login } from './credentials.ts';
+import { parseRegistryPattern, type RegistryPattern } from './registry-pattern.ts';
 
 /**
  * What a docker Secret holds: `.dockerconfigjson` is docker's config.json, `.dockercfg` its older
@@ -10,20 +10,20 @@ export type DockerConfigForm = '.dockerconfigjson' | '.dockercfg';
 
 /** A docker configuration, as far as it names credentials. */
 export interface DockerConfig {
-  /** In the order of the file; registries that a helper serves come last. */
+  /** In the order of the file; what a helper serves comes last. */
   readonly entries: readonly DockerConfigEntry[];
   /** Whether a program (`credsStore`) holds the credentials for all registries that have no entry. */
   readonly hasStore: boolean;
 }
 
-/** What a configuration says for one registry. */
+/** What a configuration says for some repositories. */
 export type DockerConfigEntry =
-  | { readonly host: string; readonly credentials: Credentials }
+  | { readonly pattern: RegistryPattern; readonly login: Login }
   /** An entry that cannot be used, and why. */
-  | { readonly host: string; readonly problem: string };
+  | { readonly pattern: RegistryPattern; readonly problem: string };
 
-/** What Go's standard decoder takes. */
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+/** What Go's standard decoder takes; with or without padding, as the kubelet does. */
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
 
 type Members = Readonly<Record<string, unknown>>;
 
@@ -51,34 +51,32 @@ export function parseDockerConfig(
 }
 
 function readHelper(key: string): readonly DockerConfigEntry[] {
-  const host = registryHost(key);
-  return host === undefined
-    ? []
-    : [{ host, problem: 'names a credential helper, which is not here' }];
+  const pattern = parseRegistryPattern(key);
+  return pattern ? [{ pattern, problem: 'names a credential helper, which is not here' }] : [];
 }
 
 function readEntry(key: string, entry: unknown): readonly DockerConfigEntry[] {
-  const host = registryHost(key);
-  if (host === undefined) return [];
-  if (!isMembers(entry)) return [{ host, problem: 'is not an object' }];
+  const pattern = parseRegistryPattern(key);
+  if (!pattern) return [];
+  if (!isMembers(entry)) return [{ pattern, problem: 'is not an object' }];
   const { auth, username, password, identitytoken } = entry;
   for (const member of [auth, username, password, identitytoken]) {
     if (member !== undefined && typeof member !== 'string') {
-      return [{ host, problem: 'holds credentials that are not text' }];
+      return [{ pattern, problem: 'holds credentials that are not text' }];
     }
   }
   const text = entry as Readonly<Record<string, string | undefined>>;
   if (text['identitytoken']) {
-    return [{ host, credentials: { kind: 'identity-token', host, token: text['identitytoken'] } }];
+    return [{ pattern, login: { kind: 'identity-token', token: text['identitytoken'] } }];
   }
   if (text['auth']) {
     const pair = readPair(text['auth']);
     return pair
-      ? [{ host, credentials: basicCredentials(host, ...pair) }]
-      : [{ host, problem: 'has an auth that is not base64 of user:password' }];
+      ? [{ pattern, login: loginOf(...pair) }]
+      : [{ pattern, problem: 'has an auth that is not base64 of user:password' }];
   }
   if (!text['username']) return [];
-  return [{ host, credentials: basicCredentials(host, text['username'], text['password'] ?? '') }];
+  return [{ pattern, login: loginOf(text['username'], text['password'] ?? '') }];
 }
 
 /** `user:password` in base64; the password may hold colons. */

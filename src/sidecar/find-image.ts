@@ -15,7 +15,7 @@ export interface BuiltImage {
 
 /** What it takes to ask a registry. */
 export interface ImageSources extends Omit<LookupOptions, 'http'> {
-  /** Makes the client, where there is something to ask. */
+  /** The client, where there is something to ask; it stays open. */
   readonly client: () => HttpClient;
 }
 
@@ -37,14 +37,10 @@ export async function findImage(
   }
   const { lookUpSize, lookUpTags } = await import('./image-lookup.ts');
   const http = client();
-  try {
-    const manifest = report
-      ? await lookUpSize(report.sha256, tags, { http, ...options })
-      : await lookUpTags(tags, { http, ...options });
-    return { tags, manifest };
-  } finally {
-    http.close();
-  }
+  const manifest = report
+    ? await lookUpSize(report.sha256, tags, { http, ...options })
+    : await lookUpTags(tags, { http, ...options });
+  return { tags, manifest };
 }
 
 async function readReport(file: string): Promise<BuildReport> {

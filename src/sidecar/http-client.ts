@@ -1,23 +1,34 @@
 import { setMaxListeners } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { SigningError } from '../shared/signing-error.ts';
-import { connectionFailure } from './connection-failure.ts';
+import type { Authorization } from './authorization.ts';
+import { connectionFailure, isOutOfFiles } from './connection-failure.ts';
+import { createConnectionLimit, type ConnectionLimit } from './connection-limit.ts';
 import { exchange } from './http-exchange.ts';
 import type { ProxyServer, ProxySettings } from './proxy-settings.ts';
 import { proxyFailure, proxyRefusal, TunnelAgent } from './proxy-tunnel.ts';
 import { trustRoots } from './tls-roots.ts';
 
+/** Headers that every server may see: an {@link Authorization} has a place of its own. */
+export type RequestHeaders = Readonly<Record<string, string>> & {
+  readonly authorization?: never;
+  readonly Authorization?: never;
+};
+
 export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   readonly url: URL;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: RequestHeaders;
+  /** Sent to the server that it is for alone, wherever redirects lead. */
+  readonly authorization?: Authorization;
   readonly body?: Uint8Array;
   /** Longest answer in bytes; 64 KiB where nothing else is said. */
   readonly limit?: number;
   /**
    * Whether a redirect is an answer like any other (the default), or followed: GET alone, a few
-   * times, never from https to http, and with `authorization` to the same origin alone.
+   * times, and never from https to http.
    */
   readonly redirects?: 'answer' | 'follow';
 }
@@ -46,6 +57,8 @@ export interface HttpClientOptions {
   readonly proxy: ProxySettings;
   /** Ends all requests; its reason is the error. */
   readonly signal: AbortSignal;
+  /** Shared with other clients; of this one alone where nothing else is said. */
+  readonly connections?: ConnectionLimit;
   /** How long a server may say nothing, in milliseconds; 30 seconds where nothing else is said. */
   readonly silenceLimit?: number;
 }
@@ -58,6 +71,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const { ca, proxy: proxies, silenceLimit = SILENCE_LIMIT_MS } = options;
+  const { connections = createConnectionLimit() } = options;
   const closing = new AbortController();
   const signal = AbortSignal.any([options.signal, closing.signal]);
   // One a request that is on its way: many at once are no leak.
@@ -68,6 +82,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   const http = new HttpAgent(kept);
   const https = new HttpsAgent(secure);
   const tunnels = new Map<string, TunnelAgent>();
+  for (const agent of [http, https]) connections.watch(agent);
 
   const straightTo = ({ protocol }: URL) => (protocol === 'https:' ? https : http);
   const through = (proxy: ProxyServer): TunnelAgent => {
@@ -75,6 +90,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     const tunnel = { proxy, agent: straightTo(proxy.url), signal, silenceLimit };
     const agent = tunnels.get(href) ?? new TunnelAgent(tunnel, secure);
     tunnels.set(href, agent);
+    connections.watch(agent);
     return agent;
   };
 
@@ -85,12 +101,15 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     const asked = url.protocol === 'http:' ? proxy : undefined;
     const agent = proxy && !asked ? through(proxy) : straightTo(asked?.url ?? url);
     try {
-      const answer = await exchange(request, { agent, proxy: asked, signal, silenceLimit });
+      const answer = await connections.run(() =>
+        exchange(request, { agent, proxy: asked, signal, silenceLimit }),
+      );
       if (asked && answer.status === 407) throw proxyRefusal(url.host, asked, answer.status);
       return answer;
-    } catch (cause) {
+    } catch (error) {
       if (signal.aborted && signal.reason instanceof SigningError) throw signal.reason;
-      if (cause instanceof SigningError) throw cause;
+      if (error instanceof SigningError) throw error;
+      const cause = causeOf(error);
       throw asked ? proxyFailure(url.host, asked, cause) : connectionFailure(url, cause);
     }
   };
@@ -115,6 +134,18 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   };
 }
 
+/** A resolver that cannot open its files says that there is no such name. */
+function causeOf(error: unknown): unknown {
+  const { syscall } = error as NodeJS.ErrnoException;
+  if (syscall !== 'getaddrinfo') return error;
+  try {
+    closeSync(openSync('/dev/null', 'r'));
+    return error;
+  } catch (cause) {
+    return isOutOfFiles(cause) ? cause : error;
+  }
+}
+
 /**
  * Where an answer points to, for a message: without credentials and query, which may hold a token.
  * Empty where it points nowhere.
@@ -132,14 +163,16 @@ function redirectOf({ status, headers: { location }, url }: HttpResponse): URL |
 }
 
 function redirected(request: HttpRequest, url: URL): HttpRequest {
+  // Node would make an Authorization header of them.
+  url.username = '';
+  url.password = '';
   const isKept = url.protocol === 'https:' || request.url.protocol === url.protocol;
   if (!isKept || !/^https?:$/.test(url.protocol)) {
     const what = `${request.url.origin} redirects ${request.url.pathname} to ${url.origin}`;
     throw new SigningError('SERVER_FAILED', `${what}, which is not https`);
   }
   if (url.origin === request.url.origin) return { ...request, url };
-  const headers = Object.entries(request.headers ?? {}).filter(
-    ([name]) => name.toLowerCase() !== 'authorization',
-  );
-  return { ...request, url, headers: Object.fromEntries(headers) };
+  // A stranger has no say in what is asked with authorization, wherever it leads.
+  const { authorization: _, ...others } = request;
+  return { ...others, url };
 }

@@ -26,6 +26,7 @@ const BODY_LIMIT_BYTES = 64 * 1024;
 export function exchange(message: HttpRequest, options: ExchangeOptions): Promise<HttpResponse> {
   const { method, url, headers, body, limit = BODY_LIMIT_BYTES } = message;
   const { agent, proxy, signal, silenceLimit } = options;
+  const authorization = message.authorization?.headerFor(url);
   const next = proxy?.url ?? url;
   const send = next.protocol === 'https:' ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
@@ -41,6 +42,7 @@ export function exchange(message: HttpRequest, options: ExchangeOptions): Promis
       }),
       headers: {
         ...headers,
+        ...(authorization !== undefined && { authorization }),
         ...(body && { 'content-length': body.length }),
         ...(proxy && { host: url.host }),
         ...(proxy?.authorization !== undefined && { 'proxy-authorization': proxy.authorization }),

@@ -42,8 +42,8 @@ const LARGEST_FILE = 16 * 1024 * 1024;
 export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
   const { url, gun } = options;
   const base = `${url}/v2/${gun}/_trust/tuf/`;
-  // The challenge of a GET names `pull` alone, and a strict server grants exactly what is asked.
-  const scope = `repository:${gun}:push,pull`;
+  // A strict token server grants exactly what is asked: one token, for all that follows.
+  const scope = { repository: gun, actions: 'push,pull' } as const;
   const held = new Map<string, Uint8Array>();
   const client = createAuthorizedClient({ ...options, server: url, scope });
 

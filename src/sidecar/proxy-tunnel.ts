@@ -2,7 +2,7 @@ import { request as httpRequest, type Agent as HttpAgent, type IncomingMessage }
 import { Agent, request as httpsRequest, type AgentOptions, type RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { SigningError } from '../shared/signing-error.ts';
-import { connectionFailure } from './connection-failure.ts';
+import { connectionFailure, isOutOfFiles } from './connection-failure.ts';
 import { silenceError } from './http-exchange.ts';
 import { PROXY_FIX, type ProxyServer } from './proxy-settings.ts';
 
@@ -95,7 +95,9 @@ export function proxyRefusal(target: string, { url }: ProxyServer, status: numbe
 
 /** What it means that the connection to a proxy broke. */
 export function proxyFailure(target: string, { url }: ProxyServer, cause: unknown): SigningError {
-  const { code, message, fix, isTransient } = connectionFailure(url, cause);
+  const failure = connectionFailure(url, cause);
+  const { code, message, fix, isTransient } = failure;
+  if (isOutOfFiles(cause)) return failure;
   return new SigningError(code, `the proxy on the way to ${target}: ${message}`, {
     cause,
     isTransient,

@@ -1,10 +1,9 @@
 import { SigningError } from '../shared/signing-error.ts';
 import { createAuthorizedClient, type AuthorizedClient } from './authorized-client.ts';
-import { registryLookup } from './credentials.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
 import { MANIFEST_TYPES, readManifest, type Manifest, type ManifestReference } from './manifest.ts';
 import { createPatience, persist, type Pause } from './patience.ts';
-import type { RegistryCredentials } from './registry-credentials.ts';
+import { registryLookup, type RegistryCredentials } from './registry-credentials.ts';
 import { registryFailure, registryRefusal } from './registry-failure.ts';
 import type { RegistryRepository } from './registry-host.ts';
 
@@ -36,8 +35,8 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     createAuthorizedClient({
       http,
       server: `${scheme}://${repository.host}`,
-      scope: `repository:${repository.name}:pull`,
-      credentials: registryLookup({ registryHost: repository.registry, registry: credentials }),
+      scope: { repository: repository.name, actions: 'pull' },
+      credentials: registryLookup(repository, credentials),
     });
   const clients = { https: clientOf('https'), http: clientOf('http') };
   let scheme: keyof typeof clients = 'https';
@@ -71,7 +70,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   const attempt = async (reference: ManifestReference): Promise<Manifest> => {
     const answer = await getByAnyScheme(reference).catch((error: unknown) => {
       throw error instanceof SigningError
-        ? registryFailure(repository, reference, error, credentials.problems(repository.registry))
+        ? registryFailure(repository, reference, error, credentials.problems(repository))
         : error;
     });
     if (answer.status !== 200) throw registryRefusal(repository, reference, answer);

@@ -1,13 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { serverHost } from '../shared/notary-url.ts';
 import { SigningError } from '../shared/signing-error.ts';
-import { directorySource, notaryLookup } from './credentials.ts';
+import { createConnectionLimit } from './connection-limit.ts';
+import { notaryCredentials } from './credentials.ts';
 import { findImage } from './find-image.ts';
-import { createHttpClient } from './http-client.ts';
+import { createHttpClient, type HttpClient, type HttpClientOptions } from './http-client.ts';
 import type { Log } from './log.ts';
 import { createNotaryClient } from './notary-client.ts';
 import { failedReceipt, receiptOf, type Receipt, type RepositoryReceipt } from './receipt.ts';
-import { registryCredentials } from './registry-credentials.ts';
+import { notaryLookup, registryCredentials } from './registry-credentials.ts';
 import { readProxySettings, type Environment } from './proxy-settings.ts';
 import { readCaFile, readSigningSecret } from './secret-directory.ts';
 import { readEnvironmentRoots } from './server-trust.ts';
@@ -35,6 +35,7 @@ export interface RunPorts {
 export async function runSigner(options: SignerOptions, ports: RunPorts): Promise<Receipt> {
   const source = 'report' in options.source ? 'report' : 'registry';
   const deadline = new AbortController();
+  const clients = httpClients();
   let timer: NodeJS.Timeout | undefined;
   try {
     if (options.stepFiles.waitFile !== undefined) {
@@ -46,27 +47,51 @@ export async function runSigner(options: SignerOptions, ports: RunPorts): Promis
       options.deadline * 1000,
     );
     const signal = AbortSignal.any([ports.stop, deadline.signal]);
-    return receiptOf(source, await signAll(options, ports, signal));
+    return receiptOf(source, await signAll(options, ports, signal, clients));
   } catch (error) {
     if (!(error instanceof SigningError)) throw error;
     return failedReceipt(source, error);
   } finally {
     clearTimeout(timer);
+    clients.close();
   }
+}
+
+/** The HTTP clients of a run, which share a limit of connections. */
+interface HttpClients {
+  open(options: HttpClientOptions): HttpClient;
+  close(): void;
+}
+
+function httpClients(): HttpClients {
+  const connections = createConnectionLimit();
+  const clients: HttpClient[] = [];
+  return {
+    open: (options) => {
+      const client = createHttpClient({ ...options, connections });
+      clients.push(client);
+      return client;
+    },
+    close: () => clients.forEach((client) => client.close()),
+  };
 }
 
 async function signAll(
   options: SignerOptions,
   { now, log, environment }: RunPorts,
   signal: AbortSignal,
+  clients: HttpClients,
 ): Promise<readonly RepositoryReceipt[]> {
   const pause = (milliseconds: number) => pauseUntil(milliseconds, signal);
   const environmentRoots = await readEnvironmentRoots(environment, log);
   const proxy = readProxySettings(environment);
   const registry = registryCredentials(options.registryCredentials, log);
+  let registryClient: HttpClient | undefined;
+  const registryHttp = () =>
+    (registryClient ??= clients.open({ ca: environmentRoots, proxy, signal }));
 
   const image = await findImage(options, {
-    client: () => createHttpClient({ ca: environmentRoots, proxy, signal }),
+    client: registryHttp,
     credentials: registry,
     signal,
     pause,
@@ -89,39 +114,28 @@ async function signAll(
   );
   const caFiles = await Promise.all(options.caFiles.map(readCaFile));
   const ca = [...(secret.ca === undefined ? [] : [secret.ca]), ...caFiles, ...environmentRoots];
-  const http = createHttpClient({ ca, proxy, signal });
-  const notary = directorySource(options.notaryCredentials, log);
-  try {
-    const receipts: RepositoryReceipt[] = [];
-    for (const repository of plan) {
-      receipts.push(
-        await signRepository(repository, {
-          url: options.notaryUrl,
-          client: createNotaryClient({
-            http,
-            url: options.notaryUrl,
-            gun: repository.gun,
-            credentials: notaryLookup({
-              server: serverHost(options.notaryUrl),
-              registryHost: repository.gun.split('/')[0] ?? '',
-              notary,
-              registry,
-            }),
-          }),
-          keys,
-          unopened: opened.unopened,
-          rootPins: options.rootPins,
-          dryRun: options.dryRun,
-          now,
-          pause,
-          log,
-        }),
-      );
-    }
-    return receipts;
-  } finally {
-    http.close();
+  const http = clients.open({ ca, proxy, signal });
+  const notary = notaryCredentials(options.notaryCredentials, log);
+  const url = options.notaryUrl;
+  const receipts: RepositoryReceipt[] = [];
+  for (const repository of plan) {
+    const { gun } = repository;
+    const credentials = notaryLookup({ url, gun, notary, registry, registryHttp });
+    receipts.push(
+      await signRepository(repository, {
+        url,
+        client: createNotaryClient({ http, url, gun, credentials }),
+        keys,
+        unopened: opened.unopened,
+        rootPins: options.rootPins,
+        dryRun: options.dryRun,
+        now,
+        pause,
+        log,
+      }),
+    );
   }
+  return receipts;
 }
 
 /** @throws the reason of the signal, when that comes first */

@@ -7,9 +7,15 @@ import {
   createAuthorizedClient,
   type AuthorizedClientOptions,
 } from '../../src/sidecar/authorized-client.ts';
-import { basicCredentials, type Credentials } from '../../src/sidecar/credentials.ts';
+import {
+  Credentials,
+  loginOf,
+  type CredentialLookup,
+  type Login,
+} from '../../src/sidecar/credentials.ts';
 import { createHttpClient } from '../../src/sidecar/http-client.ts';
 import { readProxySettings } from '../../src/sidecar/proxy-settings.ts';
+import { formatScope, type TokenScope } from '../../src/sidecar/token-scope.ts';
 import { createAuthority } from '../bed/authority.ts';
 import { startHandlerServer, type HandlerServer } from '../bed/handler-server.ts';
 import { ensureInstalled } from '../bed/installed.ts';
@@ -22,10 +28,12 @@ await ensureInstalled();
 const authority = await createAuthority(directory);
 
 const GUN = 'registry.example.test/demo/app';
-const PUSH_PULL = `repository:${GUN}:push,pull`;
-const ROBOT = basicCredentials('notary.test', 'robot', 'canary-robot');
-const READER = basicCredentials('notary.test', 'reader', 'canary-reader');
-const WRONG = basicCredentials('notary.test', 'robot', 'canary-wrong');
+const SCOPE: TokenScope = { repository: GUN, actions: 'push,pull' };
+const PUSH_PULL = formatScope(SCOPE);
+const ROBOT = loginOf('robot', 'canary-robot');
+const READER = loginOf('reader', 'canary-reader');
+const WRONG = loginOf('robot', 'canary-wrong');
+const IDENTITY = loginOf('<token>', 'canary-identity');
 const accounts: TokenServerOptions['accounts'] = {
   robot: { password: 'canary-robot', actions: ['pull', 'push'] },
   reader: { password: 'canary-reader', actions: ['pull'] },
@@ -35,11 +43,18 @@ const accounts: TokenServerOptions['accounts'] = {
 const READABLE = { status: 404, body: /METADATA_NOT_FOUND/ };
 const WRITABLE = { status: 400, body: /MALFORMED_UPLOAD/ };
 
+/** Credentials for a server alone; messages call it notary.test. */
+function lookupFor(server: string, login: Login | undefined): CredentialLookup {
+  const audience = { host: 'notary.test', server: new URL(server) };
+  const found = login && { credentials: Credentials.for(audience, login) };
+  return { find: () => Promise.resolve(found), absence: 'there are none' };
+}
+
 /** A client that has its own connections. */
 function clientFor(
   t: Test,
   server: string,
-  credentials: Credentials | undefined,
+  login: Login | undefined,
   options: Partial<AuthorizedClientOptions> = {},
 ) {
   const http = createHttpClient({
@@ -49,12 +64,11 @@ function clientFor(
     silenceLimit: 2000,
   });
   t.teardown(() => http.close());
-  const found = () => Promise.resolve(credentials);
   const client = createAuthorizedClient({
     http,
     server,
-    scope: PUSH_PULL,
-    credentials: { forServer: found, forRealm: found },
+    scope: SCOPE,
+    credentials: lookupFor(server, login),
     ...options,
   });
   const send = async (method: 'GET' | 'POST', path: string) => {
@@ -99,8 +113,8 @@ t.test('a server that wants tokens', async (t) => {
   const { tokens, notary } = await startServers(t, {
     identityTokens: { 'canary-identity': 'robot', 'canary-reads': 'reader' },
   });
-  const client = (credentials: Credentials | undefined, scope = PUSH_PULL) =>
-    clientFor(t, notary.url, credentials, { scope });
+  const client = (login: Login | undefined, scope = SCOPE) =>
+    clientFor(t, notary.url, login, { scope });
   const requestsOf = async (work: () => Promise<unknown>) => {
     const before = tokens.requests.length;
     await work();
@@ -124,16 +138,18 @@ t.test('a server that wants tokens', async (t) => {
     });
     t.equal(asked.length, 1);
   });
-  t.test('gets another when it wants more than we knew', async (t) => {
-    const { read, write } = client(ROBOT, `repository:${GUN}:pull`);
+  t.test('gets no other scope, whatever it wants', async (t) => {
+    const pull: TokenScope = { repository: GUN, actions: 'pull' };
+    const { read, write } = client(ROBOT, pull);
     const asked = await requestsOf(async () => {
       t.match(await read(), READABLE);
-      t.match(await write(), WRITABLE);
-      t.match(await read(), READABLE);
+      await t.rejects(write(), { code: 'PUSH_DENIED' });
     });
-    t.equal(asked.length, 2);
-    t.same(asked[0]?.scopes, [`repository:${GUN}:pull`]);
-    t.same(asked[1]?.scopes, [`repository:${GUN}:pull,push`]);
+    const scopes = [formatScope(pull)];
+    t.same(asked, [
+      { account: 'robot', scopes },
+      { account: 'robot', scopes },
+    ]);
   });
   t.test('and does not let everybody publish', async (t) => {
     const { read, write } = client(READER);
@@ -157,7 +173,7 @@ t.test('a server that wants tokens', async (t) => {
     await t.rejects(client(undefined).read(), { code: 'CREDENTIALS_MISSING' });
   });
   t.test('takes an identity token in exchange', async (t) => {
-    const { read, write } = client(basicCredentials('notary.test', '<token>', 'canary-identity'));
+    const { read, write } = client(IDENTITY);
     const asked = await requestsOf(async () => {
       t.match(await read(), READABLE);
       t.match(await write(), WRITABLE);
@@ -169,14 +185,14 @@ t.test('a server that wants tokens', async (t) => {
       service: tokens.service,
       scope: PUSH_PULL,
     });
-    await t.rejects(client({ kind: 'identity-token', host: 'h.test', token: 'canary-x' }).read(), {
+    await t.rejects(client({ kind: 'identity-token', token: 'canary-x' }).read(), {
       code: 'CREDENTIALS_REFUSED',
-      message: /the account of the identity token for h\.test/,
+      message: /the account of the identity token for notary\.test/,
     });
-    const reader = client({ kind: 'identity-token', host: 'h.test', token: 'canary-reads' });
+    const reader = client({ kind: 'identity-token', token: 'canary-reads' });
     await t.rejects(reader.write(), {
       code: 'PUSH_DENIED',
-      message: /does not let the account of the identity token for h\.test publish/,
+      message: /does not let the account of the identity token for notary\.test publish/,
     });
   });
 });
@@ -187,7 +203,7 @@ t.test('strangers may read with a token of theirs, and not publish', async (t) =
   t.match(await read(), READABLE);
   await t.rejects(write(), {
     code: 'CREDENTIALS_MISSING',
-    message: `${notary.host} wants credentials to publish to ${GUN}, and none are for ${notary.host}`,
+    message: `${notary.host} wants credentials to publish to ${GUN}, and there are none`,
   });
 });
 
@@ -327,8 +343,7 @@ t.test('the realm', (t) => {
       identityTokens: { 'canary-identity': 'robot' },
       deviate: () => ({ status: 400, body: { error: 'invalid_grant' } }),
     });
-    const identity = basicCredentials('notary.test', '<token>', 'canary-identity');
-    const { read } = clientFor(t, notary.url, identity);
+    const { read } = clientFor(t, notary.url, IDENTITY);
     await t.rejects(read(), { code: 'CREDENTIALS_REFUSED' });
     await t.rejects(clientFor(t, notary.url, ROBOT).read(), { code: 'SERVER_FAILED' });
   });
@@ -370,8 +385,7 @@ t.test('the realm', (t) => {
       message: new RegExp(`^${other.url} gives no token`),
     });
     t.same(seen, [undefined, '/login']);
-    const identity = basicCredentials('notary.test', '<token>', 'canary-identity');
-    await t.rejects(clientFor(t, away.notary.url, identity).read(), {
+    await t.rejects(clientFor(t, away.notary.url, IDENTITY).read(), {
       code: 'SERVER_FAILED',
       message: new RegExp(`HTTP 302, and points to ${other.url}/login`),
     });
@@ -409,8 +423,7 @@ t.test('a server that wants user name and password', async (t) => {
     message: `${server.host} refused robot (credentials for notary.test)`,
   });
   await t.rejects(clientFor(t, server.url, undefined).read(), { code: 'CREDENTIALS_MISSING' });
-  const identity = basicCredentials('notary.test', '<token>', 'canary-identity');
-  await t.rejects(clientFor(t, server.url, identity).read(), { code: 'CREDENTIALS_INVALID' });
+  await t.rejects(clientFor(t, server.url, IDENTITY).read(), { code: 'CREDENTIALS_INVALID' });
 });
 
 t.test('of several ways in, Bearer is taken before Basic, and others never', async (t) => {
@@ -456,8 +469,8 @@ t.test('nothing secret is sent over http, and no token', async (t) => {
       },
     });
     t.teardown(() => server.stop());
-    for (const credentials of [ROBOT, undefined]) {
-      await t.rejects(clientFor(t, server.url, credentials).read(), {
+    for (const login of [ROBOT, undefined]) {
+      await t.rejects(clientFor(t, server.url, login).read(), {
         code: 'CREDENTIALS_OVER_HTTP',
       });
     }
@@ -469,28 +482,79 @@ t.test('nothing secret is sent over http, and no token', async (t) => {
 t.test(
   'credentials are asked for when they are needed alone, and broken ones are told of',
   async (t) => {
-    const broken = () => Promise.reject(new Error('broken'));
     const free = await startHandlerServer({
       authority,
       handle: (_, response) => response.end('free'),
     });
     t.teardown(() => free.stop());
-    const credentials = { forServer: broken, forRealm: broken };
+    const credentials = { find: () => Promise.reject(new Error('broken')), absence: '' };
     const options = { credentials };
     t.match(await clientFor(t, free.url, undefined, options).read(), { body: 'free' });
     const asks = await asking(t, 'Basic realm="a"');
     await t.rejects(clientFor(t, asks.url, undefined, options).read(), { message: 'broken' });
-    const { tokens, notary } = await startServers(t);
-    const realms: string[] = [];
-    const forRealm = (host: string) => {
-      realms.push(host);
-      return Promise.resolve(ROBOT);
-    };
-    const lookup = { credentials: { forServer: broken, forRealm } };
-    t.match(await clientFor(t, notary.url, undefined, lookup).read(), READABLE);
-    t.same(realms, [new URL(tokens.realm).host]);
   },
 );
+
+t.test('a registry names its realm where docker asks, at /v2/', async (t) => {
+  const tokens = await startTokenServer({ authority, accounts });
+  t.teardown(() => tokens.stop());
+  const named = `Bearer realm="${tokens.realm}",service="${tokens.service}"`;
+  const evil = 'Bearer realm="https://127.0.0.1:1/token",service="evil"';
+  const clientAt = async (t: Test, atV2: () => readonly [status: number, challenge: string]) => {
+    const server = await startHandlerServer({
+      authority,
+      handle: ({ url, headers }, response) => {
+        const isPing = url === '/v2/';
+        if (headers.authorization !== undefined) response.end(isPing ? 'never' : 'welcome');
+        else {
+          const [status, challenge] = isPing ? atV2() : [401, evil];
+          response.writeHead(status, { 'www-authenticate': challenge }).end();
+        }
+      },
+    });
+    t.teardown(() => server.stop());
+    const host = new URL(server.url);
+    const audience = { host: 'r.test', server: host, realmNamedAt: new URL('/v2/', host) };
+    const credentials = Credentials.for(audience, ROBOT);
+    const find = () => Promise.resolve({ credentials });
+    const lookup = { find, absence: 'there are none' };
+    return clientFor(t, server.url, undefined, { credentials: lookup });
+  };
+  t.test('and that one gets the credentials, whatever another answer names', async (t) => {
+    const { read } = await clientAt(t, () => [401, named]);
+    t.match(await read(), { status: 200, body: 'welcome' });
+    t.same(tokens.requests, [{ account: 'robot', scopes: [PUSH_PULL] }]);
+  });
+  t.test('where it names none, nobody gets them', async (t) => {
+    for (const [status, challenge] of [
+      [200, named],
+      [401, 'Basic realm="x"'],
+      [307, named],
+    ] as const) {
+      const { read } = await clientAt(t, () => [status, challenge]);
+      await t.rejects(read(), {
+        code: 'SERVER_FAILED',
+        message: /wants a token, and https:\S+\/v2\/ names no realm$/,
+        fix: /GET \/v2\/ with HTTP 401/,
+        isTransient: false,
+      });
+    }
+  });
+  t.test('where it is away for a moment, it may be asked again', async (t) => {
+    let left = 1;
+    const { read } = await clientAt(t, () => (left-- > 0 ? [503, ''] : [401, named]));
+    await t.rejects(read(), { code: 'SERVER_FAILED', isTransient: true });
+    t.match(await read(), { body: 'welcome' });
+  });
+});
+
+t.test('a realm with a user name in its URL is refused', async (t) => {
+  const server = await asking(t, 'Bearer realm="https://u:canary@127.0.0.1:1/token"');
+  await t.rejects(clientFor(t, server.url, ROBOT).read(), {
+    code: 'SERVER_FAILED',
+    message: `${server.host} has a token realm with a user name in its URL, at 127.0.0.1:1`,
+  });
+});
 
 t.test('who a redirect leads to does not get our password by a realm of its own', async (t) => {
   const seen: (string | undefined)[] = [];
@@ -517,12 +581,11 @@ t.test('who a redirect leads to does not get our password by a realm of its own'
       signal: new AbortController().signal,
     });
     t.teardown(() => http.close());
-    const found = () => Promise.resolve(ROBOT);
     const client = createAuthorizedClient({
       http,
       server: server.url,
-      scope: PUSH_PULL,
-      credentials: { forServer: found, forRealm: found },
+      scope: SCOPE,
+      credentials: lookupFor(server.url, ROBOT),
     });
     const url = new URL(`${server.url}/v2/`);
     await t.rejects(client.send({ method: 'GET', url, redirects: 'follow' }), {

@@ -25,6 +25,16 @@ t.test('what a broken connection means, and whether it may pass', (t) => {
   t.end();
 });
 
+t.test('a machine that opens no more files is told of as such', (t) => {
+  for (const code of ['EMFILE', 'ENFILE']) {
+    t.match(connectionFailure(url, error(code)), {
+      message: `no connection to https://notary.test:4443 can be opened: too many open files (${code})`,
+      fix: /limit of open files/,
+    });
+  }
+  t.end();
+});
+
 t.test('a host with several addresses fails with the words of each', (t) => {
   const both = new AggregateError([new Error('first'), new Error('second')]);
   const failure = connectionFailure(url, Object.assign(both, { code: 'ECONNREFUSED' }));

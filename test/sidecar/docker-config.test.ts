@@ -10,8 +10,10 @@ t.test('a docker configuration', (t) => {
   t.test('names credentials in each way that docker writes them', (t) => {
     const robot = { kind: 'basic', username: 'robot', password: 'pass' };
     const token = { kind: 'identity-token', token: 'idt' };
-    const cases: readonly (readonly [entry: object, credentials: object])[] = [
+    const cases: readonly (readonly [entry: object, login: object])[] = [
       [{ auth: base64('robot:pass') }, robot],
+      [{ auth: base64('robot:pass').replace('==', '') }, robot],
+      [{ auth: base64('robot:passe').replace('=', '') }, { ...robot, password: 'passe' }],
       [{ auth: `${base64('robot:pass').slice(0, 4)}\n${base64('robot:pass').slice(4)}\n` }, robot],
       [{ auth: base64('robot:p:a:ss') }, { ...robot, password: 'p:a:ss' }],
       [{ auth: base64('robot:') }, { ...robot, password: '' }],
@@ -24,15 +26,15 @@ t.test('a docker configuration', (t) => {
       [{ identitytoken: 'idt', auth: base64('0000:') }, token],
       [{ auth: base64('<token>:idt') }, token],
     ];
-    for (const [entry, credentials] of cases) {
-      const expected = [{ host: 'h.test', credentials: { ...credentials, host: 'h.test' } }];
+    for (const [entry, login] of cases) {
+      const expected = [{ pattern: { host: 'h.test', path: '' }, login }];
       t.same(parse({ auths: { 'h.test': entry } }).entries, expected, JSON.stringify(entry));
       t.same(parse({ 'h.test': entry }, '.dockercfg').entries, expected, 'the older form');
     }
     t.end();
   });
 
-  t.test('has its entries in order, by host', (t) => {
+  t.test('has its entries in order, by host and path', (t) => {
     const auth = base64('robot:pass');
     const { entries } = parse({
       auths: {
@@ -45,8 +47,8 @@ t.test('a docker configuration', (t) => {
       HttpHeaders: { a: 'b' },
     });
     t.same(
-      entries.map(({ host }) => host),
-      ['docker.io', 'gcr.io', 'r.test:5000', 'r.test'],
+      entries.map(({ pattern }) => `${pattern.host}/${pattern.path}`),
+      ['docker.io/', 'gcr.io/', 'r.test:5000/', 'r.test/team'],
     );
     t.end();
   });
@@ -62,9 +64,9 @@ t.test('a docker configuration', (t) => {
     });
     const problem = 'names a credential helper, which is not here';
     t.match(entries, [
-      { host: 'gcr.io', credentials: { username: 'robot' } },
-      { host: 'gcr.io', problem },
-      { host: 'h.test', problem },
+      { pattern: { host: 'gcr.io' }, login: { username: 'robot' } },
+      { pattern: { host: 'gcr.io' }, problem },
+      { pattern: { host: 'h.test' }, problem },
     ]);
     t.equal(entries.length, 3);
     for (const credHelpers of [null, 'x', [], {}]) t.same(parse({ credHelpers }).entries, []);
@@ -91,8 +93,8 @@ t.test('a docker configuration', (t) => {
     for (const [entry, problem] of cases) {
       const other = { auth: base64('robot:pass') };
       const { entries } = parse({ auths: { 'h.test': entry, 'i.test': other } });
-      t.same(entries[0], { host: 'h.test', problem }, JSON.stringify(entry));
-      t.match(entries[1], { host: 'i.test', credentials: { username: 'robot' } }, 'others can');
+      t.same(entries[0], { pattern: { host: 'h.test', path: '' }, problem }, JSON.stringify(entry));
+      t.match(entries[1], { pattern: { host: 'i.test' }, login: { username: 'robot' } });
     }
     t.end();
   });

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
+import { Authorization } from '../../src/sidecar/authorization.ts';
 import {
   createHttpClient,
   type HttpClientOptions,
@@ -91,7 +92,8 @@ t.test('redirects', (t) => {
       else response.end('home');
     });
     const request = {
-      headers: { Authorization: 'Bearer canary', accept: 'a' },
+      headers: { accept: 'a' },
+      authorization: new Authorization('Bearer canary', new URL(server.url)),
       redirects: 'follow',
     } as const;
     const { get } = client(t);
@@ -107,6 +109,18 @@ t.test('redirects', (t) => {
       'other undefined a',
       '/end undefined',
     ]);
+  });
+  t.test('bring no user name of their own', async (t) => {
+    const seen: (string | undefined)[] = [];
+    const server: HandlerServer = await serve(t, (request, response) => {
+      seen.push(request.headers.authorization);
+      const to = `${server.url.replace('://', '://user:pass@')}/end`;
+      if (request.url === '/1') location(to)(request, response);
+      else response.end('there');
+    });
+    const answer = await client(t).get(`${server.url}/1`, { redirects: 'follow' });
+    t.equal(answer.url.href, `${server.url}/end`);
+    t.same(seen, [undefined, undefined]);
   });
   t.test('end after five', async (t) => {
     let asked = 0;

@@ -39,9 +39,8 @@ async function clientOf(
     signal: new AbortController().signal,
   });
   t.teardown(() => http.close());
-  const none = () => Promise.resolve(undefined);
+  const credentials = { find: () => Promise.resolve(undefined), absence: 'there are none' };
   const url = `${server.url}/below` as NotaryUrl;
-  const credentials = { forServer: none, forRealm: none };
   return { client: createNotaryClient({ http, url, gun, credentials }), asked };
 }
 

@@ -1,12 +1,28 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
+import type { RegistrySecret } from '../../src/shared/signer-flags.ts';
+import { parseTagReference } from '../../src/shared/image-reference.ts';
+import type { Log } from '../../src/sidecar/log.ts';
 import { registryCredentials } from '../../src/sidecar/registry-credentials.ts';
+import { registryRepository } from '../../src/sidecar/registry-host.ts';
+import { fixture } from '../fixture.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const config = (host: string, user: string) => ({
   '.dockerconfigjson': JSON.stringify({ auths: { [host]: { auth: base64(`${user}:pass`) } } }),
 });
+
+/** Secrets, by the host of a registry, or the name of an image there. */
+function credentialsIn(secrets: readonly RegistrySecret[], log: Log) {
+  const found = registryCredentials(secrets, log);
+  const repositoryOf = (name: string) =>
+    registryRepository(parseTagReference(name.includes('/') ? name : `${name}/demo/app`).gun);
+  return {
+    account: async (name: string) => (await found.find(repositoryOf(name)))?.account,
+    problems: (name: string) => found.problems(repositoryOf(name)),
+  };
+}
 
 t.test('registry credentials', (t) => {
   let count = 0;
@@ -23,37 +39,71 @@ t.test('registry credentials', (t) => {
     warnings.length = 0;
   });
 
-  t.test('are those of the first Secret that has some, in the order given', async (t) => {
+  t.test('are those of the first of several Secrets that are as close', async (t) => {
     const secrets = [
       await mounted(config('other.test', 'other')),
       await mounted({ username: 'basic\n', password: 'pass\n' }, 'https://h.test'),
       await mounted(config('h.test', 'config')),
       await mounted({ '.dockercfg': `{"old.test":{"username":"old","password":"pass"}}` }),
     ];
-    const credentials = registryCredentials(secrets, log);
-    const basic = { kind: 'basic', password: 'pass' };
-    t.same(await credentials.find('h.test'), { ...basic, host: 'h.test', username: 'basic' });
-    t.match(await credentials.find('other.test'), { ...basic, username: 'other' });
-    t.match(await credentials.find('old.test'), { ...basic, username: 'old' });
-    t.equal(await credentials.find('h.test:5000'), undefined);
-    t.match(await registryCredentials([...secrets].reverse(), log).find('h.test'), {
-      username: 'config',
-    });
+    const credentials = credentialsIn(secrets, log);
+    t.equal(await credentials.account('h.test'), 'basic (credentials for h.test)');
+    t.equal(await credentials.account('other.test'), 'other (credentials for other.test)');
+    t.equal(await credentials.account('old.test'), 'old (credentials for old.test)');
+    t.equal(await credentials.account('h.test:5000'), undefined);
+    const reverse = credentialsIn([...secrets].reverse(), log);
+    t.equal(await reverse.account('h.test'), 'config (credentials for h.test)');
     t.same(warnings, []);
     t.same(credentials.problems('h.test'), []);
+  });
+
+  t.test('are those of the longest path, in whichever order and Secret', async (t) => {
+    const field = (name: string) => ({
+      '.dockerconfigjson': fixture(`docker/${name}.dockerconfigjson`).toString(),
+    });
+    const user = async (secrets: readonly RegistrySecret[], repository: string) =>
+      (await credentialsIn(secrets, log).account(`registry.example.test/${repository}`))
+        ?.split(' ')
+        .at(0);
+    const host = await mounted(field('path-before-host'));
+    t.equal(await user([host], 'team-b/app'), 'b');
+    t.equal(await user([host], 'team-bb/app'), 'a');
+    t.equal(await user([host], 'team-a/app'), 'a');
+    const paths = await mounted(field('two-paths'));
+    t.equal(await user([paths], 'team-b/app'), 'b');
+    t.equal(await user([paths], 'team-a/app'), 'a');
+    t.equal(await user([paths], 'team-c/app'), undefined);
+    t.equal(await user([await mounted(field('unpadded-auth'))], 'app'), 'a');
+
+    const several = [
+      await mounted(config('*.example.test', 'any')),
+      await mounted(config('registry.example.test', 'host')),
+      await mounted({ username: 'basic', password: 'x' }, 'registry.example.test/team-d'),
+      await mounted(config('registry.example.test/team-d/deep', 'deep')),
+    ];
+    for (const order of [several, [...several].reverse()]) {
+      t.equal(await user(order, 'team-d/deep/app'), 'deep');
+      t.equal(await user(order, 'team-d/app'), 'basic');
+      t.equal(await user(order, 'app'), 'host');
+      t.equal(
+        await credentialsIn(order, log).account('r2.example.test/app'),
+        'any (credentials for r2.example.test)',
+      );
+    }
+    t.same(warnings, []);
   });
 
   t.test('for Docker Hub go by any of its names', async (t) => {
     const names = ['docker.io', 'index.docker.io', 'registry-1.docker.io'];
     for (const name of [...names, 'https://index.docker.io/v1/']) {
-      const inConfig = registryCredentials([await mounted(config(name, 'hub'))], log);
-      const basic = registryCredentials(
+      const inConfig = credentialsIn([await mounted(config(name, 'hub'))], log);
+      const basic = credentialsIn(
         [await mounted({ username: 'hub', password: 'pass' }, name)],
         log,
       );
       for (const asked of names) {
-        t.match(await inConfig.find(asked), { username: 'hub' }, `${name} for ${asked}`);
-        t.match(await basic.find(asked), { username: 'hub' }, `${name} for ${asked}`);
+        t.match(await inConfig.account(asked), /^hub /, `${name} for ${asked}`);
+        t.match(await basic.account(asked), /^hub /, `${name} for ${asked}`);
       }
     }
   });
@@ -91,9 +141,9 @@ t.test('registry credentials', (t) => {
     };
     for (const [what, [secret, says]] of Object.entries(bad)) {
       warnings.length = 0;
-      const credentials = registryCredentials([secret, good], log);
-      t.match(await credentials.find('h.test'), { username: 'good' }, what);
-      t.match(await credentials.find('h.test'), { username: 'good' }, 'asked again');
+      const credentials = credentialsIn([secret, good], log);
+      t.match(await credentials.account('h.test'), /^good /, what);
+      t.match(await credentials.account('h.test'), /^good /, 'asked again');
       t.equal(warnings.length, 1, what);
       t.match(warnings[0], says, what);
       t.notMatch(warnings[0], /secret!|desktop/);
@@ -103,20 +153,20 @@ t.test('registry credentials', (t) => {
   });
 
   t.test('are read when they are asked for, and no Secret that is for another host', async (t) => {
-    const credentials = registryCredentials(
+    const credentials = credentialsIn(
       [await mounted({}, 'other.test'), await mounted(config('h.test', 'robot'))],
       log,
     );
     t.same(credentials.problems('h.test'), []);
-    t.match(await credentials.find('h.test'), { username: 'robot' });
+    t.match(await credentials.account('h.test'), /^robot /);
     const broken = {
       '.dockerconfigjson':
         '{"auths":{"other.test":{"auth":"!"}},"credHelpers":{"other.test":"desktop"}}',
     };
-    const others = registryCredentials([await mounted(broken)], log);
-    t.equal(await others.find('h.test'), undefined);
+    const others = credentialsIn([await mounted(broken)], log);
+    t.equal(await others.account('h.test'), undefined);
     t.same(warnings, []);
-    registryCredentials([await mounted({ '.dockerconfigjson': 'broken' })], log);
+    credentialsIn([await mounted({ '.dockerconfigjson': 'broken' })], log);
     t.same(warnings, [], 'nobody asked');
   });
   t.end();
