@@ -36,6 +36,9 @@ const TRANSIENT = new Set([
 
 /** The limit of the process, and that of the machine. */
 const OUT_OF_FILES = new Set(['EMFILE', 'ENFILE']);
+/** What to do then. */
+export const OUT_OF_FILES_FIX =
+  'Raise the limit of open files: of the container (ulimit -n) for EMFILE, of the node for ENFILE.';
 
 const TLS = /^(?:EPROTO|ERR_SSL_)/;
 /** OpenSSL's words for what began as something else than TLS. */
@@ -72,7 +75,7 @@ export function connectionFailure(url: URL, cause: unknown): SigningError {
     const message = `no connection to ${url.origin} can be opened: too many open files (${code})`;
     return new SigningError('SERVER_UNREACHABLE', message, {
       cause,
-      fix: 'Raise the limit of open files: of the container (ulimit -n) for EMFILE, of the node for ENFILE.',
+      fix: OUT_OF_FILES_FIX,
     });
   }
   return new SigningError('SERVER_UNREACHABLE', `${url.origin} cannot be reached: ${what}`, {

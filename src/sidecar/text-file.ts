@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { SigningError } from '../shared/signing-error.ts';
+import { isOutOfFiles, OUT_OF_FILES_FIX } from './connection-failure.ts';
 
 /** Reports, keys and certificates are a few KiB; Secrets hold at most 1 MiB. */
 const LIMIT_BYTES = 1024 * 1024;
@@ -51,5 +52,8 @@ export function writeText(path: string, text: string): void {
 /** What the system says about a file that cannot be read. */
 export function unreadable(path: string, cause: unknown): SigningError {
   const { code = 'unknown' } = cause as NodeJS.ErrnoException;
-  return new SigningError('FILE_UNREADABLE', `${path} cannot be read (${code})`, { cause });
+  return new SigningError('FILE_UNREADABLE', `${path} cannot be read (${code})`, {
+    cause,
+    fix: isOutOfFiles(cause) ? OUT_OF_FILES_FIX : undefined,
+  });
 }

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { connectionFailure } from '../../src/sidecar/connection-failure.ts';
+import { unreadable } from '../../src/sidecar/text-file.ts';
 
 const url = new URL('https://notary.test:4443/v2/');
 const error = (code: string) => Object.assign(new Error('words'), { code });
@@ -29,6 +30,11 @@ t.test('a machine that opens no more files is told of as such', (t) => {
   for (const code of ['EMFILE', 'ENFILE']) {
     t.match(connectionFailure(url, error(code)), {
       message: `no connection to https://notary.test:4443 can be opened: too many open files (${code})`,
+      fix: /limit of open files/,
+    });
+    t.match(unreadable('/a/file', error(code)), {
+      code: 'FILE_UNREADABLE',
+      message: `/a/file cannot be read (${code})`,
       fix: /limit of open files/,
     });
   }

@@ -68,7 +68,10 @@ t.test('a server that wants tokens, from a realm that grants exactly what is ask
     failsWith(t, result, 'CREDENTIALS_MISSING');
     t.same(asked, [{ scopes: [PUSH_PULL] }], 'strangers might have got a token');
     t.match(result.lastLine, `none are for ${host} (docker credentials serve their registry`);
-    t.match(result.lastLine, `Fix: Add a basic-auth Secret with the annotation kpack.io/notary.v1: ${host} to`);
+    t.match(
+      result.lastLine,
+      `Fix: Add a basic-auth Secret with the annotation kpack.io/notary.v1: ${host} to`,
+    );
   });
   t.test('with credentials for another server', async (t) => {
     const { result, asked } = await sign('none', as('robot', password, 'elsewhere.example.com'));
