@@ -380,6 +380,17 @@ export const WEBHOOK_ERRORS = {
     cause: 'Something else than an API server calls, or with another version of the review.',
     fix: 'Check what calls the webhook: its configuration must say admissionReviewVersions: [v1].',
   },
+  REVIEW_TOO_LARGE: {
+    meaning: 'The webhook does not read an object that is so large, or has so many parts.',
+    cause:
+      'The object has hundreds of thousands of members or items, or is nested thousands of levels deep; or something else than an API server calls.',
+    fix: 'Make the object smaller: the message names the bound.',
+  },
+  WEBHOOK_BUSY: {
+    meaning: 'The webhook has more to read at once than its memory allows; nothing was decided.',
+    cause: 'Very many large objects are written at the same time, or somebody floods the webhook.',
+    fix: 'kpack posts the pod again. If this stays, see who reaches the port of the webhook (components/network-policy, --client-ca), or run more replicas.',
+  },
   WEBHOOK_FAILED: {
     meaning: 'A mistake in the webhook; nothing was decided.',
     cause: 'Something that we did not foresee.',

@@ -5,10 +5,13 @@ import Fastify, {
   type FastifyInstance,
   type FastifyRequest,
 } from 'fastify';
-import { answerReview, refuseUnreadable } from './answer.ts';
+import type { Server } from 'node:https';
+import { answerReview, refuseUnread, type Asked } from './answer.ts';
+import { boundConnections } from './connection-bound.ts';
 import type { Metrics } from './metrics.ts';
-import type { Question, ReviewSettings } from './new-pod-review.ts';
+import type { ReviewSettings } from './new-pod-review.ts';
 import type { Readiness } from './readiness.ts';
+import { BodyError, BodyReader } from './review-body.ts';
 import { startDeadline } from './review-deadline.ts';
 
 export interface AppOptions extends ReviewSettings {
@@ -19,8 +22,11 @@ export interface AppOptions extends ReviewSettings {
   readonly readiness: Readiness;
 }
 
-/** A review carries an object and its predecessor, each of up to 1.5 MiB, as text. */
-const BODY_LIMIT_BYTES = 8 * 1024 * 1024;
+/**
+ * An API server keeps a connection for each review that it asks for at the same time. An idle one
+ * takes 50 KiB.
+ */
+const MOST_CONNECTIONS = 1_000;
 /** Longer than the API server keeps an idle connection (90 s), so that it is the one to close. */
 const KEEP_ALIVE_MS = 120_000;
 /** Who has sent no whole handshake, header or request by then is no API server. */
@@ -32,13 +38,12 @@ const CHECK_MS = 1_000;
  * What is asked where. Audited namespaces have paths of their own: changes of pods are judged without
  * a look at the namespace, and the Kubernetes API may not tell how it is labelled.
  */
-const PATHS: ReadonlyMap<string, { readonly question: Question; readonly isAudit: boolean }> =
-  new Map([
-    ['/mutate', { question: 'mutate', isAudit: false }],
-    ['/validate', { question: 'validate', isAudit: false }],
-    ['/audit/mutate', { question: 'mutate', isAudit: true }],
-    ['/audit/validate', { question: 'validate', isAudit: true }],
-  ]);
+const PATHS: ReadonlyMap<string, Asked> = new Map([
+  ['/mutate', { question: 'mutate', isAudit: false }],
+  ['/validate', { question: 'validate', isAudit: false }],
+  ['/audit/mutate', { question: 'mutate', isAudit: true }],
+  ['/audit/validate', { question: 'validate', isAudit: true }],
+]);
 
 /** The admission server; it does not listen yet. */
 export function createApp(options: AppOptions): FastifyInstance {
@@ -52,15 +57,17 @@ export function createApp(options: AppOptions): FastifyInstance {
     },
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: BODY_LIMIT_BYTES,
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: PATIENCE.requestTimeout,
     return503OnClosing: false,
   }) as unknown as FastifyInstance;
 
-  // An object may have any keys, `__proto__` too; we never merge one.
+  boundConnections(app.server as unknown as Server, MOST_CONNECTIONS);
+
+  // Handlers read bodies themselves, each when there is room for it.
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, parseJson);
+  app.addContentTypeParser('application/json', (_request, _payload, done) => done(null));
+  const bodies = new BodyReader();
 
   for (const [path, { question, isAudit }] of PATHS) {
     app.post(path, async (request, reply) => {
@@ -69,13 +76,18 @@ export function createApp(options: AppOptions): FastifyInstance {
       reply.raw.once('close', () => {
         if (!reply.raw.writableEnded) deadline.abandon();
       });
-      const answer = await answerReview(question, request.body, deadline, {
-        ...settings,
-        isAudit,
-        log,
-        metrics,
-      }).finally(() => deadline.clear());
-      return reply.code(answer.httpStatus).send(answer.review);
+      try {
+        const body = await bodies.read(request.raw, deadline.signal);
+        const answer = await answerReview(question, body.value, deadline, {
+          ...settings,
+          isAudit,
+          log,
+          metrics,
+        }).finally(() => body.release());
+        return await reply.code(answer.httpStatus).send(answer.review);
+      } finally {
+        deadline.clear();
+      }
     });
   }
   app.get('/healthz', () => ({ status: 'ok' }));
@@ -90,41 +102,26 @@ export function createApp(options: AppOptions): FastifyInstance {
     done();
   });
   app.setNotFoundHandler((request, reply) => {
-    if (!questionOf(request)) return reply.code(404).send({ message: 'not found' });
+    if (!askedBy(request)) return reply.code(404).send({ message: 'not found' });
     return reply.code(405).header('allow', 'POST').send({ message: 'POST an AdmissionReview' });
   });
-  app.setErrorHandler<FastifyError>((error, request, reply) => {
-    const { statusCode = 500, message } = error;
+  app.setErrorHandler<FastifyError | BodyError>((error, request, reply) => {
+    const asked = askedBy(request);
+    if (error instanceof BodyError && asked) {
+      const { httpStatus, review } = refuseUnread(asked, error, { log, metrics });
+      // What of the body has not been read is in the way of the next request.
+      return reply.code(httpStatus).header('connection', 'close').send(review);
+    }
+    const { statusCode = 500, message } = error as FastifyError;
     if (statusCode >= 500) log.error({ err: error }, 'unexpected error');
-    const question = questionOf(request);
-    if (!question) return reply.code(statusCode).send({ message });
-    const { review } = refuseUnreadable(question, message, { log, metrics });
-    return reply.code(statusCode).send(review);
+    if (!asked) return reply.code(statusCode).send({ message });
+    const unread = new BodyError(statusCode, message);
+    return reply.code(statusCode).send(refuseUnread(asked, unread, { log, metrics }).review);
   });
   return app;
 }
 
-function parseJson(
-  { headers }: FastifyRequest,
-  body: string | Buffer,
-  done: (error: Error | null, value?: unknown) => void,
-): void {
-  const encoding = headers['content-encoding'] ?? 'identity';
-  if (encoding !== 'identity') {
-    return done(unreadable(415, `the body is compressed (${encoding}), which is not read`));
-  }
-  try {
-    done(null, JSON.parse(body.toString()));
-  } catch {
-    done(unreadable(400, 'the body is not JSON'));
-  }
-}
-
-function unreadable(statusCode: number, message: string): Error {
-  return Object.assign(new Error(message), { statusCode });
-}
-
-/** Which question a request meant to ask, by its path. */
-function questionOf({ url }: FastifyRequest): Question | undefined {
-  return PATHS.get(url.split('?')[0] ?? '')?.question;
+/** What a request meant to ask, by its path. */
+function askedBy({ url }: FastifyRequest): Asked | undefined {
+  return PATHS.get(url.split('?')[0] ?? '');
 }
