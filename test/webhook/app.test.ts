@@ -133,8 +133,7 @@ t.test(
         });
       }
       const audited = await post(app, '/audit/validate', sent);
-      t.equal(audited.status, 422, 'no review: so that nothing is refused');
-      t.equal(audited.body.response?.uid, '');
+      t.equal(audited.status, 422, 'no answer to a review: nothing is refused');
     }
     await review(t, app, 'mutate', { object: given.pod });
   },
@@ -144,7 +143,7 @@ t.test('the densest objects that etcd stores are read, both of them', async (t) 
   const given = world();
   const [step] = initContainers(given.pod);
   // 1.5 MiB of variables, and of who manages them.
-  const names = Array.from({ length: 14_000 }, (_, i) => `V${i}`);
+  const names = Array.from({ length: 16_000 }, (_, i) => `V${i}`);
   step?.env?.push(...names.map((name) => ({ name, value: 'x' })));
   const fields = names.map((name) => [
     `k:{"name":"${name}"}`,

@@ -63,7 +63,7 @@ t.afterEach(async () => {
 t.test('at the bound the one that is idle longest goes, and the new one is served', async (t) => {
   const [first, ...others] = [await open(), await open(), await open(), await open()];
   const another = await open();
-  await once(first, 'close');
+  await until(() => first.destroyed);
   await ask(another);
   t.notOk([...others, another].some(({ destroyed }) => destroyed));
 });
