@@ -327,6 +327,12 @@ export const WEBHOOK_ERRORS = {
       'The build is for Windows, or its steps do not stand as kpack makes them: another webhook renamed or moved them, or kpack is of a version that we do not know.',
     fix: 'Opt the Image out with notary.kpack.io/signing: disabled, or build it in a namespace without the label.',
   },
+  SECRETS_TOO_MANY: {
+    meaning: 'The service account of a build names more Secrets than the webhook looks at.',
+    cause:
+      'The account serves very many builds, or something adds Secrets to it and never takes them off.',
+    fix: 'Give the Image a service account of its own that names at most 200 Secrets (spec.serviceAccountName).',
+  },
   POD_COLLISION: {
     meaning: 'The build pod already uses a name, path or place that the signing container needs.',
     cause: 'Another webhook or a builder uses the same name, or stands right before completion.',

@@ -8,6 +8,7 @@ import Fastify, {
 import type { Server } from 'node:https';
 import { answerReview, refuseUnread, type Asked } from './answer.ts';
 import { boundConnections } from './connection-bound.ts';
+import { fairCluster } from './fair-cluster.ts';
 import type { Metrics } from './metrics.ts';
 import type { ReviewSettings } from './new-pod-review.ts';
 import type { Readiness } from './readiness.ts';
@@ -47,7 +48,8 @@ const PATHS: ReadonlyMap<string, Asked> = new Map([
 
 /** The admission server; it does not listen yet. */
 export function createApp(options: AppOptions): FastifyInstance {
-  const { tls, log, metrics, readiness, ...settings } = options;
+  const { tls, log, metrics, readiness, ...given } = options;
+  const settings = { ...given, cluster: fairCluster(given.cluster) };
   const app = Fastify({
     https: {
       ...tls,
