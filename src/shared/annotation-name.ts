@@ -18,6 +18,9 @@ export function fieldOf(annotation: string): string {
   return `metadata.annotations[${cut(annotation)}]`;
 }
 
+/** Nobody mistypes more names than that, and each is compared with all that are known. */
+const MOST_COMPARED = 20;
+
 /**
  * Checks that all that an object has under our prefix are annotations that we know; the annotations
  * as they were meant, so that a mistyped one is not said to be missing as well.
@@ -28,18 +31,24 @@ export function checkNames(
 ): Readonly<Record<string, unknown>> {
   const read: Record<string, unknown> = { ...source.annotations };
   for (const [name, value] of sortedEntries(source.annotations)) {
-    const meant = isOurAnnotation(name) ? checkName(findings, source, name) : undefined;
+    const isCompared = findings.problems.length < MOST_COMPARED;
+    const meant = isOurAnnotation(name) ? checkName(findings, source, name, isCompared) : undefined;
     if (meant !== undefined) read[meant] ??= value;
   }
   if (source.kind !== 'Namespace') warnOfLabels(findings, source);
   return read;
 }
 
-/** The annotation that was meant, if another than what stands there. */
+/**
+ * The annotation that was meant, if another than what stands there.
+ *
+ * @param isCompared whether an unknown name is compared with those that are known
+ */
 function checkName(
   findings: Findings,
   { kind, name: objectName }: ConfigSource,
   name: string,
+  isCompared: boolean,
 ): string | undefined {
   const known: string[] = Object.values(ANNOTATION);
   if (kind !== 'Namespace') known.push(SIGNING);
@@ -58,6 +67,7 @@ function checkName(
     const found = 'an annotation for Notary v2, which is not supported in this version';
     return wrong(found, 'no such annotation');
   }
+  if (!isCompared) return wrong('an unknown annotation', `one of ${known.join(', ')}`);
   const meant = nearest(name, known);
   wrong('an unknown annotation', expectedName(name, known), meant && annotationLine(meant));
   return meant;

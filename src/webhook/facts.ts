@@ -106,8 +106,10 @@ export function secretsOf(
   namespace: string,
   most: number,
 ): readonly ObjectReference[] | undefined {
+  const { secrets = [] } = serviceAccount ?? {};
+  if (secrets === 'too-many') return undefined;
   const names = new Set<string>();
-  for (const { name } of serviceAccount?.secrets ?? []) {
+  for (const { name } of secrets) {
     if (name) names.add(name);
     if (names.size > most) return undefined;
   }
