@@ -7,6 +7,7 @@ import Fastify, {
 } from 'fastify';
 import type { Server } from 'node:https';
 import { answerReview, refuseUnread, type Asked } from './answer.ts';
+import { isAuthenticated } from './client-authority.ts';
 import { boundConnections } from './connection-bound.ts';
 import { fairCluster } from './fair-cluster.ts';
 import type { Metrics } from './metrics.ts';
@@ -18,6 +19,8 @@ import { startDeadline } from './review-deadline.ts';
 export interface AppOptions extends ReviewSettings {
   /** PEM. */
   readonly tls: { readonly cert: string; readonly key: string };
+  /** CA of the callers that are answered, PEM; undefined: all are. */
+  readonly clientCa?: string | undefined;
   readonly log: FastifyBaseLogger;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
@@ -46,14 +49,19 @@ const PATHS: ReadonlyMap<string, Asked> = new Map([
   ['/audit/validate', { question: 'validate', isAudit: true }],
 ]);
 
+/** What a kubelet asks, which has no certificate to show. */
+const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+
 /** The admission server; it does not listen yet. */
 export function createApp(options: AppOptions): FastifyInstance {
-  const { tls, log, metrics, readiness, ...given } = options;
+  const { tls, clientCa, log, metrics, readiness, ...given } = options;
   const settings = { ...given, cluster: fairCluster(given.cluster) };
   const app = Fastify({
     https: {
       ...tls,
       minVersion: 'TLSv1.2',
+      // Probes show none: whoever has none is refused by path.
+      ...(clientCa !== undefined && { ca: clientCa, requestCert: true, rejectUnauthorized: false }),
       ...PATIENCE,
       connectionsCheckingInterval: CHECK_MS,
     },
@@ -71,6 +79,14 @@ export function createApp(options: AppOptions): FastifyInstance {
   app.addContentTypeParser('application/json', (_request, _payload, done) => done(null));
   const bodies = new BodyReader();
 
+  if (clientCa !== undefined) {
+    app.addHook('onRequest', (request, reply, done) => {
+      if (isAuthenticated(request.raw.socket) || PROBES.has(pathOf(request))) return done();
+      log.warn({ path: pathOf(request) }, 'a caller without a client certificate of --client-ca');
+      // Nothing is told, and what else it sends is not read.
+      void reply.code(401).header('connection', 'close').send({ message: 'unauthorized' });
+    });
+  }
   for (const [path, { question, isAudit }] of PATHS) {
     app.post(path, async (request, reply) => {
       const { timeout } = request.query as { readonly timeout?: unknown };
@@ -93,10 +109,12 @@ export function createApp(options: AppOptions): FastifyInstance {
     });
   }
   app.get('/healthz', () => ({ status: 'ok' }));
-  app.get('/readyz', (_, reply) => {
+  app.get('/readyz', (request, reply) => {
     const { isReady, isDraining, missing } = readiness.state();
     if (isReady) return { status: 'ok' };
-    return reply.code(503).send(isDraining ? { status: 'ending' } : { status: 'waiting', missing });
+    const isTold = clientCa === undefined || isAuthenticated(request.raw.socket);
+    const why = isTold ? { missing } : {};
+    return reply.code(503).send(isDraining ? { status: 'ending' } : { status: 'waiting', ...why });
   });
   // So that whoever keeps connections opens the next one to a replica that stays.
   app.addHook('onSend', (_request, reply, _payload, done) => {
@@ -124,6 +142,10 @@ export function createApp(options: AppOptions): FastifyInstance {
 }
 
 /** What a request meant to ask, by its path. */
-function askedBy({ url }: FastifyRequest): Asked | undefined {
-  return PATHS.get(url.split('?')[0] ?? '');
+function askedBy(request: FastifyRequest): Asked | undefined {
+  return PATHS.get(pathOf(request));
+}
+
+function pathOf({ url }: FastifyRequest): string {
+  return url.split('?')[0] ?? '';
 }
