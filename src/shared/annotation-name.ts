@@ -1,6 +1,6 @@
 import { ANNOTATION, INJECTED, PREFIX, RESERVED_PREFIX, SIGNING, SKIPPED } from './names.ts';
 import { nearest } from './nearest.ts';
-import { expectedName, problem, sortedEntries, type Findings } from './notary-field.ts';
+import { expectedName, problem, type Findings } from './notary-field.ts';
 import { annotationLine } from './notary-members.ts';
 import type { ConfigSource } from './notary-section.ts';
 import { cut } from './shown-value.ts';
@@ -10,7 +10,7 @@ import { cut } from './shown-value.ts';
  * writes one in another meant ours.
  */
 export function isOurAnnotation(name: string): boolean {
-  return name.toLowerCase().startsWith(PREFIX);
+  return name.slice(0, PREFIX.length).toLowerCase() === PREFIX;
 }
 
 /** Where an annotation stands, as messages name it. */
@@ -19,7 +19,8 @@ export function fieldOf(annotation: string): string {
 }
 
 /** Nobody mistypes more names than that, and each is compared with all that are known. */
-const MOST_COMPARED = 20;
+const MOST_UNKNOWN = 20;
+const KNOWN: ReadonlySet<string> = new Set(Object.values(ANNOTATION));
 
 /**
  * Checks that all that an object has under our prefix are annotations that we know; the annotations
@@ -30,29 +31,33 @@ export function checkNames(
   source: ConfigSource,
 ): Readonly<Record<string, unknown>> {
   const read: Record<string, unknown> = { ...source.annotations };
-  for (const [name, value] of sortedEntries(source.annotations)) {
-    const isCompared = findings.problems.length < MOST_COMPARED;
-    const meant = isOurAnnotation(name) ? checkName(findings, source, name, isCompared) : undefined;
-    if (meant !== undefined) read[meant] ??= value;
+  const unknown = Object.keys(source.annotations)
+    .filter((name) => isOurAnnotation(name) && !isKnown(source, name))
+    .sort();
+  if (unknown.length > MOST_UNKNOWN) {
+    const others = unknown.splice(MOST_UNKNOWN).length;
+    const found = `${others} annotations more under ${PREFIX} that are unknown`;
+    problem(findings, 'metadata.annotations', found, 'none of them');
+  }
+  for (const name of unknown) {
+    const meant = checkUnknown(findings, source, name);
+    if (meant !== undefined) read[meant] ??= source.annotations[name];
   }
   if (source.kind !== 'Namespace') warnOfLabels(findings, source);
   return read;
 }
 
-/**
- * The annotation that was meant, if another than what stands there.
- *
- * @param isCompared whether an unknown name is compared with those that are known
- */
-function checkName(
+function isKnown({ kind }: ConfigSource, name: string): boolean {
+  return KNOWN.has(name) || (kind !== 'Namespace' && name === SIGNING);
+}
+
+/** The annotation that was meant by one that is not known. */
+function checkUnknown(
   findings: Findings,
   { kind, name: objectName }: ConfigSource,
   name: string,
-  isCompared: boolean,
 ): string | undefined {
-  const known: string[] = Object.values(ANNOTATION);
-  if (kind !== 'Namespace') known.push(SIGNING);
-  if (known.includes(name)) return undefined;
+  const known = [...KNOWN, ...(kind === 'Namespace' ? [] : [SIGNING])];
   const wrong = (found: string, expected: string, example?: string) =>
     problem(findings, fieldOf(name), found, expected, example);
   if (name === SIGNING) {
@@ -67,7 +72,6 @@ function checkName(
     const found = 'an annotation for Notary v2, which is not supported in this version';
     return wrong(found, 'no such annotation');
   }
-  if (!isCompared) return wrong('an unknown annotation', `one of ${known.join(', ')}`);
   const meant = nearest(name, known);
   wrong('an unknown annotation', expectedName(name, known), meant && annotationLine(meant));
   return meant;
