@@ -19,7 +19,7 @@ export function fieldOf(annotation: string): string {
 }
 
 /** Nobody mistypes more names than that, and each is compared with all that are known. */
-const MOST_UNKNOWN = 20;
+const MOST_COMPARED = 20;
 const KNOWN: ReadonlySet<string> = new Set(Object.values(ANNOTATION));
 
 /**
@@ -34,12 +34,11 @@ export function checkNames(
   const unknown = Object.keys(source.annotations)
     .filter((name) => isOurAnnotation(name) && !isKnown(source, name))
     .sort();
-  if (unknown.length > MOST_UNKNOWN) {
-    const others = unknown.splice(MOST_UNKNOWN).length;
-    const found = `${others} annotations more under ${PREFIX} that are unknown`;
-    problem(findings, 'metadata.annotations', found, 'none of them');
-  }
-  for (const name of unknown) {
+  for (const [i, name] of unknown.entries()) {
+    if (i >= MOST_COMPARED) {
+      problem(findings, fieldOf(name), 'an unknown annotation', 'no such annotation');
+      continue;
+    }
     const meant = checkUnknown(findings, source, name);
     if (meant !== undefined) read[meant] ??= source.annotations[name];
   }
