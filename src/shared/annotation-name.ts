@@ -1,6 +1,6 @@
 import { ANNOTATION, INJECTED, PREFIX, RESERVED_PREFIX, SIGNING, SKIPPED } from './names.ts';
 import { nearest } from './nearest.ts';
-import { expectedName, problem, sortedEntries, type Findings } from './notary-field.ts';
+import { expectedName, problem, type Findings } from './notary-field.ts';
 import { annotationLine } from './notary-members.ts';
 import type { ConfigSource } from './notary-section.ts';
 import { cut } from './shown-value.ts';
@@ -10,13 +10,17 @@ import { cut } from './shown-value.ts';
  * writes one in another meant ours.
  */
 export function isOurAnnotation(name: string): boolean {
-  return name.toLowerCase().startsWith(PREFIX);
+  return name.slice(0, PREFIX.length).toLowerCase() === PREFIX;
 }
 
 /** Where an annotation stands, as messages name it. */
 export function fieldOf(annotation: string): string {
   return `metadata.annotations[${cut(annotation)}]`;
 }
+
+/** Nobody mistypes more names than that, and each is compared with all that are known. */
+const MOST_COMPARED = 20;
+const KNOWN: ReadonlySet<string> = new Set(Object.values(ANNOTATION));
 
 /**
  * Checks that all that an object has under our prefix are annotations that we know; the annotations
@@ -27,23 +31,32 @@ export function checkNames(
   source: ConfigSource,
 ): Readonly<Record<string, unknown>> {
   const read: Record<string, unknown> = { ...source.annotations };
-  for (const [name, value] of sortedEntries(source.annotations)) {
-    const meant = isOurAnnotation(name) ? checkName(findings, source, name) : undefined;
-    if (meant !== undefined) read[meant] ??= value;
+  const unknown = Object.keys(source.annotations)
+    .filter((name) => isOurAnnotation(name) && !isKnown(source, name))
+    .sort();
+  for (const [i, name] of unknown.entries()) {
+    if (i >= MOST_COMPARED) {
+      problem(findings, fieldOf(name), 'an unknown annotation', 'no such annotation');
+      continue;
+    }
+    const meant = checkUnknown(findings, source, name);
+    if (meant !== undefined) read[meant] ??= source.annotations[name];
   }
   if (source.kind !== 'Namespace') warnOfLabels(findings, source);
   return read;
 }
 
-/** The annotation that was meant, if another than what stands there. */
-function checkName(
+function isKnown({ kind }: ConfigSource, name: string): boolean {
+  return KNOWN.has(name) || (kind !== 'Namespace' && name === SIGNING);
+}
+
+/** The annotation that was meant by one that is not known. */
+function checkUnknown(
   findings: Findings,
   { kind, name: objectName }: ConfigSource,
   name: string,
 ): string | undefined {
-  const known: string[] = Object.values(ANNOTATION);
-  if (kind !== 'Namespace') known.push(SIGNING);
-  if (known.includes(name)) return undefined;
+  const known = [...KNOWN, ...(kind === 'Namespace' ? [] : [SIGNING])];
   const wrong = (found: string, expected: string, example?: string) =>
     problem(findings, fieldOf(name), found, expected, example);
   if (name === SIGNING) {

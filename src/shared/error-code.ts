@@ -327,6 +327,12 @@ export const WEBHOOK_ERRORS = {
       'The build is for Windows, or its steps do not stand as kpack makes them: another webhook renamed or moved them, or kpack is of a version that we do not know.',
     fix: 'Opt the Image out with notary.kpack.io/signing: disabled, or build it in a namespace without the label.',
   },
+  SECRETS_TOO_MANY: {
+    meaning: 'The service account of a build names more Secrets than the webhook looks at.',
+    cause:
+      'The account serves very many builds, or something adds Secrets to it and never takes them off.',
+    fix: 'Give the Image a service account of its own that names at most 200 Secrets (spec.serviceAccountName).',
+  },
   POD_COLLISION: {
     meaning: 'The build pod already uses a name, path or place that the signing container needs.',
     cause: 'Another webhook or a builder uses the same name, or stands right before completion.',
@@ -379,6 +385,17 @@ export const WEBHOOK_ERRORS = {
     meaning: 'The request is not an AdmissionReview of admission.k8s.io/v1.',
     cause: 'Something else than an API server calls, or with another version of the review.',
     fix: 'Check what calls the webhook: its configuration must say admissionReviewVersions: [v1].',
+  },
+  REVIEW_TOO_LARGE: {
+    meaning: 'The webhook does not read an object that is so large, or has so many parts.',
+    cause:
+      'The object has hundreds of thousands of members or items, or is nested thousands of levels deep; or something else than an API server calls.',
+    fix: 'Make the object smaller: the message names the bound.',
+  },
+  WEBHOOK_BUSY: {
+    meaning: 'The webhook has more to read at once than its memory allows; nothing was decided.',
+    cause: 'Very many large objects are written at the same time, or somebody floods the webhook.',
+    fix: 'kpack posts the pod again. If this stays, see who reaches the port of the webhook (components/network-policy, --client-ca), or run more replicas.',
   },
   WEBHOOK_FAILED: {
     meaning: 'A mistake in the webhook; nothing was decided.',

@@ -13,8 +13,16 @@ import type { Metrics } from './metrics.ts';
 import type { Question, ReviewSettings } from './new-pod-review.ts';
 import { audited } from './pod-review.ts';
 import { review } from './review.ts';
+import type { BodyError } from './review-body.ts';
 import type { ReviewDeadline } from './review-deadline.ts';
 import { watchedCluster } from './watched-cluster.ts';
+
+/** What a path asks. */
+export interface Asked {
+  readonly question: Question;
+  /** Whether about an audited namespace: nothing is refused there. */
+  readonly isAudit: boolean;
+}
 
 /** What answering needs beside the request. */
 export interface AnswerSettings extends ReviewSettings {
@@ -43,7 +51,9 @@ export async function answerReview(
     request = parseReview(body);
   } catch (error) {
     if (!(error instanceof ReviewError)) throw error;
-    return refuseUnreadable(question, error.message, { log, metrics }, error.uid);
+    const verdict = deny(400, 'REVIEW_INVALID', error.message);
+    const unread = { httpStatus: 400, verdict, uid: error.uid };
+    return refuseUnread({ question, isAudit }, unread, { log, metrics });
   }
   let verdict: Verdict;
   try {
@@ -64,17 +74,18 @@ export async function answerReview(
 }
 
 /**
- * The answer to what is no review. With a uid the API server reads it and tells people; without one
- * it would not believe it, and hears so by the HTTP status.
+ * The answer to what is no review, or is not read. With a uid the API server reads it and tells
+ * people; without one it would not believe it, and hears so by the HTTP status. About an audited
+ * namespace it always does, and goes on without an answer.
  */
-export function refuseUnreadable(
-  question: Question,
-  reason: string,
+export function refuseUnread(
+  { question, isAudit }: Asked,
+  { httpStatus, verdict, uid }: Pick<BodyError, 'httpStatus' | 'verdict' | 'uid'>,
   { log, metrics }: Pick<AnswerSettings, 'log' | 'metrics'>,
-  uid = '',
 ): Answer {
-  const verdict = deny(400, 'REVIEW_INVALID', reason);
-  log.warn({ question, code: verdict.code, reason }, 'not a review');
+  const { code, reason } = verdict;
+  log.warn({ question, code, reason }, 'not a review, or not read');
   metrics.reviewed(question, undefined, decisionOf(verdict), 0);
-  return { httpStatus: uid === '' ? 400 : 200, review: reviewOf(uid, verdict) };
+  const isRead = uid !== '' && !isAudit;
+  return { httpStatus: isRead ? 200 : httpStatus, review: reviewOf(uid, verdict) };
 }

@@ -14,8 +14,8 @@ export interface ObjectReference {
 export interface ClusterObject {
   readonly metadata: ObjectMetadata;
   readonly spec?: Readonly<Record<string, unknown>>;
-  /** Of a ServiceAccount. */
-  readonly secrets?: readonly { readonly name?: string }[];
+  /** Of a ServiceAccount; `too-many` where they are so many that nobody looks at them. */
+  readonly secrets?: readonly { readonly name?: string }[] | 'too-many';
 }
 
 export interface ObjectMetadata {

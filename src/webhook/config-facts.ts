@@ -17,7 +17,7 @@ export interface ConfigFacts {
 /** Who writes waits for us; what is told beyond right and wrong is not worth more. */
 const PATIENCE_MS = 2_500;
 /** Anybody who may write an Image makes us read these. */
-const MOST_SECRETS = 32;
+const MOST_LOOKED_AT = 32;
 
 /**
  * Reads what there is to say about an Image or Build beyond its own words, in at most two rounds.
@@ -65,12 +65,11 @@ async function readAll(
 
   const adminUnit = readNotarySection(configSource('Namespace', admin)).unit;
   const adminSecrets = unit ? [] : unitSecrets(adminUnit, namespaceName);
-  const all = secretsOf(serviceAccount, namespaceName);
-  const isTooMany = all.length > MOST_SECRETS;
-  const [ofAccount, ofAdmin] = await Promise.all([get(isTooMany ? [] : all), get(adminSecrets)]);
+  const all = secretsOf(serviceAccount, namespaceName, MOST_LOOKED_AT);
+  const [ofAccount, ofAdmin] = await Promise.all([all && get(all), get(adminSecrets)]);
   return {
     namespace: admin,
     missingSecrets: [...missingOf(ownSecrets, own), ...missingOf(adminSecrets, ofAdmin)],
-    credentials: isTooMany ? undefined : credentialsOf(ofAccount),
+    credentials: ofAccount && credentialsOf(ofAccount),
   };
 }

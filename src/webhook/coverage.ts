@@ -1,6 +1,7 @@
 import type { V1Container, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
 import { SIGNING_CONTAINER } from '../shared/names.ts';
-import { hidesProgram, isWithin } from './mount-path.ts';
+import { hidesProgram } from './mount-path.ts';
+import { PathSet } from './path-set.ts';
 
 /**
  * What of our container other admission plug-ins may add or change: defaults of the API server, the
@@ -31,7 +32,8 @@ export function whyContainerDiffers(
   theirs: V1Container | undefined,
 ): string | undefined {
   if (!theirs) return `${SIGNING_CONTAINER} is missing`;
-  const lost = ours.volumeMounts?.find((mount) => !isAmong(mount, theirs.volumeMounts));
+  const isThere = among(theirs.volumeMounts);
+  const lost = ours.volumeMounts?.find((mount) => !isThere(mount));
   return (
     whyDifferent(closed(ours), closed(theirs), SIGNING_CONTAINER) ??
     (lost && `${SIGNING_CONTAINER} has lost its mount ${lost.mountPath}`)
@@ -52,11 +54,11 @@ export function whyTampered(ours: V1Container, theirs: V1Container): string | un
     return `${SIGNING_CONTAINER} has been given all variables of ${name}`;
   }
   const { volumeMounts: own = [] } = ours;
+  const isOwn = among(own);
+  const ownPaths = new PathSet(own.map(({ mountPath }) => mountPath));
   const over = theirs.volumeMounts?.find(
     (mount) =>
-      !isAmong(mount, own) &&
-      (hidesProgram(mount.mountPath) ||
-        own.some(({ mountPath }) => isWithin(mount.mountPath, mountPath))),
+      !isOwn(mount) && (hidesProgram(mount.mountPath) || ownPaths.contains(mount.mountPath)),
   );
   return over && `${SIGNING_CONTAINER} has a mount over ours at ${over.mountPath}`;
 }
@@ -75,8 +77,12 @@ function volumeWithout({ secret = {}, ...volume }: V1Volume, names: readonly str
   return { ...volume, secret: without(secret, names) };
 }
 
-function isAmong(mount: V1VolumeMount, mounts: readonly V1VolumeMount[] = []): boolean {
-  return mounts.some((other) => whyDifferent(mount, other, '') === undefined);
+/** Whether a mount does the same as one of these. */
+function among(mounts: readonly V1VolumeMount[] = []): (mount: V1VolumeMount) => boolean {
+  // Two of the same members have the same text.
+  const keyOf = (mount: V1VolumeMount) => JSON.stringify(Object.entries(mount).sort());
+  const keys = new Set(mounts.map(keyOf));
+  return (mount) => keys.has(keyOf(mount));
 }
 
 /** The members that have to be as we made them. */

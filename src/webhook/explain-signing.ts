@@ -2,6 +2,7 @@ import { hasSection, readNotarySection } from '../shared/notary-section.ts';
 import type { BuildPod } from './build-pod.ts';
 import type { Cluster, ClusterObject } from './cluster.ts';
 import { configSource } from './config-source.ts';
+import { MOST_SECRETS, secretsOf } from './facts.ts';
 import type { PlannedSigning } from './plan.ts';
 
 /** How it would be signed; of Secrets, the names. */
@@ -67,8 +68,8 @@ export async function findMissing(
 ): Promise<readonly string[]> {
   const named = new Map([[secret, 'the signing key']]);
   if (caSecret !== undefined) named.set(caSecret, 'the CA of the server');
-  for (const { name } of serviceAccount?.secrets ?? []) {
-    if (name !== undefined && !credentials.includes(name) && !named.has(name)) {
+  for (const { name } of secretsOf(serviceAccount, namespace, MOST_SECRETS) ?? []) {
+    if (!credentials.includes(name) && !named.has(name)) {
       named.set(name, `named by ServiceAccount ${serviceAccountName}`);
     }
   }

@@ -132,7 +132,7 @@ async function gatherFacts(
   const second = secondReads(pod, { build, namespace, namespaceName }, serviceAccount);
   const [limitRanges, image = known.image, ...secrets] = await Promise.all([
     isOff || second.limitRanges === undefined ? [] : cluster.limitRanges(second.limitRanges),
-    ...(isOff ? [] : [known.image ? undefined : second.image, ...second.secrets].map(get)),
+    ...(isOff ? [] : [known.image ? undefined : second.image, ...(second.secrets ?? [])].map(get)),
   ]);
   const facts = {
     namespaceName,
@@ -140,7 +140,7 @@ async function gatherFacts(
     label,
     build,
     image,
-    credentials: credentialsOf(secrets),
+    credentials: second.secrets && credentialsOf(secrets),
     // `missing` tells them, with what else cannot be found.
     missingSecrets: [],
     bounds: readLimitRanges(limitRanges),

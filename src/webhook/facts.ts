@@ -6,6 +6,9 @@ import type { ClusterObject, ObjectReference, OwnerReference } from './cluster.t
 import { configSource } from './config-source.ts';
 import type { LimitRangeBounds } from './limit-range.ts';
 
+/** How many Secrets a service account of builds may name: each is read for each build pod. */
+export const MOST_SECRETS = 200;
+
 /** A Secret that names a Notary server it is for. */
 export interface CredentialsSecret {
   readonly name: string;
@@ -22,8 +25,11 @@ export interface ClusterFacts {
   readonly build: ClusterObject | undefined;
   /** The Image that controls the Build. */
   readonly image: ClusterObject | undefined;
-  /** In the order in which the service account names them. */
-  readonly credentials: readonly CredentialsSecret[];
+  /**
+   * In the order in which the service account names them; undefined: it names more than
+   * {@link MOST_SECRETS}, and none was looked at.
+   */
+  readonly credentials: readonly CredentialsSecret[] | undefined;
   /** Secrets that were looked for and are not there. */
   readonly missingSecrets: readonly string[];
   /** Of the namespace, where they matter for the pod. */
@@ -60,18 +66,21 @@ export function firstReads(
  * Second round: the Image that owns the Build, the Secrets of the service account, and those that
  * the Build or its Namespace names. Where the Image alone names them, they are not looked for. The
  * LimitRanges, where steps are standard containers: else ours asks for what the step before it does.
+ * Nothing where the Build is not the one that the pod says, as then the pod is not signed.
  */
 export function secondReads(
-  { steps }: BuildPod,
+  { steps, owner: podOwner }: Pick<BuildPod, 'steps' | 'owner'>,
   { build, namespace, namespaceName }: Pick<ClusterFacts, 'build' | 'namespace' | 'namespaceName'>,
   serviceAccount: ClusterObject | undefined,
 ): {
   image: ObjectReference | undefined;
-  secrets: readonly ObjectReference[];
+  /** Undefined: the service account names too many. */
+  secrets: readonly ObjectReference[] | undefined;
   unitSecrets: readonly ObjectReference[];
   /** The namespace that they are listed of. */
   limitRanges: string | undefined;
 } {
+  if (build === undefined || build.metadata.uid !== podOwner?.uid) return NO_READS;
   const owner = imageOwner(build);
   const unit =
     readNotarySection(configSource('Build', build)).unit ??
@@ -83,19 +92,28 @@ export function secondReads(
       namespace: namespaceName,
       name: owner.name,
     },
-    secrets: secretsOf(serviceAccount, namespaceName),
+    secrets: secretsOf(serviceAccount, namespaceName, MOST_SECRETS),
     unitSecrets: unitSecrets(unit, namespaceName),
     limitRanges: 'waiting' in steps && steps.waiting ? namespaceName : undefined,
   };
 }
 
-/** The Secrets that a service account names, each once. */
+const NO_READS = { image: undefined, secrets: [], unitSecrets: [], limitRanges: undefined };
+
+/** The Secrets that a service account names, each once; undefined: they are more than that. */
 export function secretsOf(
   serviceAccount: ClusterObject | undefined,
   namespace: string,
-): readonly ObjectReference[] {
-  const names = (serviceAccount?.secrets ?? []).flatMap(({ name }) => (name ? [name] : []));
-  return [...new Set(names)].map((name) => secretReference(name, namespace));
+  most: number,
+): readonly ObjectReference[] | undefined {
+  const { secrets = [] } = serviceAccount ?? {};
+  if (secrets === 'too-many') return undefined;
+  const names = new Set<string>();
+  for (const { name } of secrets) {
+    if (name) names.add(name);
+    if (names.size > most) return undefined;
+  }
+  return [...names].map((name) => secretReference(name, namespace));
 }
 
 /** The Secrets that a configuration names. */

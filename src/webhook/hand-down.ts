@@ -4,6 +4,7 @@ import { SIGNING_CONTAINER } from '../shared/names.ts';
 import { allContainers, type Pod } from './build-pod.ts';
 import { draftOf } from './pod-draft.ts';
 import { hidesProgram, isWithin } from './mount-path.ts';
+import { PathSet } from './path-set.ts';
 
 /** Variables that say whom to trust, and by which way to go out; proxies in both cases. */
 const TRUST = ['SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_EXTRA_CA_CERTS'];
@@ -36,8 +37,9 @@ export function handDown(pod: Pod, stepName: string): Pod {
   const mounts = trustMounts(step, variables);
 
   const own = (signer.volumeMounts ??= []);
+  const taken = new PathSet(own.map(({ mountPath }) => mountPath));
   const fits = ({ mountPath }: V1VolumeMount) =>
-    !hidesProgram(mountPath) && !own.some((other) => overlaps(mountPath, other.mountPath));
+    !hidesProgram(mountPath) && !taken.overlaps(mountPath);
   own.push(...mounts.filter(fits));
   const all = [...variables, ...trustVariable(step, [...mounts, ...own])];
   const missing = all.filter(({ name }) => !signer.env?.some((other) => other.name === name));
@@ -60,15 +62,16 @@ function trustMounts(
   { volumeMounts = [] }: V1Container,
   variables: readonly V1EnvVar[],
 ): readonly V1VolumeMount[] {
-  const named = variables
-    .filter(({ name }) => TRUST.includes(name))
-    .flatMap(({ name, value = '' }) => (name === 'SSL_CERT_DIR' ? value.split(':') : value))
-    .filter((path) => path.startsWith('/'));
+  const named = new PathSet(
+    variables
+      .filter(({ name }) => TRUST.includes(name))
+      .flatMap(({ name, value = '' }) => (name === 'SSL_CERT_DIR' ? value.split(':') : value))
+      .filter((path) => path.startsWith('/')),
+  );
   return volumeMounts
     .filter(
       ({ mountPath, subPathExpr }) =>
-        subPathExpr === undefined &&
-        (isTrustDirectory(mountPath) || named.some((path) => overlaps(path, mountPath))),
+        subPathExpr === undefined && (isTrustDirectory(mountPath) || named.overlaps(mountPath)),
     )
     .map(({ name, mountPath, subPath }) => ({
       name,
@@ -93,10 +96,6 @@ function trustVariable(
     );
   const value = [...new Set(directories)].join(':');
   return value === '' ? [] : [{ name: 'SSL_CERT_DIR', value }];
-}
-
-function overlaps(a: string, b: string): boolean {
-  return isWithin(a, b) || isWithin(b, a);
 }
 
 function isTrustDirectory(path: string): boolean {

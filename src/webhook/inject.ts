@@ -45,10 +45,13 @@ export function injectSigner(
   const misplaced = standBeforeCompletion(injected, steps);
   if (existing.length === 0) {
     if (misplaced !== undefined) return collision(misplaced);
-    const missing = parts.volumes.filter((volume) => !hasVolume(pod, volume));
-    const taken = missing.find(({ name }) =>
-      pod.spec.volumes?.some((other) => other.name === name),
-    );
+    const there = volumesByName(pod);
+    // A pod that lost its signing container has them still.
+    const missing = parts.volumes.filter((volume) => {
+      const found = there.get(volume.name);
+      return found === undefined || whyVolumeDiffers(volume, found) !== undefined;
+    });
+    const taken = missing.find(({ name }) => there.has(name));
     if (taken) return collision(`a volume named ${taken.name}`);
     (injected.spec.volumes ??= []).push(...missing);
     containersOf(injected, steps).push(parts.container);
@@ -98,10 +101,9 @@ function standBeforeCompletion({ spec }: Pod, steps: BuildSteps): string | undef
   return writer && `a container ${writer.name} with ${doneFile} in its command`;
 }
 
-/** Whether the pod has this volume of ours: of a pod that lost its signing container, say. */
-function hasVolume({ spec }: Pod, volume: V1Volume): boolean {
-  const found = spec.volumes?.find(({ name }) => name === volume.name);
-  return found !== undefined && whyVolumeDiffers(volume, found) === undefined;
+/** Of two volumes of a name, the first. */
+function volumesByName({ spec }: Pod): ReadonlyMap<string, V1Volume> {
+  return new Map(spec.volumes?.toReversed().map((volume) => [volume.name, volume]));
 }
 
 /** Why the container that is there does not count as ours; undefined: it does. */
@@ -120,12 +122,8 @@ function whyNotOurs(
   if (!steps.waiting && at < among.findIndex(({ name }) => name === stepName)) {
     return `${SIGNING_CONTAINER} stands before ${stepName}`;
   }
-  const volumes = parts.volumes.map((volume) =>
-    whyVolumeDiffers(
-      volume,
-      pod.spec.volumes?.find(({ name }) => name === volume.name),
-    ),
-  );
+  const there = volumesByName(pod);
+  const volumes = parts.volumes.map((volume) => whyVolumeDiffers(volume, there.get(volume.name)));
   return [whyContainerDiffers(parts.container, among[at]), ...volumes].find(Boolean);
 }
 

@@ -26,7 +26,8 @@ export interface AccessSource {
  */
 const FRESH_MS = 10_000;
 /** As many connections as one review needs at once, and some; builds come seldom, and they stay. */
-const POOL = { connections: 16, keepAliveTimeout: 60_000 };
+export const CONNECTIONS = 16;
+const POOL = { connections: CONNECTIONS, keepAliveTimeout: 60_000 };
 
 /** Keeps what client-node makes of a kubeconfig for a moment: it reads files for every request. */
 export function accessSource(config: KubeConfig): AccessSource {

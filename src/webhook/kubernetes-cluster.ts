@@ -7,6 +7,7 @@ import {
   type ListingCluster,
   type ObjectReference,
 } from './cluster.ts';
+import { exceededBound } from './json-bounds.ts';
 import { accessSource, type AccessSource } from './kubernetes-access.ts';
 import { listObjects } from './kubernetes-list.ts';
 import { isNotFound, parseJson, refusalOf, request } from './kubernetes-request.ts';
@@ -23,6 +24,11 @@ const PLURAL: Readonly<Record<ClusterKind, string>> = {
   Build: 'builds',
   Image: 'images',
 };
+/**
+ * A service account with more brackets, commas and colons than that is not parsed. One with as many
+ * Secrets as the webhook looks at has a tenth of them, told of each by who manages it included.
+ */
+const MOST_ACCOUNT_PARTS = 20_000;
 /** For a read whose caller sets no limit of its own. */
 const READ_TIMEOUT_MS = 10_000;
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
@@ -74,7 +80,11 @@ export function kubernetesCluster(config: KubeConfig): KubernetesCluster {
       const accept = reference.kind === 'Secret' ? METADATA_ONLY : 'application/json';
       const answer = await request(source, { path, accept, signal });
       const { status, body } = answer;
-      if (status === 200) return parseObject(body, reference.name, path);
+      if (status === 200) {
+        return reference.kind === 'ServiceAccount' && hasTooManyParts(body)
+          ? { metadata: { name: reference.name }, secrets: 'too-many' }
+          : parseObject(body, reference.name, path);
+      }
       if (isNotFound(answer)) return undefined;
       throw new ClusterError(
         `GET ${path} was answered with HTTP ${status}`,
@@ -101,6 +111,11 @@ function apiPath({ apiVersion, kind, namespace, name }: ObjectReference): string
 function segment(name: string): string {
   if (['', '.', '..'].includes(name)) throw new ClusterError(`"${name}" is no name of an object`);
   return encodeURIComponent(name);
+}
+
+function hasTooManyParts(body: string): boolean {
+  const most = { depth: Infinity, parts: MOST_ACCOUNT_PARTS };
+  return exceededBound(Buffer.from(body), most) !== undefined;
 }
 
 function parseObject(body: string, name: string, path: string): ClusterObject {

@@ -8,6 +8,7 @@ import { helpText, isHelpWanted } from '../shared/help.ts';
 import { VERSION } from '../shared/version.ts';
 import { proveApiAccess } from './api-access.ts';
 import { createApp } from './app.ts';
+import { clientAuthority } from './client-authority.ts';
 import { openCluster } from './cluster-source.ts';
 import { ClusterError } from './cluster.ts';
 import { explainMain } from './explain-main.ts';
@@ -18,6 +19,7 @@ import { servingCertificate } from './serving-certificate.ts';
 import { SettingsError } from './settings-error.ts';
 import { parseSettings, type WebhookSettings } from './settings.ts';
 import { endOnMistake, endOnSignal } from './shutdown.ts';
+import { contextOf } from './tls-files.ts';
 import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from './webhook-flags.ts';
 
 const USAGE = `usage: webhook --certificate-secret NAME --signer-image IMAGE [FLAG ...]
@@ -72,8 +74,11 @@ async function serve(): Promise<void> {
     metrics,
     conditions: readiness,
   });
+  const { clientCa } = settings;
+  const clients = clientCa === undefined ? undefined : clientAuthority(clientCa, log);
   const app = createApp({
     tls: certificate.initial,
+    clientCa: clients?.certificates(),
     log,
     metrics,
     readiness,
@@ -91,7 +96,13 @@ async function serve(): Promise<void> {
   for (const warning of warnings) log.warn(warning);
   log.info({ port: (app.server.address() as AddressInfo).port, version: VERSION }, 'started');
   // Not before it listens: what is proven then may make it ready.
-  stopKeeping = certificate.keep(app.server as unknown as TlsServer);
+  const server = app.server as unknown as TlsServer;
+  const kept = clients?.keep(server, contextOf(certificate.initial));
+  const stopServing = certificate.keep(kept?.context ?? server);
+  stopKeeping = () => {
+    kept?.stop();
+    return stopServing();
+  };
   if (settings.cluster.kind !== 'manifests') {
     void proveApiAccess(cluster, namespace ?? ANY_NAMESPACE, readiness);
   }

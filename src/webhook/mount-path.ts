@@ -30,7 +30,8 @@ export function isWithin(path: string, directory: string): boolean {
   return withSlash(path).startsWith(withSlash(directory));
 }
 
-function withSlash(path: string): string {
+/** A path in its shortest form, with a slash at its end. */
+export function withSlash(path: string): string {
   const normal = normalize(path);
   return normal.endsWith('/') ? normal : `${normal}/`;
 }

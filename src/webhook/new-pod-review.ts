@@ -90,14 +90,14 @@ async function readFacts(
     Promise.all(references.map((item) => get(item, settings)));
   const [image, secrets, unitSecrets, limitRanges] = await Promise.all([
     get(reads.image, settings),
-    getAll(reads.secrets),
+    reads.secrets && getAll(reads.secrets),
     getAll(reads.unitSecrets),
     reads.limitRanges === undefined ? [] : settings.cluster.limitRanges(reads.limitRanges),
   ]);
   return {
     ...known,
     image,
-    credentials: credentialsOf(secrets),
+    credentials: secrets && credentialsOf(secrets),
     missingSecrets: missingOf(reads.unitSecrets, unitSecrets),
     bounds: readLimitRanges(limitRanges),
   };

@@ -13,7 +13,13 @@ import type { BuildSteps } from './build-steps.ts';
 import { configSource, saysTheSame } from './config-source.ts';
 import { riskWarnings } from './config-warnings.ts';
 import { whyDockerSecretsUnclear } from './docker-secrets.ts';
-import { buildTags, credentialsFor, type ClusterFacts, type HostSecret } from './facts.ts';
+import {
+  buildTags,
+  credentialsFor,
+  MOST_SECRETS,
+  type ClusterFacts,
+  type HostSecret,
+} from './facts.ts';
 import type { LimitRangeBounds } from './limit-range.ts';
 import { gateOf, type BuildGate, type Closed, type Outside } from './pod-gate.ts';
 
@@ -117,6 +123,13 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
     return deny('POD_UNSUPPORTED', `Build ${build.metadata.name ?? ''} has no tags`);
   const unclear = whyDockerSecretsUnclear(pod.pod, tags);
   if (unclear !== undefined) return deny('ARGUMENTS_AMBIGUOUS', unclear);
+
+  if (facts.credentials === undefined) {
+    return deny(
+      'SECRETS_TOO_MANY',
+      `service account ${pod.serviceAccountName} names more than ${MOST_SECRETS} Secrets`,
+    );
+  }
 
   const { config, warnings } = resolved;
   return {

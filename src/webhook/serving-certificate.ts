@@ -1,5 +1,4 @@
 /** What is served as our certificate, by the mode that the flags choose. */
-import type { Server } from 'node:tls';
 import { keepChecking, type CheckListeners } from './certificate-check.ts';
 import { certificateCluster } from './certificate-cluster.ts';
 import type { AccessSource } from './kubernetes-access.ts';
@@ -13,6 +12,7 @@ import {
   reloadOnChange,
   serve,
   type KeyPair,
+  type ServingContext,
 } from './tls-files.ts';
 import { trustCheck } from './trust-check.ts';
 
@@ -33,7 +33,7 @@ export interface ServingCertificate {
    *
    * @returns ends that
    */
-  keep(server: Server): () => void | Promise<void>;
+  keep(server: ServingContext): () => void | Promise<void>;
 }
 
 /** @throws SettingsError when the flags name no certificate that can be served */

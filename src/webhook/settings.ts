@@ -20,6 +20,8 @@ import {
 /** All that the webhook is told at its start. */
 export interface WebhookSettings {
   readonly certificate: CertificateSettings;
+  /** File with the CA certificates of callers; undefined: whoever calls is answered. */
+  readonly clientCa: string | undefined;
   readonly port: number;
   /** 0: no metrics are served. */
   readonly metricsPort: number;
@@ -143,6 +145,7 @@ export function parseSettings(
   };
   const settings: WebhookSettings = {
     certificate: certificateSettings(),
+    clientCa: values['client-ca'].at(-1),
     port,
     metricsPort,
     quietPeriod: Number(quietPeriod),

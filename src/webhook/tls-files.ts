@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
-import { createSecureContext, type Server } from 'node:tls';
+import { createSecureContext, type SecureContextOptions, type Server } from 'node:tls';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Readiness } from './readiness.ts';
 
@@ -15,7 +15,11 @@ export interface TlsFiles {
   readonly keyFile: string;
 }
 
-const POLL_MS = 2_000;
+/** How often files are looked at. */
+export const POLL_MS = 2_000;
+
+/** What new handshakes of a server go by. */
+export type ServingContext = Pick<Server, 'setSecureContext'>;
 
 /** @throws Error when a file cannot be read or holds none, or the two do not belong together */
 export function readKeyPair({ certFile, keyFile }: TlsFiles): KeyPair {
@@ -75,13 +79,18 @@ export function whyNotValid(file: string, { cert }: KeyPair, now: number): strin
   return `The certificate in ${file} expired ${validTo}, and nobody trusts it any more. Fix: put a new pair there; it is read when it changes.`;
 }
 
+/** What handshakes that serve a pair go by. */
+export function contextOf({ cert, key }: KeyPair): SecureContextOptions {
+  return { cert, key, minVersion: 'TLSv1.2' };
+}
+
 /**
  * Serves new handshakes with a pair; open connections keep theirs.
  *
  * @throws Error when it cannot be served; then what was served before stays
  */
-export function serve(server: Server, pair: KeyPair): void {
-  server.setSecureContext({ cert: pair.cert, key: pair.key, minVersion: 'TLSv1.2' });
+export function serve(server: ServingContext, pair: KeyPair): void {
+  server.setSecureContext(contextOf(pair));
 }
 
 /**
@@ -94,7 +103,7 @@ export function serve(server: Server, pair: KeyPair): void {
  */
 export function reloadOnChange(
   files: TlsFiles,
-  server: Server,
+  server: ServingContext,
   log: FastifyBaseLogger,
   served: (pair: KeyPair) => void,
 ): () => void {

@@ -18,6 +18,10 @@ const CLUSTER_FLAGS = {
 export const WEBHOOK_FLAGS = {
   'tls-cert': one('FILE', 'the serving certificate and its chain, PEM; reloaded on change'),
   'tls-key': one('FILE', 'its key, PEM; reloaded on change'),
+  'client-ca': one(
+    'FILE',
+    'CA certificates, PEM: only callers with a client certificate of these are answered, probes aside; reloaded on change',
+  ),
   'certificate-secret': one(
     'NAME',
     'in their place: the Secret of our namespace that holds the authority, which is made, renewed and trusted without further ado',

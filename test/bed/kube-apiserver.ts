@@ -23,6 +23,8 @@ export interface KubeApiserverOptions {
   readonly addresses?: readonly string[];
   /** Keeps a log of every request, see {@link KubeApiserver.auditLog}. */
   readonly audit?: boolean;
+  /** Flags beside those that it needs. */
+  readonly args?: readonly string[];
 }
 
 /** Who shows up at an API server: by a token, or by a certificate of its authority. */
@@ -117,7 +119,7 @@ interface Serving extends KubeApiserverOptions {
 }
 
 async function serve(options: Serving) {
-  const { program, directory, authority, etcd, addresses, audit = false } = options;
+  const { program, directory, authority, etcd, addresses, audit = false, args = [] } = options;
   const [certificate, client, accounts] = await Promise.all([
     authority.issue({ name: 'kube-apiserver', ...(addresses && { hosts: addresses }) }),
     authority.issue({ name: 'admin', organization: 'system:masters', usage: 'client' }),
@@ -145,6 +147,7 @@ async function serve(options: Serving) {
           // Webhooks are called at the addresses of their pods: there is no kube-proxy.
           '--enable-aggregator-routing=true',
           ...(audit ? await auditFlags(directory) : []),
+          ...args,
           ...(addresses === undefined
             ? ['--bind-address=127.0.0.1', '--authorization-mode=RBAC']
             : [

@@ -101,7 +101,11 @@ t.test('whoever applies it, in either way, leaves the caBundle to the webhook', 
 });
 
 t.test('every component that needs no kinds of others is applied without a warning', async (t) => {
-  const directory = await customization(t.testdir(), ['network-policy', 'namespace-permissions']);
+  const directory = await customization(t.testdir(), [
+    'network-policy',
+    'namespace-permissions',
+    'own-account',
+  ]);
   const applied = await kubectl.run([
     'apply',
     '-k',

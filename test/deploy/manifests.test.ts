@@ -1,12 +1,20 @@
 /** What stands in deploy/, before any API server sees it. */
 import { readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type {
+  V1Deployment,
+  V1NetworkPolicySpec,
+  V1PodDisruptionBudget,
+  V1Service,
+} from '@kubernetes/client-node';
+import { load } from 'js-yaml';
 import t from 'tap';
-import type { V1Deployment, V1PodDisruptionBudget, V1Service } from '@kubernetes/client-node';
 import { environmentName } from '../../src/shared/flags.ts';
 import { ENVIRONMENT_PREFIX } from '../../src/shared/names.ts';
 import { parseSettings } from '../../src/webhook/settings.ts';
 import { WEBHOOK_FLAGS } from '../../src/webhook/webhook-flags.ts';
+import { projectDirectory } from '../fixture.ts';
 import { needKubernetes } from '../bed/kubernetes-programs.ts';
 import { kustomize } from '../bed/kubectl.ts';
 import {
@@ -75,6 +83,24 @@ t.test('every component is part of a way', (t) => {
   t.same(readdirSync(join(deployDirectory(), 'components')).sort(), COMPONENTS);
   t.same([...new Set(Object.values(WAYS).flat())].sort(), COMPONENTS);
   t.end();
+});
+
+t.test('the patch of docs/install.md lets API servers in, and nobody else', async (t) => {
+  const page = await readFile(join(projectDirectory(), 'docs/install.md'), 'utf8');
+  const [, text = ''] = /```yaml\n(patches:\n.+?)```/s.exec(page) ?? [];
+  const patched = await customization(t.testdir(), ['network-policy'], load(text) as object);
+  const policy = theOne(await deployedObjects(patched), 'NetworkPolicy', 'kpack-notary-webhook');
+  const { ingress, policyTypes } = policy['spec'] as V1NetworkPolicySpec;
+  t.same(policyTypes, ['Ingress', 'Egress']);
+  t.same(ingress, [
+    { from: [{ ipBlock: { cidr: '192.0.2.10/32' } }], ports: [{ port: 'https' }] },
+    {
+      from: [
+        { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'prometheus' } } },
+      ],
+      ports: [{ port: 'metrics' }],
+    },
+  ]);
 });
 
 t.test('one images section replaces the image of the webhook and that of the signer', async (t) => {

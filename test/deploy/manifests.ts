@@ -18,13 +18,19 @@ export const COMPONENTS = [
   'certificate-files',
   'namespace-permissions',
   'network-policy',
+  'own-account',
 ] as const;
 export type Component = (typeof COMPONENTS)[number];
 
 /** How the webhook may come to its certificate, and what its rights go by. */
 export const WAYS: Readonly<Record<string, readonly Component[]>> = {
   'as it is': [],
-  'with all that goes with it': ['alerts', 'network-policy', 'namespace-permissions'],
+  'with all that goes with it': [
+    'alerts',
+    'network-policy',
+    'namespace-permissions',
+    'own-account',
+  ],
   'with certificate files': ['certificate-files'],
   'with cert-manager': ['cert-manager', 'alerts', 'network-policy', 'namespace-permissions'],
 };

@@ -1,11 +1,13 @@
 /**
- * Script: a hundred signers at once, and every fault at every call. Exit code 1 where anything is
- * not as it must be. With `race` or `faults` as an argument, that part alone.
+ * Script: a hundred signers at once, every fault at every call, and floods of the webhook. Exit code
+ * 1 where anything is not as it must be. With `race`, `faults` or `flood` as an argument, that part
+ * alone; after `flood`, names of floods, and `--seconds N` for each (60).
  */
 import { startBed } from '../bed/bed.ts';
 import { faultProduct } from './fault-product.ts';
 import { SCENES, startScene, type SceneName } from './fault-scene.ts';
 import { cleanCalls, runCases, type ToldCase } from './fault-story.ts';
+import { floodLine, floods, FLOODS } from './flood.ts';
 import { LOCAL_KINDS, localScene } from './local-fault.ts';
 import { race, type RaceOptions } from './race.ts';
 
@@ -17,6 +19,8 @@ const RACES: readonly RaceOptions[] = [
 ];
 /** Signers in cases of faults mostly wait: two repositories of each kind keep two processors busy. */
 const LANES = 2;
+/** Of each flood. */
+const FLOOD_SECONDS = 60;
 const DEADLINES = { late: 6, other: 30 };
 
 /** @returns how many races went wrong */
@@ -93,12 +97,33 @@ async function runLocalFaults(): Promise<number> {
   }
 }
 
-const [part] = process.argv.slice(2);
+/** @returns how many floods went wrong */
+async function runFloods(words: readonly string[]): Promise<number> {
+  const at = words.indexOf('--seconds');
+  const seconds = at < 0 ? FLOOD_SECONDS : Number(words[at + 1]);
+  const names = at < 0 ? words : words.toSpliced(at, 2);
+  const unknown = names.find((name) => !FLOODS.includes(name));
+  if (unknown !== undefined || !(seconds > 0)) {
+    console.log(`floods are ${FLOODS.join(', ')}, and --seconds a number`);
+    return 1;
+  }
+  let failures = 0;
+  console.log(floodLine());
+  for await (const report of floods({ names, seconds })) {
+    console.log(floodLine(report));
+    failures += report.complaints.length > 0 ? 1 : 0;
+  }
+  return failures;
+}
+
+const [part, ...words] = process.argv.slice(2);
+const isPart = (name: string) => part === undefined || part === name;
 const begin = performance.now();
-let failures = part === 'faults' ? 0 : await runRaces();
-if (part !== 'race') {
+let failures = isPart('race') ? await runRaces() : 0;
+if (isPart('faults')) {
   failures += await runLocalFaults();
   for (const failed of await Promise.all(SCENES.map(runFaults))) failures += failed;
 }
+if (isPart('flood')) failures += await runFloods(words);
 console.log(`${failures} failures, ${Math.round((performance.now() - begin) / 1000)} s`);
 process.exitCode = failures > 0 ? 1 : 0;

@@ -33,7 +33,10 @@ t.test('what cannot be read is an HTTP error, and the server lives on', async (t
         kind: 'AdmissionReview',
         response: {
           allowed: false,
-          status: { code: 400, message: /^kpack-notary REVIEW_INVALID: .+ Fix: / },
+          status:
+            expected === 413
+              ? { code: 422, message: /^kpack-notary REVIEW_TOO_LARGE: .+ Fix: / }
+              : { code: 400, message: /^kpack-notary REVIEW_INVALID: .+ Fix: / },
         },
       });
     }
@@ -100,20 +103,59 @@ t.test('an object may have any keys', async (t) => {
   t.equal(({} as { x?: number }).x, undefined);
 });
 
-t.test('no object that is nested deeply ends the process', async (t) => {
+t.test(
+  'an object of too many parts, or too many levels, is refused before it is parsed',
+  async (t) => {
+    const given = world();
+    const app = serveWorld(t, given);
+    const cases: Record<string, readonly [object: string, words: RegExp]> = {
+      levels: [`${'['.repeat(500_000)}${']'.repeat(500_000)}`, /more than 10000 levels/],
+      lists: [`[${'{},'.repeat(2_600_000)}{}]`, /more than 1000000 members/],
+      members: [
+        `{${Array.from({ length: 700_000 }, (_, i) => `"k${i}":1`).join(',')}}`,
+        /more than 1000000 members/,
+      ],
+    };
+    const body = JSON.stringify(
+      admissionReview({ object: { ...given.image }, username: 'developer' }),
+    );
+    const section = JSON.stringify(given.image?.spec['notary']);
+    for (const [what, [text, words]] of Object.entries(cases)) {
+      const sent = body.replace(section, () => text);
+      t.ok(sent.includes(text.slice(0, 100)));
+      for (const path of ['/mutate', '/validate']) {
+        const { status, body } = await post(app, path, sent);
+        t.equal(status, 200, what);
+        t.match(body.response, {
+          uid: /^[0-9a-f-]{36}$/,
+          allowed: false,
+          status: { code: 422, message: words },
+        });
+      }
+      const audited = await post(app, '/audit/validate', sent);
+      t.equal(audited.status, 422, 'no answer to a review: nothing is refused');
+    }
+    await review(t, app, 'mutate', { object: given.pod });
+  },
+);
+
+t.test('the densest objects that etcd stores are read, both of them', async (t) => {
   const given = world();
+  const [step] = initContainers(given.pod);
+  // 1.5 MiB of variables, and of who manages them.
+  const names = Array.from({ length: 16_000 }, (_, i) => `V${i}`);
+  step?.env?.push(...names.map((name) => ({ name, value: 'x' })));
+  const fields = names.map((name) => [
+    `k:{"name":"${name}"}`,
+    { '.': {}, 'f:name': {}, 'f:value': {} },
+  ]);
+  Object.assign(given.pod.metadata, {
+    managedFields: [{ manager: 'kpack', fieldsV1: Object.fromEntries(fields) }],
+  });
+  t.ok(JSON.stringify(given.pod).length > 1.3 * 1024 * 1024);
   const app = serveWorld(t, given);
-  const deep = `${'['.repeat(500_000)}${']'.repeat(500_000)}`;
-  const image = JSON.stringify(
-    admissionReview({ object: { ...given.image }, username: 'developer' }),
-  ).replace(JSON.stringify(given.image?.spec['notary']), deep);
-  t.ok(image.includes(deep));
-  for (const path of ['/mutate', '/validate']) {
-    const { status, body } = await post(app, path, image);
-    t.equal(status, 200);
-    t.equal(body.response?.allowed, path === '/mutate');
-  }
-  await review(t, app, 'mutate', { object: given.pod });
+  const options = { object: given.pod, oldObject: given.pod };
+  t.ok((await review(t, app, 'mutate', options)).patch);
 });
 
 t.test('a mistake of ours is no decision: 503, and logged', async (t) => {

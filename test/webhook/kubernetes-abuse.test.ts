@@ -7,6 +7,7 @@ import { CHANGE_CASES } from './abuse-cases-changes.ts';
 import { COLLISION_CASES } from './abuse-cases-collisions.ts';
 import { CONFIGURATION_CASES } from './abuse-cases-configuration.ts';
 import { IDENTITY_CASES } from './abuse-cases-identity.ts';
+import { LOAD_CASES } from './abuse-cases-load.ts';
 import { MALFORMED_CASES } from './abuse-cases-malformed.ts';
 import { NAMESPACE_CASES } from './abuse-cases-namespace.ts';
 import { SECRET_CASES } from './abuse-cases-secrets.ts';
@@ -22,6 +23,7 @@ const CASES: readonly Abuse[] = [
   ...CHANGE_CASES,
   ...CONFIGURATION_CASES,
   ...MALFORMED_CASES,
+  ...LOAD_CASES,
 ];
 const ENABLED = { [`${P}signing`]: 'enabled' };
 const WORDS = { [`${P}v1.url`]: URL, [`${P}v1.secretRef`]: KEY_SECRET };

@@ -23,6 +23,8 @@ import { IMAGE_FLAG, PROGRAM, until } from './program.ts';
 export interface SceneOptions {
   /** Flags of the webhook, beside those that it needs. */
   readonly args?: readonly string[];
+  /** Flags of the API server, likewise. */
+  readonly apiserverArgs?: readonly string[];
 }
 
 /** An API server, our webhook, and hands to act with. */
@@ -61,9 +63,12 @@ const LINES_SHOWN = 30;
  *
  * @throws Error when a part does not start, or does not come into force; then nothing is left running
  */
-export async function startScene(t: Test, { args = [] }: SceneOptions = {}): Promise<Scene> {
+export async function startScene(
+  t: Test,
+  { args = [], apiserverArgs = [] }: SceneOptions = {},
+): Promise<Scene> {
   needKubernetes(t);
-  const apiserver = await startKubeApiserver();
+  const apiserver = await startKubeApiserver({ args: apiserverArgs });
   t.teardown(() => apiserver.stop());
   const { admin: api, authority, directory } = apiserver;
   await prepareCluster(api);

@@ -124,3 +124,47 @@ t.test('nobody but kpack makes the webhook read many objects', async (t) => {
   t.equal(verdictOf(response), '422 REQUESTER_NOT_KPACK');
   t.ok(reads <= 4, `${reads} reads`);
 });
+
+t.test(
+  'Secrets are read for a Build that exists with that UID, and for nothing else',
+  async (t) => {
+    const given = world('v0.17.2/02b-notary-registry-secrets');
+    const kindsRead = async (build: Partial<typeof given.build> | undefined) => {
+      const others = manifestsOf(given, given.namespace).filter(({ kind }) => kind !== 'Build');
+      const manifests = build ? [...others, { ...given.build, ...build }] : others;
+      const { cluster, rounds } = countingRounds(memoryCluster(manifests));
+      for (const question of ['mutate', 'validate'] as const)
+        await ask(question, given.pod, cluster);
+      return new Set(rounds.flat());
+    };
+    t.ok((await kindsRead({})).has('Secret'));
+    const another = { metadata: { ...given.build.metadata, uid: 'another' } };
+    for (const build of [undefined, another]) {
+      t.same([...(await kindsRead(build))], ['Namespace', 'Build', 'ServiceAccount']);
+    }
+  },
+);
+
+t.test(
+  'a service account of more than 200 Secrets is refused by name, and not looked through',
+  async (t) => {
+    const given = world();
+    const account = (count: number) => {
+      given.serviceAccount.secrets = Array.from({ length: count }, (_, i) => ({ name: `s${i}` }));
+      return countingRounds(memoryCluster(manifestsOf(given, given.namespace)));
+    };
+    t.equal(verdictOf(await ask('mutate', given.pod, account(200).cluster)), 'patched');
+    for (const question of ['mutate', 'validate'] as const) {
+      const { cluster, rounds } = account(201);
+      const response = await ask(question, given.pod, cluster);
+      t.equal(verdictOf(response), '422 SECRETS_TOO_MANY');
+      t.match(response.status?.message, /service account \S+ names more than 200 Secrets\. Fix: /);
+      const secrets = rounds.flat().filter((kind) => kind === 'Secret');
+      t.ok(secrets.length <= 2, 'those that the configuration names');
+    }
+    // Named twice is named once.
+    given.serviceAccount.secrets = Array.from({ length: 500 }, () => ({ name: 'same' }));
+    const twice = memoryCluster(manifestsOf(given, given.namespace));
+    t.equal(verdictOf(await ask('mutate', given.pod, twice)), 'patched');
+  },
+);

@@ -13,6 +13,7 @@ t.test('settings', (t) => {
   };
   t.same(parseSettings(needed, {}), {
     certificate,
+    clientCa: undefined,
     port: 8443,
     metricsPort: 9402,
     quietPeriod: 15,
@@ -26,6 +27,7 @@ t.test('settings', (t) => {
   t.same(
     parseSettings(['--kpack-user=a', '--kpack-user', 'b', '--signer-cpu', '0.5', '--port=0'], {
       KPACK_NOTARY_TLS_CERT: 'c',
+      KPACK_NOTARY_CLIENT_CA: '/client/ca.crt',
       KPACK_NOTARY_TLS_KEY: 'k',
       KPACK_NOTARY_SIGNER_IMAGE: 'i',
       KPACK_NOTARY_SIGNER_CPU: '7',
@@ -38,6 +40,7 @@ t.test('settings', (t) => {
     }),
     {
       certificate,
+      clientCa: '/client/ca.crt',
       port: 0,
       metricsPort: 0,
       quietPeriod: 2.5,

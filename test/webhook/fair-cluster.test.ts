@@ -1,0 +1,92 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import fc from 'fast-check';
+import t from 'tap';
+import type { Cluster, ObjectReference } from '../../src/webhook/cluster.ts';
+import { fairCluster } from '../../src/webhook/fair-cluster.ts';
+import { Turns } from '../../src/webhook/turns.ts';
+import { memoryCluster } from './asking.ts';
+
+const secret = (namespace: string, i: number): ObjectReference => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  namespace,
+  name: `s${i}`,
+});
+
+t.test('a namespace that wants ten thousand reads has others wait for a few of them', async (t) => {
+  const order: string[] = [];
+  const cluster: Cluster = {
+    ...memoryCluster([]),
+    get: async ({ namespace = '' }) => {
+      await pause(1);
+      order.push(namespace);
+      return undefined;
+    },
+  };
+  const fair = fairCluster(cluster);
+  const crowd = Array.from({ length: 10_000 }, (_, i) => fair.get(secret('crowd', i)));
+  await Promise.all(Array.from({ length: 3 }, (_, i) => fair.get(secret('other', i))));
+  t.ok(order.length < 100, `${order.length} reads until the three were done`);
+  await Promise.all(crowd);
+  t.equal(order.length, 10_003);
+});
+
+t.test('who gives up while waiting has nothing read', async (t) => {
+  let reads = 0;
+  const fair = fairCluster({
+    ...memoryCluster([]),
+    get: async () => {
+      reads++;
+      await pause(20);
+      return undefined;
+    },
+  });
+  const impatient = new AbortController();
+  const kept = Array.from({ length: 8 }, (_, i) => fair.get(secret('apps', i)));
+  const given = Array.from({ length: 100 }, (_, i) =>
+    fair.get(secret('apps', i), impatient.signal),
+  );
+  impatient.abort(new Error('the time is over'));
+  for (const one of await Promise.allSettled(given)) t.equal(one.status, 'rejected');
+  await Promise.all(kept);
+  t.equal(reads, 8);
+});
+
+t.test(
+  'whatever is asked in whatever order, all is done, and never more than may be',
+  async (t) => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.integer({ min: 0, max: 4 }), fc.integer({ min: 0, max: 3 }))),
+        async (asked) => {
+          const turns = new Turns({ atOnce: 4, ofParty: 2 });
+          const running = new Map<number, number>();
+          let done = 0;
+          await Promise.all(
+            asked.map(([party, length]) =>
+              turns.run(String(party), undefined, async () => {
+                running.set(party, (running.get(party) ?? 0) + 1);
+                t.ok((running.get(party) ?? 0) <= 2);
+                t.ok([...running.values()].reduce((sum, one) => sum + one, 0) <= 4);
+                for (let i = 0; i < length; i++) await Promise.resolve();
+                running.set(party, (running.get(party) ?? 0) - 1);
+                done++;
+              }),
+            ),
+          );
+          t.equal(done, asked.length);
+        },
+      ),
+    );
+  },
+);
+
+t.test('what fails gives its turn back', async (t) => {
+  const fair = fairCluster({
+    ...memoryCluster([]),
+    get: () => Promise.reject(new Error('no')),
+    limitRanges: () => Promise.resolve([]),
+  });
+  for (let i = 0; i < 50; i++) await t.rejects(fair.get(secret('apps', i)), /no/);
+  t.same(await fair.limitRanges('apps'), []);
+});
