@@ -3,7 +3,7 @@ import { readFlags } from '../../src/shared/flags.ts';
 import { SIGNER_FLAGS } from '../../src/shared/signer-flags.ts';
 import type { PodManifest } from '../build-fixture.ts';
 import { inject, mutate, SETTINGS, validate, verdictOf } from './asking.ts';
-import { withoutKpackSigner, withoutOurs } from './pod-changes.ts';
+import { waitingForOurs, withoutOurs } from './pod-changes.ts';
 import { resourceProblems, restrictedViolations } from './pod-rules.ts';
 import {
   allContainers,
@@ -82,7 +82,7 @@ for (const name of signableFixtures) {
     );
 
     t.notMatch(JSON.stringify(container(pod, 'completion').args ?? []), /notary-v1-url/);
-    t.strictSame(withoutOurs(pod), withoutKpackSigner(given.pod), 'all else is as it was');
+    t.strictSame(withoutOurs(pod), waitingForOurs(given.pod), 'all else is as it was');
     t.equal(pod.metadata.annotations?.['notary.kpack.io/injected'], SETTINGS.version);
   });
 }

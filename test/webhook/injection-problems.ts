@@ -1,6 +1,6 @@
 /** What is wrong with a stored pod that should have been signed, told without our own code. */
 import type { PodManifest } from '../build-fixture.ts';
-import { withoutKpackSigner, withoutOurs } from './pod-changes.ts';
+import { waitingForOurs, withoutOurs } from './pod-changes.ts';
 import { restrictedViolations } from './pod-rules.ts';
 import { allContainers, container, initContainers, SIGNER, TOKEN_PATH } from './pod.ts';
 import { changed } from './world.ts';
@@ -21,7 +21,7 @@ export function injectionProblems(
     ...tokenProblems(stored),
     ...restrictedViolations(stored, container(stored, SIGNER)).map((rule) => `restricted: ${rule}`),
     ...(JSON.stringify(stored.spec).includes('notary-v1-url') ? ["kpack's signer is left"] : []),
-    ...(comparable(withoutOurs(stored)) === comparable(withoutKpackSigner(reference))
+    ...(comparable(withoutOurs(stored)) === comparable(waitingForOurs(reference))
       ? []
       : ['something else was changed']),
   ];

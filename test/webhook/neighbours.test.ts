@@ -3,7 +3,7 @@ import t from 'tap';
 import type { PodManifest } from '../build-fixture.ts';
 import { SETTINGS } from './asking.ts';
 import { after, neighbours } from './neighbours.ts';
-import { withoutKpackSigner, withoutOurs } from './pod-changes.ts';
+import { waitingForOurs, withoutOurs } from './pod-changes.ts';
 import { container, SIGNER } from './pod.ts';
 import { signableFixtures, signableWorld } from './signable.ts';
 import { demandOnce, demandSame, webhookIn } from './webhook-in.ts';
@@ -112,7 +112,7 @@ function imageOf({ placement = SETTINGS.placement }: Partial<typeof SETTINGS>): 
 }
 
 /** What is to become of a pod, without what we add. */
-const expected = (pod: PodManifest) => withoutOurs(withoutKpackSigner(pod));
+const expected = (pod: PodManifest) => withoutOurs(waitingForOurs(pod));
 
 t.test('keys that are names of JavaScript do no harm', async (t) => {
   const names = ['__proto__', 'constructor', 'hasOwnProperty', 'toString'];

@@ -13,24 +13,31 @@ export function withoutOurs(pod: PodManifest): PodManifest {
   });
 }
 
-/**
- * The pod as kpack would have made it without a notary section; where completion waits for a file,
- * it waits for ours.
- */
+/** The pod before the signing container is added: where completion waits for a file, for ours. */
+export function waitingForOurs(pod: PodManifest): PodManifest {
+  return changed(withoutKpackSigner(pod), (pod) => {
+    const completion = container(pod, 'completion');
+    const args = completion.args?.map((arg) =>
+      arg.replace(/^-wait-file=.*$/, '-wait-file=/buildWait/notary-sign'),
+    );
+    if (args) completion.args = args;
+    pod.metadata.annotations ??= {};
+  });
+}
+
+/** The pod as kpack would have made it without a notary section. */
 export function withoutKpackSigner(pod: PodManifest): PodManifest {
   return changed(pod, (pod) => {
     const completion = container(pod, 'completion');
     const args = completion.args
       ?.filter((arg) => !arg.startsWith('-notary-v1-url='))
-      .map((arg) => arg.replace(/ -notary-v1-url=\S+/, ''))
-      .map((arg) => arg.replace(/^-wait-file=.*$/, '-wait-file=/buildWait/notary-sign'));
+      .map((arg) => arg.replace(/ -notary-v1-url=\S+/, ''));
     if (args) completion.args = args;
     pod.spec.volumes = (pod.spec.volumes ?? []).map((volume) => {
       if (volume.name !== 'notary-dir' || !volume.secret) return volume;
       const { secret, ...others } = volume;
       return { ...others, emptyDir: {} };
     });
-    pod.metadata.annotations ??= {};
   });
 }
 

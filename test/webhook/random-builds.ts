@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { secret, signingNamespace, type PodManifest } from '../build-fixture.ts';
 import { allContainers, REPORT, type Container } from './pod.ts';
-import { withoutKpackSigner, withoutOurs } from './pod-changes.ts';
+import { waitingForOurs, withoutOurs } from './pod-changes.ts';
 import { afterPatches } from './pod-patches.ts';
 import { harmlessPatches } from './random-patches.ts';
 import { podSecurityContexts, resources, securityContexts } from './random-parts.ts';
@@ -74,7 +74,7 @@ export const builds: fc.Arbitrary<RandomBuild> = fc
 
 /** What is to become of the pod of a build, without what we add for the signer alone. */
 export function takenOver(pod: PodManifest, { report }: RandomBuild): PodManifest {
-  return changed(withoutOurs(withoutKpackSigner(pod)), (copy) => {
+  return changed(withoutOurs(waitingForOurs(pod)), (copy) => {
     delete copy.metadata.annotations?.[`${P}skipped`];
     const step = allContainers(copy).find(({ name }) => EXPORTING.includes(name));
     if (report !== 'possible' || !step) return;

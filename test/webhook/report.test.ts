@@ -1,11 +1,6 @@
 import t from 'tap';
 import { inject, mutate, validate, verdictOf } from './asking.ts';
-import {
-  afterOtherPlugins,
-  withoutKpackSigner,
-  withoutOurs,
-  withoutReport,
-} from './pod-changes.ts';
+import { afterOtherPlugins, waitingForOurs, withoutOurs, withoutReport } from './pod-changes.ts';
 import { container, mountAt, REPORT, SIGNER, signerFlags, volume } from './pod.ts';
 import { changed, world } from './world.ts';
 
@@ -37,7 +32,7 @@ t.test('a build without a report volume', (t) => {
       container(rest, 'export').args?.shift();
       container(rest, 'export').volumeMounts?.pop();
       rest.spec.volumes = rest.spec.volumes?.filter(({ name }) => name !== 'report-dir') ?? [];
-      t.strictSame(rest, withoutKpackSigner(given.pod));
+      t.strictSame(rest, waitingForOurs(given.pod));
     });
   }
 
@@ -56,11 +51,7 @@ t.test('a build without a report volume', (t) => {
       t.notOk(flags['report']);
       t.notOk(mountAt(container(pod, SIGNER), '/var/report'));
       t.notMatch(pod.spec.volumes, [{ name: 'report-dir' }]);
-      t.strictSame(
-        withoutOurs(pod),
-        withoutKpackSigner(given.pod),
-        'no argument for the lifecycle',
-      );
+      t.strictSame(withoutOurs(pod), waitingForOurs(given.pod), 'no argument for the lifecycle');
       t.equal(verdictOf(await mutate(given, { pod })), 'allowed');
       t.equal(verdictOf(await validate(given, afterOtherPlugins(pod))), 'allowed');
     });
