@@ -86,7 +86,9 @@ export async function explain(
   try {
     const { facts, serviceAccount } = await gatherFacts(pod, subject, cluster, namespace);
     const mode = signingMode(facts.label);
-    const plan = planPod(pod, settings.kpackUsers[0], facts, settings.kpackUsers);
+    // kpack posts no pod without an owner: such a one is a stranger's.
+    const requester = pod.owner ? settings.kpackUsers[0] : '';
+    const plan = planPod(pod, requester, facts, settings.kpackUsers);
     const existing = signingContainer(pod);
     const image = settings.signerImage ?? existing?.image ?? ANY_IMAGE;
     const placement = { ...REQUESTS, image };

@@ -37,7 +37,7 @@ export function mutatePod(
       const unsigned = withoutKpackSigner(pod);
       const warnings = [
         `left unsigned: ${reason}`,
-        ...(unsigned === pod ? [] : [KPACK_SIGNATURE_GOES]),
+        ...(unsigned !== pod && code === 'OPTED_OUT' ? [KPACK_SIGNATURE_GOES] : []),
       ];
       return letIn(gate, [pod, markSkipped(unsigned, reason)], [], { code, reason, warnings });
     }

@@ -148,6 +148,13 @@ t.test('a pod that was made without its signer is not said to be signed', async 
   t.match(await told(stored, audit), { outcome: 'signed' }, 'in audit mode it is meant to');
 });
 
+t.test("a stranger's pod is told to be left unsigned, as it is", async (t) => {
+  const given = world();
+  delete given.pod.metadata.ownerReferences;
+  const explained = await told(given.pod, memoryCluster(manifestsOf(given)));
+  t.match(explained, { outcome: 'unsigned', code: 'NO_BUILD', reason: /no kpack Build/ });
+});
+
 t.test('an Image that says little is explained all the same', async (t) => {
   const image = (spec: unknown) =>
     ({

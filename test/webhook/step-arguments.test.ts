@@ -1,5 +1,7 @@
 /** How arguments are read: as the program of the step reads them, and no word more. */
+import fc from 'fast-check';
 import t from 'tap';
+import { applyPatch } from '../bed/webhook.ts';
 import type { PodManifest } from '../build-fixture.ts';
 import { inject, mutate, refusedBy, validate, verdictOf } from './asking.ts';
 import { container, SIGNER, signerFlags } from './pod.ts';
@@ -150,6 +152,46 @@ t.test('each fixture is read alike, whichever paths its controller was built wit
     t.equal(verdictOf(await validate(released, pod)), 'allowed', name);
     t.notMatch(JSON.stringify(container(pod, 'completion')), /-notary-v1-url/, name);
   }
+});
+
+/** Words that mean something to somebody, among any others. */
+const WORDS = fc.oneof(
+  fc.constantFrom(
+    ...['-notary-v1-url', '--notary-v1-url=', `-notary-v1-url=${URL}`, '--', '-', '', ' '],
+    ...['-dockerconfig=dockerconfig', EVIL, '-execute=x', '-report=/x', '--run-image', 'tag'],
+  ),
+  fc.string({ maxLength: 12 }),
+);
+
+t.test('any arguments: mutate and validate agree, and nobody of kpack signs', async (t) => {
+  const steps = ['prepare', 'rebase', 'completion'];
+  const property = fc.asyncProperty(
+    fc.constantFrom(PLAIN, WAITING, REBASE, WAITING_REBASE),
+    fc.constantFrom(...steps),
+    fc.array(WORDS, { maxLength: 5 }),
+    fc.boolean(),
+    fc.boolean(),
+    async (name, step, words, isInFront, isOptedOut) => {
+      const given = signableWorld(name);
+      if (isOptedOut) annotate(given, { [`${P}signing`]: 'disabled' });
+      const found = given.pod.spec.containers
+        .concat(given.pod.spec.initContainers ?? [])
+        .find((each) => each.name === step);
+      if (found && isInFront) found.args = [...words, ...(found.args ?? [])];
+      else if (found) addArguments(given.pod, step, ...words);
+      const mutated = await mutate(given);
+      if (!mutated.allowed) return;
+      const pod = applyPatch(given.pod, mutated);
+      const verdict = verdictOf(await validate(given, pod));
+      if (verdict !== 'allowed') throw new Error(`validate: ${verdict}`);
+      const { args = [] } = container(pod, 'completion');
+      const line = args.find((arg) => arg.startsWith('-execute='));
+      const own = line === undefined ? args : line.split(' ');
+      if (own.some((word) => /^--?notary-v1-url(=|$)/.test(word))) throw new Error(own.join(' '));
+    },
+  );
+  await fc.assert(property, { numRuns: 500 });
+  t.pass();
 });
 
 t.test("kpack's own signer goes from every kind of pod that opts out", async (t) => {
