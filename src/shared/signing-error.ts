@@ -1,3 +1,4 @@
+import { cutText } from './shell-command.ts';
 import { SIGNER_ERRORS, type SignerErrorCode } from './error-code.ts';
 
 interface SigningErrorOptions {
@@ -25,9 +26,19 @@ export class SigningError extends Error {
   constructor(code: SignerErrorCode, message: string, options: SigningErrorOptions = {}) {
     super(oneLine(message).slice(0, LONGEST_MESSAGE), { cause: options.cause });
     this.code = code;
-    this.fix = oneLine(options.fix ?? SIGNER_ERRORS[code].fix).slice(0, LONGEST_MESSAGE);
+    this.fix = withLastStep(
+      cutText(oneLine(options.fix ?? SIGNER_ERRORS[code].fix), LONGEST_MESSAGE),
+    );
     this.isTransient = options.isTransient ?? false;
   }
+}
+
+/**
+ * A fix with the step that ends each: kpack builds again neither when a Secret nor when an annotation
+ * changes. How, docs/troubleshooting.md says.
+ */
+export function withLastStep(fix: string): string {
+  return /\bbuild again\b/i.test(fix) ? fix : `${fix} Then build again.`;
 }
 
 /**
