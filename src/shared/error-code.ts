@@ -109,7 +109,7 @@ export const SIGNER_ERRORS = {
     meaning: 'None of our keys may sign these tags in this repository.',
     cause:
       'The key was never added, was rotated or removed, may sign other tags alone, or belongs to another repository; where there are delegations, the targets key signs nothing.',
-    fix: `Add the key: ${command`notary -s <url> delegation add <gun> targets/releases <public key file> --all-paths && notary -s <url> publish <gun>`} or ${command`docker trust signer add --key <public key file> <name> <gun>`}; or put the right key into the Secret.`,
+    fix: `Put the right key into the Secret; or let this one sign (then delegations alone sign, and targets no more): ${command`notary -s <url> delegation add <gun> targets/releases <public key file> --all-paths && notary -s <url> publish <gun>`}, with docker ${command`docker trust signer add --key <public key file> <name> <gun>`}.`,
   },
   ROLE_THRESHOLD: {
     meaning: 'A role wants more signatures than we hold keys for.',
@@ -254,7 +254,7 @@ export const SIGNER_ERRORS = {
   PUBLISH_CONFLICT: {
     meaning: 'The server says that a newer version is there, and does not show one.',
     cause: 'A cache serves old files, or the server keeps a newer file that it does not serve.',
-    fix: 'Build again; if it stays so, see what the message says.',
+    fix: 'Build again; if it stays so, look for a cache or proxy that serves old files under /v2/.',
   },
   PUBLISH_REJECTED: {
     meaning: 'The server rejected the metadata.',

@@ -1,9 +1,6 @@
 import type { SignerErrorCode } from '../shared/error-code.ts';
 import type { Gun } from '../shared/image-reference.ts';
-import type { NotaryUrl } from '../shared/notary-url.ts';
-import { command } from '../shared/shell-command.ts';
 import { asSigningError, SigningError } from '../shared/signing-error.ts';
-import { TARGETS } from '../shared/tuf/metadata.ts';
 import {
   fileOf,
   names,
@@ -119,9 +116,8 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
     throw new SigningError('PUBLISH_CONFLICT', refusal.message, {
       cause: refusal,
       fix:
-        'Nobody else published meanwhile, so another try cannot help: a proxy may serve old files, or ' +
-        `the keys of the role were replaced. Then the owner of a new key runs ${witness(client.url, post)}. ` +
-        'Then build again.',
+        'Nobody else published meanwhile, so another try cannot help: look for a cache or proxy that ' +
+        'serves old files under /v2/. Then build again.',
     });
   };
 
@@ -148,12 +144,6 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
       throw refusal;
     },
   };
-}
-
-/** Signs again, with the keys of today, the roles that we cannot publish. */
-function witness(url: NotaryUrl, { gun, edits }: Post): string {
-  const [role = TARGETS] = edits.map(({ role: { name } }) => name);
-  return command`notary -s ${url} witness ${gun} ${role} && notary -s ${url} publish ${gun}`;
 }
 
 function isNewer(repository: TrustRepository, from: TrustRepository): boolean {
