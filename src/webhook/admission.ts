@@ -1,5 +1,6 @@
 import type { WebhookErrorCode } from '../shared/error-code.ts';
 import { WEBHOOK_ERRORS } from '../shared/error-code.ts';
+import { cutText } from '../shared/shell-command.ts';
 import type { Operation } from 'fast-json-patch';
 
 /**
@@ -149,7 +150,7 @@ function readRequest(request: Readonly<Record<string, unknown>>): AdmissionReque
 export function reviewOf(uid: string, verdict: Verdict): object {
   const warnings = verdict.warnings
     .slice(0, MOST_WARNINGS)
-    .map((warning) => cut(`kpack-notary: ${warning}`));
+    .map((warning) => cutText(`kpack-notary: ${warning}`, LONGEST_WARNING));
   const common = { uid, ...(warnings.length > 0 && { warnings }) };
   return {
     apiVersion: API_VERSION,
@@ -176,10 +177,6 @@ const REASON: Readonly<Record<DenialStatus, string>> = {
 
 function statusOf({ status, message }: { status: DenialStatus; message: string }): object {
   return { status: 'Failure', code: status, reason: REASON[status], message };
-}
-
-function cut(warning: string): string {
-  return warning.length > LONGEST_WARNING ? `${warning.slice(0, LONGEST_WARNING - 1)}…` : warning;
 }
 
 function members(value: unknown, path: string): Readonly<Record<string, unknown>> {
