@@ -106,6 +106,8 @@ export class ReviewError extends Error {
 const API_VERSION = 'admission.k8s.io/v1';
 /** The API server cuts warnings beyond this many characters, where all together are too long. */
 const LONGEST_WARNING = 256;
+/** The mark at the end of what is cut is one character, of three bytes. */
+const LONGEST_WARNING_BYTES = LONGEST_WARNING + 2;
 /** Of so long ones it passes on no more than this. */
 const MOST_WARNINGS = 16;
 
@@ -150,7 +152,7 @@ function readRequest(request: Readonly<Record<string, unknown>>): AdmissionReque
 export function reviewOf(uid: string, verdict: Verdict): object {
   const warnings = verdict.warnings
     .slice(0, MOST_WARNINGS)
-    .map((warning) => cutText(`kpack-notary: ${warning}`, LONGEST_WARNING));
+    .map((warning) => cutText(`kpack-notary: ${warning}`, LONGEST_WARNING_BYTES));
   const common = { uid, ...(warnings.length > 0 && { warnings }) };
   return {
     apiVersion: API_VERSION,
