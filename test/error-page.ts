@@ -19,8 +19,8 @@ Every refusal and failure has one of these codes, says what was tried, where, an
 to do next. Those of the signer stand in the log of the container \`notary-sign\`, in its receipt and
 termination message, and so in the status of the Build; those of the webhooks in the answer to who
 posted the object, and in the log of the webhook. An error may carry a more precise fix than the usual
-one here. kpack builds again neither when a Secret changes nor when an annotation does:
-[build again](troubleshooting.md#build-again) has the command. What stands in \`<…>\` is yours to fill in.
+one here. A Build that failed stays failed, since kpack builds again neither when a Secret changes nor when an
+annotation does: [build again](troubleshooting.md#build-again) has the command. What stands in \`<…>\` is yours to fill in.
 
 This page is made from \`src/shared/error-code.ts\` by \`npm run docs\`.
 `;

@@ -290,19 +290,19 @@ export const WEBHOOK_ERRORS = {
   NOTARY_CONFIG_INVALID: {
     meaning: 'The notary section or our annotations are malformed.',
     cause: 'A field is missing, misspelt, of the wrong type, or contradicts another.',
-    fix: 'Correct the fields that the message names; where a Build failed because of them, build again.',
+    fix: 'Correct the fields that the message names.',
   },
   NAMESPACE_LABEL_INVALID: {
     meaning:
       'A label of the namespace under notary.kpack.io/ has a name or value that we do not know.',
     cause: 'A typing mistake in the label.',
-    fix: 'Correct the label that the message names: notary.kpack.io/signing is enabled, audit or disabled. Where a Build failed because of it, build again.',
+    fix: 'Correct the label that the message names; notary.kpack.io/signing is enabled, audit or disabled.',
   },
   REQUESTER_NOT_KPACK: {
     meaning: 'A build pod was posted by somebody else than kpack.',
     cause:
       'kpack runs under another service account than the default one, or somebody copied a build pod.',
-    fix: 'Let kpack make the pod; if kpack runs under another account, give it to the webhook with --kpack-user. Then build again.',
+    fix: 'Let kpack make the pod; if kpack runs under another account, give it to the webhook with --kpack-user.',
   },
   OWNER_NOT_BUILD: {
     meaning: 'kpack posted a pod with its build label, and no Build of kpack.io is its controller.',
@@ -327,7 +327,7 @@ export const WEBHOOK_ERRORS = {
     meaning: 'We do not know how to sign what this build pod builds.',
     cause:
       'The build is for Windows, or its steps do not stand as kpack makes them: another webhook renamed or moved them, or kpack is of a version that we do not know.',
-    fix: 'Opt the Image out with notary.kpack.io/signing: disabled, or build it in a namespace without the label; then build again.',
+    fix: 'Opt the Image out with notary.kpack.io/signing: disabled, or build it in a namespace without the label.',
   },
   SECRETS_TOO_MANY: {
     meaning: 'The service account of a build names more Secrets than the webhook looks at.',
@@ -338,7 +338,7 @@ export const WEBHOOK_ERRORS = {
   POD_COLLISION: {
     meaning: 'The build pod already uses a name, path or place that the signing container needs.',
     cause: 'Another webhook or a builder uses the same name, or stands right before completion.',
-    fix: 'Rename or take away what the message names, then build again.',
+    fix: 'Rename or take away what the message names.',
   },
   SECRET_EXPOSED: {
     meaning:

@@ -31,9 +31,10 @@ export function kubernetesScenarios(theScene: () => Scene): readonly Scenario[] 
       command: LABEL,
       what: `an Image in a namespace whose label is ${label === '' ? 'absent' : label}`,
       play: async () => {
-        const { api, apiserver, namespace } = theScene();
+        const scene = theScene();
+        const { api, apiserver } = scene;
         const name = `fixes-label-${label}x`;
-        await namespace(name, label === '' ? {} : { labels: { [`${P}signing`]: label } });
+        await scene.namespace(name, label === '' ? {} : { labels: { [`${P}signing`]: label } });
         const image = objectThatSays('Image', 'kpack.io/v1alpha1', { notary: section() });
         const metadata = { ...image.metadata, namespace: name };
         const { warnings } = await api.create({ ...image, metadata }, { dryRun: true });
@@ -48,9 +49,10 @@ export function kubernetesScenarios(theScene: () => Scene): readonly Scenario[] 
       command: LABEL,
       what: 'the label of a Namespace, written as an annotation',
       play: async () => {
-        const { api, apiserver, namespace } = theScene();
+        const scene = theScene();
+        const { api, apiserver } = scene;
         const name = 'fixes-annotation';
-        await namespace(name);
+        await scene.namespace(name);
         const reference = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
         const refused = await api.patch(reference, {
           metadata: { annotations: { [`${P}signing`]: 'enabled' } },
@@ -67,11 +69,12 @@ export function kubernetesScenarios(theScene: () => Scene): readonly Scenario[] 
         'kubectl -n … create secret generic … --from-file=… --from-file=notary-password.txt=… --dry-run=client -o yaml | kubectl apply -f -',
       what: 'a signing Secret whose key lost its line breaks',
       play: async (t) => {
-        const { api, apiserver, namespace } = theScene();
+        const scene = theScene();
+        const { api, apiserver } = scene;
         const { opensslKey } = makeKeyDirectory(t);
         const pem = opensslKey('key', ['ec_paramgen_curve:P-256']).encrypt();
         const secret = secretIn('fixes-key', 'notary-signing');
-        await namespace('fixes-key');
+        await scene.namespace('fixes-key');
         const lost = pem.replaceAll('\n', '').slice(0, -40);
         const stringData = { [SECRET_KEY]: lost, 'ca.crt': 'stays' };
         demand(await api.create({ ...secret, stringData }));
@@ -100,10 +103,11 @@ export function kubernetesScenarios(theScene: () => Scene): readonly Scenario[] 
         'kubectl -n … create secret docker-registry … --docker-server=… --docker-username=… --docker-password=… --dry-run=client -o yaml | kubectl apply -f -',
       what: 'a docker Secret that holds no configuration of docker',
       play: async () => {
-        const { api, apiserver, namespace } = theScene();
+        const scene = theScene();
+        const { api, apiserver } = scene;
         const form = '.dockerconfigjson';
         const secret = secretIn('fixes-docker', 'registry');
-        await namespace('fixes-docker');
+        await scene.namespace('fixes-docker');
         const stringData = { [form]: '{"auths":[]}' };
         demand(await api.create({ ...secret, type: `kubernetes.io/dockerconfigjson`, stringData }));
         return {
