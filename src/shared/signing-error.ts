@@ -1,5 +1,5 @@
-import { cutText } from './shell-command.ts';
 import { SIGNER_ERRORS, type SignerErrorCode } from './error-code.ts';
+import { cutText } from './shell-command.ts';
 
 interface SigningErrorOptions {
   /** What to do, where that can be said better than in the table of codes. */
@@ -38,7 +38,8 @@ export class SigningError extends Error {
  * changes. How, docs/troubleshooting.md says.
  */
 export function withLastStep(fix: string): string {
-  return /\bbuild again\b/i.test(fix) ? fix : `${fix} Then build again.`;
+  if (/\bbuild again\b/i.test(fix)) return fix;
+  return `${fix}${/[.…]$/.test(fix) ? '' : '.'} Then build again.`;
 }
 
 /**

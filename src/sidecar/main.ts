@@ -13,7 +13,7 @@ import {
   readSignerFlags,
   type OutputOptions,
 } from './signer-options.ts';
-import { lastLine, terminationMessage } from './termination-message.ts';
+import { failureSentence, lastLine, terminationMessage } from './termination-message.ts';
 import { writeText } from './text-file.ts';
 
 const EXIT_FAILED = 1;
@@ -91,7 +91,7 @@ function writeEnd({ logFormat }: OutputOptions, receipt: Receipt, mayFail: boole
   if (receipt.result !== 'failed') {
     if (isText) writeLine(summary(receipt, receipt.result));
   } else {
-    if (isText) writeLine(terminationMessage(receipt, true));
+    if (isText) writeLine(failureSentence(receipt));
     if (!mayFail) log.warn(lastLine(receipt, mayFail));
     else if (isText) writeLine(lastLine(receipt, mayFail));
   }

@@ -12,17 +12,25 @@ const LIMIT_BYTES = 1024;
  * @param failsBuild whether the container ends with an error
  */
 export function terminationMessage(receipt: Receipt, failsBuild: boolean): string {
-  return failsBuild ? failureSentence(receipt) : shortReceipt(receipt);
+  return failsBuild ? failureSentence(receipt, LIMIT_BYTES) : shortReceipt(receipt);
 }
 
-function failureSentence({ code, message, fix, repositories }: Receipt): string {
+/**
+ * What failed, where, why, and what to do: one sentence for people.
+ *
+ * @param limit the most bytes; the fix is cut last, and never one of its commands
+ */
+export function failureSentence(
+  { code, message, fix, repositories }: Receipt,
+  limit = Infinity,
+): string {
   const signed = repositories.filter(({ result }) => result !== 'failed').length;
   const share =
     repositories.length > 1 ? ` (${signed} of ${repositories.length} repositories signed)` : '';
   const head = `notary-sign failed (${code ?? 'INTERNAL'}): `;
   const [what, then] = [message ?? '', `${share}. Fix: `];
-  const room = LIMIT_BYTES - Buffer.byteLength(head) - Buffer.byteLength(then);
-  const whatRoom = Math.min(Buffer.byteLength(what), LIMIT_BYTES / 4);
+  const room = limit - Buffer.byteLength(head) - Buffer.byteLength(then);
+  const whatRoom = Math.min(Buffer.byteLength(what), limit / 4);
   const shortFix = cutText(fix ?? '', room - whatRoom, MORE);
   return `${head}${cutText(what, room - Buffer.byteLength(shortFix))}${then}${shortFix}`;
 }

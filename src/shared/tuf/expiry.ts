@@ -2,7 +2,14 @@ import type { Gun } from '../image-reference.ts';
 import type { NotaryUrl } from '../notary-url.ts';
 import { command } from '../shell-command.ts';
 import { SigningError } from '../signing-error.ts';
-import { ROOT, TARGETS, type MetadataFile, type RoleName } from './metadata.ts';
+import {
+  ROOT,
+  SNAPSHOT,
+  TARGETS,
+  TIMESTAMP,
+  type MetadataFile,
+  type RoleName,
+} from './metadata.ts';
 
 /** Who served the files of a repository. */
 export interface FileServer {
@@ -65,7 +72,7 @@ const CLOCKS_FIX =
   'Set the clock that is wrong, most often that of the node, then build again. The repository needs no change: signing its roles anew would harm it.';
 
 /** What helps where both clocks agree. The notary CLI refuses whatever holds an expired role. */
-function expiryFix(role: RoleName, { gun, server }: Clocks): string {
+function expiryFix(role: RoleName, { gun, server }: Clocks): string | undefined {
   const url = server?.url ?? '<url>';
   switch (role) {
     case ROOT:
@@ -81,11 +88,14 @@ function expiryFix(role: RoleName, { gun, server }: Clocks): string {
         'Secret, beside the key that is there and with the same password, then build again: the ' +
         'signer signs targets again as they are.'
       );
-    default:
+    case SNAPSHOT:
+    case TIMESTAMP:
       return (
         `The server renews ${role} itself when it is asked, and no command of a client can: look for ` +
         'a cache or proxy that serves old files under /v2/, and at the log of the server. Then build again.'
       );
+    default:
+      return undefined;
   }
 }
 
