@@ -1,3 +1,4 @@
+import type { SignerErrorCode } from '../shared/error-code.ts';
 import { cutText } from '../shared/shell-command.ts';
 import type { Receipt, RepositoryReceipt } from './receipt.ts';
 
@@ -35,6 +36,9 @@ export function failureSentence(
   return `${head}${cutText(what, room - Buffer.byteLength(shortFix))}${then}${shortFix}`;
 }
 
+/** Failures after which some of a repository's tags may be signed. */
+const MAYBE_OUT: readonly SignerErrorCode[] = ['READ_BACK_FAILED', 'TAG_SUPERSEDED'];
+
 /**
  * What became of the signatures of a failed run, in a few words that the failure sentence does not
  * hold.
@@ -43,7 +47,7 @@ export function failureSentence(
  */
 export function lastLine({ repositories }: Receipt, failsBuild: boolean): string {
   const signed = repositories.filter(({ result }) => result !== 'failed').length;
-  const isUnknown = repositories.some(({ code }) => code === 'READ_BACK_FAILED');
+  const isUnknown = repositories.some(({ code }) => code !== undefined && MAYBE_OUT.includes(code));
   const known = isUnknown ? 'known to be signed' : 'signed';
   const outcome =
     signed === 0
