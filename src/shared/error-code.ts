@@ -290,13 +290,13 @@ export const WEBHOOK_ERRORS = {
   NOTARY_CONFIG_INVALID: {
     meaning: 'The notary section or our annotations are malformed.',
     cause: 'A field is missing, misspelt, of the wrong type, or contradicts another.',
-    fix: 'Correct the fields that the message names.',
+    fix: 'Correct the fields that the message names. Where they failed a Build, build again.',
   },
   NAMESPACE_LABEL_INVALID: {
     meaning:
       'A label of the namespace under notary.kpack.io/ has a name or value that we do not know.',
     cause: 'A typing mistake in the label.',
-    fix: 'Correct the label that the message names; notary.kpack.io/signing is enabled, audit or disabled.',
+    fix: 'Correct the label that the message names; notary.kpack.io/signing is enabled, audit or disabled. Where it failed a Build, build again.',
   },
   REQUESTER_NOT_KPACK: {
     meaning: 'A build pod was posted by somebody else than kpack.',
