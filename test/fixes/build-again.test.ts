@@ -19,7 +19,9 @@ t.test(
     const malformed = world();
     setSection(malformed, { v1: { url: 'x' } });
     const refused = await mutate(malformed);
-    t.match(refused, { allowed: false, status: { code: 422, message: /Then build again\.$/ } });
+    t.match(refused, { allowed: false, status: { code: 422, message: /build again\.$/ } });
+    const posted = await mutate(world(), { username: 'somebody' });
+    t.match(posted, { allowed: false, status: { code: 422, message: /Then build again\.$/ } });
 
     const unread = world();
     const cluster = failing(memoryCluster(manifestsOf(unread, unread.namespace)), 'Build');
