@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SIGNER_ERRORS, WEBHOOK_ERRORS } from '../src/shared/error-code.ts';
+import { withLastStep } from '../src/shared/signing-error.ts';
 import { projectDirectory } from './fixture.ts';
 
 interface ErrorEntry {
@@ -18,7 +19,8 @@ Every refusal and failure has one of these codes, says what was tried, where, an
 to do next. Those of the signer stand in the log of the container \`notary-sign\`, in its receipt and
 termination message, and so in the status of the Build; those of the webhooks in the answer to who
 posted the object, and in the log of the webhook. An error may carry a more precise fix than the usual
-one here.
+one here. A Build that failed stays failed, since kpack builds again neither when a Secret changes nor when an
+annotation does: [build again](troubleshooting.md#build-again) has the command. What stands in \`<…>\` is yours to fill in.
 
 This page is made from \`src/shared/error-code.ts\` by \`npm run docs\`.
 `;
@@ -33,7 +35,7 @@ export function makeErrorPage(): string {
   return [
     INTRODUCTION,
     '## Signer\n',
-    ...sections(SIGNER_ERRORS),
+    ...sections(SIGNER_ERRORS, withLastStep),
     '## Webhooks\n',
     ...sections(WEBHOOK_ERRORS),
   ].join('\n');
@@ -44,10 +46,13 @@ export function updateErrorPage(): void {
   writeFileSync(join(projectDirectory(), FILE), makeErrorPage());
 }
 
-function sections(errors: Readonly<Record<string, ErrorEntry>>): string[] {
+function sections(
+  errors: Readonly<Record<string, ErrorEntry>>,
+  finish = (fix: string): string => fix,
+): string[] {
   return Object.entries(errors).map(
     ([code, { meaning, cause, fix }]) =>
-      `### ${code}\n\n${prose(meaning)}\n\n- Cause: ${prose(cause)}\n- Fix: ${prose(fix)}\n`,
+      `### ${code}\n\n${prose(meaning)}\n\n- Cause: ${prose(cause)}\n- Fix: ${prose(finish(fix))}\n`,
   );
 }
 

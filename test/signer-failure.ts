@@ -10,7 +10,7 @@ export const CANARIES = {
 
 /** What holds of every failure: code, fix and exit code, in every place where somebody looks. */
 export function failsWith(t: Test, result: SignerRun, code: string): void {
-  const { receipt, terminationMessage, lastLine } = result;
+  const { receipt, terminationMessage, lastLine, shownByKpack } = result;
   t.equal(receipt.code, code, result.stdout);
   t.equal(result.code, 1);
   t.equal(receipt.result, 'failed');
@@ -19,6 +19,12 @@ export function failsWith(t: Test, result: SignerRun, code: string): void {
   t.match(terminationMessage, `notary-sign failed (${code}): `);
   t.match(terminationMessage, / Fix: ./);
   t.ok(Buffer.byteLength(terminationMessage) <= 1024);
-  t.equal(lastLine, terminationMessage, 'the log ends with the same sentence');
+  t.equal(lastLine, terminationMessage, 'the log has the same sentence');
+  const told = shownByKpack.split(/notary-sign failed/).length - 1;
+  t.equal(told, 1, 'kpack shows the sentence once');
+  t.match(
+    shownByKpack,
+    / (?:nothing (?:was|is known to be)|\d+ of \d+ repositories (?:were|are known to be)) signed: For more info/,
+  );
   t.equal(result.stderr, '');
 }

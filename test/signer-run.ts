@@ -42,7 +42,10 @@ export interface SignerRunOptions {
 export interface SignerRun extends CommandResult {
   readonly receipt: ReceiptLike;
   readonly terminationMessage: string;
+  /** The line that says how it ended: of a failed run the last but one, else the last. */
   readonly lastLine: string;
+  /** What kpack (0.12 and newer) shows in the Build when the run fails it. */
+  readonly shownByKpack: string;
 }
 
 /** A receipt, as the contract has it. */
@@ -128,12 +131,26 @@ export async function runSigner(options: SignerRunOptions): Promise<SignerRun> {
     ...(options.killer && { killer: options.killer }),
     ...(options.timeLimit !== undefined && { timeLimit: options.timeLimit }),
   });
+  const receipt = JSON.parse(await readFile(receiptFile, 'utf8')) as ReceiptLike;
+  const terminationMessage = await readFile(terminationLog, 'utf8');
+  const lines = result.stdout.trimEnd().split('\n');
+  const isText = !(options.args ?? []).includes('--log-format=json');
   return {
     ...result,
-    receipt: JSON.parse(await readFile(receiptFile, 'utf8')) as ReceiptLike,
-    terminationMessage: await readFile(terminationLog, 'utf8'),
-    lastLine: result.stdout.trimEnd().split('\n').at(-1) ?? '',
+    receipt,
+    terminationMessage,
+    lastLine: lines.at(receipt.result === 'failed' && isText ? -2 : -1) ?? '',
+    shownByKpack: shownByKpack(terminationMessage, lines.at(-1) ?? ''),
   };
+}
+
+/** How much kpack takes of the last line, in characters. */
+const LONGEST_LAST_LINE = 800;
+
+/** The message of a failed Build, as kpack makes it of a pod's first init container that failed. */
+function shownByKpack(terminationMessage: string, lastLine: string): string {
+  const from = 'kubectl logs -n apps app-build-1-build-pod -c notary-sign';
+  return `Error:  ${terminationMessage} ${lastLine.slice(0, LONGEST_LAST_LINE)}: For more info use \`${from}\``;
 }
 
 /** Writes the files of a Secret as the kubelet mounts them; returns the directory. */

@@ -3,6 +3,7 @@ import { nearest } from './nearest.ts';
 import { expectedName, problem, type Findings } from './notary-field.ts';
 import { annotationLine } from './notary-members.ts';
 import type { ConfigSource } from './notary-section.ts';
+import { command } from './shell-command.ts';
 import { cut } from './shown-value.ts';
 
 /**
@@ -60,8 +61,8 @@ function checkUnknown(
   const wrong = (found: string, expected: string, example?: string) =>
     problem(findings, fieldOf(name), found, expected, example);
   if (name === SIGNING) {
-    const command = `kubectl label namespace ${objectName} ${SIGNING}=enabled`;
-    return wrong('an annotation', 'a label of that name', command);
+    const label = command`kubectl label namespace ${cut(objectName)} notary.kpack.io/signing=enabled --overwrite`;
+    return wrong('an annotation', 'a label of that name', label);
   }
   if (name === INJECTED || name === SKIPPED) {
     const found = 'an annotation that kpack-notary itself writes, on pods alone';

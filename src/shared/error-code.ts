@@ -1,3 +1,5 @@
+import { command } from './shell-command.ts';
+
 /**
  * The closed set of error codes of both programs, each with its meaning, the usual cause and the
  * usual fix. docs/errors.md is made from this one source.
@@ -107,7 +109,7 @@ export const SIGNER_ERRORS = {
     meaning: 'None of our keys may sign these tags in this repository.',
     cause:
       'The key was never added, was rotated or removed, may sign other tags alone, or belongs to another repository; where there are delegations, the targets key signs nothing.',
-    fix: 'Add the key with `notary delegation add` or `docker trust signer add`, or put the right key into the Secret.',
+    fix: `Put the right key into the Secret; or let this one sign (then delegations alone sign, and targets no more): ${command`notary -s <url> delegation add <gun> targets/releases <public key file> --all-paths && notary -s <url> publish <gun>`}, with docker ${command`docker trust signer add --key <public key file> <name> <gun>`}.`,
   },
   ROLE_THRESHOLD: {
     meaning: 'A role wants more signatures than we hold keys for.',
@@ -185,7 +187,7 @@ export const SIGNER_ERRORS = {
     meaning: 'The Notary server has no trust data for this repository.',
     cause:
       'Nobody initialised it yet, its name is spelt differently there (docker.io and index.docker.io are two), or the server takes other names alone.',
-    fix: 'Run: notary -s <url> init <gun> && notary -s <url> key rotate <gun> snapshot -r && notary -s <url> publish <gun>. We never do that from a build.',
+    fix: `Run ${command`notary -s <url> init <gun> && notary -s <url> key rotate <gun> snapshot -r`}, then build again. A build never does that.`,
   },
   ROOT_NAME_MISMATCH: {
     meaning: 'The root certificate was made for another repository.',
@@ -202,13 +204,13 @@ export const SIGNER_ERRORS = {
     meaning: 'Metadata of the repository cannot be read, or its signatures do not verify.',
     cause:
       'The keys of a role were replaced after it was signed, or its file was written by a broken client.',
-    fix: 'Compare with `notary list <gun>`; if that fails too, the owner of the role must sign it again.',
+    fix: `Compare with ${command`notary -s <url> list <gun>`}. If that fails too, the owner of the role has to sign it again; then build again.`,
   },
   METADATA_EXPIRED: {
     meaning: 'Metadata of the repository has expired.',
     cause:
-      'The root or the targets role was not signed for years; a build cannot do that for its owner.',
-    fix: 'The owner of the role must sign it again, for example with `notary witness <gun> <role>` and `notary publish <gun>`.',
+      'The clock of the node is wrong; or the root or the targets role was not signed for years; or a cache serves old files.',
+    fix: 'Compare the clocks of node and server first. No notary command renews what has expired; the error says what helps in its case.',
   },
   METADATA_INCONSISTENT: {
     meaning: 'The files of the repository do not belong together.',
@@ -231,7 +233,7 @@ export const SIGNER_ERRORS = {
     meaning: 'The server does not hold the snapshot key of the repository.',
     cause:
       'The repository was initialised with the Notary CLI, which keeps that key at first; or notary-signer lost its keys.',
-    fix: 'Run: notary -s <url> key rotate <gun> snapshot -r',
+    fix: `Run ${command`notary -s <url> key rotate <gun> snapshot -r`}, then build again.`,
   },
   SERVER_KEY_LOST: {
     meaning:
@@ -252,7 +254,7 @@ export const SIGNER_ERRORS = {
   PUBLISH_CONFLICT: {
     meaning: 'The server says that a newer version is there, and does not show one.',
     cause: 'A cache serves old files, or the server keeps a newer file that it does not serve.',
-    fix: 'Build again; if it stays so, see what the message says.',
+    fix: 'Build again; if it stays so, look for a cache or proxy that serves old files under /v2/.',
   },
   PUBLISH_REJECTED: {
     meaning: 'The server rejected the metadata.',
@@ -263,7 +265,7 @@ export const SIGNER_ERRORS = {
     meaning: 'The server took the metadata, and it could not be confirmed that it serves it.',
     cause:
       'The connection, the server or the deadline broke off between publishing and reading; or what is served is not what was published.',
-    fix: 'Do not trust this tag before `notary lookup` confirms it; then build again.',
+    fix: `Do not trust this tag before ${command`notary -s <url> lookup <gun> <tag>`} confirms it; then build again.`,
   },
   TAG_SUPERSEDED: {
     meaning: 'Another publisher signed another image under the same tag right after us.',
@@ -288,13 +290,13 @@ export const WEBHOOK_ERRORS = {
   NOTARY_CONFIG_INVALID: {
     meaning: 'The notary section or our annotations are malformed.',
     cause: 'A field is missing, misspelt, of the wrong type, or contradicts another.',
-    fix: 'Correct the fields that the message names.',
+    fix: 'Correct the fields that the message names. Where they failed a Build, build again.',
   },
   NAMESPACE_LABEL_INVALID: {
     meaning:
       'A label of the namespace under notary.kpack.io/ has a name or value that we do not know.',
     cause: 'A typing mistake in the label.',
-    fix: 'Correct the label that the message names; notary.kpack.io/signing is enabled, audit or disabled.',
+    fix: 'Correct the label that the message names; notary.kpack.io/signing is enabled, audit or disabled. Where it failed a Build, build again.',
   },
   REQUESTER_NOT_KPACK: {
     meaning: 'A build pod was posted by somebody else than kpack.',

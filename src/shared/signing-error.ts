@@ -1,4 +1,5 @@
 import { SIGNER_ERRORS, type SignerErrorCode } from './error-code.ts';
+import { cutText } from './shell-command.ts';
 
 interface SigningErrorOptions {
   /** What to do, where that can be said better than in the table of codes. */
@@ -25,9 +26,20 @@ export class SigningError extends Error {
   constructor(code: SignerErrorCode, message: string, options: SigningErrorOptions = {}) {
     super(oneLine(message).slice(0, LONGEST_MESSAGE), { cause: options.cause });
     this.code = code;
-    this.fix = oneLine(options.fix ?? SIGNER_ERRORS[code].fix).slice(0, LONGEST_MESSAGE);
+    this.fix = withLastStep(
+      cutText(oneLine(options.fix ?? SIGNER_ERRORS[code].fix), LONGEST_MESSAGE),
+    );
     this.isTransient = options.isTransient ?? false;
   }
+}
+
+/**
+ * A fix with the step that ends each: kpack builds again neither when a Secret nor when an annotation
+ * changes. How, docs/troubleshooting.md says.
+ */
+export function withLastStep(fix: string): string {
+  if (/\bbuild again\b/i.test(fix)) return fix;
+  return `${fix}${/[.…]$/.test(fix) ? '' : '.'} Then build again.`;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { command } from '../shared/shell-command.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import { loginOf, type Login } from './credentials.ts';
 import { parseRegistryPattern, type RegistryPattern } from './registry-pattern.ts';
@@ -104,6 +105,6 @@ function isMembers(value: unknown): value is Members {
 
 function invalid(what: string): SigningError {
   return new SigningError('CREDENTIALS_INVALID', what, {
-    fix: 'Make it anew: kubectl create secret docker-registry, or a Secret of type kubernetes.io/dockerconfigjson.',
+    fix: `Make it anew: ${command`kubectl -n <namespace> create secret docker-registry <name> --docker-server=<host> --docker-username=<user> --docker-password=<password> --dry-run=client -o yaml | kubectl apply -f -`}, then build again.`,
   });
 }

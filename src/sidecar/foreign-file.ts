@@ -1,4 +1,5 @@
 import type { PemText } from '../shared/pem.ts';
+import { command } from '../shared/shell-command.ts';
 
 /** What a file or block is that is no key we can use. */
 export interface Foreign {
@@ -8,9 +9,8 @@ export interface Foreign {
   readonly fix?: string;
 }
 
-const AS_IT_IS =
-  'Put the file into the Secret as it is, for example with kubectl create secret generic --from-file.';
-const OWN_KEY = 'Notary v1 needs a key of its own: docker trust key generate <name>.';
+const AS_IT_IS = `Put the file into the Secret as it is: ${command`kubectl -n <namespace> create secret generic <name> --from-file=<key file> --from-file=notary-password.txt=<password file> --dry-run=client -o yaml | kubectl apply -f -`}, then build again.`;
+const OWN_KEY = `Notary v1 needs a key of its own: ${command`docker trust key generate <name>`}.`;
 
 const BLOCKS: readonly (readonly [label: RegExp, what: string, fix?: string])[] = [
   [/CERTIFICATE REQUEST$/, 'a certificate request'],
@@ -20,7 +20,7 @@ const BLOCKS: readonly (readonly [label: RegExp, what: string, fix?: string])[] 
   [
     /^OPENSSH PRIVATE KEY$/,
     'a key of OpenSSH',
-    'Write a copy of it as PKCS#8: ssh-keygen -p -m PKCS8 -f <copy>',
+    `Write a copy of it as PKCS#8: ${command`ssh-keygen -p -m PKCS8 -f <copy>`}, then build again.`,
   ],
   [/^ENCRYPTED (COSIGN|SIGSTORE) PRIVATE KEY$/, 'a key of cosign', OWN_KEY],
   [/^PGP /, 'a key of PGP', OWN_KEY],
@@ -39,12 +39,12 @@ const TEXTS: readonly (readonly [text: RegExp, what: string, fix?: string])[] = 
   [
     /^0[^]{1,4}\u0002\u0001\u0003/,
     'it is PKCS#12',
-    'Write its key as PEM: openssl pkcs12 -nocerts -in <file> -out <new file>',
+    `Write its key as PEM: ${command`openssl pkcs12 -nocerts -in <file> -out <new file>`}, then build again.`,
   ],
   [
     /^[^]{0,20}[\0\ufffd]/,
     'it is binary (perhaps DER)',
-    'Write it as PEM: openssl pkcs8 -topk8 -inform DER -in <file> -out <new file>',
+    `Write it as PEM: ${command`openssl pkcs8 -topk8 -inform DER -in <file> -out <new file>`}, then build again.`,
   ],
 ];
 

@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import type { PemBlock } from '../shared/pem.ts';
+import { command } from '../shared/shell-command.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import { SMALLEST_RSA_MODULUS, type SignatureMethod } from '../shared/tuf/key.ts';
 import { ed25519Key, notaryEd25519Key } from './ed25519-key.ts';
@@ -128,7 +129,7 @@ function openEncrypted(
       'KEY_INVALID',
       `${where} is encrypted with ${cipher}, which is not read`,
       {
-        fix: 'Encrypt it anew: openssl pkcs8 -topk8 -in <old file> -out <new file>',
+        fix: `Encrypt it anew: ${command`openssl pkcs8 -topk8 -in <old file> -out <new file>`}, then build again.`,
       },
     );
   }
@@ -159,7 +160,9 @@ function spend(budget: DerivationBudget, steps: number, where: string): void {
     throw new SigningError(
       'KEY_INVALID',
       `${where} asks for more key derivation than ${DERIVATION_STEPS} iterations, which is all that the keys of a signing Secret may take together`,
-      { fix: 'Encrypt it anew: openssl pkcs8 -topk8 -iter 100000 -in <old file> -out <new file>' },
+      {
+        fix: `Encrypt it anew: ${command`openssl pkcs8 -topk8 -iter 100000 -in <old file> -out <new file>`}, then build again.`,
+      },
     );
   }
   budget.steps -= steps;

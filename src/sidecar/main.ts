@@ -13,7 +13,7 @@ import {
   readSignerFlags,
   type OutputOptions,
 } from './signer-options.ts';
-import { terminationMessage } from './termination-message.ts';
+import { failureSentence, lastLine, terminationMessage } from './termination-message.ts';
 import { writeText } from './text-file.ts';
 
 const EXIT_FAILED = 1;
@@ -39,17 +39,13 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const options = parseSignerOptions(flags);
     onFailure = options.onFailure;
-    const log = createLog(outputs.logFormat, writeLine);
     const ports = {
       now: () => new Date(),
-      log,
+      log: createLog(outputs.logFormat, writeLine),
       stop: stopSignal(),
       environment: process.env,
     };
     receipt = await runSigner(options, ports);
-    if (receipt.result === 'failed' && onFailure === 'warn') {
-      log.warn('the build goes on unsigned, since on-failure is warn');
-    }
   } catch (error) {
     receipt = failedReceipt('report', asSigningError(error));
   }
@@ -81,8 +77,25 @@ function writeOutputs(outputs: OutputOptions, receipt: Receipt, mayFail: boolean
     written = { ...receipt, result: 'failed', ...failureOf(failure) };
     write(outputs, written, mayFail);
   }
-  writeLine(outputs.logFormat === 'json' ? JSON.stringify(written) : summary(written));
+  writeEnd(outputs, written, mayFail);
   return written;
+}
+
+/**
+ * The end of the log. A failed run ends it with a short line of its own: kpack shows the termination
+ * message and the last line side by side. As JSON the last line is the receipt.
+ */
+function writeEnd({ logFormat }: OutputOptions, receipt: Receipt, mayFail: boolean): void {
+  const log = createLog(logFormat, writeLine);
+  const isText = logFormat === 'text';
+  if (receipt.result !== 'failed') {
+    if (isText) writeLine(summary(receipt, receipt.result));
+  } else {
+    if (isText) writeLine(failureSentence(receipt));
+    if (!mayFail) log.warn(lastLine(receipt, mayFail));
+    else if (isText) writeLine(lastLine(receipt, mayFail));
+  }
+  if (!isText) writeLine(JSON.stringify(receipt));
 }
 
 /** Writes receipt, termination message and, when those are out, the file for the next step. */
@@ -136,12 +149,11 @@ const SUMMARY = {
   'dry-run': 'nothing published (dry run), would sign',
 } as const;
 
-function summary(receipt: Receipt): string {
-  if (receipt.result === 'failed') return terminationMessage(receipt, true);
-  const tags = receipt.repositories.flatMap(({ gun, targets }) =>
+function summary({ repositories }: Receipt, result: keyof typeof SUMMARY): string {
+  const tags = repositories.flatMap(({ gun, targets }) =>
     targets.map(({ tag }) => `${gun}:${tag}`),
   );
-  return `${SUMMARY[receipt.result]}: ${tags.join(', ')}`;
+  return `${SUMMARY[result]}: ${tags.join(', ')}`;
 }
 
 // A run ends before the optimising compiler and a larger nursery pay; they take 15 MiB at a thousand

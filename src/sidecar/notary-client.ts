@@ -13,6 +13,8 @@ import { publishFailure, serverAnswer } from './notary-failure.ts';
 /** One repository at a Notary server. */
 export interface NotaryClient {
   readonly url: NotaryUrl;
+  /** The server's time when it last answered; undefined before that, and where it does not tell. */
+  serverTime(): Date | undefined;
   /**
    * A role's file: the current one, or the one with this SHA-256 (hex). Undefined where the server
    * has none. A file that was served by its hash, or as the root, is not asked for twice: another one
@@ -46,9 +48,11 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
   const scope = { repository: gun, actions: 'push,pull' } as const;
   const held = new Map<string, Uint8Array>();
   const client = createAuthorizedClient({ ...options, server: url, scope });
+  let serverTime: Date | undefined;
 
   return {
     url,
+    serverTime: () => serverTime,
 
     async fetchRole(role, sha256) {
       const known = sha256 === undefined ? undefined : held.get(sha256);
@@ -60,6 +64,7 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
         headers: { 'cache-control': 'no-cache' },
         limit: role === ROOT || role === TIMESTAMP ? SMALL_FILE : LARGEST_FILE,
       });
+      serverTime = timeOf(answer) ?? serverTime;
       if (answer.status === 200) {
         if (sha256 !== undefined || role === ROOT) held.set(sha256Hex(answer.body), answer.body);
         return answer.body;
@@ -82,6 +87,12 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
       throw publishFailure(url, gun, root, answer);
     },
   };
+}
+
+/** When an answer was sent: what a cache has kept since then is as much older as it says. */
+function timeOf({ headers: { date = '', age = '0' } }: HttpResponse): Date | undefined {
+  const time = new Date(Date.parse(date) + Number(age) * 1000);
+  return Number.isNaN(time.getTime()) ? undefined : time;
 }
 
 /** One part a role; the server takes the role from the file name. */

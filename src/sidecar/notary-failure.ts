@@ -1,5 +1,6 @@
 import type { Gun } from '../shared/image-reference.ts';
 import type { NotaryUrl } from '../shared/notary-url.ts';
+import { command } from '../shared/shell-command.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import { SNAPSHOT, TIMESTAMP, type RoleName, type Root } from '../shared/tuf/metadata.ts';
 import type { HttpResponse } from './http-client.ts';
@@ -49,7 +50,9 @@ export function publishFailure(
   const said = serverAnswer(answer);
   const where = `${url} did not take the metadata of ${gun}`;
   const message = `${where} (HTTP ${status}${said ? `, ${said.text}` : ''})`;
-  const rotate = { fix: `Run: notary -s ${url} key rotate ${gun} snapshot -r` };
+  const rotate = {
+    fix: `Run ${command`notary -s ${url} key rotate ${gun} snapshot -r`}, then build again.`,
+  };
   if (said?.missing === 'snapshot') {
     return new SigningError('SNAPSHOT_KEY_NOT_ON_SERVER', message, rotate);
   }

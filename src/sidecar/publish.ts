@@ -116,8 +116,8 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
     throw new SigningError('PUBLISH_CONFLICT', refusal.message, {
       cause: refusal,
       fix:
-        'Nobody else published meanwhile, so another try cannot help: a proxy may serve old files, ' +
-        'or the keys of the role were replaced; then run notary witness for it, and publish.',
+        'Nobody else published meanwhile, so another try cannot help: look for a cache or proxy that ' +
+        'serves old files under /v2/. Then build again.',
     });
   };
 

@@ -1,5 +1,5 @@
 import { SIGNER_ERRORS, type SignerErrorCode } from '../shared/error-code.ts';
-import { SigningError } from '../shared/signing-error.ts';
+import { SigningError, withLastStep } from '../shared/signing-error.ts';
 import type { HttpResponse } from './http-client.ts';
 import { formatManifestReference, type ManifestReference } from './manifest.ts';
 import { serverAnswer } from './notary-failure.ts';
@@ -35,7 +35,7 @@ export function registryFailure(
   if (error.code === 'DEADLINE_EXCEEDED') return error;
   const isUnread = error.code === 'CREDENTIALS_MISSING' && problems.length > 0;
   const code = isUnread ? 'CREDENTIALS_INVALID' : error.code;
-  const isUsual = isUnread || error.fix === SIGNER_ERRORS[error.code].fix;
+  const isUsual = isUnread || error.fix === withLastStep(SIGNER_ERRORS[error.code].fix);
   const why = error.code.startsWith('CREDENTIALS_')
     ? [error.message, ...problems]
     : [error.message];

@@ -1,6 +1,7 @@
 import type { SignerErrorCode } from '../shared/error-code.ts';
 import type { Gun } from '../shared/image-reference.ts';
 import { sha256Hex } from '../shared/sha256.ts';
+import { command } from '../shared/shell-command.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import {
   RELEASES,
@@ -88,7 +89,10 @@ async function fetchAndVerify(
       else throw missingFile(role, meta);
     }),
   );
-  return verifyRepository(files, trust);
+  return verifyRepository(files, {
+    ...trust,
+    server: { url: client.url, time: client.serverTime() },
+  });
 }
 
 /** The files that one round can ask for, with their SHA-256 (hex) where we can know it. */
@@ -160,11 +164,10 @@ function isMetadata(bytes: Uint8Array): boolean {
 }
 
 function notInitialised(gun: Gun, url: NotaryUrl): SigningError {
-  const notary = `notary -s ${url}`;
   return new SigningError('REPOSITORY_NOT_INITIALISED', `${url} has no trust data for ${gun}`, {
     fix:
-      `Run once, with a root key that you keep: ${notary} init ${gun} && ` +
-      `${notary} key rotate ${gun} snapshot -r && ${notary} publish ${gun} ` +
-      '(with --tlscacert for a CA of your own). A build never does that.',
+      'Run once, with a root key that you keep (and --tlscacert for a CA of your own): ' +
+      `${command`notary -s ${url} init ${gun} && notary -s ${url} key rotate ${gun} snapshot -r`}, ` +
+      'then build again. A build never does that.',
   });
 }

@@ -89,7 +89,13 @@ async function loadEditPublish(
   const publisher = createPublisher({ client, load, pause, tell });
   let isConfirmed = false;
   for (;;) {
-    const roles = chooseRoles(loaded.root.content, loaded.targets.content, tags, held);
+    const roles = chooseRoles(
+      loaded.root.content,
+      loaded.targets.content,
+      tags,
+      held,
+      loaded.unread,
+    );
     const receipt = (result: SigningResult): RepositoryReceipt => {
       for (const target of targets) whoMisses(loaded, target).forEach(tell);
       expiryWarnings(loaded, now()).forEach(tell);

@@ -1,3 +1,5 @@
+import type { SignerErrorCode } from '../shared/error-code.ts';
+import { cutText } from '../shared/shell-command.ts';
 import type { Receipt, RepositoryReceipt } from './receipt.ts';
 
 /** The kubelet cuts at 12288 bytes over all containers of the pod; this stays below it in any. */
@@ -11,18 +13,54 @@ const LIMIT_BYTES = 1024;
  * @param failsBuild whether the container ends with an error
  */
 export function terminationMessage(receipt: Receipt, failsBuild: boolean): string {
-  return failsBuild ? failureSentence(receipt) : shortReceipt(receipt);
+  return failsBuild ? failureSentence(receipt, LIMIT_BYTES) : shortReceipt(receipt);
 }
 
-function failureSentence({ code, message, fix, repositories }: Receipt): string {
+/**
+ * What failed, where, why, and what to do: one sentence for people.
+ *
+ * @param limit the most bytes; the fix is cut last, and never one of its commands
+ */
+export function failureSentence(
+  { code, message, fix, repositories }: Receipt,
+  limit = Infinity,
+): string {
   const signed = repositories.filter(({ result }) => result !== 'failed').length;
   const share =
     repositories.length > 1 ? ` (${signed} of ${repositories.length} repositories signed)` : '';
   const head = `notary-sign failed (${code ?? 'INTERNAL'}): `;
-  const tail = `${share}. Fix: ${fix ?? ''}`;
-  const room = LIMIT_BYTES - Buffer.byteLength(head) - Buffer.byteLength(tail);
-  return cut(head + cut(message ?? '', Math.max(room, LIMIT_BYTES / 2)) + tail, LIMIT_BYTES);
+  const [what, then] = [message ?? '', `${share}. Fix: `];
+  const room = limit - Buffer.byteLength(head) - Buffer.byteLength(then);
+  const whatRoom = Math.min(Buffer.byteLength(what), limit / 4);
+  const shortFix = cutText(fix ?? '', room - whatRoom, MORE);
+  return `${head}${cutText(what, room - Buffer.byteLength(shortFix))}${then}${shortFix}`;
 }
+
+/** Failures after which some of a repository's tags may be signed. */
+const MAYBE_OUT: readonly SignerErrorCode[] = ['READ_BACK_FAILED', 'TAG_SUPERSEDED'];
+
+/**
+ * What became of the signatures of a failed run, in a few words that the failure sentence does not
+ * hold.
+ *
+ * @param failsBuild as of {@link terminationMessage}
+ */
+export function lastLine({ repositories }: Receipt, failsBuild: boolean): string {
+  const signed = repositories.filter(({ result }) => result !== 'failed').length;
+  const isUnknown = repositories.some(({ code }) => code !== undefined && MAYBE_OUT.includes(code));
+  const known = isUnknown ? 'known to be signed' : 'signed';
+  const outcome =
+    signed === 0
+      ? `nothing ${isUnknown ? 'is' : 'was'} ${known}`
+      : `${signed} of ${repositories.length} repositories ${isUnknown ? 'are' : 'were'} ${known}`;
+  if (failsBuild) return outcome;
+  return signed === 0 && !isUnknown
+    ? 'the build goes on unsigned, since on-failure is warn'
+    : `the build goes on, since on-failure is warn; ${outcome}`;
+}
+
+/** The end of a fix that is cut; its commands are not. */
+const MORE = '… (all of it is in the log of notary-sign)';
 
 /** Leaves out repositories, then targets and key ids, from the end, until the rest fits. */
 function shortReceipt(receipt: Receipt): string {
@@ -69,16 +107,9 @@ function shortFailure({ message, fix, ...receipt }: Receipt): object {
 
 /** At most so many bytes as JSON, in which quotes take two. */
 function cutJson(text: string, bytes: number): string {
-  let kept = cut(text, bytes);
+  let kept = cutText(text, bytes);
   for (let room = bytes; Buffer.byteLength(JSON.stringify(kept)) > bytes; room -= 16) {
-    kept = cut(text, room);
+    kept = cutText(text, room);
   }
   return kept;
-}
-
-/** At most so many bytes of UTF-8, no character halved. What needs escaping is one line already. */
-function cut(text: string, bytes: number): string {
-  if (Buffer.byteLength(text) <= bytes) return text;
-  const head = Buffer.from(text).subarray(0, bytes - Buffer.byteLength('…'));
-  return `${head.toString().replace(/\uFFFD$/, '')}…`;
 }

@@ -1,5 +1,6 @@
 import type { WebhookErrorCode } from '../shared/error-code.ts';
 import { WEBHOOK_ERRORS } from '../shared/error-code.ts';
+import { cutText } from '../shared/shell-command.ts';
 import type { Operation } from 'fast-json-patch';
 
 /**
@@ -105,6 +106,8 @@ export class ReviewError extends Error {
 const API_VERSION = 'admission.k8s.io/v1';
 /** The API server cuts warnings beyond this many characters, where all together are too long. */
 const LONGEST_WARNING = 256;
+/** The mark at the end of what is cut is one character, of three bytes. */
+const LONGEST_WARNING_BYTES = LONGEST_WARNING + 2;
 /** Of so long ones it passes on no more than this. */
 const MOST_WARNINGS = 16;
 
@@ -149,7 +152,7 @@ function readRequest(request: Readonly<Record<string, unknown>>): AdmissionReque
 export function reviewOf(uid: string, verdict: Verdict): object {
   const warnings = verdict.warnings
     .slice(0, MOST_WARNINGS)
-    .map((warning) => cut(`kpack-notary: ${warning}`));
+    .map((warning) => cutText(`kpack-notary: ${warning}`, LONGEST_WARNING_BYTES));
   const common = { uid, ...(warnings.length > 0 && { warnings }) };
   return {
     apiVersion: API_VERSION,
@@ -176,10 +179,6 @@ const REASON: Readonly<Record<DenialStatus, string>> = {
 
 function statusOf({ status, message }: { status: DenialStatus; message: string }): object {
   return { status: 'Failure', code: status, reason: REASON[status], message };
-}
-
-function cut(warning: string): string {
-  return warning.length > LONGEST_WARNING ? `${warning.slice(0, LONGEST_WARNING - 1)}…` : warning;
 }
 
 function members(value: unknown, path: string): Readonly<Record<string, unknown>> {

@@ -3,6 +3,7 @@ import type { NotaryConfig } from '../shared/notary-config.ts';
 import type { ConfigProblem } from '../shared/notary-field.ts';
 import { hasSection, type ConfigSource } from '../shared/notary-section.ts';
 import { isPlainHttp, serverHost } from '../shared/notary-url.ts';
+import { command } from '../shared/shell-command.ts';
 import { cut } from '../shared/shown-value.ts';
 import { credentialsFor, signingMode, type CredentialsSecret } from './facts.ts';
 
@@ -71,7 +72,7 @@ export function labelWarnings(namespaceName: string, label: string | undefined):
   switch (signingMode(label)) {
     case 'off':
       return [
-        `namespace ${namespace} has not opted in, so kpack-notary signs nothing there. Have an admin run: kubectl label namespace ${namespace} ${SIGNING}=enabled`,
+        `namespace ${namespace} has not opted in, so kpack-notary signs nothing there. Have an admin run ${command`kubectl label namespace ${cut(namespaceName)} notary.kpack.io/signing=enabled --overwrite`}`,
       ];
     case 'invalid':
       return [

@@ -5,7 +5,8 @@ import {
   SYSTEM_NAMESPACES,
 } from '../shared/names.ts';
 import type { ConfigSource } from '../shared/notary-section.ts';
-import { allow, type AdmissionRequest, type Verdict } from './admission.ts';
+import { withLastStep } from '../shared/signing-error.ts';
+import { allow, deny, type AdmissionRequest, type Verdict } from './admission.ts';
 import { readBuildPod, type Pod } from './build-pod.ts';
 import { reviewConfig } from './config-review.ts';
 import { reviewNewPod, type Question, type ReviewSettings } from './new-pod-review.ts';
@@ -43,12 +44,18 @@ async function reviewPod(
   if (operation === 'CREATE' && subResource === undefined) {
     const pod = readBuildPod(object);
     return pod && !isMirror(pod.pod, request)
-      ? reviewNewPod(question, pod, request, settings)
+      ? withRebuild(await reviewNewPod(question, pod, request, settings))
       : NOT_OURS;
   }
   const isChange =
     operation === 'UPDATE' && (subResource === undefined || subResource === 'ephemeralcontainers');
   return isChange && question === 'validate' ? reviewPodUpdate(object, oldObject) : NOT_OURS;
+}
+
+/** What is final for a pod fails its Build, and a correction alone makes no new one. */
+function withRebuild(verdict: Verdict): Verdict {
+  if (verdict.kind !== 'deny' || verdict.status !== 422) return verdict;
+  return deny(verdict.status, verdict.code, verdict.reason, withLastStep(verdict.fix));
 }
 
 /**

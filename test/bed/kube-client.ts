@@ -200,7 +200,7 @@ interface Sent extends Pick<KubeOptions, 'as' | 'groups'> {
 function pathOf({ apiVersion, kind, metadata }: KubeObject, options?: KubeOptions): string {
   const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const { namespace, name } = metadata;
-  const singular = kind.toLowerCase();
+  const singular = kind.toLowerCase().replace(/y$/, 'ie');
   const resource = singular.endsWith('s') ? `${singular}es` : `${singular}s`;
   const segments = [
     ...(namespace === undefined ? [] : ['namespaces', namespace]),

@@ -20,6 +20,8 @@ export type ProxyAction =
        */
       readonly loses?: 'request' | 'answer' | 'half-answer';
       readonly garbles?: Garbling;
+      /** The time that the answer tells, in place of the server's; `none`: it tells none. */
+      readonly date?: Date | 'none';
       /** Awaited when the server has answered, before any of that is passed on. */
       readonly answered?: () => Promise<void>;
     }
@@ -125,12 +127,22 @@ async function forward(
   });
   const whole: Answer = {
     status: answer.statusCode ?? 502,
-    headers: answer.headers,
+    headers: dated(answer.headers, action.date),
     body: await bytesOf(answer),
   };
+  if (action.date === 'none') outgoing.sendDate = false;
   await action.answered?.();
   if (action.loses === 'answer') incoming.socket.destroy();
   else await deliver(outgoing, whole, action.loses ?? action.garbles);
+}
+
+function dated(
+  { date, ...others }: IncomingMessage['headers'],
+  wanted: Date | 'none' | undefined,
+): IncomingMessage['headers'] {
+  if (wanted === 'none') return others;
+  const told = wanted?.toUTCString() ?? date;
+  return { ...others, ...(told !== undefined && { date: told }) };
 }
 
 async function bytesOf(message: IncomingMessage): Promise<Buffer> {

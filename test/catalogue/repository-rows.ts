@@ -39,7 +39,7 @@ export const REPOSITORY_ROWS: readonly Row[] = [
     }),
     code: 'KEY_NOT_IN_ROLE',
     says: /no role lets our keys \([0-9a-f]{64}\) sign 1; targets \(threshold 1\) lists [0-9a-f]{64}/,
-    fix: /notary delegation add/,
+    fix: /`notary -s <url> delegation add/,
     attempts: 0,
     then: 'not signed',
   },
@@ -125,8 +125,21 @@ export const REPOSITORY_ROWS: readonly Row[] = [
     },
     code: 'METADATA_EXPIRED',
     says: /targets\.json expired at/,
+    fix: /No notary command renews expired targets.* then build again/,
     attempts: 0,
     then: 'nothing: the repository is unreadable',
+  },
+  {
+    what: 'targets that have expired above our delegation, with the key of targets beside its own',
+    changes: true,
+    arrange: async (scene) => {
+      const secret = await delegate(scene, RELEASES, makeDelegationKey(scene, 'both'));
+      await expire(scene, 'targets', await ownersKey(scene, 'targets'));
+      return { run: { secret: { ...scene.secret, ...secret } } };
+    },
+    says: /targets\.json expired at .*; targets is signed again/,
+    attempts: 1,
+    then: 'signed',
   },
   {
     what: 'a root that has expired',
@@ -137,6 +150,7 @@ export const REPOSITORY_ROWS: readonly Row[] = [
     },
     code: 'METADATA_EXPIRED',
     says: /root\.json expired at/,
+    fix: /^No command renews an expired root/,
     attempts: 0,
     then: 'nothing: the repository is unreadable',
   },
@@ -184,7 +198,7 @@ export const REPOSITORY_ROWS: readonly Row[] = [
     },
     code: 'METADATA_INVALID',
     says: /targets\/releases\.json has 0 valid signatures by its keys, and needs 1/,
-    fix: /notary witness/,
+    fix: /`notary -s https:\S+ witness \S+ targets\/releases && /,
     attempts: 0,
     then: 'not signed',
   },

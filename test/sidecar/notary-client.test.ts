@@ -103,3 +103,20 @@ t.test('credentials that a server repeats in its words are not told', async (t) 
     message: /\(DENIED: no match for Authorization: Basic … or bearer …\)$/,
   });
 });
+
+t.test("the server's time is that of its last answer, as far as it tells one", async (t) => {
+  const cases: readonly (readonly [headers: Record<string, string>, time: string | undefined])[] = [
+    [{ date: 'Mon, 30 Nov 2026 06:00:00 GMT' }, '2026-11-30T06:00:00.000Z'],
+    [{ date: 'Mon, 30 Nov 2026 06:00:00 GMT', age: '3600' }, '2026-11-30T07:00:00.000Z'],
+    [{ date: 'Mon, 30 Nov 2026 06:00:00 GMT', age: 'old' }, undefined],
+    [{ date: 'Mon, 30 Nov 2026 06:00:00 GMT', age: '9'.repeat(40) }, undefined],
+    [{ date: 'soon' }, undefined],
+    [{ date: '' }, undefined],
+  ];
+  for (const [headers, time] of cases) {
+    const { client } = await clientOf(t, 200, 'a file', headers);
+    t.equal(client.serverTime(), undefined, 'nobody was asked yet');
+    await client.fetchRole(ROOT);
+    t.equal(client.serverTime()?.toISOString(), time, JSON.stringify(headers));
+  }
+});

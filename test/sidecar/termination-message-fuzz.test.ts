@@ -4,6 +4,7 @@ import t from 'tap';
 import { SIGNER_ERRORS, type SignerErrorCode } from '../../src/shared/error-code.ts';
 import type { Gun } from '../../src/shared/image-reference.ts';
 import type { NotaryUrl } from '../../src/shared/notary-url.ts';
+import { command, commandsIn } from '../../src/shared/shell-command.ts';
 import { SigningError } from '../../src/shared/signing-error.ts';
 import {
   failedReceipt,
@@ -102,5 +103,21 @@ t.test('the termination message of any receipt', (t) => {
     );
     t.end();
   });
+  t.end();
+});
+
+t.test('a command in the fix is kept whole before the message is, or left out', (t) => {
+  const url = fc.stringMatching(/^https:\/\/[a-z&';.]{1,600}$/);
+  fc.assert(
+    fc.property(url, fc.stringMatching(/^[a-z ]{1,1500}$/), (url, why) => {
+      const fix = `Do this: ${command`notary -s ${url} delete x --remote && notary -s ${url} init x`}, then build again.`;
+      const error = new SigningError('METADATA_EXPIRED', why, { fix });
+      const text = terminationMessage(failedReceipt('report', error), true);
+      const kept = commandsIn(text);
+      assert.deepEqual(kept, kept.length > 0 ? commandsIn(fix) : []);
+      if (Buffer.byteLength(fix) < 650) assert.ok(text.endsWith(fix), text);
+    }),
+    { numRuns: 400 },
+  );
   t.end();
 });

@@ -75,7 +75,7 @@ export async function localScene(bed: Bed): Promise<LocalScene> {
       const { result = 'killed', code } = parse(harmed.receipt);
       const isKilled = harmed.code === undefined;
       const hasSigned = !isKilled && result !== 'failed';
-      const lastLine = harmed.stdout.trimEnd().split('\n').at(-1) ?? '';
+      const lastLine = harmed.stdout.trimEnd().split('\n').at(-2) ?? '';
       if (harmed.done !== '')
         expect((await found()) === wanted, 'done, and notary does not find it');
       if (hasSigned) {

@@ -86,7 +86,7 @@ t.test('what is risky is told, with what to do', async (t) => {
     'a namespace that says disabled': [
       GOOD,
       off,
-      /apps has not opted in, .* kubectl label namespace/,
+      /apps has not opted in, .*`kubectl label namespace/,
     ],
     'a namespace that says nothing': [GOOD, unlabelled, /namespace apps has not opted in/],
     'a namespace with a mistyped label': [GOOD, mistyped, /builds in namespace apps are refused/],

@@ -164,7 +164,7 @@ t.test('risks are told to whoever writes', async (t) => {
   const object = { ...image, metadata: { ...image.metadata, namespace: off } };
   const { warnings } = await api.create(object, { dryRun: true });
   t.match(warnings, [
-    /namespace validation-off has not opted in, .* kubectl label namespace validation-off/,
+    /namespace validation-off has not opted in, .*`kubectl label namespace validation-off/,
     /no root pin/,
     /signing Secret notary-signing is not in namespace validation-off yet/,
     /service account builder has no credentials for notary.example.com:4443/,

@@ -55,17 +55,6 @@ export function checkSignatures(
   return [...signers.values()];
 }
 
-/** @throws SigningError METADATA_EXPIRED */
-export function checkExpiry(
-  { content }: MetadataFile<{ readonly expires: string }>,
-  role: RoleName,
-  now: Date,
-): void {
-  if (Date.parse(content.expires) <= now.getTime()) {
-    throw new SigningError('METADATA_EXPIRED', `${role}.json expired at ${content.expires}`);
-  }
-}
-
 /**
  * Length and SHA-256 (and SHA-512 where given) of the raw bytes are those that `meta` names.
  *

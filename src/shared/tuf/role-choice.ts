@@ -24,9 +24,11 @@ const DIRECT_CHILD = /^targets\/[-a-z0-9_]+$/;
 
 /**
  * The roles that sign these tags, as docker and kpack choose them: without delegations `targets`;
- * else every direct delegation whose paths cover the tag and that lists a key of ours.
+ * else every direct delegation whose paths cover the tag and that lists a key of ours. Beside
+ * delegations, `targets` is signed as it is where nobody reads it any more and we hold its keys.
  *
  * @param held canonical ids of the keys that we hold
+ * @param unread roles that readers do not read, such as expired ones
  * @throws SigningError KEY_NOT_IN_ROLE when a tag has no such role; ROLE_THRESHOLD
  */
 export function chooseRoles(
@@ -34,11 +36,13 @@ export function chooseRoles(
   targets: Targets,
   tags: readonly string[],
   held: readonly KeyId[],
+  unread: ReadonlyMap<RoleName, unknown> = new Map(),
 ): readonly ChosenRole[] {
   const { roles, keys } = targets.delegations;
+  const own = candidate(TARGETS, root.roles.get(TARGETS), root.keys, tags, held);
   const candidates =
     roles.length === 0
-      ? [candidate(TARGETS, root.roles.get(TARGETS), root.keys, tags, held)]
+      ? [own]
       : roles
           .filter(({ name }) => DIRECT_CHILD.test(name))
           .map((role) => {
@@ -63,7 +67,8 @@ export function chooseRoles(
       );
     }
   }
-  return chosen;
+  const isRenewed = roles.length > 0 && unread.has(TARGETS) && own.keyIds.size >= own.threshold;
+  return isRenewed ? [...chosen, { ...own, tags: [] }] : chosen;
 }
 
 function candidate(

@@ -1,6 +1,8 @@
 import type { Gun } from '../image-reference.ts';
 import { SigningError } from '../signing-error.ts';
-import { checkExpiry, checkHashes, checkKeyIds, checkSignatures, missingFile } from './check.ts';
+import { command } from '../shell-command.ts';
+import { checkHashes, checkKeyIds, checkSignatures, missingFile } from './check.ts';
+import { checkExpiry, inDate, type Clocks } from './expiry.ts';
 import type { KeyId } from './key.ts';
 import {
   ROOT,
@@ -28,11 +30,9 @@ import { checkNotOlder, checkRootSuccession } from './succession.ts';
 export type RepositoryFiles = ReadonlyMap<RoleName, Uint8Array>;
 
 /** What the caller knows before it looks at any file. */
-export interface TrustExpectations {
-  readonly gun: Gun;
+export interface TrustExpectations extends Clocks {
   /** Root key ids, TUF or canonical, one of which must have signed; empty: trust on first use. */
   readonly rootPins: readonly string[];
-  readonly now: Date;
   /**
    * The repository as it was loaded before: nothing may go back behind it, and a root that was
    * rotated meanwhile is signed by its root keys.
@@ -76,7 +76,7 @@ export function verifyRepository(
   files: RepositoryFiles,
   expected: TrustExpectations,
 ): TrustRepository {
-  const { gun, now, earlier } = expected;
+  const { gun, earlier } = expected;
 
   // 5.3 Root: named for this GUN and pinned (root-certificate.ts), signed by enough of those keys,
   // every key under its own id, in date, and the successor of the root that was trusted before.
@@ -84,27 +84,29 @@ export function verifyRepository(
   checkKeyIds(root.content.keys, ROOT);
   const rootRole = keysOf(root.content, ROOT);
   if (earlier) checkRootSuccession(root, earlier);
-  const rootKeys = trustedRootKeys(root.content, gun, expected.rootPins, now);
+  const rootKeys = inDate(expected, ROOT, (now) =>
+    trustedRootKeys(root.content, gun, expected.rootPins, now),
+  );
   const rootKeyIds = checkSignatures(
     root,
     ROOT,
     { ...rootRole, keyIds: [...rootKeys.keys()] },
     rootKeys,
   );
-  checkExpiry(root, ROOT, now);
+  checkExpiry(root, ROOT, expected);
 
   // 5.4 Timestamp: signed by the root's timestamp key (arbitrary software attacks), in date (freeze
   // attacks).
   const timestamp = parseTimestamp(TIMESTAMP, file(files, TIMESTAMP));
   checkSignatures(timestamp, TIMESTAMP, keysOf(root.content, TIMESTAMP), root.content.keys);
-  checkExpiry(timestamp, TIMESTAMP, now);
+  checkExpiry(timestamp, TIMESTAMP, expected);
 
   // 5.5 Snapshot: the file that the timestamp names (mix-and-match), signed, in date; and it names
   // the very root that we trust.
   checkHashes(file(files, SNAPSHOT), SNAPSHOT, timestamp.content.snapshot);
   const snapshot = parseSnapshot(SNAPSHOT, file(files, SNAPSHOT));
   checkSignatures(snapshot, SNAPSHOT, keysOf(root.content, SNAPSHOT), root.content.keys);
-  checkExpiry(snapshot, SNAPSHOT, now);
+  checkExpiry(snapshot, SNAPSHOT, expected);
   checkHashes(file(files, ROOT), ROOT, snapshotMeta(snapshot, ROOT));
 
   // 5.6 Targets: the file that the snapshot names, signed.
@@ -115,11 +117,11 @@ export function verifyRepository(
   // 5.6.7 Delegations: a file that is not the one the snapshot names makes the whole repository
   // unreadable for every client, whoever's it is. Signed by the keys that `targets` names: one that
   // is not is passed over.
-  const { delegations, rejected } = verifyDelegations(files, targets, snapshot);
+  const { delegations, rejected } = verifyDelegations(files, targets, snapshot, expected);
 
   const repository = {
     ...{ gun, rootKeyIds, root, timestamp, snapshot, targets, delegations, rejected },
-    unread: unreadRoles(new Map([[TARGETS, targets], ...delegations]), snapshot, now),
+    unread: unreadRoles(new Map([[TARGETS, targets], ...delegations]), snapshot, expected),
   } as unknown as TrustRepository;
   if (earlier) checkNotOlder(repository, earlier);
   return repository;
@@ -129,6 +131,7 @@ function verifyDelegations(
   files: RepositoryFiles,
   { content }: MetadataFile<Targets>,
   snapshot: MetadataFile<Snapshot>,
+  clocks: Clocks,
 ): Pick<TrustRepository, 'delegations' | 'rejected'> {
   checkKeyIds(content.delegations.keys, TARGETS);
   // A server goes on listing delegations that were removed, and no reader asks for those.
@@ -147,7 +150,10 @@ function verifyDelegations(
     if (!files.has(name)) continue;
     const isListed = snapshot.content.meta.has(name);
     const verdict = errorOf(() => {
-      delegations.set(name, verifyDelegation(file(files, name), delegation, content, isListed));
+      delegations.set(
+        name,
+        verifyDelegation(file(files, name), delegation, content, isListed, clocks),
+      );
     });
     if (verdict) rejected.set(name, verdict);
   }
@@ -165,16 +171,19 @@ function verifyDelegation(
   delegation: Delegation,
   { delegations }: Targets,
   isListed: boolean,
+  { gun, server }: Clocks,
 ): MetadataFile<Targets> {
   const { name } = delegation;
   const parsed = parseTargets(name, bytes);
   const verdict = errorOf(() => checkSignatures(parsed, name, delegation, delegations.keys));
   if (!verdict) return parsed;
+  const url = server?.url ?? '<url>';
   throw new SigningError('METADATA_INVALID', verdict.message, {
     cause: verdict,
     fix: isListed
-      ? `The keys of ${name} were replaced after it was signed: an owner of a new key runs ` +
-        `notary witness <gun> ${name} and notary publish <gun>, which signs what it holds again.`
+      ? `The keys of ${name} were replaced after it was signed: the owner of a new key runs ` +
+        `${command`notary -s ${url} witness ${gun} ${name} && notary -s ${url} publish ${gun}`}, ` +
+        'which signs again what the role holds; then build again.'
       : `The server still has ${name} as it was before it was removed and got other keys, which no ` +
         'client sees and none can replace: add the delegation under another name.',
   });
@@ -183,13 +192,13 @@ function verifyDelegation(
 function unreadRoles(
   files: ReadonlyMap<RoleName, MetadataFile<Targets>>,
   snapshot: MetadataFile<Snapshot>,
-  now: Date,
+  clocks: Clocks,
 ): ReadonlyMap<RoleName, SigningError> {
   return new Map(
     [...files].flatMap(([role, file]) => {
       const verdict = errorOf(() => {
         snapshotMeta(snapshot, role);
-        checkExpiry(file, role, now);
+        checkExpiry(file, role, clocks);
       });
       return verdict ? [[role, verdict] as const] : [];
     }),

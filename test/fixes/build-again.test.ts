@@ -1,0 +1,33 @@
+import t from 'tap';
+import { SIGNER_ERRORS, type SignerErrorCode } from '../../src/shared/error-code.ts';
+import { SigningError } from '../../src/shared/signing-error.ts';
+import { ask, failing, memoryCluster, mutate } from '../webhook/asking.ts';
+import { setSection, world } from '../webhook/world.ts';
+import { manifestsOf } from '../build-fixture.ts';
+
+t.test('every failure of a build ends with the step that kpack does not do by itself', (t) => {
+  for (const code of Object.keys(SIGNER_ERRORS) as SignerErrorCode[]) {
+    t.match(new SigningError(code, 'why').fix, /\bbuild again\b/i, code);
+    t.match(new SigningError(code, 'why', { fix: 'Do it.' }).fix, 'Do it. Then build again.');
+  }
+  t.end();
+});
+
+t.test(
+  'a build pod that is refused for good says so; one that kpack posts again does not',
+  async (t) => {
+    const malformed = world();
+    setSection(malformed, { v1: { url: 'x' } });
+    const refused = await mutate(malformed);
+    t.match(refused, { allowed: false, status: { code: 422, message: /build again\.$/ } });
+    const posted = await mutate(world(), { username: 'somebody' });
+    t.match(posted, { allowed: false, status: { code: 422, message: /Then build again\.$/ } });
+
+    const unread = world();
+    const cluster = failing(memoryCluster(manifestsOf(unread, unread.namespace)), 'Build');
+    const waits = await ask('mutate', unread.pod, cluster);
+    t.match(waits, { allowed: false, status: { code: 503 } });
+    t.notMatch(waits.status?.message, /build again/);
+    t.end();
+  },
+);

@@ -1,0 +1,15 @@
+import t from 'tap';
+import { startScene } from '../webhook/kubernetes-scene.ts';
+import { kubernetesScenarios } from './kubernetes-scenarios.ts';
+import { playScenario } from './scenario.ts';
+
+const scene = await startScene(t);
+
+t.test(
+  'a command that is printed where a Secret or a label is not in order cures it',
+  async (t) => {
+    for (const scenario of kubernetesScenarios(() => scene)) {
+      await t.test(`${scenario.what}: ${scenario.command}`, (t) => playScenario(t, scenario));
+    }
+  },
+);
