@@ -31,7 +31,7 @@ const [QUOTE_CODE, BACKSLASH_CODE] = [0x22, 0x5c];
 export function exceededBound(text: Buffer, most: JsonBounds): keyof JsonBounds | undefined {
   let [depth, parts] = [0, 0];
   for (let at = 0; at < text.length; at++) {
-    switch (MEANING[text[at] ?? OTHER]) {
+    switch (MEANING[text[at] ?? OTHER] ?? OTHER) {
       case OPENS:
         parts++;
         depth++;

@@ -3,6 +3,7 @@ import type { WebhookErrorCode } from '../shared/error-code.ts';
 import { deny, type DenialStatus, type Verdict } from './admission.ts';
 import { ByteBudget, type Share } from './byte-budget.ts';
 import { exceededBound } from './json-bounds.ts';
+import { Pace } from './pace.ts';
 
 /** A review carries an object and its predecessor, each of up to 1.5 MiB, as text. */
 const LONGEST_BODY = 8 * 1024 * 1024;
@@ -61,6 +62,7 @@ export class BodyError extends Error {
 export class BodyReader {
   readonly #small = new ByteBudget(SMALL_BUDGET);
   readonly #large = new ByteBudget(LARGE_BUDGET);
+  readonly #pace = new Pace();
 
   /**
    * The JSON of a request; it has to be released.
@@ -82,10 +84,11 @@ export class BodyReader {
         ? await this.#readSmall(request, length, signal)
         : await this.#readLarge(request, length, signal);
     try {
+      await this.#pace.enter(text.length, signal);
       return { value: parse(text), release: () => share.release() };
     } catch (error) {
       share.release();
-      throw error;
+      throw error instanceof BodyError ? error : busy(error as Error);
     }
   }
 
@@ -142,7 +145,7 @@ function receive(
     const finish = () => end();
     const close = () => end(new BodyError(400, 'the connection ended within the body'));
     const giveUp = () => {
-      const { reason } = signals.find(({ aborted }) => aborted) ?? {};
+      const reason: unknown = signals.find(({ aborted }) => aborted)?.reason;
       request.pause();
       end(busy(reason as Error));
     };

@@ -80,7 +80,9 @@ function membersOf(bytes: number): string {
 }
 
 function crowdedPod(pod: PodManifest): PodManifest {
-  return { ...pod, spec: { ...pod.spec, serviceAccountName: CROWDED.name } };
+  const copy = structuredClone(pod);
+  copy.spec.serviceAccountName = CROWDED.name;
+  return copy;
 }
 
 /** 800 mounts, each of a volume of its own, and 800 words that each may name one of them. */

@@ -145,13 +145,11 @@ t.test('the densest objects that etcd stores are read, both of them', async (t) 
   // 1.5 MiB of variables, and of who manages them.
   const names = Array.from({ length: 16_000 }, (_, i) => `V${i}`);
   step?.env?.push(...names.map((name) => ({ name, value: 'x' })));
-  const fields = names.map((name) => [
-    `k:{"name":"${name}"}`,
-    { '.': {}, 'f:name': {}, 'f:value': {} },
-  ]);
-  Object.assign(given.pod.metadata, {
-    managedFields: [{ manager: 'kpack', fieldsV1: Object.fromEntries(fields) }],
-  });
+  const fieldsV1: Record<string, object> = {};
+  for (const name of names) {
+    fieldsV1[`k:{"name":"${name}"}`] = { '.': {}, 'f:name': {}, 'f:value': {} };
+  }
+  Object.assign(given.pod.metadata, { managedFields: [{ manager: 'kpack', fieldsV1 }] });
   t.ok(JSON.stringify(given.pod).length > 1.3 * 1024 * 1024);
   const app = serveWorld(t, given);
   const options = { object: given.pod, oldObject: given.pod };

@@ -127,11 +127,11 @@ t.test('a file without a certificate is a bad command line', async (t) => {
   const directory = t.testdir({ empty: '', key: apiserver.keyPem });
   for (const file of ['missing', 'empty', 'key']) {
     const certificate = await authority.issue({ name: 'webhook' });
-    const { output, ended } = run(t, directory, [
+    const program = run(t, directory, [
       ...[`--tls-cert=${certificate.certificateFile}`, `--tls-key=${certificate.keyFile}`],
       ...['--manifests=.', IMAGE_FLAG, `--client-ca=${file}`],
     ]);
-    t.same(await ended, [2, null], file);
-    t.match(output(), new RegExp(`--client-ca ${file}: .+ Fix: `));
+    t.same(await program.ended, [2, null], file);
+    t.match(program.output(), new RegExp(`--client-ca ${file}: .+ Fix: `));
   }
 });

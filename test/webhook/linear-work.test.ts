@@ -19,21 +19,24 @@ function counted<Value extends object>(value: Value): { value: Value; looks: () 
   const wrap = (part: object): object => {
     const found = known.get(part);
     if (found) return found;
-    const look =
-      <Trap extends keyof typeof Reflect>(name: Trap) =>
-      (...args: unknown[]) => {
-        count++;
-        return (Reflect[name] as (...args: unknown[]) => unknown)(...args);
-      };
     const proxy = new Proxy(part, {
       get: (target, name) => {
         count++;
         const inner: unknown = Reflect.get(target, name);
         return typeof inner === 'object' && inner !== null ? wrap(inner) : inner;
       },
-      has: look('has') as never,
-      ownKeys: look('ownKeys') as never,
-      getOwnPropertyDescriptor: look('getOwnPropertyDescriptor') as never,
+      has: (target, name) => {
+        count++;
+        return Reflect.has(target, name);
+      },
+      ownKeys: (target) => {
+        count++;
+        return Reflect.ownKeys(target);
+      },
+      getOwnPropertyDescriptor: (target, name) => {
+        count++;
+        return Reflect.getOwnPropertyDescriptor(target, name);
+      },
     });
     known.set(part, proxy);
     return proxy;

@@ -1,0 +1,68 @@
+import { setMaxListeners } from 'node:events';
+
+/** A read that has not begun, which others may join. */
+interface Joinable<T> {
+  readonly result: Promise<T>;
+  readonly end: AbortController;
+  callers: number;
+}
+
+/**
+ * Lets those that read the same thing at the same time share one read. A read that has begun is not
+ * joined: what a caller gets was read after it asked. Of one thing, one read is under way at a time.
+ */
+export class SharedReads<T> {
+  readonly #joinable = new Map<string, Joinable<T>>();
+  /** Resolves when the last read of a thing has ended. */
+  readonly #ends = new Map<string, Promise<void>>();
+
+  /**
+   * @param key names what is read
+   * @param signal gives up waiting; its reason is an Error
+   * @param read reads it, once for all that share it; its signal is aborted when all have given up
+   * @throws Error the reason of the signal, or what the read throws
+   */
+  async get(
+    key: string,
+    signal: AbortSignal | undefined,
+    read: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    signal?.throwIfAborted();
+    const joined = this.#joinable.get(key) ?? this.#open(key, read);
+    joined.callers++;
+    if (signal === undefined) return joined.result;
+    return new Promise<T>((resolve, reject) => {
+      const giveUp = () => {
+        const reason = signal.reason as Error;
+        joined.callers--;
+        if (joined.callers === 0) joined.end.abort(reason);
+        reject(reason);
+      };
+      signal.addEventListener('abort', giveUp, { once: true });
+      const end = () => signal.removeEventListener('abort', giveUp);
+      joined.result.then(resolve, reject).finally(end);
+    });
+  }
+
+  #open(key: string, read: (signal: AbortSignal) => Promise<T>): Joinable<T> {
+    const end = new AbortController();
+    setMaxListeners(0, end.signal);
+    const before = this.#ends.get(key) ?? Promise.resolve();
+    const result = before.then(() => {
+      this.#joinable.delete(key);
+      end.signal.throwIfAborted();
+      return read(end.signal);
+    });
+    const ended = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#ends.set(key, ended);
+    void ended.then(() => {
+      if (this.#ends.get(key) === ended) this.#ends.delete(key);
+    });
+    const opened = { result, end, callers: 0 };
+    this.#joinable.set(key, opened);
+    return opened;
+  }
+}
