@@ -23,6 +23,8 @@ const ANNOTATIONS = {
 };
 const BUILD_NEEDED = 'image.kpack.io/additionalBuildNeeded';
 const TROUBLESHOOTING = 'docs/troubleshooting.md';
+/** How much of what a command said is shown, in characters. */
+const SHOWN = 800;
 
 type Annotated = KubeReference & {
   readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
@@ -86,7 +88,7 @@ async function run(command: string, name: string = ANNOTATED) {
     .replace(/\bPOD\b/g, 'some-pod')
     .replace(/\bFILE\b/g, '~/.kube/config');
   const { code, stdout, stderr } = await inShell(filled, shell);
-  return { ok: code === 0, code, stderr, told: `${filled}\n${stdout}${stderr}` };
+  return { ok: code === 0, code, stderr, told: `${filled}\n${stderr}${stdout}`.slice(0, SHOWN) };
 }
 
 function annotate(kind: string, name: string, annotation: string) {
@@ -162,6 +164,10 @@ const ABSENT: readonly (readonly [command: RegExp, says: RegExp])[] = [
   ],
   [/kpack-notary-tls/, /secrets "kpack-notary-tls" not found|Could not read certificate/],
   [/secret kpack-notary-authority$/, /secrets "kpack-notary-authority" not found/],
+  [
+    /^kubectl get endpointslices kubernetes$/,
+    /endpointslices\.discovery\.k8s\.io "kubernetes" not found/,
+  ],
   [/^kubectl get -o yaml$/, /must specify the type of resource/],
 ];
 
