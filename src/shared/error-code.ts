@@ -362,14 +362,15 @@ export const WEBHOOK_ERRORS = {
   SIGNER_DIFFERS: {
     meaning: 'The signing container is not the one that we would inject now.',
     cause:
-      'Replicas of two versions answered, what is configured changed meanwhile, or another webhook changed our container after us.',
-    fix: 'kpack posts the pod again. If this stays, have the webhook that changes notary-sign leave it alone; one that only has images pulled from elsewhere may, where --signer-image has a digest.',
+      'Replicas of two versions or with two settings answered, what is configured changed meanwhile, or another webhook made a container of that name or changed the annotation notary.kpack.io/injected.',
+    fix: 'kpack posts the pod again. If this stays, give all replicas of the webhook the same version and flags, and have other webhooks leave notary-sign and that annotation alone.',
   },
   SIGNER_TAMPERED: {
-    meaning: 'Something was given to the signing container that could change what it does.',
+    meaning:
+      'Another webhook changed the signing container, or gave it something that could change what it does.',
     cause:
-      'Another webhook gives it to all containers: an agent that is loaded by NODE_OPTIONS or LD_PRELOAD, variables, a mount.',
-    fix: "Have the webhook that gives it leave containers named notary-sign alone, or kpack's build pods; then build again.",
+      'Another webhook changes all containers: it adds an agent that NODE_OPTIONS or LD_PRELOAD loads, variables or a mount, wraps the command, or replaces the image.',
+    fix: "Have the webhook that changes it leave containers named notary-sign alone, or kpack's build pods; then build again. A webhook may change where the image is pulled from if --signer-image has a digest.",
   },
   POD_CHANGE_REFUSED: {
     meaning:

@@ -83,7 +83,10 @@ for (const name of signableFixtures) {
 
     t.notMatch(JSON.stringify(container(pod, 'completion').args ?? []), /notary-v1-url/);
     t.strictSame(withoutOurs(pod), waitingForOurs(given.pod), 'all else is as it was');
-    t.equal(pod.metadata.annotations?.['notary.kpack.io/injected'], SETTINGS.version);
+    const mark = pod.metadata.annotations?.['notary.kpack.io/injected'] ?? '';
+    const [version, hash = ''] = mark.split('+');
+    t.equal(version, SETTINGS.version);
+    t.match(hash, /^[0-9a-f]{16}$/, 'what the container was made from');
   });
 }
 
@@ -142,7 +145,7 @@ t.test('what somebody wrote in our name is written over', async (t) => {
   given.pod.metadata.annotations = { ...given.pod.metadata.annotations, ...forged };
   t.equal(verdictOf(await validate(given)), '503 SIGNER_MISSING', 'it is never believed');
   const { annotations } = (await inject(given)).metadata;
-  t.equal(annotations?.[`${P}injected`], SETTINGS.version);
+  t.match(annotations?.[`${P}injected`], /^9\.8\.7\+[0-9a-f]{16}$/);
   t.notOk(annotations?.[`${P}skipped`]);
 
   annotate(given, { [`${P}signing`]: 'disabled' });
