@@ -28,7 +28,7 @@ const FREE_MEMBERS = [
   'envFrom',
   'volumeMounts',
   'resources',
-] as const;
+];
 
 /**
  * What the API server fills in where nothing is said. False, empty texts, lists and objects say
@@ -58,11 +58,11 @@ export function normalContainer(
   container: V1Container,
   podRestartPolicy: string | undefined,
 ): NormalForm {
-  const { restartPolicy, securityContext, ...others } = without(container, FREE_MEMBERS);
+  const { restartPolicy, securityContext } = container;
   // Always makes a sidecar of an init container, whatever the policy of the pod.
   const isOfPod = restartPolicy !== 'Always' && restartPolicy === podRestartPolicy;
   return normalObject({
-    ...others,
+    ...without(container, FREE_MEMBERS),
     restartPolicy: isOfPod ? undefined : restartPolicy,
     securityContext: normalContext(securityContext ?? {}),
   });
@@ -90,7 +90,7 @@ export function normalVolume(
     // A volume of no kind is an empty directory.
     emptyDir: emptyDir && without(emptyDir, ['sizeLimit']),
     secret: secret && {
-      ...secret,
+      ...without(secret, ['defaultMode']),
       defaultMode: normalMode(secret.defaultMode, like.secret?.defaultMode),
     },
   });
@@ -176,11 +176,6 @@ function saysNothing(value: unknown): boolean {
   return value === undefined || value === null || value === false || value === '';
 }
 
-function without<Value extends object, Name extends keyof Value>(
-  object: Value,
-  names: readonly Name[],
-): Omit<Value, Name> {
-  const left = { ...object };
-  for (const name of names) delete left[name];
-  return left;
+function without(object: object, names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
 }

@@ -149,26 +149,31 @@ t.test('a refusal names the field that a neighbour changed', async (t) => {
   }
 });
 
-t.test('what the cluster says decides too, and may have changed: the pod is posted again', async (t) => {
-  const facts: Record<string, (given: World) => void> = {
-    'another server': (given) =>
-      setSection(given, { v1: { url: 'https://x.example.com', secretRef: { name: 'notary-signing' } } }),
-    'a pin': (given) => annotate(given, { 'notary.kpack.io/v1.rootPin': PIN }),
-    'a CA': (given) => annotate(given, { 'notary.kpack.io/v1.caSecretRef': 'notary-ca' }),
-    'a failure that is a warning': (given) =>
-      annotate(given, { 'notary.kpack.io/on-failure': 'warn' }),
-    'credentials that went': (given) => (given.serviceAccount.secrets = []),
-    'another tag': (given) => (given.build.spec['tags'] = ['registry.example.com/team/other']),
-  };
-  for (const [what, change] of Object.entries(facts)) {
-    const given = world('v0.17.2/02b-notary-registry-secrets');
-    const pod = await inject(given);
-    change(given);
-    t.equal(verdictOf(await validate(given, pod)), '503 SIGNER_DIFFERS', what);
-    t.equal(verdictOf(await mutate(given, { pod })), '503 SIGNER_DIFFERS', `mutate: ${what}`);
-    t.equal(verdictOf(await validate(given, await inject(given))), 'allowed', 'posted again');
-  }
-});
+t.test(
+  'what the cluster says decides too, and may have changed: the pod is posted again',
+  async (t) => {
+    const facts: Record<string, (given: World) => void> = {
+      'another server': (given) =>
+        setSection(given, {
+          v1: { url: 'https://x.example.com', secretRef: { name: 'notary-signing' } },
+        }),
+      'a pin': (given) => annotate(given, { 'notary.kpack.io/v1.rootPin': PIN }),
+      'a CA': (given) => annotate(given, { 'notary.kpack.io/v1.caSecretRef': 'notary-ca' }),
+      'a failure that is a warning': (given) =>
+        annotate(given, { 'notary.kpack.io/on-failure': 'warn' }),
+      'credentials that went': (given) => (given.serviceAccount.secrets = []),
+      'another tag': (given) => (given.build.spec['tags'] = ['registry.example.com/team/other']),
+    };
+    for (const [what, change] of Object.entries(facts)) {
+      const given = world('v0.17.2/02b-notary-registry-secrets');
+      const pod = await inject(given);
+      change(given);
+      t.equal(verdictOf(await validate(given, pod)), '503 SIGNER_DIFFERS', what);
+      t.equal(verdictOf(await mutate(given, { pod })), '503 SIGNER_DIFFERS', `mutate: ${what}`);
+      t.equal(verdictOf(await validate(given, await inject(given))), 'allowed', 'posted again');
+    }
+  },
+);
 
 t.test('the annotation allows nothing: of a pod without it, as much is asked', async (t) => {
   const given = world();

@@ -68,11 +68,7 @@ t.test('of several LimitRanges, all hold', async (t) => {
 t.test('where pods are bounded, ours adds no limit that the step has not', async (t) => {
   for (const bound of ['min', 'max', 'maxLimitRequestRatio']) {
     const range = limitRange([{ type: 'Pod', [bound]: { memory: '4' } }]);
-    t.same(
-      await statedAmong([range], { requests: STEP }),
-      { requests: FLAGS, limits: {} },
-      bound,
-    );
+    t.same(await statedAmong([range], { requests: STEP }), { requests: FLAGS, limits: {} }, bound);
     t.same(
       await statedAmong([range], { requests: STEP, limits: STEP }),
       { requests: FLAGS, limits: FLAGS },
