@@ -90,6 +90,22 @@ for (const name of signableFixtures) {
   });
 }
 
+t.test("released images have kpack's programs elsewhere, and are signed likewise", async (t) => {
+  const released = (pod: PodManifest) =>
+    JSON.parse(JSON.stringify(pod).replaceAll('/cnb/process/', '/ko-app/')) as PodManifest;
+  let changedPods = 0;
+  for (const name of signableFixtures) {
+    const built = signableWorld(name);
+    const expected = released(await inject(built));
+    const given = { ...built, pod: released(built.pod) };
+    const pod = await inject(given);
+    t.strictSame(pod, expected, name);
+    t.equal(verdictOf(await validate(given, pod)), 'allowed', name);
+    if (JSON.stringify(pod).includes('/ko-app/')) changedPods += 1;
+  }
+  t.ok(changedPods > 25, 'nearly all of them name such a program');
+});
+
 t.test("kpack's own signer is taken over, however its argument is written", async (t) => {
   for (const args of [
     ['-notary-v1-url=https://x.example'],
