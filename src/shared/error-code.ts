@@ -376,7 +376,7 @@ export const WEBHOOK_ERRORS = {
     meaning:
       'A build pod that is to be signed, or that says why it is not, must not be changed so.',
     cause:
-      'Somebody changes the image of the signing container or of a step before it, our annotations or the build label of a running pod.',
+      'Somebody changes the image of a container, the resources of the signing container, our annotations or the build label of a running pod, or attaches a container that mounts the report or the files by which steps wait for one another.',
     fix: 'Change the Image or the Namespace, and build again: what was admitted stays as it is.',
   },
   CLUSTER_UNAVAILABLE: {

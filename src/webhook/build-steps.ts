@@ -121,8 +121,7 @@ function readWaiting(step: V1Container, completion: V1Container): Waiting | stri
 
 function mountOf({ volumeMounts }: V1Container, path: string): V1VolumeMount | undefined {
   return volumeMounts?.find(
-    ({ mountPath, subPath, subPathExpr }) =>
-      mountPath === path && subPath === undefined && subPathExpr === undefined,
+    ({ mountPath, subPath, subPathExpr }) => mountPath === path && !subPath && !subPathExpr,
   );
 }
 

@@ -33,7 +33,7 @@ export function whyEphemeralLeads({ spec }: Pod, { spec: before }: Pod): Ephemer
     if (known.has(container.name)) continue;
     const way = whyEscapes(container, spec) ?? whyReadsSecret(container, guarded);
     if (way !== undefined) return { code: 'SECRET_EXPOSED', what: `ephemeral container ${way}` };
-    const mount = mountsOf(container).find(({ name }) => guarded.volumes.includes(name));
+    const mount = mountsOf(container).find(({ name }) => guarded.volumes.has(name));
     if (mount) {
       const what = `ephemeral container ${container.name} mounts volume ${mount.name}, which decides what is signed`;
       return { code: 'POD_CHANGE_REFUSED', what };
@@ -45,9 +45,9 @@ export function whyEphemeralLeads({ spec }: Pod, { spec: before }: Pod): Ephemer
 /** What of a signed pod is for its steps and its signer alone. */
 interface GuardedParts {
   readonly secretNames: ReadonlySet<string>;
-  readonly secretVolumes: readonly string[];
+  readonly secretVolumes: ReadonlySet<string>;
   /** The report, and the files by which standard containers wait for one another. */
-  readonly volumes: readonly string[];
+  readonly volumes: ReadonlySet<string>;
 }
 
 function guardedParts(spec: V1PodSpec): GuardedParts {
@@ -61,8 +61,8 @@ function guardedParts(spec: V1PodSpec): GuardedParts {
   const waiting = 'unknown' in steps ? undefined : steps.waiting;
   return {
     secretNames: new Set(secrets.flatMap(({ secret }) => secret?.secretName ?? [])),
-    secretVolumes: secrets.map(({ name }) => name),
-    volumes: [REPORT_VOLUME, ...(waiting ? [waiting.mount.name] : [])],
+    secretVolumes: new Set(secrets.map(({ name }) => name)),
+    volumes: new Set([REPORT_VOLUME, ...(waiting ? [waiting.mount.name] : [])]),
   };
 }
 
@@ -95,7 +95,7 @@ function whyReadsSecret(
   container: V1EphemeralContainer,
   { secretNames, secretVolumes }: GuardedParts,
 ): string | undefined {
-  const mount = mountsOf(container).find(({ name }) => secretVolumes.includes(name));
+  const mount = mountsOf(container).find(({ name }) => secretVolumes.has(name));
   if (mount) return `${container.name} mounts volume ${mount.name}`;
   return whyReads(container, secretNames)?.replace(/^container /, '');
 }

@@ -16,12 +16,12 @@ export type Injection =
   | {
       readonly kind: 'pod';
       readonly pod: Pod;
-      /** Whether it went through a replica of the same version, settings and facts before. */
-      readonly isOurs: boolean;
+      /** Whether it has its container from a replica of the same version, settings and facts. */
+      readonly isMarked: boolean;
     }
-  /** Our container is there, and not as we would make it now: another version or other facts did. */
+  /** The container is there, made by another version, with other settings or from other facts. */
   | { readonly kind: 'differs'; readonly what: string }
-  /** Somebody changed it after us, or gave it what would steer it: another post cannot help. */
+  /** Somebody changed it since, or gave it what would steer it: another post cannot help. */
   | { readonly kind: 'tampered'; readonly what: string }
   /** A name, path or place of ours is taken. */
   | { readonly kind: 'collision'; readonly what: string };
@@ -41,7 +41,7 @@ export function injectSigner(
   const { steps } = signing;
   const parts = signingParts(pod, signing, placement);
   const mark = markOf(signing, placement, version);
-  const isOurs = bearsMark(pod, mark);
+  const isMarked = bearsMark(pod, mark);
   const existing = allContainers(pod.spec).filter(({ name }) => name === SIGNING_CONTAINER);
   const injected = draftOf(pod, [steps.exportStep.name, steps.completion.name]);
 
@@ -67,12 +67,12 @@ export function injectSigner(
     delete injected.metadata?.annotations?.[SKIPPED];
   } else {
     const what = misplaced ?? whyNotOurs(pod, existing, parts, steps);
-    if (what !== undefined) return { kind: isOurs ? 'tampered' : 'differs', what };
+    if (what !== undefined) return { kind: isMarked ? 'tampered' : 'differs', what };
     const [signer] = existing;
     const tampering = signer && whyTampered(parts.container, signer);
     if (tampering !== undefined) return { kind: 'tampered', what: tampering };
   }
-  return { kind: 'pod', pod: injected, isOurs };
+  return { kind: 'pod', pod: injected, isMarked };
 }
 
 /** The pod with the reason why it stays unsigned. */

@@ -83,7 +83,7 @@ export function validatePod(
       if (!isInjected(pod)) {
         return deny(503, 'SIGNER_MISSING', `pod ${name} has no container ${SIGNING_CONTAINER}`);
       }
-      const kind = injection.isOurs ? 'tampered' : 'differs';
+      const kind = injection.isMarked ? 'tampered' : 'differs';
       return refuse({ kind, what: `not as injected: ${pathsOf(missing)}` });
     }
   }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { allContainers, container, SIGNER } from './pod.ts';
 import { builds } from './random-builds.ts';
 import { changeSigner, HARMLESS, WIDENING, type SignerChange } from './signer-changes.ts';
 import { signableFixtures, signableWorld } from './signable.ts';
@@ -104,6 +105,27 @@ t.test('members of any other name are changes, unless they say nothing', async (
     RUNS,
   );
   t.pass('as they should be');
+});
+
+t.test("of kpack's own containers, too, what is said aloud changes nothing", async (t) => {
+  for (const name of SHAPES) {
+    const given = signableWorld(name);
+    const { mutate, validate } = webhookIn(given);
+    const aloud = changed(given.pod, (copy) => {
+      for (const each of allContainers(copy)) {
+        Object.assign(each, { restartPolicy: 'Never', stdin: false, tty: false, envFrom: [] });
+        for (const mount of each.volumeMounts ?? []) {
+          Object.assign(mount, { subPath: '', subPathExpr: '', mountPropagation: 'None' });
+        }
+      }
+      for (const { emptyDir } of copy.spec.volumes ?? []) if (emptyDir) emptyDir.sizeLimit = '1Gi';
+    });
+    const { verdict, pod } = await mutate(aloud);
+    t.equal(verdict, 'patched', name);
+    t.equal((await validate(pod)).verdict, 'allowed', name);
+    const { pod: plain } = await mutate(given.pod);
+    t.same(container(pod, SIGNER).args, container(plain, SIGNER).args, name);
+  }
 });
 
 /** What JSON of the API server leaves out, at any depth; a list with elements has a length. */

@@ -1,8 +1,9 @@
+import fc from 'fast-check';
 import t from 'tap';
 import { review } from '../../src/webhook/review.ts';
 import { secret, type PodManifest } from '../build-fixture.ts';
 import { ask, inject, memoryCluster, validate, verdictOf } from './asking.ts';
-import { container, SIGNER } from './pod.ts';
+import { allContainers, container, SIGNER } from './pod.ts';
 import { annotate, changed, P, URL, world } from './world.ts';
 
 const NAMES = ['v0.17.2/02-notary', 'v0.17.2/07b-standard-containers-notary'];
@@ -363,6 +364,37 @@ t.test('what is no pod is not judged', async (t) => {
     const verdict = await review('validate', { ...request, object, oldObject }, settings);
     t.equal(verdict.code, 'NOT_OURS');
   }
+});
+
+t.test('whatever an image becomes, it is refused, unless its digest is said', async (t) => {
+  const digests = fc.stringMatching(/^[0-9a-f]{60,68}$/);
+  const pods = await Promise.all(NAMES.map((name) => inject(world(name))));
+  const images = fc
+    .constantFrom('registry.example.com/x', 'registry.example.com/x:1')
+    .chain((from) =>
+      fc.record({
+        from: fc.constant(from),
+        to: fc.oneof(
+          fc.string(),
+          fc.string().map((text) => from + text),
+          digests.map((digest) => `${from}@sha256:${digest}`),
+          fc.constantFrom(from, `${from}:latest`, 'registry.example.com/x:2'),
+        ),
+      }),
+    );
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...pods), fc.nat(20), images, async (pod, i, { from, to }) => {
+      const { name = '' } = allContainers(pod)[i % allContainers(pod).length] ?? {};
+      const before = changed(pod, (copy) => (container(copy, name).image = from));
+      const answer = await update(before, (copy) => (container(copy, name).image = to));
+      const added = to.startsWith(from) ? to.slice(from.length) : 'another';
+      const isSame = added === '' || /^@sha256:[0-9a-f]{64}$/.test(added);
+      const wanted = isSame ? 'allowed' : '422 POD_CHANGE_REFUSED';
+      if (verdictOf(answer) !== wanted) throw new Error(`${to}: ${verdictOf(answer)}`);
+    }),
+    { numRuns: 500 },
+  );
+  t.pass('refused');
 });
 
 const MIRROR = { 'kubernetes.io/config.mirror': 'b1946ac92492d2347c6235b4d2611184' };
