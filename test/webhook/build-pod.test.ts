@@ -147,7 +147,7 @@ t.test('builds that cannot be signed are refused with the reason', async (t) => 
   await t.test('unless nobody wants them signed', async (t) => {
     const given = world('v0.5.4/08b-windows-notary');
     annotate(given, { [`${P}signing`]: 'disabled' });
-    t.equal(verdictOf(await validate(given)), 'allowed');
+    t.equal(verdictOf(await validate(given, await inject(given))), 'allowed');
   });
 });
 
