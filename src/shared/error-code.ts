@@ -362,20 +362,21 @@ export const WEBHOOK_ERRORS = {
   SIGNER_DIFFERS: {
     meaning: 'The signing container is not the one that we would inject now.',
     cause:
-      'Replicas of two versions answered, what is configured changed meanwhile, or another webhook changed our container after us.',
-    fix: 'kpack posts the pod again. If this stays, have the webhook that changes notary-sign leave it alone; one that only has images pulled from elsewhere may, where --signer-image has a digest.',
+      'Replicas of two versions or with two settings answered, what is configured changed meanwhile, or another webhook made a container of that name or changed the annotation notary.kpack.io/injected.',
+    fix: 'kpack posts the pod again. If this stays, give all replicas of the webhook the same version and flags, and have other webhooks leave notary-sign and that annotation alone.',
   },
   SIGNER_TAMPERED: {
-    meaning: 'Something was given to the signing container that could change what it does.',
+    meaning:
+      'Another webhook changed the signing container, or gave it something that could change what it does.',
     cause:
-      'Another webhook gives it to all containers: an agent that is loaded by NODE_OPTIONS or LD_PRELOAD, variables, a mount.',
-    fix: "Have the webhook that gives it leave containers named notary-sign alone, or kpack's build pods; then build again.",
+      'Another webhook changes all containers: it adds an agent that NODE_OPTIONS or LD_PRELOAD loads, variables or a mount, wraps the command, or replaces the image.',
+    fix: "Have the webhook that changes it leave containers named notary-sign alone, or kpack's build pods; then build again. A webhook may change where the image is pulled from if --signer-image has a digest.",
   },
   POD_CHANGE_REFUSED: {
     meaning:
       'A build pod that is to be signed, or that says why it is not, must not be changed so.',
     cause:
-      'Somebody changes the image of the signing container or of a step before it, our annotations or the build label of a running pod.',
+      'Somebody changes the image of a container, the resources of the signing container, our annotations or the build label of a running pod, or attaches a container that mounts the report or the files by which steps wait for one another.',
     fix: 'Change the Image or the Namespace, and build again: what was admitted stays as it is.',
   },
   CLUSTER_UNAVAILABLE: {

@@ -13,7 +13,7 @@ export interface StepFiles {
   readonly errorFile: string | undefined;
 }
 
-/** kpack's own waiter looks as often. */
+/** kpack's own waiter looks every second; a signer that looks more often holds up the build less. */
 const POLL_MS = 100;
 
 /**

@@ -41,6 +41,8 @@ const EXPORT_PROGRAM = new Map([
   ['rebase', /^$|\/rebase$/],
 ]);
 const STEPS_BEFORE = ['prepare', 'analyze', 'detect', 'restore', 'build'];
+/** The init container that brings the build-waiter to steps that are standard containers. */
+const WAITER_STEP = 'pre-start';
 /** Platform API that brought `-report`. */
 const REPORT_API = [0, 4] as const;
 
@@ -58,6 +60,16 @@ export function readBuildSteps(spec: V1PodSpec): BuildSteps | UnknownSteps {
   if (!EXPORT_PROGRAM.get(name)?.test(program)) {
     return { unknown: `container ${name} does not run what kpack runs there, but ${program}` };
   }
+  // https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+  const sidecar = [...init, ...spec.containers].find(
+    (each) =>
+      (isStep(each) || isExport(each) || isWaiterStep(each)) && each.restartPolicy === 'Always',
+  );
+  if (sidecar) {
+    return {
+      unknown: `${sidecar.name} has restartPolicy Always: its end is not waited for`,
+    };
+  }
   const steps = { exportStep, completion, report: reportWriting(spec, exportStep) };
   if (spec.containers.includes(exportStep)) {
     const stray = init.find(isStep);
@@ -69,16 +81,7 @@ export function readBuildSteps(spec: V1PodSpec): BuildSteps | UnknownSteps {
   if (stray) return { unknown: `${name} is an init container, and ${stray.name} is not` };
   const late = init.slice(init.indexOf(exportStep)).find(isStep);
   if (late) return { unknown: `${late.name} runs after ${name}` };
-  // https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
-  if (exportStep.restartPolicy !== undefined) {
-    return { unknown: `${name} has a restart policy: its end is not waited for` };
-  }
   return { ...steps, waiting: undefined };
-}
-
-/** Whether a container is one of the steps that make what is going to be signed. */
-export function makesImage(container: V1Container): boolean {
-  return isStep(container) || isExport(container);
 }
 
 function isExport({ name }: V1Container): boolean {
@@ -87,6 +90,10 @@ function isExport({ name }: V1Container): boolean {
 
 function isStep({ name }: V1Container): boolean {
   return STEPS_BEFORE.includes(name);
+}
+
+function isWaiterStep({ name }: V1Container): boolean {
+  return name === WAITER_STEP;
 }
 
 /** Our place before completion, or why there is none. */
@@ -114,8 +121,7 @@ function readWaiting(step: V1Container, completion: V1Container): Waiting | stri
 
 function mountOf({ volumeMounts }: V1Container, path: string): V1VolumeMount | undefined {
   return volumeMounts?.find(
-    ({ mountPath, subPath, subPathExpr }) =>
-      mountPath === path && subPath === undefined && subPathExpr === undefined,
+    ({ mountPath, subPath, subPathExpr }) => mountPath === path && !subPath && !subPathExpr,
   );
 }
 

@@ -1,43 +1,41 @@
-import type { V1Container, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+import type { V1Container, V1Volume } from '@kubernetes/client-node';
 import { SIGNING_CONTAINER } from '../shared/names.ts';
 import { hidesProgram } from './mount-path.ts';
+import { amongMounts, normalContainer, normalVolume, whyDifferent } from './normal-form.ts';
 import { PathSet } from './path-set.ts';
-
-/**
- * What of our container other admission plug-ins may add or change: defaults of the API server, the
- * policy of AlwaysPullImages, what LimitRanges and autoscalers think right, and variables and
- * mounts of neighbours as far as they do not steer the signer.
- */
-const FREE_MEMBERS = [
-  'imagePullPolicy',
-  'resizePolicy',
-  'env',
-  'envFrom',
-  'volumeMounts',
-  'resources',
-];
-/** The same of its security context: what confines it further, or belongs to the node. */
-const FREE_CONTEXT = ['runAsGroup', 'seLinuxOptions', 'appArmorProfile'];
+import { hasSameDigest, isPinned } from './same-image.ts';
 
 /** Variables that load code into the signer or change what it does; what is left out is not Node's. */
 const STEERING =
   /^(?:KPACK_NOTARY_|LD_|OPENSSL_|PATH$|NODE_(?!(?:EXTRA_CA_CERTS|ENV|NAME|IP|HOST)$))/;
 
-/** A mode that serves with and without an fsGroup, which may come after us. */
-const WORLD_READABLE = 0o444;
-
-/** Why a container is no longer the one that we would make now; undefined: it still is. */
+/**
+ * Why a container is no longer the one that the webhook would make now; undefined: it still is. It
+ * may be confined further, say defaults aloud, and have variables and mounts beside its own.
+ *
+ * @param podRestartPolicy what holds for a container that states none
+ */
 export function whyContainerDiffers(
   ours: V1Container,
   theirs: V1Container | undefined,
+  podRestartPolicy: string | undefined,
 ): string | undefined {
   if (!theirs) return `${SIGNING_CONTAINER} is missing`;
-  const isThere = among(theirs.volumeMounts);
+  if (!isSameImage(ours.image ?? '', theirs.image ?? '')) {
+    return `${SIGNING_CONTAINER}.image has been changed`;
+  }
+  const [left, right] = [ours, theirs].map((each) => normalContainer(each, podRestartPolicy));
+  const isThere = amongMounts(theirs.volumeMounts);
   const lost = ours.volumeMounts?.find((mount) => !isThere(mount));
   return (
-    whyDifferent(closed(ours), closed(theirs), SIGNING_CONTAINER) ??
+    whyDifferent(left, right, SIGNING_CONTAINER) ??
     (lost && `${SIGNING_CONTAINER} has lost its mount ${lost.mountPath}`)
   );
+}
+
+/** Without a digest in `--signer-image` nobody can tell whether an image from elsewhere is the same. */
+function isSameImage(ours: string, theirs: string): boolean {
+  return isPinned(ours, theirs) || hasSameDigest(ours, theirs);
 }
 
 /**
@@ -54,7 +52,7 @@ export function whyTampered(ours: V1Container, theirs: V1Container): string | un
     return `${SIGNING_CONTAINER} has been given all variables of ${name}`;
   }
   const { volumeMounts: own = [] } = ours;
-  const isOwn = among(own);
+  const isOwn = amongMounts(own);
   const ownPaths = new PathSet(own.map(({ mountPath }) => mountPath));
   const over = theirs.volumeMounts?.find(
     (mount) =>
@@ -63,59 +61,9 @@ export function whyTampered(ours: V1Container, theirs: V1Container): string | un
   return over && `${SIGNING_CONTAINER} has a mount over ours at ${over.mountPath}`;
 }
 
-/** Why a volume is no longer the one that we would make now; undefined: it still is. */
+/** Why a volume is no longer the one that the webhook would make now; undefined: it still is. */
 export function whyVolumeDiffers(ours: V1Volume, theirs: V1Volume | undefined): string | undefined {
-  const free = theirs?.secret?.defaultMode === WORLD_READABLE ? ['defaultMode'] : [];
-  return whyDifferent(
-    volumeWithout(ours, free),
-    theirs && volumeWithout(theirs, free),
-    `volume ${ours.name}`,
-  );
-}
-
-function volumeWithout({ secret = {}, ...volume }: V1Volume, names: readonly string[]): object {
-  return { ...volume, secret: without(secret, names) };
-}
-
-/** Whether a mount does the same as one of these. */
-function among(mounts: readonly V1VolumeMount[] = []): (mount: V1VolumeMount) => boolean {
-  // Two of the same members have the same text.
-  const keyOf = (mount: V1VolumeMount) => JSON.stringify(Object.entries(mount).sort());
-  const keys = new Set(mounts.map(keyOf));
-  return (mount) => keys.has(keyOf(mount));
-}
-
-/** The members that have to be as we made them. */
-function closed({ securityContext = {}, image = '', ...container }: V1Container): object {
-  const { runAsUser, capabilities, ...context } = securityContext;
-  return {
-    ...without(container, FREE_MEMBERS),
-    // With a digest it is the same image wherever policies have it pulled from.
-    image: image.slice(image.indexOf('@') + 1),
-    securityContext: {
-      // Which user that is not root, the pod may say, or another plug-in.
-      ...without(context, FREE_CONTEXT),
-      // OpenShift names some to be dropped beside all.
-      capabilities: capabilities?.drop?.includes('ALL')
-        ? without(capabilities, ['drop'])
-        : capabilities,
-    },
-  };
-}
-
-function without(object: object, names: readonly string[]): object {
-  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
-}
-
-/** Where two values of plain JSON differ. */
-function whyDifferent(ours: unknown, theirs: unknown, path: string): string | undefined {
-  if (typeof ours !== 'object' || typeof theirs !== 'object' || ours === null || theirs === null) {
-    return ours === theirs ? undefined : `${path} has been changed`;
-  }
-  const [left, right] = [new Map(Object.entries(ours)), new Map(Object.entries(theirs))];
-  for (const name of new Set([...left.keys(), ...right.keys()])) {
-    const difference = whyDifferent(left.get(name), right.get(name), `${path}.${name}`);
-    if (difference !== undefined) return difference;
-  }
-  return undefined;
+  return theirs
+    ? whyDifferent(normalVolume(ours, ours), normalVolume(theirs, ours), `volume ${ours.name}`)
+    : `volume ${ours.name} is missing`;
 }

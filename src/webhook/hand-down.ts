@@ -71,7 +71,7 @@ function trustMounts(
   return volumeMounts
     .filter(
       ({ mountPath, subPathExpr }) =>
-        subPathExpr === undefined && (isTrustDirectory(mountPath) || named.overlaps(mountPath)),
+        !subPathExpr && (isTrustDirectory(mountPath) || named.overlaps(mountPath)),
     )
     .map(({ name, mountPath, subPath }) => ({
       name,

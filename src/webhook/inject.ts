@@ -4,6 +4,7 @@ import { allContainers, type Pod } from './build-pod.ts';
 import type { BuildSteps } from './build-steps.ts';
 import { setWaitFile } from './build-waiter.ts';
 import { whyContainerDiffers, whyTampered, whyVolumeDiffers } from './coverage.ts';
+import { bearsMark, markOf } from './injected-mark.ts';
 import { draftOf } from './pod-draft.ts';
 import type { PlannedSigning } from './plan.ts';
 import { askForReport } from './report-request.ts';
@@ -12,10 +13,15 @@ import { takeOverFromKpack } from './take-over.ts';
 
 /** What comes of injecting: the pod as it should be, or why that cannot be made of this one. */
 export type Injection =
-  | { readonly kind: 'pod'; readonly pod: Pod }
-  /** Our container is there, and not as we would make it now. */
+  | {
+      readonly kind: 'pod';
+      readonly pod: Pod;
+      /** Whether it has its container from a replica of the same version, settings and facts. */
+      readonly isMarked: boolean;
+    }
+  /** The container is there, made by another version, with other settings or from other facts. */
   | { readonly kind: 'differs'; readonly what: string }
-  /** It is, and somebody gave it what would steer it. */
+  /** Somebody changed it since, or gave it what would steer it: another post cannot help. */
   | { readonly kind: 'tampered'; readonly what: string }
   /** A name, path or place of ours is taken. */
   | { readonly kind: 'collision'; readonly what: string };
@@ -34,6 +40,8 @@ export function injectSigner(
 ): Injection {
   const { steps } = signing;
   const parts = signingParts(pod, signing, placement);
+  const mark = markOf(signing, placement, version);
+  const isMarked = bearsMark(pod, mark);
   const existing = allContainers(pod.spec).filter(({ name }) => name === SIGNING_CONTAINER);
   const injected = draftOf(pod, [steps.exportStep.name, steps.completion.name]);
 
@@ -55,16 +63,16 @@ export function injectSigner(
     if (taken) return collision(`a volume named ${taken.name}`);
     (injected.spec.volumes ??= []).push(...missing);
     containersOf(injected, steps).push(parts.container);
-    setAnnotation(injected, INJECTED, version);
+    setAnnotation(injected, INJECTED, mark);
     delete injected.metadata?.annotations?.[SKIPPED];
   } else {
     const what = misplaced ?? whyNotOurs(pod, existing, parts, steps);
-    if (what !== undefined) return { kind: 'differs', what };
+    if (what !== undefined) return { kind: isMarked ? 'tampered' : 'differs', what };
     const [signer] = existing;
     const tampering = signer && whyTampered(parts.container, signer);
     if (tampering !== undefined) return { kind: 'tampered', what: tampering };
   }
-  return { kind: 'pod', pod: injected };
+  return { kind: 'pod', pod: injected, isMarked };
 }
 
 /** The pod with the reason why it stays unsigned. */
@@ -124,7 +132,9 @@ function whyNotOurs(
   }
   const there = volumesByName(pod);
   const volumes = parts.volumes.map((volume) => whyVolumeDiffers(volume, there.get(volume.name)));
-  return [whyContainerDiffers(parts.container, among[at]), ...volumes].find(Boolean);
+  return [whyContainerDiffers(parts.container, among[at], pod.spec.restartPolicy), ...volumes].find(
+    Boolean,
+  );
 }
 
 /** The containers of a pod that ours belongs to. */

@@ -80,9 +80,11 @@ export function validatePod(
         const complete = { code: 'COMPLETE', reason: 'as injected' } as const;
         return letIn(plan.gate, [pod, pod], plannedSecrets(plan), complete);
       }
-      return isInjected(pod)
-        ? deny(503, 'SIGNER_DIFFERS', `not as injected: ${pathsOf(missing)}`)
-        : deny(503, 'SIGNER_MISSING', `pod ${name} has no container ${SIGNING_CONTAINER}`);
+      if (!isInjected(pod)) {
+        return deny(503, 'SIGNER_MISSING', `pod ${name} has no container ${SIGNING_CONTAINER}`);
+      }
+      const kind = injection.isMarked ? 'tampered' : 'differs';
+      return refuse({ kind, what: `not as injected: ${pathsOf(missing)}` });
     }
   }
 }

@@ -1,13 +1,15 @@
-import { BUILD_LABEL, INJECTED, SIGNING_CONTAINER, SKIPPED, VOLUME } from '../shared/names.ts';
+import type { V1Container, V1ResourceRequirements } from '@kubernetes/client-node';
+import { BUILD_LABEL, INJECTED, SIGNING_CONTAINER, SKIPPED } from '../shared/names.ts';
 import { allow, deny, type Verdict } from './admission.ts';
 import { allContainers, isPod, type Pod } from './build-pod.ts';
-import { makesImage } from './build-steps.ts';
-import { whyReads } from './secret-exposure.ts';
+import { whyEphemeralLeads } from './ephemeral-container.ts';
+import { whyDifferent } from './normal-form.ts';
+import { isPinned } from './same-image.ts';
 
 /**
- * Answers for a change of a pod, or of its ephemeral containers, from the two objects alone: what
- * was admitted stays true. Of a container the API server itself lets nobody change but the image.
- * kpack's own changes (an annotation, a deadline) pass, and so does whatever is on its way out.
+ * Answers for a change of a pod, of its ephemeral containers or of its resources, from the two objects
+ * alone: what was admitted stays true. kpack's own changes (an annotation, a deadline) pass, and so
+ * does whatever is on its way out.
  */
 export function reviewPodUpdate(object: unknown, oldObject: unknown): Verdict {
   if (!isPod(object) || !isPod(oldObject)) return allow('NOT_OURS', 'not ours to judge');
@@ -15,54 +17,48 @@ export function reviewPodUpdate(object: unknown, oldObject: unknown): Verdict {
   const annotation = [INJECTED, SKIPPED].find(
     (name) => annotationOf(object, name) !== annotationOf(oldObject, name),
   );
-  if (annotation !== undefined) {
-    return deny(422, 'POD_CHANGE_REFUSED', `the annotation ${annotation} is ours alone`);
-  }
-  if (!signerOf(oldObject)) return allow('UNTOUCHED', 'the pod has no signing container');
+  if (annotation !== undefined) return refused(`the annotation ${annotation} is ours alone`);
+  const signer = signerOf(oldObject);
+  if (!signer) return allow('UNTOUCHED', 'the pod has no signing container');
 
-  const images = new Map(allContainers(object.spec).map(({ name, image }) => [name, image]));
-  const swapped = allContainers(oldObject.spec).find(
-    (container) =>
-      (container.name === SIGNING_CONTAINER || makesImage(container)) &&
-      images.get(container.name) !== container.image,
-  );
-  if (swapped) {
-    const what = `the image of ${swapped.name} would become ${images.get(swapped.name)}`;
-    return deny(422, 'POD_CHANGE_REFUSED', what);
-  }
+  const what =
+    whyImageChanges(object, oldObject) ??
+    whyResourcesChange(signer.resources, signerOf(object)?.resources);
+  if (what !== undefined) return refused(what);
   if (buildOf(object) !== buildOf(oldObject)) {
-    const what = `the label ${BUILD_LABEL} is how later changes of the pod reach us`;
-    return deny(422, 'POD_CHANGE_REFUSED', what);
+    return refused(`the label ${BUILD_LABEL} is how later changes of the pod reach us`);
   }
-  const reader = whyEphemeralReads(object, oldObject);
-  return reader === undefined
-    ? allow('UNTOUCHED', 'nothing of ours is changed')
-    : deny(422, 'SECRET_EXPOSED', reader);
+  const lead = whyEphemeralLeads(object, oldObject);
+  return lead ? deny(422, lead.code, lead.what) : allow('UNTOUCHED', 'nothing of ours is changed');
 }
 
-/** How an ephemeral container that is added reaches the signing Secret; undefined: none does. */
-function whyEphemeralReads({ spec }: Pod, { spec: before }: Pod): string | undefined {
-  const secretName = spec.volumes?.find(({ name }) => name === VOLUME.key)?.secret?.secretName;
-  const secretNames = new Set(secretName === undefined ? [] : [secretName]);
-  // One that is there stays: to refuse what kpack does later would only hold up the build.
-  const known = new Set(before.ephemeralContainers?.map(({ name }) => name));
-  for (const container of spec.ephemeralContainers ?? []) {
-    const { name, targetContainerName, securityContext } = container;
-    if (known.has(name)) continue;
-    // It would see the processes of its target, and through them the files.
-    if (targetContainerName === SIGNING_CONTAINER) {
-      return `ephemeral container ${name} targets ${SIGNING_CONTAINER}`;
-    }
-    if (securityContext?.privileged === true) {
-      return `ephemeral container ${name} is privileged, and so reaches all that is on the node`;
-    }
-    const reason = whyReads(container, secretNames);
-    if (reason !== undefined) return `ephemeral ${reason}`;
-  }
-  return undefined;
+/**
+ * Each image decides what is signed: kpack's `pre-start` writes the program that all other steps run,
+ * and any of them may write the report. A digest beside the same tag is no other image.
+ */
+function whyImageChanges({ spec }: Pod, { spec: before }: Pod): string | undefined {
+  const images = new Map(allContainers(spec).map(({ name, image }) => [name, image]));
+  const swapped = allContainers(before).find(
+    ({ name, image = '' }) => !isPinned(image, images.get(name) ?? ''),
+  );
+  return swapped && `the image of ${swapped.name} would become ${images.get(swapped.name)}`;
 }
 
-function signerOf({ spec }: Pod) {
+/** A signer that is given next to nothing cannot sign, nor say why. */
+function whyResourcesChange(
+  before: V1ResourceRequirements = {},
+  after: V1ResourceRequirements = {},
+): string | undefined {
+  return whyDifferent(before, after, 'resources') === undefined
+    ? undefined
+    : `the resources of ${SIGNING_CONTAINER} would be changed`;
+}
+
+function refused(what: string): Verdict {
+  return deny(422, 'POD_CHANGE_REFUSED', what);
+}
+
+function signerOf({ spec }: Pod): V1Container | undefined {
   return allContainers(spec).find(({ name }) => name === SIGNING_CONTAINER);
 }
 

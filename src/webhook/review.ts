@@ -12,6 +12,9 @@ import { reviewConfig } from './config-review.ts';
 import { reviewNewPod, type Question, type ReviewSettings } from './new-pod-review.ts';
 import { reviewPodUpdate } from './pod-update-review.ts';
 
+/** What of a pod can be changed after it was admitted: the pod itself, and these subresources. */
+const CHANGED_PARTS: readonly (string | undefined)[] = [undefined, 'ephemeralcontainers', 'resize'];
+
 const NOT_OURS = allow('NOT_OURS', 'not ours to judge');
 
 /** Answers one request: leads it to who judges its kind of object. */
@@ -47,8 +50,7 @@ async function reviewPod(
       ? withRebuild(await reviewNewPod(question, pod, request, settings))
       : NOT_OURS;
   }
-  const isChange =
-    operation === 'UPDATE' && (subResource === undefined || subResource === 'ephemeralcontainers');
+  const isChange = operation === 'UPDATE' && CHANGED_PARTS.includes(subResource);
   return isChange && question === 'validate' ? reviewPodUpdate(object, oldObject) : NOT_OURS;
 }
 

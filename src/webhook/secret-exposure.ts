@@ -1,26 +1,7 @@
 import type { V1Container, V1PodSpec, V1Volume } from '@kubernetes/client-node';
 import { OWN_VOLUME_PREFIX, SIGNING_CONTAINER } from '../shared/names.ts';
 import { allContainers, type Pod } from './build-pod.ts';
-import { isWithin } from './mount-path.ts';
-
-/** Where nodes keep what is mounted in containers, and what starts those; `/var/run` is `/run`. */
-const NODE_DIRECTORIES = [
-  '/proc',
-  '/run/containerd',
-  '/run/crio',
-  '/run/docker.sock',
-  '/run/k0s',
-  '/run/k3s',
-  '/var/lib/containerd',
-  '/var/lib/containers',
-  '/var/lib/docker',
-  '/var/lib/k0s',
-  '/var/lib/kubelet',
-  '/var/lib/rancher',
-  '/var/snap',
-];
-/** The kubelet's own directory, wherever a distribution keeps it. */
-const KUBELET = /(?:^|\/)kubelet(?:\/|$)/;
+import { leadsToSecrets } from './node-path.ts';
 
 /**
  * How others than the signing container could read one of these Secrets: a volume that holds it
@@ -73,14 +54,7 @@ function whyProcessesLead(
 }
 
 function whyNodeLeads(volumes: readonly V1Volume[]): string | undefined {
-  const volume = volumes.find(({ hostPath }) => {
-    const path = hostPath?.path.replace(/^\/+var\/+run(?=\/|$)/, '/run');
-    return (
-      path !== undefined &&
-      (KUBELET.test(path) ||
-        NODE_DIRECTORIES.some((each) => isWithin(path, each) || isWithin(each, path)))
-    );
-  });
+  const volume = volumes.find(({ hostPath }) => hostPath && leadsToSecrets(hostPath.path));
   return (
     volume && `volume ${volume.name} is ${volume.hostPath?.path} of the node, where all Secrets are`
   );

@@ -35,9 +35,12 @@ export const WEBHOOK_FLAGS = {
   'kpack-user': many('USER', `who posts kpack's build pods (${DEFAULT_KPACK_USER})`),
   'signer-cpu': one(
     'QUANTITY',
-    `cpu of the signing container, where the step before it states none; the most that it asks for among standard containers (${DEFAULT_CPU})`,
+    `CPU request of the signing container, where the step before it states none; the most that it requests among standard containers (${DEFAULT_CPU})`,
   ),
-  'signer-memory': one('QUANTITY', `memory, likewise (${DEFAULT_MEMORY})`),
+  'signer-memory': one(
+    'QUANTITY',
+    `memory request, likewise, and memory limit (${DEFAULT_MEMORY})`,
+  ),
   port: one('PORT', `of /mutate, /validate, /healthz and /readyz (${DEFAULT_PORT})`),
   'metrics-port': one('PORT', `of /metrics, plain http (${DEFAULT_METRICS_PORT}); 0: none`),
   'quiet-period': one(

@@ -19,7 +19,8 @@ const DOCKER = 'application/vnd.docker';
 const MANIFEST = `${DOCKER}.distribution.manifest.v2+json`;
 /** The first platform API whose reports have the length of the manifest. */
 const SIZE_SINCE = 0.6;
-const POLL_INTERVAL = 100;
+/** Milliseconds: as often as kpack's build-waiter looks. */
+const POLL_INTERVAL = 1_000;
 const SOURCE_FILE = '/workspace/source.txt';
 const BUILT_FILE = '/workspace/built.txt';
 

@@ -36,6 +36,8 @@ export interface Abuse {
   readonly admin?: Record<string, string>;
   /** What is in place before the Build is stored. */
   readonly prepare?: (fixture: BuildFixture) => void;
+  /** What its pod is made of before it is posted. */
+  readonly change?: (pod: PodManifest) => unknown;
   /** Whether the Build is stored while the webhook is away, which would have refused it. */
   readonly isMissed?: boolean;
   /** The attempt: the answer to its last request. */

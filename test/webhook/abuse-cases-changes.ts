@@ -26,6 +26,9 @@ const marked = (
     ends,
   );
 
+/** The same for a build whose steps are standard containers. */
+const waiting = (abuse: Abuse): Abuse => ({ ...abuse, fixture: 'v0.17.2/07-standard-containers' });
+
 /** The same for a pod that is left unsigned, as its Image wants it. */
 const unsigned = (abuse: Abuse): Abuse => ({
   ...abuse,
@@ -42,11 +45,40 @@ export const CHANGE_CASES: readonly Abuse[] = [
     (pod) => (container(pod, SIGNER).image = 'registry.example.com/evil'),
     denied(/the image of notary-sign would become registry.example.com\/evil/),
   ),
-  ...['export', 'build'].map((step) =>
+  ...['export', 'build', 'prepare', 'completion'].map((step) =>
     admitted(
       `the image of the step ${step} swapped after admission`,
       (pod) => (container(pod, step).image = 'registry.example.com/evil'),
       denied(new RegExp(`the image of ${step} would become registry.example.com/evil`)),
+    ),
+  ),
+  ...['pre-start', 'completion', SIGNER].map((step) =>
+    waiting(
+      admitted(
+        `the image of ${step} swapped after admission, among standard containers`,
+        (pod) => (container(pod, step).image = 'registry.example.com/evil'),
+        denied(new RegExp(`the image of ${step} would become registry.example.com/evil`)),
+      ),
+    ),
+  ),
+  admitted(
+    'an image swapped for another tag of it, with a digest',
+    (pod) => {
+      const step = container(pod, 'build');
+      step.image = `${step.image?.replace(/[:@].*/, '')}:other@sha256:${'ab'.repeat(32)}`;
+    },
+    denied(/the image of build would become \S+:other@sha256:/),
+  ),
+  waiting(
+    admitted(
+      'our container starved after admission',
+      (pod) =>
+        (container(pod, SIGNER).resources = {
+          requests: { cpu: '1m', memory: '1Mi' },
+          limits: { cpu: '1m', memory: '1Mi' },
+        }),
+      denied(/the resources of notary-sign would be changed/),
+      { subresource: 'resize' },
     ),
   ),
   {

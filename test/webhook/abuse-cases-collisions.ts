@@ -46,7 +46,7 @@ export const COLLISION_CASES: readonly Abuse[] = [
   brought(
     'ours, and another of our name',
     (pod) => pod.spec.containers.push(evil()),
-    differs(/in another place/),
+    tampered(/in another place/),
   ),
   posted(
     'another volume under the name of our key volume',
@@ -65,7 +65,7 @@ export const COLLISION_CASES: readonly Abuse[] = [
   brought(
     'our container without a mount of ours',
     (pod) => container(pod, SIGNER).volumeMounts?.splice(0, 1),
-    differs(/has lost its mount \/var\/report/),
+    tampered(/has lost its mount \/var\/report/),
   ),
   variable('NODE_OPTIONS'),
   variable('LD_PRELOAD'),
@@ -78,17 +78,42 @@ export const COLLISION_CASES: readonly Abuse[] = [
   brought(
     'our container with another image',
     (pod) => (container(pod, SIGNER).image = 'registry.example.com/evil'),
-    differs(/notary-sign\.image has been changed/),
+    tampered(/notary-sign\.image has been changed/),
   ),
   brought(
     'our container with a tag more to sign',
     (pod) => container(pod, SIGNER).args?.push('--allow-tag=registry.example.com/other/app'),
-    differs(/notary-sign\.args\.\d+ has been changed/),
+    tampered(/notary-sign\.args\.\d+ has been changed/),
   ),
   brought(
     'our container without what confines it',
     (pod) => (container(pod, SIGNER).securityContext = { runAsUser: 0 }),
-    differs(/notary-sign\.securityContext/),
+    tampered(/notary-sign\.securityContext/),
+  ),
+  ...Object.entries({
+    privileges: { privileged: true },
+    'an unmasked /proc': { procMount: 'Unmasked' },
+    'any system call': { seccompProfile: { type: 'Unconfined' } },
+    'a capability': { capabilities: { add: ['SYS_PTRACE'], drop: ['ALL'] } },
+    'no AppArmor': { appArmorProfile: { type: 'Unconfined' } },
+    'the SELinux type of the privileged': { seLinuxOptions: { type: 'spc_t' } },
+  }).map(([what, context]) =>
+    brought(
+      `our container with ${what}`,
+      (pod) => {
+        pod.spec.hostUsers = false;
+        const own = container(pod, SIGNER).securityContext ?? {};
+        // The API server would refuse the two together by itself.
+        const isFree = 'privileged' in context || 'capabilities' in context;
+        Object.assign(own, context, isFree && { allowPrivilegeEscalation: true });
+      },
+      tampered(/notary-sign\.securityContext\.\w+/),
+    ),
+  ),
+  brought(
+    'our container without a word of why it failed',
+    (pod) => (container(pod, SIGNER).terminationMessagePolicy = 'File'),
+    tampered(/notary-sign\.terminationMessagePolicy has been changed/),
   ),
   brought(
     'our container as root',
@@ -101,12 +126,12 @@ export const COLLISION_CASES: readonly Abuse[] = [
       pod.spec.initContainers?.sort(
         (a, b) => Number(b.name === SIGNER) - Number(a.name === SIGNER),
       ),
-    differs(/notary-sign stands before export/),
+    tampered(/notary-sign stands before export/),
   ),
   brought(
     'our container with another Secret under the name of the key volume',
     (pod) => (volume(pod, 'notary-sign-key').secret = { secretName: 'other' }),
-    differs(/notary-sign-key\.secret/),
+    tampered(/notary-sign-key\.secret/),
   ),
   posted(
     'a step renamed to export',
@@ -132,7 +157,12 @@ export const COLLISION_CASES: readonly Abuse[] = [
   posted(
     'an export that nobody waits for',
     (pod) => (container(pod, 'export').restartPolicy = 'Always'),
-    unsupported(/export has a restart policy/),
+    unsupported(/export has restartPolicy Always/),
+  ),
+  posted(
+    'a build that goes on while its image is pushed and signed',
+    (pod) => (container(pod, 'build').restartPolicy = 'Always'),
+    unsupported(/build has restartPolicy Always/),
   ),
   posted(
     'a step after export that could change the report',

@@ -36,13 +36,26 @@ const throughNode = (path: string): Abuse =>
     exposed(/volume node is \S+ of the node, where all Secrets are/),
   );
 
-const throughEphemeral = (kind: string, members: object, words: RegExp): Abuse =>
+const attached = (name: string, members: object, ends: Ending): Abuse =>
   admitted(
-    `the key through an ephemeral container ${kind}`,
+    name,
     ({ spec }) => (spec.ephemeralContainers = [{ name: 'debug', image: 'busybox', ...members }]),
-    exposed(words),
+    ends,
     EPHEMERAL,
   );
+
+const throughEphemeral = (kind: string, members: object, words: RegExp): Abuse =>
+  attached(`the key through an ephemeral container ${kind}`, members, exposed(words));
+
+/** What decides what is signed, or when the build goes on. */
+const mountedBy = (volume: string): Abuse => ({
+  ...attached(
+    `an ephemeral container that mounts ${volume}`,
+    { volumeMounts: [{ name: volume, mountPath: '/x' }] },
+    refused('POD_CHANGE_REFUSED', new RegExp(`debug mounts volume ${volume}, which decides`)),
+  ),
+  fixture: 'v0.17.2/07-standard-containers',
+});
 
 const VARIABLE = {
   env: [{ name: 'KEY', valueFrom: { secretKeyRef: { name: KEY_SECRET, key: 'root.key' } } }],
@@ -106,9 +119,22 @@ export const SECRET_CASES: readonly Abuse[] = [
   ),
   setInPod('shareProcessNamespace'),
   setInPod('hostPID'),
-  ...['/', '/proc', '/var/lib/kubelet/pods', '/data/k8s/kubelet', '/run/containerd/x'].map(
-    throughNode,
-  ),
+  ...[
+    '/',
+    '/proc',
+    '/var/lib/kubelet/pods',
+    '/data/k8s/kubelet',
+    '/run/containerd/x',
+    '/dev',
+    '/dev/mem',
+    '/etc',
+    '/etc/kubernetes',
+    '/mnt',
+    '/sys',
+    '/sys/fs/cgroup',
+    '/var',
+    '/run',
+  ].map(throughNode),
   throughEphemeral(
     'that mounts our volume',
     { volumeMounts: [{ name: 'notary-sign-key', mountPath: '/x' }] },
@@ -119,6 +145,32 @@ export const SECRET_CASES: readonly Abuse[] = [
     { targetContainerName: 'notary-sign' },
     /ephemeral container debug targets notary-sign/,
   ),
+  ...['SYS_ADMIN', 'DAC_READ_SEARCH', 'CAP_SYS_MODULE'].map((capability) =>
+    throughEphemeral(
+      `with the capability ${capability}`,
+      { securityContext: { capabilities: { add: [capability] } } },
+      /ephemeral container debug has the capability \w+, and so reaches all that is on the node/,
+    ),
+  ),
+  throughEphemeral(
+    'that looks into the processes of a step',
+    {
+      targetContainerName: 'completion',
+      securityContext: { capabilities: { add: ['SYS_PTRACE'] } },
+    },
+    /ephemeral container debug has the capability SYS_PTRACE, and sees/,
+  ),
+  {
+    ...throughEphemeral(
+      'with an unmasked /proc',
+      { securityContext: { procMount: 'Unmasked' } },
+      /ephemeral container debug has an unmasked \/proc/,
+    ),
+    // Or the API server would refuse it by itself.
+    change: ({ spec }) => (spec.hostUsers = false),
+  },
+  mountedBy('report-dir'),
+  mountedBy('build-wait-dir'),
   throughEphemeral('with a variable', VARIABLE, /ephemeral container debug takes variables/),
   throughEphemeral('with all variables', VARIABLES, /ephemeral container debug takes variables/),
 ];

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { refusedBy, untouchedBy, validate, verdictOf } from './asking.ts';
-import { container, initContainers } from './pod.ts';
+import { inject, refusedBy, untouchedBy, validate, verdictOf } from './asking.ts';
+import { allContainers, container, initContainers } from './pod.ts';
 import { annotate, P, world, type World } from './world.ts';
 
 t.test("a pod without kpack's label is not ours", async (t) => {
@@ -58,7 +58,31 @@ t.test('builds that cannot be signed are refused with the reason', async (t) => 
       edited('v0.17.2/02-notary', ({ pod }) => {
         container(pod, 'export').restartPolicy = 'Always';
       }),
-      /export has a restart policy/,
+      /export has restartPolicy Always: its end is not waited for/,
+    ],
+    'a build that goes on while its image is pushed': [
+      edited('v0.17.2/02-notary', ({ pod }) => {
+        container(pod, 'build').restartPolicy = 'Always';
+      }),
+      /build has restartPolicy Always/,
+    ],
+    'a rebase whose end is not waited for': [
+      edited('v0.17.2/05b-rebase-notary', ({ pod }) => {
+        container(pod, 'rebase').restartPolicy = 'Always';
+      }),
+      /rebase has restartPolicy Always/,
+    ],
+    'a waiting export that starts again': [
+      edited('v0.17.2/07b-standard-containers-notary', ({ pod }) => {
+        container(pod, 'export').restartPolicy = 'Always';
+      }),
+      /export has restartPolicy Always/,
+    ],
+    'a pre-start that goes on': [
+      edited('v0.17.2/07b-standard-containers-notary', ({ pod }) => {
+        container(pod, 'pre-start').restartPolicy = 'Always';
+      }),
+      /pre-start has restartPolicy Always/,
     ],
     'steps of both kinds': [
       edited('v0.17.2/02-notary', ({ pod }) => {
@@ -123,6 +147,21 @@ t.test('builds that cannot be signed are refused with the reason', async (t) => 
   await t.test('unless nobody wants them signed', async (t) => {
     const given = world('v0.5.4/08b-windows-notary');
     annotate(given, { [`${P}signing`]: 'disabled' });
-    t.equal(verdictOf(await validate(given)), 'allowed');
+    t.equal(verdictOf(await validate(given, await inject(given))), 'allowed');
   });
+});
+
+t.test('steps with a restart policy that makes no sidecar of them are signed', async (t) => {
+  for (const restartPolicy of ['Never', 'OnFailure']) {
+    for (const name of [
+      'v0.17.2/02-notary',
+      'v0.17.2/05b-rebase-notary',
+      'v0.17.2/07b-standard-containers-notary',
+    ]) {
+      const given = world(name);
+      for (const each of allContainers(given.pod)) Object.assign(each, { restartPolicy });
+      const pod = await inject(given);
+      t.equal(verdictOf(await validate(given, pod)), 'allowed', `${name}, ${restartPolicy}`);
+    }
+  }
 });

@@ -77,12 +77,24 @@ t.test('the image may come from elsewhere, as long as its digest is ours', async
     `mirror.example.com/cache/signer@sha256:${'f0'.repeat(32)}`,
     'mirror.example.com/cache/signer:1',
   ]) {
-    t.equal(verdictOf(await validate(given, from(image))), '503 SIGNER_DIFFERS', image);
+    t.equal(verdictOf(await validate(given, from(image))), '422 SIGNER_TAMPERED', image);
   }
   const placement = { image: 'registry.example.com/signer:1', cpu: '1', memory: '1' };
   const tagged = await inject(given, { settings: { placement } });
   const renamed = changed(tagged, (pod) => (container(pod, SIGNER).image = 'mirror/signer:1'));
   const refused = await validate(given, renamed, { settings: { placement } });
-  t.equal(verdictOf(refused), '503 SIGNER_DIFFERS', 'without a digest nobody can tell');
+  t.equal(verdictOf(refused), '422 SIGNER_TAMPERED', 'without a digest nobody can tell');
   t.match(refused.status?.message, /Fix: .*--signer-image has a digest/);
+  const pinned = `registry.example.com/signer:1@sha256:${'f0'.repeat(32)}`;
+  const resolved = changed(tagged, (pod) => (container(pod, SIGNER).image = pinned));
+  t.equal(
+    verdictOf(await validate(given, resolved, { settings: { placement } })),
+    'allowed',
+    'a digest beside the tag is no other image',
+  );
+  for (const image of [`${pinned}0`, pinned.replace(':1@', ':2@'), pinned.slice(0, -1)]) {
+    const other = changed(tagged, (pod) => (container(pod, SIGNER).image = image));
+    const answer = await validate(given, other, { settings: { placement } });
+    t.equal(verdictOf(answer), '422 SIGNER_TAMPERED', image);
+  }
 });

@@ -10,9 +10,13 @@ import {
   volume,
   type Container,
 } from './pod.ts';
-import { annotate, changed, PIN, URL, world } from './world.ts';
+import { annotate, changed, PIN, setSection, URL, world, type World } from './world.ts';
 
-t.test('a signing container that is not as injected is refused', async (t) => {
+/** Another replica. */
+const OTHER = { placement: { image: 'registry.example.com/signer:next', cpu: '1', memory: '1' } };
+const HOOK = { postStart: { exec: { command: ['true'] } } };
+
+t.test('a signing container that a neighbour changed is refused for good', async (t) => {
   const given = world('v0.17.2/02b-notary-registry-secrets');
   annotate(given, {
     'notary.kpack.io/v1.caSecretRef': 'notary-ca',
@@ -114,10 +118,76 @@ t.test('a signing container that is not as injected is refused', async (t) => {
   for (const [what, change] of Object.entries(cases)) {
     const pod = changed(injected, (pod) => change(container(pod, SIGNER), pod));
     t.notSame(pod, injected);
-    t.equal(verdictOf(await validate(given, pod)), '503 SIGNER_DIFFERS', what);
+    t.equal(verdictOf(await validate(given, pod)), '422 SIGNER_TAMPERED', what);
+    const asked = await validate(given, pod, { settings: OTHER });
+    t.equal(verdictOf(asked), '503 SIGNER_DIFFERS', `${what}, asked of other settings`);
     if (/key for kpack|kpack to sign/.test(what)) continue;
-    t.equal(verdictOf(await mutate(given, { pod })), '503 SIGNER_DIFFERS', `mutate: ${what}`);
+    t.equal(verdictOf(await mutate(given, { pod })), '422 SIGNER_TAMPERED', `mutate: ${what}`);
   }
+});
+
+t.test('a refusal names the field that a neighbour changed', async (t) => {
+  const given = world();
+  const injected = await inject(given);
+  const cases: readonly (readonly [RegExp, (signer: Container, pod: PodManifest) => void])[] = [
+    [/: notary-sign\.image has been changed\./, (signer) => (signer.image = 'other')],
+    [/: notary-sign\.command\.0 has been changed\./, (signer) => signer.command?.unshift('/wrap')],
+    [/: notary-sign\.args\.0 has been changed\./, (signer) => signer.args?.unshift('--dry-run')],
+    [/: notary-sign\.lifecycle has been changed\./, (signer) => (signer.lifecycle = HOOK)],
+    [
+      /: notary-sign\.securityContext\.privileged has been changed\./,
+      (signer) => loosen(signer, { privileged: true }),
+    ],
+    [
+      /: volume notary-sign-no-token\.hostPath has been changed\./,
+      (_, pod) => Object.assign(volume(pod, 'notary-sign-no-token'), { hostPath: { path: '/x' } }),
+    ],
+  ];
+  for (const [words, change] of cases) {
+    const pod = changed(injected, (pod) => change(container(pod, SIGNER), pod));
+    t.match((await validate(given, pod)).status?.message, words);
+  }
+});
+
+t.test(
+  'what the cluster says decides too, and may have changed: the pod is posted again',
+  async (t) => {
+    const facts: Record<string, (given: World) => void> = {
+      'another server': (given) =>
+        setSection(given, {
+          v1: { url: 'https://x.example.com', secretRef: { name: 'notary-signing' } },
+        }),
+      'a pin': (given) => annotate(given, { 'notary.kpack.io/v1.rootPin': PIN }),
+      'a CA': (given) => annotate(given, { 'notary.kpack.io/v1.caSecretRef': 'notary-ca' }),
+      'a failure that is a warning': (given) =>
+        annotate(given, { 'notary.kpack.io/on-failure': 'warn' }),
+      'credentials that went': (given) => (given.serviceAccount.secrets = []),
+      'another tag': (given) => (given.build.spec['tags'] = ['registry.example.com/team/other']),
+    };
+    for (const [what, change] of Object.entries(facts)) {
+      const given = world('v0.17.2/02b-notary-registry-secrets');
+      const pod = await inject(given);
+      change(given);
+      t.equal(verdictOf(await validate(given, pod)), '503 SIGNER_DIFFERS', what);
+      t.equal(verdictOf(await mutate(given, { pod })), '503 SIGNER_DIFFERS', `mutate: ${what}`);
+      t.equal(verdictOf(await validate(given, await inject(given))), 'allowed', 'posted again');
+    }
+  },
+);
+
+t.test('the annotation allows nothing: of a pod without it, as much is asked', async (t) => {
+  const given = world();
+  const injected = await inject(given);
+  const mark = injected.metadata.annotations?.['notary.kpack.io/injected'];
+  const bare = changed(injected, (pod) => delete pod.metadata.annotations);
+  t.equal(verdictOf(await validate(given, bare)), 'allowed', 'it is the container that counts');
+  const swap = (pod: PodManifest) => (container(pod, SIGNER).image = 'other');
+  t.equal(verdictOf(await validate(given, changed(bare, swap))), '503 SIGNER_DIFFERS');
+  const marked = changed(given.pod, ({ metadata }) => {
+    metadata.annotations = { ...metadata.annotations, 'notary.kpack.io/injected': mark ?? '' };
+  });
+  t.equal(verdictOf(await validate(given, marked)), '503 SIGNER_MISSING', 'marked, and not there');
+  t.equal(verdictOf(await mutate(given, { pod: marked })), 'patched');
 });
 
 t.test('a signing container that was given more rights or less to read is refused', async (t) => {
@@ -157,7 +227,7 @@ t.test('a signing container that was given more rights or less to read is refuse
   for (const [what, change] of Object.entries(cases)) {
     const pod = changed(injected, (pod) => change(container(pod, SIGNER), pod));
     t.notSame(pod, injected);
-    t.equal(verdictOf(await validate(given, pod)), '503 SIGNER_DIFFERS', what);
+    t.equal(verdictOf(await validate(given, pod)), '422 SIGNER_TAMPERED', what);
   }
 });
 
@@ -212,14 +282,11 @@ t.test('what steers the signer or loads code into it is refused for good', async
       t.equal(verdictOf(response), '422 SIGNER_TAMPERED', what);
       t.match(
         response.status?.message,
-        /notary-sign (has|is to) .*Fix: Have the webhook that gives/,
+        /notary-sign (has|is to) .*Fix: Have the webhook that changes/,
       );
     }
     // Whoever else is behind our address may be the one who made it.
-    const other = {
-      placement: { image: 'registry.example.com/signer:next', cpu: '1', memory: '1' },
-    };
-    const asked = await validate(given, pod, { settings: other });
+    const asked = await validate(given, pod, { settings: OTHER });
     t.equal(verdictOf(asked), '503 SIGNER_DIFFERS', `${what}, asked of another version`);
   }
 });

@@ -78,12 +78,12 @@ t.test('a docker Secret that the signing container lost, or another in its place
     signer.volumeMounts =
       signer.volumeMounts?.filter(({ mountPath }) => mountPath !== `${AT}/dockerconfig`) ?? [];
   });
-  t.equal(verdictOf(await validate(given, lost)), '503 SIGNER_DIFFERS');
+  t.equal(verdictOf(await validate(given, lost)), '422 SIGNER_TAMPERED');
   const other = changed(injected, (pod) => {
     const mount = mountAt(container(pod, SIGNER), `${AT}/dockerconfig`);
     if (mount) mount.name = 'notary-sign-key';
   });
-  t.equal(verdictOf(await validate(given, other)), '503 SIGNER_DIFFERS');
+  t.equal(verdictOf(await validate(given, other)), '422 SIGNER_TAMPERED');
 });
 
 t.test('the docker Secrets of a pod', (t) => {

@@ -61,13 +61,13 @@ const HARMS: readonly (Harm & {
       })),
   },
   {
-    verdict: '503 SIGNER_DIFFERS',
+    verdict: '422 SIGNER_TAMPERED',
     names: 'image',
     answer: (pod) =>
       ours(pod).map(([path]) => ({ op: 'add', path: `${path}/image`, value: 'other' })),
   },
   {
-    verdict: '503 SIGNER_DIFFERS',
+    verdict: '422 SIGNER_TAMPERED',
     names: 'args',
     answer: (pod) =>
       ours(pod).map(([path, { args = [] }]) => ({
@@ -77,12 +77,12 @@ const HARMS: readonly (Harm & {
       })),
   },
   {
-    verdict: '503 SIGNER_DIFFERS',
+    verdict: '422 SIGNER_TAMPERED',
     names: 'command',
     answer: (pod) => ours(pod).flatMap(wrapped),
   },
   {
-    verdict: '503 SIGNER_DIFFERS',
+    verdict: '422 SIGNER_TAMPERED',
     names: 'stands before',
     answer: ({ spec: { initContainers = [] } }) => {
       const from = initContainers.findIndex(({ name }) => name === SIGNER);

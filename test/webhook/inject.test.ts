@@ -83,9 +83,28 @@ for (const name of signableFixtures) {
 
     t.notMatch(JSON.stringify(container(pod, 'completion').args ?? []), /notary-v1-url/);
     t.strictSame(withoutOurs(pod), waitingForOurs(given.pod), 'all else is as it was');
-    t.equal(pod.metadata.annotations?.['notary.kpack.io/injected'], SETTINGS.version);
+    const mark = pod.metadata.annotations?.['notary.kpack.io/injected'] ?? '';
+    const [version, hash = ''] = mark.split('+');
+    t.equal(version, SETTINGS.version);
+    t.match(hash, /^[0-9a-f]{16}$/, 'what the container was made from');
   });
 }
+
+t.test("released images have kpack's programs elsewhere, and are signed likewise", async (t) => {
+  const released = (pod: PodManifest) =>
+    JSON.parse(JSON.stringify(pod).replaceAll('/cnb/process/', '/ko-app/')) as PodManifest;
+  let changedPods = 0;
+  for (const name of signableFixtures) {
+    const built = signableWorld(name);
+    const expected = released(await inject(built));
+    const given = { ...built, pod: released(built.pod) };
+    const pod = await inject(given);
+    t.strictSame(pod, expected, name);
+    t.equal(verdictOf(await validate(given, pod)), 'allowed', name);
+    if (JSON.stringify(pod).includes('/ko-app/')) changedPods += 1;
+  }
+  t.ok(changedPods > 25, 'nearly all of them name such a program');
+});
 
 t.test("kpack's own signer is taken over, however its argument is written", async (t) => {
   for (const args of [
@@ -142,7 +161,7 @@ t.test('what somebody wrote in our name is written over', async (t) => {
   given.pod.metadata.annotations = { ...given.pod.metadata.annotations, ...forged };
   t.equal(verdictOf(await validate(given)), '503 SIGNER_MISSING', 'it is never believed');
   const { annotations } = (await inject(given)).metadata;
-  t.equal(annotations?.[`${P}injected`], SETTINGS.version);
+  t.match(annotations?.[`${P}injected`], /^9\.8\.7\+[0-9a-f]{16}$/);
   t.notOk(annotations?.[`${P}skipped`]);
 
   annotate(given, { [`${P}signing`]: 'disabled' });

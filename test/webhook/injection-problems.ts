@@ -37,7 +37,7 @@ export function placeProblems(pod: PodManifest): string[] {
   const init = initContainers(pod);
   if (init.includes(step)) {
     const isAfter = init.indexOf(signer) > init.indexOf(step);
-    return isAfter && signer.restartPolicy === undefined ? [] : ['does not run after the export'];
+    return isAfter && signer.restartPolicy !== 'Always' ? [] : ['does not run after the export'];
   }
   const done = flag(signer.args, 'done-file');
   const writers = pod.spec.containers.filter(({ args }) => flag(args, 'done-file') === done);

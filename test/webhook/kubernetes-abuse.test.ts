@@ -42,6 +42,7 @@ for (const [i, abuse] of CASES.entries()) {
   t.test(abuse.name, async (t) => {
     const stage = await stageOf(`abuse-${i}`, abuse);
     const { ends } = abuse;
+    abuse.change?.(stage.pod);
     const answer = await abuse.play(stage);
     const stored = await podsIn(stage.namespace);
 

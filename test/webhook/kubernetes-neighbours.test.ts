@@ -1,11 +1,12 @@
 /** Our webhook and another one that gives something to every container, in the real API server. */
 import fastJsonPatch from 'fast-json-patch';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { demand } from '../bed/kube-client.ts';
 import { buildFixture, type PodManifest } from '../build-fixture.ts';
 import { neighbour } from './kubernetes-neighbour.ts';
 import { startScene } from './kubernetes-scene.ts';
 import { allContainers, container, mountAt, SIGNER } from './pod.ts';
+import { changeSigner, HARMLESS, WIDENING, type SignerChange } from './signer-changes.ts';
 import { changed } from './world.ts';
 
 const scene = await startScene(t);
@@ -78,6 +79,62 @@ for (const name of ['aaa-mesh', 'zzz-mesh']) {
         t.equal(mutations[0]?.decision, 'patch');
         t.equal(mutations.length, 2, 'asked again after the other');
       });
+    }
+  });
+}
+
+/** A policy of the cluster that changes the signing container, wherever it meets it. */
+async function policy(t: Test, name: string, fixture: string) {
+  const namespace = `${name}-${fixture.replace(/[^a-z0-9]+/g, '-')}`;
+  await scene.namespace(namespace, { labels: LABELS });
+  const { pod } = await scene.store(buildFixture(fixture), namespace);
+  const current: { changes: readonly SignerChange[] } = { changes: [] };
+  const patch = (pod: PodManifest) => {
+    if (!allContainers(pod).some((each) => each.name === SIGNER)) return undefined;
+    const after = changed(pod, (copy) => changeSigner(copy, current.changes));
+    const operations = fastJsonPatch.compare(pod, after);
+    return operations.length > 0 ? operations : undefined;
+  };
+  await neighbour(t, scene, namespace, { name, patch });
+  return (...changes: readonly SignerChange[]) => {
+    current.changes = changes;
+    return scene.post(pod, { dryRun: true });
+  };
+}
+
+for (const fixture of [
+  'v0.17.2/02b-notary-registry-secrets',
+  'v0.17.2/07c-standard-containers-rebase',
+]) {
+  t.test(`${fixture}: what a policy says aloud, or confines, is admitted`, async (t) => {
+    const post = await policy(t, 'zzz-aloud', fixture);
+    const valid: SignerChange[] = [];
+    for (const [what, change] of Object.entries(HARMLESS)) {
+      const { ok, failure } = await post(change);
+      // Some the API server itself takes of other containers alone.
+      t.ok(ok || failure.message.startsWith('Pod "app-build-'), `${what}: ${failure?.message}`);
+      if (ok) valid.push(change);
+    }
+    t.ok(valid.length >= Object.keys(HARMLESS).length - 2, 'nearly all are valid');
+    t.ok(container(demand(await post(...valid)), SIGNER), 'all of them together');
+  });
+
+  t.test(`${fixture}: what a policy widens fails the Build, and names the field`, async (t) => {
+    const post = await policy(t, 'zzz-wide', fixture);
+    const cases: Record<string, RegExp> = {
+      'another image': /notary-sign\.image has been changed/,
+      'a command that wraps it': /notary-sign\.command\.0 has been changed/,
+      'an argument': /notary-sign\.args\.\d+ has been changed/,
+      'a terminal': /notary-sign\.tty has been changed/,
+      'an unmasked /proc': /notary-sign\.securityContext\.procMount has been changed/,
+      'another Secret': /volume notary-sign-key\.secret\.secretName has been changed/,
+      'files of the usual mode': /volume notary-sign-key\.secret\.defaultMode has been changed/,
+    };
+    for (const [what, words] of Object.entries(cases)) {
+      const { status, failure } = await post(...[WIDENING[what]].flatMap((each) => each ?? []));
+      t.equal(status, 422, `${what}: kpack fails the Build, and shows this`);
+      t.match(failure?.message, /kpack-notary SIGNER_TAMPERED: /, what);
+      t.match(failure?.message, words, what);
     }
   });
 }

@@ -119,3 +119,41 @@ t.test('a ResourceQuota that is full to the brim admits signed what it admits', 
     t.match((await post(1)).failure, { code: 403, message: 'exceeded quota' }, name);
   }
 });
+
+t.test(
+  'nothing demands a CPU limit of the signer that it does not demand of the step',
+  async (t) => {
+    const amounts = { cpu: '500m', memory: '1Gi' };
+    const steps = { requests: amounts, limits: { memory: '1Gi' } };
+    const rules = {
+      'a quota of limits': { kind: 'ResourceQuota', spec: { hard: { 'limits.cpu': '100' } } },
+      'a ratio': {
+        kind: 'LimitRange',
+        spec: {
+          limits: [{ type: 'Container', min: { cpu: '1m' }, maxLimitRequestRatio: { cpu: '4' } }],
+        },
+      },
+    } as const;
+    for (const [at, name] of SHAPES.entries()) {
+      for (const [rule, [what, spec]] of Object.entries(rules).entries()) {
+        const namespace = `limitless-${at}-${rule}`;
+        await makeTwins(scene, namespace, { rules: [spec] });
+        const given = await tryBoth(scene, asking(name, steps), namespace);
+        t.equal(given.unsigned.ok, false, `${what}: ${name} is refused unsigned`);
+        const stated = { requests: amounts, limits: amounts };
+        const both = await tryBoth(scene, asking(name, stated), namespace);
+        demand(both.unsigned);
+        const signer = container(isSigned(t, both.signed, `${what}: ${name}`), SIGNER);
+        t.ok(signer.resources?.limits?.['cpu'], 'a limit of the step is one of the signer');
+      }
+    }
+    await makeTwins(scene, 'limitless');
+    for (const name of SHAPES) {
+      const { signed } = await tryBoth(scene, asking(name, steps), 'limitless');
+      const { resources } = container(isSigned(t, signed, name), SIGNER);
+      t.notOk(resources?.limits?.['cpu'], `${name}: no limit that would slow the signer`);
+      t.ok(resources?.requests?.['cpu'], 'and a request');
+      t.ok(resources?.limits?.['memory'], 'and a limit of memory');
+    }
+  },
+);

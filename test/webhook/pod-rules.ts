@@ -62,11 +62,12 @@ export function restrictedViolations({ spec }: PodManifest, container: Container
   return Object.entries(rules).flatMap(([rule, isKept]) => (isKept ? [] : [rule]));
 }
 
-/** What speaks against a container in a namespace with a ResourceQuota. */
+/** What speaks against a container in a namespace with a ResourceQuota; CPU needs no limit. */
 export function resourceProblems({ resources }: Container): string[] {
   return ['cpu', 'memory'].flatMap((name) => {
     const request = parseQuantity(resources?.requests?.[name] ?? '') ?? 0;
-    const limit = parseQuantity(resources?.limits?.[name] ?? '') ?? 0;
+    const otherwise = name === 'cpu' ? Infinity : 0;
+    const limit = parseQuantity(resources?.limits?.[name] ?? '') ?? otherwise;
     return request > 0 && limit >= request ? [] : [`${name}: ${request} of ${limit}`];
   });
 }

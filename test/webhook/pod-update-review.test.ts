@@ -1,9 +1,10 @@
+import fc from 'fast-check';
 import t from 'tap';
 import { review } from '../../src/webhook/review.ts';
-import type { PodManifest } from '../build-fixture.ts';
+import { secret, type PodManifest } from '../build-fixture.ts';
 import { ask, inject, memoryCluster, validate, verdictOf } from './asking.ts';
-import { container, SIGNER } from './pod.ts';
-import { annotate, changed, P, world } from './world.ts';
+import { allContainers, container, SIGNER } from './pod.ts';
+import { annotate, changed, P, URL, world } from './world.ts';
 
 const NAMES = ['v0.17.2/02-notary', 'v0.17.2/07b-standard-containers-notary'];
 // What is known is in the two objects: the cluster has nothing to say.
@@ -28,7 +29,9 @@ const attach = (before: PodManifest, ephemeral: Partial<Ephemeral>) =>
 
 for (const name of NAMES) {
   t.test(`${name}: what was admitted stays`, async (t) => {
-    const injected = await inject(world(name));
+    const given = world(name);
+    given.pod.spec.containers.push({ name: 'mesh', image: 'mesh:1' });
+    const injected = await inject(given);
     const refused: Record<string, readonly [Change, RegExp]> = {
       'our image swapped': [
         (pod) => (container(pod, SIGNER).image = 'evil'),
@@ -41,6 +44,34 @@ for (const name of NAMES) {
       'the step swapped that builds': [
         (pod) => (container(pod, 'build').image = 'evil'),
         /the image of build would become evil/,
+      ],
+      'completion swapped': [
+        (pod) => (container(pod, 'completion').image = 'evil'),
+        /the image of completion would become evil/,
+      ],
+      'a neighbour swapped': [
+        (pod) => (container(pod, 'mesh').image = 'evil'),
+        /the image of mesh would become evil/,
+      ],
+      'a digest beside another tag': [
+        (pod) => (container(pod, 'mesh').image = `mesh:2@sha256:${'ab'.repeat(32)}`),
+        /the image of mesh would become mesh:2@sha256:/,
+      ],
+      'a digest taken off': [
+        (pod) => (container(pod, SIGNER).image = 'registry.example.com/kpack-notary/signer'),
+        /the image of notary-sign would become/,
+      ],
+      'a digest that is none': [
+        (pod) => (container(pod, 'mesh').image = 'mesh:1@sha256:x'),
+        /the image of mesh would become mesh:1@sha256:x/,
+      ],
+      'an image taken off': [
+        (pod) => delete container(pod, 'build').image,
+        /the image of build would become undefined/,
+      ],
+      'the signer starved': [
+        (pod) => (container(pod, SIGNER).resources = { limits: { cpu: '1m', memory: '1Mi' } }),
+        /the resources of notary-sign would be changed/,
       ],
       'called unsigned': [
         (pod) => Object.assign(pod.metadata.annotations ?? {}, { [`${P}skipped`]: 'x' }),
@@ -81,7 +112,10 @@ for (const name of NAMES) {
       'kpack starts the first step': (pod) =>
         Object.assign(pod.metadata.annotations ?? {}, { 'build.kpack.io/ready': 'true' }),
       'kpack ends what still runs': ({ spec }) => (spec.activeDeadlineSeconds = 1),
-      'an image of another container': (pod) => (container(pod, 'completion').image = 'other'),
+      'a digest beside the same tag': (pod) =>
+        (container(pod, 'mesh').image = `mesh:1@sha256:${'ab'.repeat(32)}`),
+      'what another container may use': (pod) =>
+        (container(pod, 'mesh').resources = { limits: { cpu: '1m' } }),
       'another label': (pod) => Object.assign(pod.metadata.labels ?? {}, { team: 'x' }),
       'nothing at all': () => undefined,
     };
@@ -91,7 +125,10 @@ for (const name of NAMES) {
   });
 
   t.test(`${name}: no ephemeral container reaches the key`, async (t) => {
-    const injected = await inject(world(name));
+    const given = world(name);
+    given.serviceAccount.secrets = [{ name: 'notary-creds' }];
+    given.secrets.push(secret('notary-creds', {}, { 'kpack.io/notary.v1': URL }));
+    const injected = await inject(given);
     const refused: Record<string, readonly [Partial<Ephemeral>, RegExp]> = {
       'it mounts our volume': [
         { volumeMounts: [{ name: 'notary-sign-key', mountPath: '/k' }] },
@@ -113,6 +150,42 @@ for (const name of NAMES) {
         { securityContext: { privileged: true } },
         /ephemeral container debug is privileged/,
       ],
+      'it is to see the whole node, under Windows': [
+        { securityContext: { windowsOptions: { hostProcess: true } } },
+        /ephemeral container debug is privileged/,
+      ],
+      'it has an unmasked /proc': [
+        { securityContext: { procMount: 'Unmasked' } },
+        /ephemeral container debug has an unmasked \/proc/,
+      ],
+      ...Object.fromEntries(
+        ['SYS_ADMIN', 'DAC_READ_SEARCH', 'cap_sys_admin', 'CAP_SYS_MODULE', 'ALL'].map((name) => [
+          `it has the capability ${name}`,
+          [
+            { securityContext: { capabilities: { add: ['NET_ADMIN', name] } } },
+            /ephemeral container debug has the capability [A-Z_]+, and so reaches all/,
+          ] as const,
+        ]),
+      ),
+      'it looks into the processes of a step': [
+        {
+          targetContainerName: 'completion',
+          securityContext: { capabilities: { add: ['SYS_PTRACE'] } },
+        },
+        /ephemeral container debug has the capability SYS_PTRACE, and sees/,
+      ],
+      'it has a variable made of the credentials': [
+        {
+          env: [
+            { name: 'X', valueFrom: { secretKeyRef: { name: 'notary-creds', key: 'password' } } },
+          ],
+        },
+        /debug takes variables from Secret notary-creds/,
+      ],
+      'it mounts the volume of the credentials': [
+        { volumeMounts: [{ name: 'notary-sign-credentials-0', mountPath: '/c' }] },
+        /ephemeral container debug mounts volume notary-sign-credentials-0/,
+      ],
       'it has variables made of the whole Secret': [
         { envFrom: [{ secretRef: { name: 'notary-signing' } }] },
         /debug takes variables from Secret notary-signing/,
@@ -125,10 +198,31 @@ for (const name of NAMES) {
     }
     const harmless = {
       targetContainerName: 'completion',
-      volumeMounts: [{ name: 'report-dir', mountPath: '/r' }],
+      volumeMounts: [{ name: 'layers-dir', mountPath: '/l' }],
       env: [{ name: 'X', valueFrom: { secretKeyRef: { name: 'other', key: 'x' } } }],
     };
     t.equal(verdictOf(await attach(injected, harmless)), 'allowed');
+    // As kubectl debug gives them, by its profiles general and netadmin.
+    for (const add of [['SYS_PTRACE'], ['NET_ADMIN', 'NET_RAW']]) {
+      const debug = { securityContext: { capabilities: { add } } };
+      t.equal(verdictOf(await attach(injected, debug)), 'allowed', add.join());
+    }
+  });
+
+  t.test(`${name}: no ephemeral container reaches what decides what is signed`, async (t) => {
+    const injected = await inject(world(name));
+    const volumes = ['report-dir', ...(name.includes('07b') ? ['build-wait-dir'] : [])];
+    for (const volume of volumes) {
+      for (const way of [
+        { volumeMounts: [{ name: volume, mountPath: '/x' }] },
+        { volumeMounts: [{ name: volume, mountPath: '/x', readOnly: true }] },
+        { volumeDevices: [{ name: volume, devicePath: '/dev/x' }] },
+      ]) {
+        const response = await attach(injected, way);
+        t.equal(verdictOf(response), '422 POD_CHANGE_REFUSED', volume);
+        t.match(response.status?.message, `debug mounts volume ${volume}, which decides`);
+      }
+    }
   });
 
   t.test(`${name}: an ephemeral container that got in does not hold up the build`, async (t) => {
@@ -177,10 +271,44 @@ t.test('mutate has nothing to say to updates, and nobody to other subresources',
   const swapped = changed(injected, (pod) => (container(pod, SIGNER).image = 'evil'));
   const options = { operation: 'UPDATE', oldObject: injected } as const;
   t.equal(verdictOf(await ask('mutate', swapped, nothing, options)), 'allowed');
-  for (const subResource of ['status', 'resize', 'binding']) {
+  for (const subResource of ['status', 'binding', 'eviction']) {
     const response = await ask('validate', swapped, nothing, { ...options, subResource });
     t.equal(verdictOf(response), 'allowed', subResource);
   }
+});
+
+t.test('a pod that shares its processes lets nobody look into them', async (t) => {
+  const injected = changed(
+    await inject(world()),
+    ({ spec }) => (spec.shareProcessNamespace = true),
+  );
+  const debug = { securityContext: { capabilities: { add: ['CAP_SYS_PTRACE'] } } };
+  t.equal(verdictOf(await attach(injected, debug)), '422 SECRET_EXPOSED');
+});
+
+t.test('docker Secrets that the signer mounts are as closed as its own', async (t) => {
+  const injected = await inject(world('v0.17.2/02b-notary-registry-secrets'));
+  const { volumeMounts = [] } = container(injected, SIGNER);
+  const docker = volumeMounts.filter(({ mountPath }) =>
+    mountPath.startsWith('/var/build-secrets/'),
+  );
+  t.ok(docker.length > 0);
+  for (const { name } of docker) {
+    const response = await attach(injected, { volumeMounts: [{ name, mountPath: '/x' }] });
+    t.equal(verdictOf(response), '422 SECRET_EXPOSED', name);
+  }
+});
+
+t.test('a change of the resources of a running pod is judged like any other', async (t) => {
+  const injected = await inject(world('v0.17.2/07b-standard-containers-notary'));
+  const resize = (step: string) =>
+    update(
+      injected,
+      (pod) => (container(pod, step).resources = { limits: { cpu: '1m', memory: '1Mi' } }),
+      'resize',
+    );
+  t.equal(verdictOf(await resize(SIGNER)), '422 POD_CHANGE_REFUSED');
+  t.equal(verdictOf(await resize('build')), 'allowed', 'a step may be given more or less');
 });
 
 t.test('pods of the cluster and of its system are never touched', async (t) => {
@@ -236,6 +364,37 @@ t.test('what is no pod is not judged', async (t) => {
     const verdict = await review('validate', { ...request, object, oldObject }, settings);
     t.equal(verdict.code, 'NOT_OURS');
   }
+});
+
+t.test('whatever an image becomes, it is refused, unless its digest is said', async (t) => {
+  const digests = fc.stringMatching(/^[0-9a-f]{60,68}$/);
+  const pods = await Promise.all(NAMES.map((name) => inject(world(name))));
+  const images = fc
+    .constantFrom('registry.example.com/x', 'registry.example.com/x:1')
+    .chain((from) =>
+      fc.record({
+        from: fc.constant(from),
+        to: fc.oneof(
+          fc.string(),
+          fc.string().map((text) => from + text),
+          digests.map((digest) => `${from}@sha256:${digest}`),
+          fc.constantFrom(from, `${from}:latest`, 'registry.example.com/x:2'),
+        ),
+      }),
+    );
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...pods), fc.nat(20), images, async (pod, i, { from, to }) => {
+      const { name = '' } = allContainers(pod)[i % allContainers(pod).length] ?? {};
+      const before = changed(pod, (copy) => (container(copy, name).image = from));
+      const answer = await update(before, (copy) => (container(copy, name).image = to));
+      const added = to.startsWith(from) ? to.slice(from.length) : 'another';
+      const isSame = added === '' || /^@sha256:[0-9a-f]{64}$/.test(added);
+      const wanted = isSame ? 'allowed' : '422 POD_CHANGE_REFUSED';
+      if (verdictOf(answer) !== wanted) throw new Error(`${to}: ${verdictOf(answer)}`);
+    }),
+    { numRuns: 500 },
+  );
+  t.pass('refused');
 });
 
 const MIRROR = { 'kubernetes.io/config.mirror': 'b1946ac92492d2347c6235b4d2611184' };

@@ -1,4 +1,5 @@
 /** Builds of every shape that kpack gives them, signed by a Secret called notary-signing. */
+import { resolve } from 'node:path/posix';
 import fc from 'fast-check';
 import { secret, signingNamespace, type PodManifest } from '../build-fixture.ts';
 import { allContainers, REPORT, type Container } from './pod.ts';
@@ -13,15 +14,17 @@ export interface RandomBuild extends World {
   readonly report: 'written' | 'possible' | 'unknown';
 }
 
+/** kpack's own programs, where buildpacks put them and where its released images have them. */
+const KPACK_DIRECTORIES = ['/cnb/process', '/ko-app'] as const;
 const PROGRAMS = {
-  prepare: '/cnb/process/build-init',
+  prepare: 'build-init',
   analyze: '/cnb/lifecycle/analyzer',
   detect: '/cnb/lifecycle/detector',
   restore: '/cnb/lifecycle/restorer',
   build: '/cnb/lifecycle/builder',
   export: '/cnb/lifecycle/exporter',
-  rebase: '/cnb/process/rebase',
-  completion: '/cnb/process/completion',
+  rebase: 'rebase',
+  completion: 'completion',
 } as const;
 type StepName = keyof typeof PROGRAMS;
 const STEPS = Object.keys(PROGRAMS) as StepName[];
@@ -50,6 +53,7 @@ const shapes = fc.record({
   exporting: fc.constantFrom('export', 'rebase'),
   isWaiting: fc.boolean(),
   isSignedByKpack: fc.boolean(),
+  directory: fc.constantFrom(...KPACK_DIRECTORIES),
   report: fc.constantFrom('written', 'possible', 'unknown'),
   registrySecrets: fc.subarray([...REGISTRY_SECRETS]),
   tags: fc.subarray(TAGS, { minLength: 1 }),
@@ -139,7 +143,7 @@ function podOf(shape: Shape): PodManifest {
 }
 
 function stepOf(name: StepName, before: StepName | undefined, shape: Shape): Container {
-  const { isWaiting, isSignedByKpack, report, registrySecrets, tags, parts } = shape;
+  const { isWaiting, isSignedByKpack, directory, report, registrySecrets, tags, parts } = shape;
   const isExport = EXPORTING.includes(name);
   const isReporting = report === 'written' && (isExport || name === 'completion');
   const isGivenSecrets = ['prepare', 'rebase', 'completion'].includes(name);
@@ -149,7 +153,7 @@ function stepOf(name: StepName, before: StepName | undefined, shape: Shape): Con
     ...(isGivenSecrets ? registrySecrets.map(([, argument]) => argument) : []),
     ...(isExport ? tags : ['-layers=/layers']),
   ];
-  const program = PROGRAMS[name];
+  const program = resolve(directory, PROGRAMS[name]);
   return {
     name,
     image: `registry.example.com/kpack/${name}`,

@@ -1,6 +1,6 @@
 /** What other webhooks may do to a pod with every right. */
 import fc from 'fast-check';
-import type { Operation } from 'fast-json-patch';
+import fastJsonPatch, { type Operation } from 'fast-json-patch';
 import type { PodManifest } from '../build-fixture.ts';
 import { allContainers, SIGNER } from './pod.ts';
 import { afterOtherPlugins } from './pod-changes.ts';
@@ -32,6 +32,8 @@ import {
   variables,
   volumeSources,
 } from './random-parts.ts';
+import { changeSigner, HARMLESS, type SignerChange } from './signer-changes.ts';
+import { changed } from './world.ts';
 
 const picks = fc.nat(40);
 const targets = fc.record({ who: fc.constantFrom('all', 'others', 'ours', 'one'), pick: picks });
@@ -74,6 +76,12 @@ function webhooks<Drawn>(
 ): fc.Arbitrary<PodPatch> {
   return drawn.map((what) => ({ what, answer: (pod) => answer(pod, what) }));
 }
+
+const changesBy = (pod: PodManifest, change: SignerChange) =>
+  fastJsonPatch.compare(
+    pod,
+    changed(pod, (copy) => changeSigner(copy, [change])),
+  );
 
 const containerMembers = fc.oneof(
   fc.record({ imagePullPolicy: pullPolicies }),
@@ -160,6 +168,10 @@ export const harmlessPatches: fc.Arbitrary<PodPatch> = fc.oneof(
       aimedAt(pod, target).flatMap(([path, { securityContext }]) =>
         fill(securityContext, `${path}/securityContext`, confinement),
       ),
+  ),
+  // Defaults said aloud, and what confines ours further.
+  webhooks(fc.constantFrom(...Object.entries(HARMLESS)), (pod, [, change]) =>
+    ours(pod).length === 0 ? [] : changesBy(pod, change),
   ),
   webhooks(targets, (pod, target) =>
     aimedAt(pod, target).flatMap(([path, { securityContext }]) => {

@@ -26,7 +26,7 @@ t.test('a build without a report volume', (t) => {
       t.equal(verdictOf(await mutate(given, { pod })), 'allowed', 'and no second one');
       t.equal(verdictOf(await validate(given, afterOtherPlugins(pod))), 'allowed');
       const silent = changed(pod, (pod) => container(pod, 'export').args?.shift());
-      t.equal(verdictOf(await validate(given, silent)), '503 SIGNER_DIFFERS', 'it must report');
+      t.equal(verdictOf(await validate(given, silent)), '422 SIGNER_TAMPERED', 'it must report');
 
       const rest = withoutOurs(pod);
       container(rest, 'export').args?.shift();

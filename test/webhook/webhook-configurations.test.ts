@@ -8,6 +8,10 @@ interface Entry {
   readonly name: string;
   readonly failurePolicy: string;
   readonly reinvocationPolicy?: string;
+  readonly rules: readonly {
+    readonly operations: readonly string[];
+    readonly resources: readonly string[];
+  }[];
   readonly clientConfig: {
     readonly caBundle?: string;
     readonly service: { readonly path: string };
@@ -62,6 +66,25 @@ t.test('of audited namespaces it is asked where nothing is refused', (t) => {
     for (const { name, clientConfig } of webhooks) {
       const path = name.startsWith('pods-audit.') ? `/audit${question}` : question;
       t.equal(clientConfig.service.path, path, name);
+    }
+  }
+  t.end();
+});
+
+t.test('mutate is asked about new pods alone, validate about every change of one, too', (t) => {
+  for (const { kind, webhooks } of configurations) {
+    for (const { name, rules } of webhooks.filter(({ name }) => name.startsWith('pods'))) {
+      const asked = rules.flatMap(({ operations, resources }) =>
+        operations.flatMap((operation) => resources.map((resource) => `${operation} ${resource}`)),
+      );
+      const changes = ['pods', 'pods/ephemeralcontainers', 'pods/resize'];
+      t.same(
+        asked.sort(),
+        kind.startsWith('Mutating')
+          ? ['CREATE pods']
+          : ['CREATE pods', ...changes.map((resource) => `UPDATE ${resource}`)],
+        name,
+      );
     }
   }
   t.end();
