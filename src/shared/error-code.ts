@@ -200,6 +200,12 @@ export const SIGNER_ERRORS = {
       "The root key was rotated, the repository was initialised anew, or somebody answers in the server's place.",
     fix: 'If the root was rotated on purpose, update notary.kpack.io/v1.rootPin; else treat the server as hostile.',
   },
+  ROOT_REPLACED: {
+    meaning: 'The root of the repository was replaced while it was being signed.',
+    cause:
+      "Somebody deleted the repository and initialised it anew, or another server answers in the server's place.",
+    fix: 'If the repository was initialised anew on purpose, update the pin where there is one, put a key of the new repository into the Secret, and build again; else treat the server as hostile.',
+  },
   METADATA_INVALID: {
     meaning: 'Metadata of the repository cannot be read, or its signatures do not verify.',
     cause:
@@ -268,7 +274,7 @@ export const SIGNER_ERRORS = {
     fix: `Do not trust this tag before ${command`notary -s <url> lookup <gun> <tag>`} confirms it; then build again.`,
   },
   TAG_SUPERSEDED: {
-    meaning: 'Another publisher signed another image under the same tag right after us.',
+    meaning: 'Another publisher signed another image under the same tag after this build.',
     cause: 'Two builds sign the same tag of the same repository at the same time.',
     fix: 'Find out who else signs this tag; build again if this image is the one that it should name.',
   },

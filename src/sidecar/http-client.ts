@@ -104,7 +104,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       const answer = await connections.run(() =>
         exchange(request, { agent, proxy: asked, signal, silenceLimit }),
       );
-      if (asked && answer.status === 407) throw proxyRefusal(url.host, asked, answer.status);
+      if (asked && answer.status === 407) throw proxyRefusal(url.host, asked, answer);
       return answer;
     } catch (error) {
       if (signal.aborted && signal.reason instanceof SigningError) throw signal.reason;

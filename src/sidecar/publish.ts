@@ -1,5 +1,6 @@
 import type { SignerErrorCode } from '../shared/error-code.ts';
 import type { Gun } from '../shared/image-reference.ts';
+import { sha256Hex } from '../shared/sha256.ts';
 import { asSigningError, SigningError } from '../shared/signing-error.ts';
 import {
   fileOf,
@@ -34,9 +35,14 @@ export interface Publisher {
    * Posts once, and believes what can be read back, and nothing else: neither a 200, nor a connection
    * that broke when the server may have had it all.
    *
+   * Posts whose answers were lost are remembered. Before another try, and before giving up, the
+   * server is asked for each of them by hash: where it has one, that post is the publish, and nothing
+   * is ever published over what came after it.
+   *
    * @param from the repository that the edits were made from
    * @throws SigningError READ_BACK_FAILED, TAG_SUPERSEDED when the metadata is, or may be, out and is
-   * not confirmed; PUBLISH_CONFLICT when we lose to nobody; else what the server refused it with
+   * not confirmed; PUBLISH_CONFLICT when no other publisher is there to lose to; else what the server
+   * refused it with
    */
   post(post: Post, from: TrustRepository): Promise<PostOutcome>;
 }
@@ -50,24 +56,44 @@ export interface PublisherOptions {
   readonly tell: (message: string) => void;
 }
 
-/** Errors after which nobody knows whether the server took a post. */
+/** Errors after which nobody knows whether the server took a post, or will. */
 const UNKNOWN_OUTCOME: readonly SignerErrorCode[] = [
   'SERVER_UNREACHABLE',
   'SERVER_FAILED',
   'DEADLINE_EXCEEDED',
   'TERMINATED',
 ];
+/** Refusals whose reason may be that the repository is another one than a moment ago. */
+const REJECTIONS: readonly SignerErrorCode[] = [
+  'PUBLISH_REJECTED',
+  'SNAPSHOT_KEY_NOT_ON_SERVER',
+  'SERVER_KEY_LOST',
+];
+/** What a read shows for certain, whatever became of a post. */
+const CERTAIN: readonly SignerErrorCode[] = [
+  'TAG_SUPERSEDED',
+  'REPOSITORY_NOT_INITIALISED',
+  'ROOT_REPLACED',
+];
 /** Losers of a race must not meet again, and there is no end to how many may be faster. */
 const RACE = { firstWaitMs: 50, longestWaitMs: 2000, waits: Infinity, jitter: 1 };
 /** The winner's state may not be visible at once; one that never comes is none that we lost to. */
 const LOOKS_FOR_WINNER = 4;
 
+/** From where, and why, the edits are to be made anew. */
+interface NextTry {
+  readonly repository: TrustRepository;
+  readonly why: string;
+}
+
 export function createPublisher({ client, load, pause, tell }: PublisherOptions): Publisher {
   const race = createPatience(pause, RACE);
   const outage = createPatience(pause);
   let wasRejected = false;
+  /** The server may have stored these, or may store them still. */
+  const unanswered: Post[] = [];
 
-  const again = (work: () => Promise<TrustRepository>) =>
+  const again = <T>(work: () => Promise<T>) =>
     persist(work, createPatience(pause), ({ message }) => tell(`reading again: ${message}`));
   const reload = (from: TrustRepository, expected?: Expected) => again(() => load(from, expected));
 
@@ -82,38 +108,62 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
     return { isConfirmed: true, repository };
   };
 
-  const afterUnknown = async (post: Post, from: TrustRepository, refusal: SigningError) => {
-    const posted = { posted: post.publication };
-    const repository = await reload(from, posted).catch((error: unknown) => {
-      const outcome = `it is not known whether ${client.url} took the metadata (${refusal.message})`;
-      throw unconfirmed(outcome, error);
-    });
-    if (isServed(post, repository)) return { isConfirmed: true, repository };
-    if (!refusal.isTransient || !(await outage.wait())) throw refusal;
-    tell(`publishing again: ${refusal.message}`);
-    return { isConfirmed: false, repository };
+  /** A server takes all files of a post or none, and keeps those that are not current any more. */
+  const isStored = async ({ gun, publication }: Post): Promise<boolean> => {
+    for (const [role, bytes] of publication) {
+      const hash = sha256Hex(bytes);
+      const stored = await again(async () => {
+        const found = await client.fetchRole(role, hash);
+        if (!found || sha256Hex(found) === hash) return found;
+        const what = `${client.url} serves another file as ${role}.${hash}.json of ${gun}`;
+        throw new SigningError('METADATA_INCONSISTENT', what, { isTransient: true });
+      });
+      return stored !== undefined;
+    }
+    return false;
   };
 
-  const afterConflict = async (post: Post, from: TrustRepository, refusal: SigningError) => {
+  const findStored = async (): Promise<Post | undefined> => {
+    for (const post of unanswered) if (await isStored(post)) return post;
+    return undefined;
+  };
+
+  /** @returns the refusal where no other try can help */
+  const afterUnknown = async (
+    post: Post,
+    from: TrustRepository,
+    refusal: SigningError,
+  ): Promise<NextTry | SigningError> => {
+    // What is on its way still has time to arrive.
+    if (!refusal.isTransient || !(await outage.wait(refusal.retryAfterMs))) return refusal;
+    const repository = await reload(from, { posted: post.publication });
+    return { repository, why: `publishing again: ${refusal.message}` };
+  };
+
+  const afterConflict = async (
+    post: Post,
+    from: TrustRepository,
+    refusal: SigningError,
+  ): Promise<NextTry | SigningError> => {
     for (let looks = 0; looks < LOOKS_FOR_WINNER; looks++) {
-      await race.wait();
+      if (!(await race.wait())) return outOfTime(refusal);
       const repository = await reload(from);
       if (isNewer(repository, from)) {
-        tell('another publisher was faster; once more from what it left');
-        return { isConfirmed: false, repository };
+        return { repository, why: 'another publisher was faster; once more from what it left' };
       }
     }
     // The server keeps files that its snapshot lost: of delegations that were removed once.
     const begun = post.edits.filter(({ targets }) => targets.version === 1);
     const unlisted = begun.map(({ role }) => role.name);
     const repository = await reload(from, { unlisted });
-    if (
-      unlisted.some((role) => repository.delegations.has(role) || repository.rejected.has(role))
-    ) {
-      return { isConfirmed: false, repository };
+    const found = unlisted.filter(
+      (role) => repository.delegations.has(role) || repository.rejected.has(role),
+    );
+    if (found.length > 0) {
+      return { repository, why: `once more from ${found.join(', ')}, which no snapshot lists` };
     }
     if (refusal.isTransient) return afterUnknown(post, from, notStored(refusal));
-    throw new SigningError('PUBLISH_CONFLICT', refusal.message, {
+    return new SigningError('PUBLISH_CONFLICT', refusal.message, {
       cause: refusal,
       fix:
         'Nobody else published meanwhile, so another try cannot help: look for a cache or proxy that ' +
@@ -122,13 +172,32 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
   };
 
   /** The keys of a role may have been replaced since we read them: worth one look, not more. */
-  const afterRejection = async (from: TrustRepository, refusal: SigningError) => {
-    if (wasRejected) throw refusal;
+  const afterRejection = async (
+    from: TrustRepository,
+    refusal: SigningError,
+  ): Promise<NextTry | SigningError> => {
+    if (wasRejected) return refusal;
     wasRejected = true;
     const repository = await reload(from);
-    if (!isNewer(repository, from)) throw refusal;
-    tell(`publishing again, since the repository changed meanwhile: ${refusal.message}`);
-    return { isConfirmed: false, repository };
+    if (!isNewer(repository, from)) return refusal;
+    const why = `publishing again, since the repository changed meanwhile: ${refusal.message}`;
+    return { repository, why };
+  };
+
+  const nextTry = async (
+    post: Post,
+    from: TrustRepository,
+    refusal: SigningError,
+  ): Promise<NextTry | SigningError> => {
+    const { code } = refusal;
+    try {
+      if (UNKNOWN_OUTCOME.includes(code)) return await afterUnknown(post, from, refusal);
+      if (code === 'PUBLISH_CONFLICT') return await afterConflict(post, from, refusal);
+      if (REJECTIONS.includes(code)) return await afterRejection(from, refusal);
+      return refusal;
+    } catch (error) {
+      return asSigningError(error);
+    }
   };
 
   return {
@@ -138,16 +207,42 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
         (error: unknown) => asSigningError(error),
       );
       if (!refusal) return confirm(post, from);
-      if (UNKNOWN_OUTCOME.includes(refusal.code)) return afterUnknown(post, from, refusal);
-      if (refusal.code === 'PUBLISH_CONFLICT') return afterConflict(post, from, refusal);
-      if (refusal.code === 'PUBLISH_REJECTED') return afterRejection(from, refusal);
-      throw refusal;
+      if (UNKNOWN_OUTCOME.includes(refusal.code)) unanswered.push(post);
+      const next = await nextTry(post, from, refusal);
+      // Asked after the read that the next edits are made from: what is stored later than that is
+      // older than those edits, and makes the server refuse them.
+      const stored = await findStored().catch((error: unknown) => {
+        const outcome = `it is not known whether ${client.url} took the metadata (${refusal.message})`;
+        throw unconfirmed(outcome, error);
+      });
+      if (!stored) {
+        if (next instanceof SigningError) throw unanswered.length > 0 ? notYetStored(next) : next;
+        tell(next.why);
+        return { isConfirmed: false, repository: next.repository };
+      }
+      if (next instanceof SigningError) return confirm(stored, from);
+      const { repository } = next;
+      return isServed(stored, repository)
+        ? { isConfirmed: true, repository }
+        : confirm(stored, repository);
     },
   };
 }
 
 function isNewer(repository: TrustRepository, from: TrustRepository): boolean {
   return repository.snapshot.content.version > from.snapshot.content.version;
+}
+
+/** A proxy may still pass on a post that it has not answered in time. */
+function notYetStored(error: SigningError): SigningError {
+  const { code, message, fix } = error;
+  const what = `${message}; the server had stored nothing of it when the signer last asked`;
+  return new SigningError(code, what, { cause: error, fix });
+}
+
+function outOfTime(refusal: SigningError): SigningError {
+  const what = `other publishers were faster until the deadline: ${refusal.message}`;
+  return new SigningError('DEADLINE_EXCEEDED', what, { cause: refusal });
 }
 
 /** There was nobody to lose to, so it is the server that failed. */
@@ -161,7 +256,7 @@ function notStored(refusal: SigningError): SigningError {
 
 function unconfirmed(outcome: string, error: unknown): SigningError {
   const cause = asSigningError(error);
-  if (cause.code === 'TAG_SUPERSEDED') return cause;
+  if (CERTAIN.includes(cause.code)) return cause;
   const message = `${outcome}, and reading it back failed: ${cause.message}`;
   return new SigningError('READ_BACK_FAILED', message, { cause });
 }
@@ -176,28 +271,47 @@ function isServed(post: Post, current: TrustRepository): boolean {
 }
 
 /**
- * The versions that we posted are served, or later ones, with our targets in them.
+ * The versions that were posted are served, or later ones, with the targets in them.
  *
  * @throws SigningError READ_BACK_FAILED, TAG_SUPERSEDED, METADATA_*
  */
-function checkServed({ gun, edits, targets }: Post, current: TrustRepository): void {
-  for (const { role, targets: edited } of edits) {
+function checkServed(post: Post, current: TrustRepository): void {
+  for (const { role, targets: edited } of post.edits) {
     const unread = current.unread.get(role.name);
     // Where reads lag behind, a file may be there before the snapshot that lists it.
     if (unread) throw new SigningError(unread.code, unread.message, { isTransient: true });
     const served = fileOf(current, role.name)?.content;
-    const posted = `${role.name} version ${edited.version} of ${gun}`;
     if (!served || served.version < edited.version) {
-      const what = `we posted ${posted}; version ${served?.version ?? 'none'} is served`;
+      const posted = `${role.name} version ${edited.version} of ${post.gun}`;
+      const what = `the signer posted ${posted}; version ${served?.version ?? 'none'} is served`;
       throw new SigningError('READ_BACK_FAILED', what, { isTransient: true });
     }
+  }
+  checkNotSuperseded(post, current);
+}
+
+/**
+ * No later version of a role names another image, or none, under tags that the role was seen to name
+ * before, or was published with.
+ *
+ * @param before the roles with their tags, as they were then
+ * @throws SigningError TAG_SUPERSEDED, METADATA_INVALID
+ */
+export function checkNotSuperseded(
+  { gun, edits: before, targets }: Pick<Post, 'gun' | 'edits' | 'targets'>,
+  current: TrustRepository,
+): void {
+  for (const { role, targets: named } of before) {
+    const served = fileOf(current, role.name)?.content;
+    if (!served || served.version < named.version) continue;
     const wanted = targets.filter(({ tag }) => role.tags.includes(tag));
     const lost = wanted.filter((target) => !names(served, target));
     if (lost.length > 0) {
       const tags = lost.map(({ tag }) => tag).join(', ');
+      const what = `${role.name} version ${named.version} of ${gun} named ${tags}`;
       throw new SigningError(
         'TAG_SUPERSEDED',
-        `${posted} named ${tags}; version ${served.version}, served now, names another image or none`,
+        `${what}; version ${served.version}, served now, names another image or none`,
       );
     }
   }

@@ -80,6 +80,10 @@ async function fetchAndVerify(
   if (!snapshot) throw missingFile(SNAPSHOT, meta);
   const { content } = parseSnapshot(SNAPSHOT, snapshot);
   const files = new Map([...served, [SNAPSHOT, snapshot]]);
+  // A page that says in its own words that a file which was only guessed is not there.
+  for (const [role, bytes] of served) {
+    if (DELEGATION.test(role) && !content.meta.has(role) && !isMetadata(bytes)) files.delete(role);
+  }
   await Promise.all(
     [...content.meta].map(async ([role, meta]) => {
       if (role !== ROOT && !isTargets(role)) return;
@@ -124,12 +128,15 @@ async function fetchAll(
   return new Map(files.flatMap(([role, bytes]) => (bytes ? [[role, bytes]] : [])));
 }
 
+/** How servers, and what stands before them, may answer a request for a file that is not there. */
+const ABSENT: readonly SignerErrorCode[] = ['SERVER_FAILED', 'NOT_A_NOTARY_SERVER'];
+
 /**
- * A delegation that may not be there: a server with a database answers 500 for one that never was.
- * Where the snapshot lists it, it is asked for again.
+ * A delegation that may not be there: a server with a database answers 500 for one that never was, a
+ * proxy whatever it likes. Where the snapshot lists it, it is asked for again.
  */
 function passOver(error: unknown): undefined {
-  if (error instanceof SigningError && error.code === 'SERVER_FAILED') return undefined;
+  if (error instanceof SigningError && ABSENT.includes(error.code)) return undefined;
   throw error;
 }
 

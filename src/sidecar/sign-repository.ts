@@ -1,13 +1,19 @@
 import { isPlainHttp, type NotaryUrl } from '../shared/notary-url.ts';
 import { asSigningError, SigningError } from '../shared/signing-error.ts';
-import { editRoles, fileOf, signEdits, type SigningKey } from '../shared/tuf/publication.ts';
+import {
+  editRoles,
+  fileOf,
+  signEdits,
+  type RoleEdit,
+  type SigningKey,
+} from '../shared/tuf/publication.ts';
 import { expiryWarnings, whoMisses } from '../shared/tuf/reader.ts';
 import { chooseRoles, type ChosenRole } from '../shared/tuf/role-choice.ts';
 import type { TrustRepository } from '../shared/tuf/verify.ts';
 import type { Log } from './log.ts';
 import type { NotaryClient } from './notary-client.ts';
 import { createPatience, persist, type Pause } from './patience.ts';
-import { createPublisher } from './publish.ts';
+import { checkNotSuperseded, createPublisher } from './publish.ts';
 import {
   failureOf,
   type RepositoryReceipt,
@@ -111,8 +117,12 @@ async function loadEditPublish(
     const edits = editRoles(loaded, roles, targets, now());
     if (edits.length === 0) {
       // Read once more as readers read, by hash: what is served under a name may be served there alone.
+      const before = namedNow(loaded, roles);
       loaded = await persist(() => load(loaded), createPatience(pause), tryAgain);
-      if (editRoles(loaded, roles, targets, now()).length > 0) continue;
+      if (editRoles(loaded, roles, targets, now()).length > 0) {
+        checkNotSuperseded({ gun, edits: before, targets }, loaded);
+        continue;
+      }
       log.step(`${gun}: ${tags.join(', ')} already signed, nothing to publish`);
       return receipt(progress.attempts > 0 ? 'signed' : 'already-signed');
     }
@@ -145,6 +155,14 @@ function describeTrust(
   ];
   const trust = pins.length > 0 ? 'pinned' : 'not pinned: trusted on first use';
   return `${versions.join(', ')}; root key ${rootKeyIds.join(', ')} (${trust})`;
+}
+
+/** The roles as they are. */
+function namedNow(repository: TrustRepository, roles: readonly ChosenRole[]): readonly RoleEdit[] {
+  return roles.flatMap((role) => {
+    const file = fileOf(repository, role.name);
+    return file ? [{ role, targets: file.content }] : [];
+  });
 }
 
 function describeRoles(

@@ -66,7 +66,7 @@ t.test('any answer of a server', (t) => {
   t.test('to a publish is an error of ours, in one line, with a fix', (t) => {
     fc.assert(
       fc.property(response, (response) => {
-        const error = publishFailure(SERVER, GUN, root, response);
+        const error = publishFailure({ url: SERVER, gun: GUN, root, size: 7 }, response);
         assert.ok(CODES.includes(error.code), error.code);
         assert.ok(error.message.startsWith(`${SERVER} did not take the metadata of ${GUN} (HTTP `));
         assert.doesNotMatch(`${error.message}${error.fix}`, /[\p{Cc}\u2028\u2029]/u);

@@ -10,7 +10,7 @@ function remembered() {
   const waits: number[] = [];
   const pause = (milliseconds: number) => {
     waits.push(milliseconds);
-    return Promise.resolve();
+    return Promise.resolve(true);
   };
   return { waits, pause };
 }
