@@ -74,7 +74,11 @@ async function fetchAndVerify(
     throw new SigningError('NOT_A_NOTARY_SERVER', `${client.url} answers with something else`);
   }
   const timestamp = served.get(TIMESTAMP);
-  if (!timestamp) throw missingFile(TIMESTAMP);
+  if (!timestamp) {
+    // The root may be one that was fetched before the repository was deleted.
+    const isThere = (await client.fetchRole(ROOT)) !== undefined;
+    throw isThere ? missingFile(TIMESTAMP) : notInitialised(trust.gun, client.url);
+  }
   const { snapshot: meta } = parseTimestamp(TIMESTAMP, timestamp).content;
   const snapshot = await fetchNamed(client, served, SNAPSHOT, meta);
   if (!snapshot) throw missingFile(SNAPSHOT, meta);

@@ -141,7 +141,6 @@ async function perform(play: Play, scenery: Scenery): Promise<Played> {
 
   const sign = async (name: string): Promise<void> => {
     const stop = new AbortController();
-    let isKilled = false;
     let posts = 0;
     const portsOf = (done: () => void): LossPorts => ({
       done,
@@ -158,7 +157,6 @@ async function perform(play: Play, scenery: Scenery): Promise<Played> {
         return { when, arrived: () => arrived() };
       },
       kill: () => {
-        isKilled = true;
         stop.abort(new SigningError('TERMINATED', 'killed'));
       },
       silence: () => turns.ignore(name),
@@ -220,7 +218,7 @@ async function perform(play: Play, scenery: Scenery): Promise<Played> {
     );
     http.close();
     tell(`${receipt.result} ${receipt.code ?? ''} ${receipt.message ?? ''}`);
-    said.set(name, isKilled ? 'killed' : (receipt.code ?? receipt.result));
+    said.set(name, stop.signal.aborted ? 'killed' : (receipt.code ?? receipt.result));
     events.push({ kind: 'ended', signer: name });
   };
 
