@@ -7,7 +7,7 @@ import {
   type RoleEdit,
   type SigningKey,
 } from '../shared/tuf/publication.ts';
-import { expiryWarnings, whoMisses } from '../shared/tuf/reader.ts';
+import { describeMiss, expiryWarnings, missesOf } from '../shared/tuf/reader.ts';
 import { chooseRoles, type ChosenRole } from '../shared/tuf/role-choice.ts';
 import type { TrustRepository } from '../shared/tuf/verify.ts';
 import type { Log } from './log.ts';
@@ -103,12 +103,16 @@ async function loadEditPublish(
       loaded.unread,
     );
     const receipt = (result: SigningResult): RepositoryReceipt => {
-      for (const target of targets) whoMisses(loaded, target).forEach(tell);
+      // What was not published is found by nobody.
+      const missedBy =
+        result === 'dry-run' ? [] : targets.flatMap((target) => missesOf(loaded, target));
+      missedBy.map(describeMiss).forEach(tell);
       expiryWarnings(loaded, now()).forEach(tell);
       const { rootKeyIds } = loaded;
       const signed = describeRoles(loaded, roles);
       const { attempts } = progress;
-      return { gun, server: url, result, roles: signed, rootKeyIds, targets, attempts };
+      const common = { gun, server: url, result, roles: signed, rootKeyIds, targets, attempts };
+      return { ...common, ...(missedBy.length > 0 && { missedBy }) };
     };
     if (isConfirmed) {
       log.step(`${gun}: published ${tags.join(', ')}, read back and verified`);

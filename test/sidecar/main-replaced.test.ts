@@ -24,7 +24,7 @@ async function runWith(
       if (method !== 'POST' || !isFirst) return FORWARD;
       isFirst = false;
       if (when === 'before') await work();
-      else return { kind: 'forward', answered: async () => void (await work()) };
+      else return { kind: 'forward', answered: () => work().then(() => undefined) };
       return FORWARD;
     },
   });
