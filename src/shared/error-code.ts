@@ -141,7 +141,8 @@ export const SIGNER_ERRORS = {
   },
   NOT_A_NOTARY_SERVER: {
     meaning: 'What answers at this URL is not a Notary v1 server.',
-    cause: 'The URL is that of a registry, a web page, or lacks a path; or it redirects.',
+    cause:
+      'The URL is that of a registry, a web page, or lacks a path; or it redirects. A proxy that writes its own 404 pages makes a repository that is not initialised look the same.',
     fix: 'Correct the Notary URL.',
   },
   DEADLINE_EXCEEDED: {
@@ -263,8 +264,9 @@ export const SIGNER_ERRORS = {
     fix: 'Build again; if it stays so, look for a cache or proxy that serves old files under /v2/.',
   },
   PUBLISH_REJECTED: {
-    meaning: 'The server rejected the metadata.',
-    cause: 'The server found the files malformed, or not signed by the right keys.',
+    meaning: 'The server, or a proxy before it, rejected the metadata.',
+    cause:
+      'The server found the files malformed, or not signed by the right keys; or a proxy or firewall before it limits the size, the method or the account.',
     fix: 'See what the server says; its log holds more.',
   },
   READ_BACK_FAILED: {
