@@ -9,6 +9,8 @@ import {
   type RoleEdit,
   type Target,
 } from '../shared/tuf/publication.ts';
+import type { RoleName } from '../shared/tuf/metadata.ts';
+import type { ChosenRole } from '../shared/tuf/role-choice.ts';
 import type { TrustRepository } from '../shared/tuf/verify.ts';
 import type { NotaryClient } from './notary-client.ts';
 import type { Expected } from './repository-loader.ts';
@@ -20,6 +22,19 @@ export interface Post {
   readonly edits: readonly RoleEdit[];
   readonly publication: Publication;
   readonly targets: readonly Target[];
+}
+
+/** Roles that named the targets in a version: later versions name them too, or are another's. */
+export interface Claim {
+  readonly gun: Gun;
+  readonly roles: readonly { readonly role: ChosenRole; readonly version: number }[];
+  readonly targets: readonly Target[];
+}
+
+/** A post without its bytes, which may be many megabytes. */
+interface Posted extends Claim {
+  /** SHA-256 (hex) of its files. */
+  readonly hashes: ReadonlyMap<RoleName, string>;
 }
 
 /** What became of a post, with the repository as it is served now. */
@@ -91,16 +106,16 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
   const outage = createPatience(pause);
   let wasRejected = false;
   /** The server may have stored these, or may store them still. */
-  const unanswered: Post[] = [];
+  const unanswered: Posted[] = [];
 
   const again = <T>(work: () => Promise<T>) =>
     persist(work, createPatience(pause), ({ message }) => tell(`reading again: ${message}`));
   const reload = (from: TrustRepository, expected?: Expected) => again(() => load(from, expected));
 
-  const confirm = async (post: Post, from: TrustRepository): Promise<PostOutcome> => {
+  const confirm = async (posted: Posted, from: TrustRepository): Promise<PostOutcome> => {
     const repository = await again(async () => {
-      const current = await load(from, { posted: post.publication });
-      checkServed(post, current);
+      const current = await load(from, { posted: posted.hashes });
+      checkServed(posted, current);
       return current;
     }).catch((error: unknown) => {
       throw unconfirmed(`${client.url} took the metadata`, error);
@@ -109,9 +124,8 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
   };
 
   /** A server takes all files of a post or none, and keeps those that are not current any more. */
-  const isStored = async ({ gun, publication }: Post): Promise<boolean> => {
-    for (const [role, bytes] of publication) {
-      const hash = sha256Hex(bytes);
+  const isStored = async ({ gun, hashes }: Posted): Promise<boolean> => {
+    for (const [role, hash] of hashes) {
       const stored = await again(async () => {
         const found = await client.fetchRole(role, hash);
         if (!found || sha256Hex(found) === hash) return found;
@@ -123,25 +137,25 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
     return false;
   };
 
-  const findStored = async (): Promise<Post | undefined> => {
-    for (const post of unanswered) if (await isStored(post)) return post;
+  const findStored = async (): Promise<Posted | undefined> => {
+    for (const posted of unanswered) if (await isStored(posted)) return posted;
     return undefined;
   };
 
   /** @returns the refusal where no other try can help */
   const afterUnknown = async (
-    post: Post,
+    { hashes }: Posted,
     from: TrustRepository,
     refusal: SigningError,
   ): Promise<NextTry | SigningError> => {
     // What is on its way still has time to arrive.
     if (!refusal.isTransient || !(await outage.wait(refusal.retryAfterMs))) return refusal;
-    const repository = await reload(from, { posted: post.publication });
+    const repository = await reload(from, { posted: hashes });
     return { repository, why: `publishing again: ${refusal.message}` };
   };
 
   const afterConflict = async (
-    post: Post,
+    posted: Posted,
     from: TrustRepository,
     refusal: SigningError,
   ): Promise<NextTry | SigningError> => {
@@ -153,7 +167,7 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
       }
     }
     // The server keeps files that its snapshot lost: of delegations that were removed once.
-    const begun = post.edits.filter(({ targets }) => targets.version === 1);
+    const begun = posted.roles.filter(({ version }) => version === 1);
     const unlisted = begun.map(({ role }) => role.name);
     const repository = await reload(from, { unlisted });
     const found = unlisted.filter(
@@ -162,7 +176,7 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
     if (found.length > 0) {
       return { repository, why: `once more from ${found.join(', ')}, which no snapshot lists` };
     }
-    if (refusal.isTransient) return afterUnknown(post, from, notStored(refusal));
+    if (refusal.isTransient) return afterUnknown(posted, from, notStored(refusal));
     return new SigningError('PUBLISH_CONFLICT', refusal.message, {
       cause: refusal,
       fix:
@@ -185,14 +199,14 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
   };
 
   const nextTry = async (
-    post: Post,
+    posted: Posted,
     from: TrustRepository,
     refusal: SigningError,
   ): Promise<NextTry | SigningError> => {
     const { code } = refusal;
     try {
-      if (UNKNOWN_OUTCOME.includes(code)) return await afterUnknown(post, from, refusal);
-      if (code === 'PUBLISH_CONFLICT') return await afterConflict(post, from, refusal);
+      if (UNKNOWN_OUTCOME.includes(code)) return await afterUnknown(posted, from, refusal);
+      if (code === 'PUBLISH_CONFLICT') return await afterConflict(posted, from, refusal);
       if (REJECTIONS.includes(code)) return await afterRejection(from, refusal);
       return refusal;
     } catch (error) {
@@ -202,13 +216,14 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
 
   return {
     async post(post, from) {
+      const posted = withoutBytes(post);
       const refusal = await client.publish(post.publication, from.root.content).then(
         () => undefined,
         (error: unknown) => asSigningError(error),
       );
-      if (!refusal) return confirm(post, from);
-      if (UNKNOWN_OUTCOME.includes(refusal.code)) unanswered.push(post);
-      const next = await nextTry(post, from, refusal);
+      if (!refusal) return confirm(posted, from);
+      if (UNKNOWN_OUTCOME.includes(refusal.code)) unanswered.push(posted);
+      const next = await nextTry(posted, from, refusal);
       // Asked after the read that the next edits are made from: what is stored later than that is
       // older than those edits, and makes the server refuse them.
       const stored = await findStored().catch((error: unknown) => {
@@ -226,6 +241,14 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
         ? { isConfirmed: true, repository }
         : confirm(stored, repository);
     },
+  };
+}
+
+function withoutBytes({ gun, edits, targets, publication }: Post): Posted {
+  return {
+    ...{ gun, targets },
+    roles: edits.map(({ role, targets: { version } }) => ({ role, version })),
+    hashes: new Map([...publication].map(([role, bytes]) => [role, sha256Hex(bytes)])),
   };
 }
 
@@ -261,9 +284,9 @@ function unconfirmed(outcome: string, error: unknown): SigningError {
   return new SigningError('READ_BACK_FAILED', message, { cause });
 }
 
-function isServed(post: Post, current: TrustRepository): boolean {
+function isServed(posted: Posted, current: TrustRepository): boolean {
   try {
-    checkServed(post, current);
+    checkServed(posted, current);
     return true;
   } catch {
     return false;
@@ -275,40 +298,36 @@ function isServed(post: Post, current: TrustRepository): boolean {
  *
  * @throws SigningError READ_BACK_FAILED, TAG_SUPERSEDED, METADATA_*
  */
-function checkServed(post: Post, current: TrustRepository): void {
-  for (const { role, targets: edited } of post.edits) {
+function checkServed(claim: Claim, current: TrustRepository): void {
+  for (const { role, version } of claim.roles) {
     const unread = current.unread.get(role.name);
     // Where reads lag behind, a file may be there before the snapshot that lists it.
     if (unread) throw new SigningError(unread.code, unread.message, { isTransient: true });
     const served = fileOf(current, role.name)?.content;
-    if (!served || served.version < edited.version) {
-      const posted = `${role.name} version ${edited.version} of ${post.gun}`;
+    if (!served || served.version < version) {
+      const posted = `${role.name} version ${version} of ${claim.gun}`;
       const what = `the signer posted ${posted}; version ${served?.version ?? 'none'} is served`;
       throw new SigningError('READ_BACK_FAILED', what, { isTransient: true });
     }
   }
-  checkNotSuperseded(post, current);
+  checkNotSuperseded(claim, current);
 }
 
 /**
  * No later version of a role names another image, or none, under tags that the role was seen to name
  * before, or was published with.
  *
- * @param before the roles with their tags, as they were then
  * @throws SigningError TAG_SUPERSEDED, METADATA_INVALID
  */
-export function checkNotSuperseded(
-  { gun, edits: before, targets }: Pick<Post, 'gun' | 'edits' | 'targets'>,
-  current: TrustRepository,
-): void {
-  for (const { role, targets: named } of before) {
+export function checkNotSuperseded({ gun, roles, targets }: Claim, current: TrustRepository): void {
+  for (const { role, version } of roles) {
     const served = fileOf(current, role.name)?.content;
-    if (!served || served.version < named.version) continue;
+    if (!served || served.version < version) continue;
     const wanted = targets.filter(({ tag }) => role.tags.includes(tag));
     const lost = wanted.filter((target) => !names(served, target));
     if (lost.length > 0) {
       const tags = lost.map(({ tag }) => tag).join(', ');
-      const what = `${role.name} version ${named.version} of ${gun} named ${tags}`;
+      const what = `${role.name} version ${version} of ${gun} named ${tags}`;
       throw new SigningError(
         'TAG_SUPERSEDED',
         `${what}; version ${served.version}, served now, names another image or none`,

@@ -1,19 +1,13 @@
 import { isPlainHttp, type NotaryUrl } from '../shared/notary-url.ts';
 import { asSigningError, SigningError } from '../shared/signing-error.ts';
-import {
-  editRoles,
-  fileOf,
-  signEdits,
-  type RoleEdit,
-  type SigningKey,
-} from '../shared/tuf/publication.ts';
+import { editRoles, fileOf, signEdits, type SigningKey } from '../shared/tuf/publication.ts';
 import { describeMiss, expiryWarnings, missesOf } from '../shared/tuf/reader.ts';
 import { chooseRoles, type ChosenRole } from '../shared/tuf/role-choice.ts';
 import type { TrustRepository } from '../shared/tuf/verify.ts';
 import type { Log } from './log.ts';
 import type { NotaryClient } from './notary-client.ts';
 import { createPatience, persist, type Pause } from './patience.ts';
-import { checkNotSuperseded, createPublisher } from './publish.ts';
+import { checkNotSuperseded, createPublisher, type Claim } from './publish.ts';
 import {
   failureOf,
   type RepositoryReceipt,
@@ -121,10 +115,10 @@ async function loadEditPublish(
     const edits = editRoles(loaded, roles, targets, now());
     if (edits.length === 0) {
       // Read once more as readers read, by hash: what is served under a name may be served there alone.
-      const before = namedNow(loaded, roles);
+      const named = versionsOf(loaded, roles);
       loaded = await persist(() => load(loaded), createPatience(pause), tryAgain);
       if (editRoles(loaded, roles, targets, now()).length > 0) {
-        checkNotSuperseded({ gun, edits: before, targets }, loaded);
+        checkNotSuperseded({ gun, roles: named, targets }, loaded);
         continue;
       }
       log.step(`${gun}: ${tags.join(', ')} already signed, nothing to publish`);
@@ -161,11 +155,10 @@ function describeTrust(
   return `${versions.join(', ')}; root key ${rootKeyIds.join(', ')} (${trust})`;
 }
 
-/** The roles as they are. */
-function namedNow(repository: TrustRepository, roles: readonly ChosenRole[]): readonly RoleEdit[] {
+function versionsOf(repository: TrustRepository, roles: readonly ChosenRole[]): Claim['roles'] {
   return roles.flatMap((role) => {
     const file = fileOf(repository, role.name);
-    return file ? [{ role, targets: file.content }] : [];
+    return file ? [{ role, version: file.content.version }] : [];
   });
 }
 

@@ -54,6 +54,19 @@ t.test('a publish that is stored after the signer asked for it is found at the c
   comesTo(t, { losses: { a: ['504, stored later'] }, choose: beforeSecond }, 'TAG_SUPERSEDED', 'b'),
 );
 
+t.test(
+  'an image that was signed before, and that another build replaces while that is read',
+  async (t) => {
+    const before = { signers: ['a'], losses: {}, choose: () => 'a' };
+    const { tag } = await theatre.play(before);
+    const again = { ...before, tag, signers: ['a', 'b'] };
+    const choose = inBetween((stage) => count(stage, 'read', 'a') > 0);
+    const { said } = await theatre.play({ ...again, choose });
+    t.equal((await theatre.judge()).get(tag), 'b');
+    t.same(Object.fromEntries(said), { a: 'TAG_SUPERSEDED', b: 'signed' });
+  },
+);
+
 t.test('signers of one tag whose requests interleave by chance', async (t) => {
   const first = Number(process.env['KPACK_NOTARY_SEED'] ?? Date.now() % 1_000_000);
   t.comment(`KPACK_NOTARY_SEED=${first}`);

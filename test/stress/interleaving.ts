@@ -23,6 +23,8 @@ export interface Play {
   readonly losses: Readonly<Record<string, readonly Loss[]>>;
   /** What becomes of a request that reads; passed on by default. */
   readonly read?: () => ProxyAction;
+  /** A tag of an earlier play; a new one by default. */
+  readonly tag?: string;
   /** Who goes on. */
   readonly choose: (actors: readonly string[], stage: Stage) => string;
 }
@@ -93,7 +95,7 @@ export async function openTheatre(storage: 'memory' | 'postgres'): Promise<Theat
         repository = await openRepository(bed, plays);
         guns.add(repository.gun);
       }
-      return perform(play, { tag: `t${plays++}`, ...repository, bed, urls, rules });
+      return perform(play, { tag: play.tag ?? `t${plays++}`, ...repository, bed, urls, rules });
     },
     judge: async () => {
       const found = new Map<string, string>();
