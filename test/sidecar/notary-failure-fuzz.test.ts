@@ -108,8 +108,7 @@ t.test('any answer of a server', (t) => {
   });
 
   t.test('to a read is a file, its absence, or an error of that kind', async () => {
-    const none = () => Promise.resolve(undefined);
-    const credentials = { forServer: none, forRealm: none };
+    const credentials = { find: () => Promise.resolve(undefined), absence: 'there are none' };
     await fc.assert(
       fc.asyncProperty(
         response.filter(({ status }) => status !== 401),

@@ -13,6 +13,7 @@ import { proxyRefusal } from '../../src/sidecar/proxy-tunnel.ts';
 import { registryFailure, registryRefusal } from '../../src/sidecar/registry-failure.ts';
 import { transienceOf } from '../../src/sidecar/retry-after.ts';
 import { fetchToken } from '../../src/sidecar/token-client.ts';
+import { TokenRealm } from '../../src/sidecar/token-realm.ts';
 import { fixture } from '../fixture.ts';
 
 const NOW = Date.parse('2026-11-30T06:00:00Z');
@@ -90,8 +91,7 @@ t.test('every server and proxy is left alone for as long as it asks', async (t) 
   const notaryUrl = 'https://server.example.test' as NotaryUrl;
   const gun = 'registry.example.test/demo/app' as Gun;
   const root = parseRoot(ROOT, fixture('notary/repo/root.json')).content;
-  const none = () => Promise.resolve(undefined);
-  const credentials = { forServer: none, forRealm: none };
+  const credentials = { find: () => Promise.resolve(undefined), absence: 'there are none' };
   const notary = createNotaryClient({ http, url: notaryUrl, gun, credentials });
   const repository = {
     registry: 'server.example.test',
@@ -100,7 +100,11 @@ t.test('every server and proxy is left alone for as long as it asks', async (t) 
     isLoopback: false,
   };
   const refusal = registryRefusal(repository, { tag: '1' }, answer);
-  const token = { realm: url, service: undefined, scopes: [], server: 's', credentials: undefined };
+  const challenge = { 'www-authenticate': 'Bearer realm="https://tokens.example.test/token"' };
+  const realm = TokenRealm.namedIn({ ...answer, headers: challenge });
+  assert.ok(realm);
+  const scope = { repository: gun, actions: 'pull' } as const;
+  const token = { realm, service: undefined, scope, server: url };
   const proxy = { url, serverName: 'p', authorization: undefined };
   const errors = {
     'a Notary server that is read': await errorOf(notary.fetchRole(ROOT)),
@@ -109,7 +113,7 @@ t.test('every server and proxy is left alone for as long as it asks', async (t) 
       answer,
     ),
     'a registry': registryFailure(repository, { tag: '1' }, refusal, []),
-    'a token server': await errorOf(fetchToken(http, token)),
+    'a token server': await errorOf(fetchToken(http, token, undefined)),
     'a proxy': proxyRefusal('server.example.test:443', proxy, answer),
   };
   for (const [what, error] of Object.entries(errors)) {

@@ -202,8 +202,7 @@ async function perform(play: Play, scenery: Scenery): Promise<Played> {
       silenceLimit: SILENCE_LIMIT,
     });
     const url = urls.get(name) ?? ('' as NotaryUrl);
-    const none = () => Promise.resolve(undefined);
-    const credentials = { forServer: none, forRealm: none };
+    const credentials = { find: () => Promise.resolve(undefined), absence: 'there are none' };
     const receipt = await signRepository(
       { gun, targets: [{ tag, sha256: imageOf(name), length: 7 }] },
       {
