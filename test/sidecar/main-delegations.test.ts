@@ -32,6 +32,26 @@ t.test('beside the delegations of others', async (t) => {
     t.match(receipt.message, 'targets/alice.json');
   });
 
+  t.test('one that was never published is begun, whatever page a proxy shows for it', async (t) => {
+    const { gun, secrets } = await delegated(bed, 'page', ['alice']);
+    const proxy = await startProxy({
+      authority: bed.authority,
+      target: bed.notary.url,
+      rule: ({ path }) =>
+        path.endsWith('/targets/releases.json')
+          ? { kind: 'answer', status: 200, body: '<html>nothing here</html>' }
+          : FORWARD,
+    });
+    t.teardown(() => proxy.stop());
+    const { receipt, stdout } = await run(
+      reportToml([`${gun}:1`], FIRST, 1),
+      secrets[0] ?? {},
+      proxy.url,
+    );
+    t.equal(receipt.result, 'signed', stdout);
+    t.same(await bed.cli('judge').lookup(gun, '1'), { sha256: FIRST, length: 1 });
+  });
+
   t.test('who would find another image under a tag is said', async (t) => {
     const { gun, secrets } = await delegated(bed, 'shadowed', ['alice', 'bob']);
     const [alices = {}, bobs = {}] = secrets;
