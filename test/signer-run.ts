@@ -61,6 +61,12 @@ export interface ReceiptLike {
     readonly result: string;
     readonly code?: string;
     readonly attempts: number;
+    readonly missedBy?: readonly {
+      readonly reader: string;
+      readonly tag: string;
+      readonly sees: string;
+      readonly role?: string;
+    }[];
     readonly rootKeyIds: readonly string[];
     readonly roles: readonly { readonly name: string; readonly version: number }[];
     readonly targets: readonly {

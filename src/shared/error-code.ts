@@ -141,7 +141,8 @@ export const SIGNER_ERRORS = {
   },
   NOT_A_NOTARY_SERVER: {
     meaning: 'What answers at this URL is not a Notary v1 server.',
-    cause: 'The URL is that of a registry, a web page, or lacks a path; or it redirects.',
+    cause:
+      'The URL is that of a registry, a web page, or lacks a path; or it redirects. A proxy that writes its own 404 pages makes a repository that is not initialised look the same.',
     fix: 'Correct the Notary URL.',
   },
   DEADLINE_EXCEEDED: {
@@ -200,6 +201,12 @@ export const SIGNER_ERRORS = {
       "The root key was rotated, the repository was initialised anew, or somebody answers in the server's place.",
     fix: 'If the root was rotated on purpose, update notary.kpack.io/v1.rootPin; else treat the server as hostile.',
   },
+  ROOT_REPLACED: {
+    meaning: 'The root of the repository was replaced while it was being signed.',
+    cause:
+      "Somebody deleted the repository and initialised it anew, or another server answers in the server's place.",
+    fix: 'If the repository was initialised anew on purpose, update the pin where there is one, put a key of the new repository into the Secret, and build again; else treat the server as hostile.',
+  },
   METADATA_INVALID: {
     meaning: 'Metadata of the repository cannot be read, or its signatures do not verify.',
     cause:
@@ -257,8 +264,9 @@ export const SIGNER_ERRORS = {
     fix: 'Build again; if it stays so, look for a cache or proxy that serves old files under /v2/.',
   },
   PUBLISH_REJECTED: {
-    meaning: 'The server rejected the metadata.',
-    cause: 'The server found the files malformed, or not signed by the right keys.',
+    meaning: 'The server, or a proxy before it, rejected the metadata.',
+    cause:
+      'The server found the files malformed, or not signed by the right keys; or a proxy or firewall before it limits the size, the method or the account.',
     fix: 'See what the server says; its log holds more.',
   },
   READ_BACK_FAILED: {
@@ -268,7 +276,7 @@ export const SIGNER_ERRORS = {
     fix: `Do not trust this tag before ${command`notary -s <url> lookup <gun> <tag>`} confirms it; then build again.`,
   },
   TAG_SUPERSEDED: {
-    meaning: 'Another publisher signed another image under the same tag right after us.',
+    meaning: 'Another publisher signed another image under the same tag after this build.',
     cause: 'Two builds sign the same tag of the same repository at the same time.',
     fix: 'Find out who else signs this tag; build again if this image is the one that it should name.',
   },

@@ -7,6 +7,8 @@ interface SigningErrorOptions {
   readonly cause?: unknown;
   /** Whether the same may succeed a little later: a server that restarts, a connection that broke. */
   readonly isTransient?: boolean;
+  /** For how many milliseconds the server asks not to be asked again; none where it does not say. */
+  readonly retryAfterMs?: number;
 }
 
 /** What others say, servers and libraries, may be long, and is cut. */
@@ -18,6 +20,8 @@ export class SigningError extends Error {
   readonly code: SignerErrorCode;
   readonly fix: string;
   readonly isTransient: boolean;
+  /** Milliseconds to wait at least before another try. */
+  readonly retryAfterMs: number;
 
   /**
    * @param code one of the closed set
@@ -30,6 +34,7 @@ export class SigningError extends Error {
       cutText(oneLine(options.fix ?? SIGNER_ERRORS[code].fix), LONGEST_MESSAGE),
     );
     this.isTransient = options.isTransient ?? false;
+    this.retryAfterMs = options.retryAfterMs ?? 0;
   }
 }
 

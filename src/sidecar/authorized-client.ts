@@ -3,6 +3,7 @@ import type { Authorization } from './authorization.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
 import type { CredentialLookup, Credentials, FoundCredentials } from './credentials.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from './http-client.ts';
+import { transienceOf } from './retry-after.ts';
 import { fetchToken } from './token-client.ts';
 import { TokenRealm, type TokenRequest } from './token-realm.ts';
 import type { TokenScope } from './token-scope.ts';
@@ -189,10 +190,9 @@ async function askForRealm(http: HttpClient, url: URL): Promise<TokenRealm | und
   const answer = await http.send({ method: 'GET', url });
   const { status } = answer;
   if (status === 401) return TokenRealm.namedIn(answer);
-  if (status < 500 && status !== 429) return undefined;
-  throw new SigningError('SERVER_FAILED', `${url.href} answers HTTP ${status}`, {
-    isTransient: true,
-  });
+  const transience = transienceOf(answer);
+  if (!transience.isTransient) return undefined;
+  throw new SigningError('SERVER_FAILED', `${url.href} answers HTTP ${status}`, transience);
 }
 
 /** Without its query, which may hold a secret. */

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { cut } from '../shared/shown-value.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import type { Authorization } from './authorization.ts';
 import { connectionFailure, isOutOfFiles } from './connection-failure.ts';
@@ -104,7 +105,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       const answer = await connections.run(() =>
         exchange(request, { agent, proxy: asked, signal, silenceLimit }),
       );
-      if (asked && answer.status === 407) throw proxyRefusal(url.host, asked, answer.status);
+      if (asked && answer.status === 407) throw proxyRefusal(url.host, asked, answer);
       return answer;
     } catch (error) {
       if (signal.aborted && signal.reason instanceof SigningError) throw signal.reason;
@@ -153,7 +154,7 @@ function causeOf(error: unknown): unknown {
 export function pointedTo(answer: HttpResponse): string {
   if (answer.headers.location === undefined) return '';
   const to = redirectOf(answer);
-  return to ? `, and points to ${to.origin}${to.pathname}` : ', and points elsewhere';
+  return to ? `, and points to ${cut(to.origin + to.pathname)}` : ', and points elsewhere';
 }
 
 /** Where an answer points to; undefined when it is no redirect, or points nowhere. */

@@ -9,6 +9,7 @@ import { createAuthorizedClient } from './authorized-client.ts';
 import type { CredentialLookup } from './credentials.ts';
 import { pointedTo, type HttpClient, type HttpResponse } from './http-client.ts';
 import { publishFailure, serverAnswer } from './notary-failure.ts';
+import { transienceOf } from './retry-after.ts';
 
 /** One repository at a Notary server. */
 export interface NotaryClient {
@@ -19,6 +20,10 @@ export interface NotaryClient {
    * A role's file: the current one, or the one with this SHA-256 (hex). Undefined where the server
    * has none. A file that was served by its hash, or as the root, is not asked for twice: another one
    * has another hash.
+   *
+   * Any 404 means that the file is absent, whatever its body: proxies put pages of their own in its
+   * place. Only where the server has never served anything, a root that is absent in other words than
+   * those of a Notary server is an error: this may be no Notary server.
    */
   fetchRole(role: RoleName, sha256?: string): Promise<Uint8Array | undefined>;
   /**
@@ -47,6 +52,7 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
   // A strict token server grants exactly what is asked: one token, for all that follows.
   const scope = { repository: gun, actions: 'push,pull' } as const;
   const held = new Map<string, Uint8Array>();
+  let hasServed = false;
   const client = createAuthorizedClient({ ...options, server: url, scope });
   let serverTime: Date | undefined;
 
@@ -67,10 +73,13 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
       serverTime = timeOf(answer) ?? serverTime;
       if (answer.status === 200) {
         if (sha256 !== undefined || role === ROOT) held.set(sha256Hex(answer.body), answer.body);
+        hasServed ||= role === ROOT;
         return answer.body;
       }
-      if (answer.status === 404 && serverAnswer(answer)?.code === 'METADATA_NOT_FOUND') {
-        return undefined;
+      if (answer.status === 404) {
+        if (role !== ROOT || hasServed) return undefined;
+        if (serverAnswer(answer)?.code === 'METADATA_NOT_FOUND') return undefined;
+        throw unknownAbsence(url, gun, answer);
       }
       throw fetchFailure(url, file, answer);
     },
@@ -84,7 +93,7 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
         body: multipart(publication, boundary),
       });
       if (answer.status === 200) return;
-      throw publishFailure(url, gun, root, answer);
+      throw publishFailure({ url, gun, root, size: publicationSize(publication) }, answer);
     },
   };
 }
@@ -93,6 +102,11 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
 function timeOf({ headers: { date = '', age = '0' } }: HttpResponse): Date | undefined {
   const time = new Date(Date.parse(date) + Number(age) * 1000);
   return Number.isNaN(time.getTime()) ? undefined : time;
+}
+
+/** In bytes. */
+function publicationSize(publication: Publication): number {
+  return [...publication.values()].reduce((sum, { length }) => sum + length, 0);
 }
 
 /** One part a role; the server takes the role from the file name. */
@@ -109,12 +123,26 @@ function multipart(publication: Publication, boundary: string): Uint8Array {
   return Buffer.concat([...parts, Buffer.from(`--${boundary}--\r\n`)]);
 }
 
+/** A 404 that is not in the words of a Notary server: what stands before one may write its own. */
+function unknownAbsence(url: NotaryUrl, gun: Gun, { status }: HttpResponse): SigningError {
+  return new SigningError(
+    'NOT_A_NOTARY_SERVER',
+    `${url} answered HTTP ${status} to GET root.json of ${gun}, not in the words of a Notary ` +
+      `server: either ${gun} is not initialised there, and a proxy writes its own 404 pages, or the ` +
+      'URL is not that of a Notary server',
+    {
+      fix: 'Check the Notary URL. If it is right, initialise the repository, as docs/errors.md says under REPOSITORY_NOT_INITIALISED.',
+    },
+  );
+}
+
 function fetchFailure(url: NotaryUrl, file: string, answer: HttpResponse): SigningError {
   const { status } = answer;
   const said = serverAnswer(answer);
   const what = `${url} answered HTTP ${status} to GET ${file}${said ? ` (${said.text})` : ''}`;
-  if (status >= 500 || status === 403 || status === 429) {
-    return new SigningError('SERVER_FAILED', what, { isTransient: status !== 403 });
+  const transience = transienceOf(answer);
+  if (transience.isTransient || status === 403) {
+    return new SigningError('SERVER_FAILED', what, transience);
   }
   return new SigningError(
     'NOT_A_NOTARY_SERVER',

@@ -3,7 +3,8 @@ import type { NotaryUrl } from '../shared/notary-url.ts';
 import { command } from '../shared/shell-command.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import { SNAPSHOT, TIMESTAMP, type RoleName, type Root } from '../shared/tuf/metadata.ts';
-import type { HttpResponse } from './http-client.ts';
+import { pointedTo, type HttpResponse } from './http-client.ts';
+import { transienceOf } from './retry-after.ts';
 
 /** The first error of a Notary server's answer. */
 export interface ServerAnswer {
@@ -35,17 +36,19 @@ export function serverAnswer({ body }: HttpResponse): ServerAnswer | undefined {
   };
 }
 
-/**
- * What a refused publish means.
- *
- * @param root the root that the publish was made from: it tells which of its keys the server lacks
- */
-export function publishFailure(
-  url: NotaryUrl,
-  gun: Gun,
-  root: Root,
-  answer: HttpResponse,
-): SigningError {
+/** A publish that was refused. */
+export interface RefusedPublish {
+  readonly url: NotaryUrl;
+  readonly gun: Gun;
+  /** The root that the publish was made from: it tells which of its keys the server lacks. */
+  readonly root: Root;
+  /** Size of the posted files in bytes. */
+  readonly size: number;
+}
+
+/** What the refusal of a publish means. */
+export function publishFailure(refused: RefusedPublish, answer: HttpResponse): SigningError {
+  const { url, gun, root } = refused;
   const { status } = answer;
   const said = serverAnswer(answer);
   const where = `${url} did not take the metadata of ${gun}`;
@@ -69,7 +72,8 @@ export function publishFailure(
     default:
       break;
   }
-  if (status >= 500) return new SigningError('SERVER_FAILED', message, { isTransient: true });
+  const transience = transienceOf(answer);
+  if (transience.isTransient) return new SigningError('SERVER_FAILED', message, transience);
 
   // notary-server passes on what its notary-signer said, as text alone.
   const words = said?.text ?? '';
@@ -86,7 +90,29 @@ export function publishFailure(
       ? new SigningError('SERVER_KEY_LOST', message)
       : new SigningError('SNAPSHOT_KEY_NOT_ON_SERVER', message, rotate);
   }
-  return new SigningError('PUBLISH_REJECTED', message);
+  return new SigningError('PUBLISH_REJECTED', message + pointedTo(answer), {
+    fix: fixOfStatus(refused, status),
+  });
+}
+
+/**
+ * What to do about statuses that a Notary server itself never answers: something before it refuses.
+ * Undefined for all others.
+ */
+function fixOfStatus({ url, size }: RefusedPublish, status: number): string | undefined {
+  switch (status) {
+    case 403:
+      return `Let the account publish at ${url}; or let the firewall before it pass a POST of multipart/form-data to /v2/…/_trust/tuf/.`;
+    case 404:
+    case 405:
+      return `Let what stands before ${url} pass POST as well as GET.`;
+    case 413:
+      return `Let what stands before ${url} take bodies of ${size} bytes and more (nginx: client_max_body_size; ingress-nginx: the annotation nginx.ingress.kubernetes.io/proxy-body-size).`;
+    default:
+      return status >= 300 && status < 400
+        ? `Let what stands before ${url} pass on a POST instead of redirecting it; or use the URL that it points to as the Notary URL.`
+        : undefined;
+  }
 }
 
 function parseJson(body: Uint8Array): unknown {

@@ -1,12 +1,20 @@
 import { asSigningError, type SigningError } from '../shared/signing-error.ts';
 
-/** Waits; throws when the deadline passes meanwhile. */
-export type Pause = (milliseconds: number) => Promise<void>;
+/**
+ * Waits. False, at once, where the wait would not end before the deadline: nothing could be tried
+ * after it. Throws when the run is stopped meanwhile.
+ */
+export type Pause = (milliseconds: number) => Promise<boolean>;
 
 /** Waits between tries, longer each time. */
 export interface Patience {
-  /** Waits; false, at once, when it was asked too often. */
-  wait(): Promise<boolean>;
+  /**
+   * Waits; false, at once, when it was asked too often, or no time is left for another try.
+   *
+   * @param leastMs milliseconds that the server asks for; the wait of the client comes on top, so
+   * that clients that were sent away together do not come back together
+   */
+  wait(leastMs?: number): Promise<boolean>;
 }
 
 /** How often, and how long, something is tried again. */
@@ -25,17 +33,16 @@ const OUTAGE: PatienceLimits = { firstWaitMs: 400, longestWaitMs: 4000, waits: 4
 export function createPatience(pause: Pause, limits: PatienceLimits = OUTAGE): Patience {
   let waits = 0;
   return {
-    async wait() {
+    async wait(leastMs = 0) {
       if (waits >= limits.waits) return false;
       const longest = Math.min(limits.firstWaitMs * 2 ** waits++, limits.longestWaitMs);
-      await pause(longest * (1 - limits.jitter * Math.random()));
-      return true;
+      return pause(leastMs + longest * (1 - limits.jitter * Math.random()));
     },
   };
 }
 
 /**
- * Does something, and again while it fails for a reason that may pass.
+ * Does something, and again while it fails for a reason that may pass, and time is left.
  *
  * @param tell hears of each failure that is not the last
  * @throws the last failure
@@ -50,7 +57,7 @@ export async function persist<T>(
       return await work();
     } catch (error) {
       const failure = asSigningError(error);
-      if (!failure.isTransient || !(await patience.wait())) throw failure;
+      if (!failure.isTransient || !(await patience.wait(failure.retryAfterMs))) throw failure;
       tell(failure);
     }
   }

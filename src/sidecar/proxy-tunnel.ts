@@ -1,10 +1,16 @@
-import { request as httpRequest, type Agent as HttpAgent, type IncomingMessage } from 'node:http';
+import {
+  request as httpRequest,
+  type Agent as HttpAgent,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from 'node:http';
 import { Agent, request as httpsRequest, type AgentOptions, type RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { SigningError } from '../shared/signing-error.ts';
 import { connectionFailure, isOutOfFiles } from './connection-failure.ts';
 import { silenceError } from './http-exchange.ts';
 import { PROXY_FIX, type ProxyServer } from './proxy-settings.ts';
+import { transienceOf } from './retry-after.ts';
 
 /** How connections through a proxy are made. */
 export interface TunnelOptions {
@@ -15,9 +21,6 @@ export interface TunnelOptions {
   /** How long the proxy may say nothing; in milliseconds. */
   readonly silenceLimit: number;
 }
-
-/** Answers of a proxy that another moment may change: it found nobody behind it, or not in time. */
-const TRANSIENT_STATUSES = new Set([429, 500, 502, 503, 504]);
 
 /** Keeps connections to https servers that a proxy leads to: CONNECT first, then TLS through it. */
 export class TunnelAgent extends Agent {
@@ -66,13 +69,13 @@ function openTunnel(
       },
     });
     request.on('connect', (response: IncomingMessage, socket) => {
-      const { statusCode = 0 } = response;
-      if (statusCode === 200) {
+      const { statusCode: status = 0, headers } = response;
+      if (status === 200) {
         socket.setTimeout(0);
         resolve(socket);
       } else {
         socket.destroy();
-        reject(proxyRefusal(target, proxy, statusCode));
+        reject(proxyRefusal(target, proxy, { status, headers }));
       }
     });
     request.on('timeout', () => request.destroy(silenceError(silenceLimit)));
@@ -82,10 +85,15 @@ function openTunnel(
 }
 
 /** What a proxy that answers, and does not let us through, means. */
-export function proxyRefusal(target: string, { url }: ProxyServer, status: number): SigningError {
+export function proxyRefusal(
+  target: string,
+  { url }: ProxyServer,
+  answer: { readonly status: number; readonly headers: IncomingHttpHeaders },
+): SigningError {
+  const { status } = answer;
   const message = `the proxy ${url.host} does not let us through to ${target} (HTTP ${status})`;
   return new SigningError('SERVER_UNREACHABLE', message, {
-    isTransient: TRANSIENT_STATUSES.has(status),
+    ...transienceOf(answer),
     fix:
       status === 407
         ? 'Give HTTPS_PROXY (HTTP_PROXY for http URLs) the user name and password that the proxy wants.'

@@ -3,6 +3,7 @@ import type { Gun } from '../shared/image-reference.ts';
 import type { NotaryUrl } from '../shared/notary-url.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import type { Target } from '../shared/tuf/publication.ts';
+import type { Miss } from '../shared/tuf/reader.ts';
 
 /** `dry-run`: it would have been published, and was not, as asked. */
 export type SigningResult = 'signed' | 'already-signed' | 'dry-run' | 'failed';
@@ -33,6 +34,8 @@ export interface RepositoryReceipt extends Partial<Failure> {
   readonly targets: readonly Target[];
   /** How often we tried to publish. */
   readonly attempts: number;
+  /** Readers that do not find just these images for their tags; absent where all do. */
+  readonly missedBy?: readonly Miss[];
 }
 
 /** What a run of the signer did. `result` is `failed` if any repository failed. */

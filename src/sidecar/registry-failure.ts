@@ -4,6 +4,7 @@ import type { HttpResponse } from './http-client.ts';
 import { formatManifestReference, type ManifestReference } from './manifest.ts';
 import { serverAnswer } from './notary-failure.ts';
 import type { RegistryRepository } from './registry-host.ts';
+import { transienceOf } from './retry-after.ts';
 
 /** What to do where the server that failed is a registry, not a Notary server. */
 const FIX: Partial<Record<SignerErrorCode, (registry: string) => string>> = {
@@ -46,6 +47,7 @@ export function registryFailure(
       fix: isUsual ? FIX[code]?.(repository.registry) : error.fix,
       cause: error,
       isTransient: error.isTransient,
+      retryAfterMs: error.retryAfterMs,
     },
   );
 }
@@ -66,11 +68,11 @@ export function registryRefusal(
     const fix = FIX.CREDENTIALS_REFUSED?.(repository.registry);
     return new SigningError('CREDENTIALS_REFUSED', what, { fix });
   }
+  const transience = transienceOf(answer);
   return new SigningError('SERVER_FAILED', what, {
-    fix:
-      status >= 500 || status === 429
-        ? FIX.SERVER_FAILED?.(repository.registry)
-        : `Check that ${repository.host} is a registry.`,
-    isTransient: status >= 500 || status === 429,
+    fix: transience.isTransient
+      ? FIX.SERVER_FAILED?.(repository.registry)
+      : `Check that ${repository.host} is a registry.`,
+    ...transience,
   });
 }

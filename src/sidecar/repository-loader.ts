@@ -14,7 +14,6 @@ import {
 } from '../shared/tuf/metadata.ts';
 import { missingFile, namedSha256 } from '../shared/tuf/check.ts';
 import { parseSnapshot, parseTimestamp } from '../shared/tuf/parse.ts';
-import type { Publication } from '../shared/tuf/publication.ts';
 import {
   verifyRepository,
   type TrustExpectations,
@@ -30,8 +29,8 @@ const TORN: readonly SignerErrorCode[] = ['METADATA_INCONSISTENT', 'METADATA_INV
 
 /** What may be there beside what was there when we last looked. */
 export interface Expected {
-  /** What we posted. */
-  readonly posted?: Publication;
+  /** SHA-256 (hex) of what was posted, by role. */
+  readonly posted?: ReadonlyMap<RoleName, string>;
   /** Delegations that the snapshot may not list. */
   readonly unlisted?: readonly RoleName[];
 }
@@ -74,12 +73,20 @@ async function fetchAndVerify(
     throw new SigningError('NOT_A_NOTARY_SERVER', `${client.url} answers with something else`);
   }
   const timestamp = served.get(TIMESTAMP);
-  if (!timestamp) throw missingFile(TIMESTAMP);
+  if (!timestamp) {
+    // The root may be one that was fetched before the repository was deleted.
+    const isThere = (await client.fetchRole(ROOT)) !== undefined;
+    throw isThere ? missingFile(TIMESTAMP) : notInitialised(trust.gun, client.url);
+  }
   const { snapshot: meta } = parseTimestamp(TIMESTAMP, timestamp).content;
   const snapshot = await fetchNamed(client, served, SNAPSHOT, meta);
   if (!snapshot) throw missingFile(SNAPSHOT, meta);
   const { content } = parseSnapshot(SNAPSHOT, snapshot);
   const files = new Map([...served, [SNAPSHOT, snapshot]]);
+  // A page that says in its own words that a file which was only guessed is not there.
+  for (const [role, bytes] of served) {
+    if (DELEGATION.test(role) && !content.meta.has(role) && !isMetadata(bytes)) files.delete(role);
+  }
   await Promise.all(
     [...content.meta].map(async ([role, meta]) => {
       if (role !== ROOT && !isTargets(role)) return;
@@ -107,7 +114,7 @@ function expectedFiles(
   return new Map([
     ...byName.map((role) => [role, undefined] as const),
     ...before.map(([role, meta]) => [role, namedSha256(meta)] as const),
-    ...[...posted].map(([role, bytes]) => [role, sha256Hex(bytes)] as const),
+    ...posted,
   ]);
 }
 
@@ -124,12 +131,15 @@ async function fetchAll(
   return new Map(files.flatMap(([role, bytes]) => (bytes ? [[role, bytes]] : [])));
 }
 
+/** How servers, and what stands before them, may answer a request for a file that is not there. */
+const ABSENT: readonly SignerErrorCode[] = ['SERVER_FAILED', 'NOT_A_NOTARY_SERVER'];
+
 /**
- * A delegation that may not be there: a server with a database answers 500 for one that never was.
- * Where the snapshot lists it, it is asked for again.
+ * A delegation that may not be there: a server with a database answers 500 for one that never was, a
+ * proxy whatever it likes. Where the snapshot lists it, it is asked for again.
  */
 function passOver(error: unknown): undefined {
-  if (error instanceof SigningError && error.code === 'SERVER_FAILED') return undefined;
+  if (error instanceof SigningError && ABSENT.includes(error.code)) return undefined;
   throw error;
 }
 

@@ -82,7 +82,8 @@ async function signAll(
   signal: AbortSignal,
   clients: HttpClients,
 ): Promise<readonly RepositoryReceipt[]> {
-  const pause = (milliseconds: number) => pauseUntil(milliseconds, signal);
+  const ends = performance.now() + options.deadline * 1000;
+  const pause = (milliseconds: number) => pauseUntil(ends, milliseconds, signal);
   const environmentRoots = await readEnvironmentRoots(environment, log);
   const proxy = readProxySettings(environment);
   const registry = registryCredentials(options.registryCredentials, log);
@@ -138,10 +139,16 @@ async function signAll(
   return receipts;
 }
 
-/** @throws the reason of the signal, when that comes first */
-async function pauseUntil(milliseconds: number, signal: AbortSignal): Promise<void> {
+/**
+ * @param ends when the deadline is, on the clock of `performance`
+ * @returns false, at once, where the pause would last longer
+ * @throws the reason of the signal, when that comes first
+ */
+async function pauseUntil(ends: number, milliseconds: number, signal: AbortSignal) {
+  if (performance.now() + milliseconds >= ends) return false;
   await wait(milliseconds, undefined, { signal }).catch(() => undefined);
   signal.throwIfAborted();
+  return true;
 }
 
 function deadlineError(seconds: number): SigningError {

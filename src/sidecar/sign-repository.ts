@@ -1,13 +1,13 @@
 import { isPlainHttp, type NotaryUrl } from '../shared/notary-url.ts';
 import { asSigningError, SigningError } from '../shared/signing-error.ts';
 import { editRoles, fileOf, signEdits, type SigningKey } from '../shared/tuf/publication.ts';
-import { expiryWarnings, whoMisses } from '../shared/tuf/reader.ts';
+import { describeMiss, expiryWarnings, missesOf } from '../shared/tuf/reader.ts';
 import { chooseRoles, type ChosenRole } from '../shared/tuf/role-choice.ts';
 import type { TrustRepository } from '../shared/tuf/verify.ts';
 import type { Log } from './log.ts';
 import type { NotaryClient } from './notary-client.ts';
 import { createPatience, persist, type Pause } from './patience.ts';
-import { createPublisher } from './publish.ts';
+import { checkNotSuperseded, createPublisher, type Claim } from './publish.ts';
 import {
   failureOf,
   type RepositoryReceipt,
@@ -97,12 +97,16 @@ async function loadEditPublish(
       loaded.unread,
     );
     const receipt = (result: SigningResult): RepositoryReceipt => {
-      for (const target of targets) whoMisses(loaded, target).forEach(tell);
+      // What was not published is found by nobody.
+      const missedBy =
+        result === 'dry-run' ? [] : targets.flatMap((target) => missesOf(loaded, target));
+      missedBy.map(describeMiss).forEach(tell);
       expiryWarnings(loaded, now()).forEach(tell);
       const { rootKeyIds } = loaded;
       const signed = describeRoles(loaded, roles);
       const { attempts } = progress;
-      return { gun, server: url, result, roles: signed, rootKeyIds, targets, attempts };
+      const common = { gun, server: url, result, roles: signed, rootKeyIds, targets, attempts };
+      return { ...common, ...(missedBy.length > 0 && { missedBy }) };
     };
     if (isConfirmed) {
       log.step(`${gun}: published ${tags.join(', ')}, read back and verified`);
@@ -111,8 +115,12 @@ async function loadEditPublish(
     const edits = editRoles(loaded, roles, targets, now());
     if (edits.length === 0) {
       // Read once more as readers read, by hash: what is served under a name may be served there alone.
+      const named = versionsOf(loaded, roles);
       loaded = await persist(() => load(loaded), createPatience(pause), tryAgain);
-      if (editRoles(loaded, roles, targets, now()).length > 0) continue;
+      if (editRoles(loaded, roles, targets, now()).length > 0) {
+        checkNotSuperseded({ gun, roles: named, targets }, loaded);
+        continue;
+      }
       log.step(`${gun}: ${tags.join(', ')} already signed, nothing to publish`);
       return receipt(progress.attempts > 0 ? 'signed' : 'already-signed');
     }
@@ -145,6 +153,13 @@ function describeTrust(
   ];
   const trust = pins.length > 0 ? 'pinned' : 'not pinned: trusted on first use';
   return `${versions.join(', ')}; root key ${rootKeyIds.join(', ')} (${trust})`;
+}
+
+function versionsOf(repository: TrustRepository, roles: readonly ChosenRole[]): Claim['roles'] {
+  return roles.flatMap((role) => {
+    const file = fileOf(repository, role.name);
+    return file ? [{ role, version: file.content.version }] : [];
+  });
 }
 
 function describeRoles(

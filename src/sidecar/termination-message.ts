@@ -62,7 +62,7 @@ export function lastLine({ repositories }: Receipt, failsBuild: boolean): string
 /** The end of a fix that is cut; its commands are not. */
 const MORE = '… (all of it is in the log of notary-sign)';
 
-/** Leaves out repositories, then targets and key ids, from the end, until the rest fits. */
+/** Leaves out repositories, then entries of their lists, from the end, until the rest fits. */
 function shortReceipt(receipt: Receipt): string {
   const whole = JSON.stringify(receipt);
   if (Buffer.byteLength(whole) <= LIMIT_BYTES) return whole;
@@ -84,17 +84,32 @@ function shortReceipt(receipt: Receipt): string {
   });
 }
 
-/** Ways to write a repository, each shorter than the one before; what is left out is counted. */
+/** Ways to write a repository, each shorter than the one before; entries left out are counted. */
 const SHORTER: readonly ((repository: RepositoryReceipt) => object)[] = [
-  (repository) => withTargets(repository, 4),
-  (repository) => withTargets(repository, 1),
-  ({ gun, result, targets, code }) => ({ gun, result, code, omitted: targets.length }),
+  (repository) => withEntries(repository, 4, 4),
+  (repository) => withEntries(repository, 1, 1),
+  (repository) => withEntries(repository, 1, 0),
+  ({ gun, result, targets, missedBy = [], code }) => ({
+    ...{ gun, result, code },
+    omitted: targets.length + missedBy.length,
+  }),
 ];
 
-function withTargets(repository: RepositoryReceipt, kept: number): object {
-  const { targets, message, fix, ...rest } = repository;
-  const omitted = targets.length - kept;
-  return { ...rest, targets: targets.slice(0, kept), ...(omitted > 0 && { omitted }) };
+/** @param targetsKept, missesKept how many entries at most */
+function withEntries(
+  repository: RepositoryReceipt,
+  targetsKept: number,
+  missesKept: number,
+): object {
+  const { targets, missedBy = [], message, fix, ...rest } = repository;
+  const kept = { targets: targets.slice(0, targetsKept), missedBy: missedBy.slice(0, missesKept) };
+  const omitted = targets.length - kept.targets.length + missedBy.length - kept.missedBy.length;
+  return {
+    ...rest,
+    targets: kept.targets,
+    ...(kept.missedBy.length > 0 && { missedBy: kept.missedBy }),
+    ...(omitted > 0 && { omitted }),
+  };
 }
 
 function shortFailure({ message, fix, ...receipt }: Receipt): object {

@@ -2,6 +2,7 @@ import { SigningError } from '../shared/signing-error.ts';
 import { Authorization } from './authorization.ts';
 import type { Credentials } from './credentials.ts';
 import { pointedTo, type HttpClient, type HttpRequest, type HttpResponse } from './http-client.ts';
+import { transienceOf } from './retry-after.ts';
 import { tokenParameters, type TokenRequest } from './token-realm.ts';
 
 /** A bearer token, for the server that it was asked for. */
@@ -42,7 +43,7 @@ export async function fetchToken(
   const token = status === 200 ? readToken(answer, asked.server) : undefined;
   if (token) return token;
   const what = `${url.origin} gave no token for ${asked.server.host} (HTTP ${status}${pointedTo(answer)})`;
-  throw new SigningError('SERVER_FAILED', what, { isTransient: status >= 500 || status === 429 });
+  throw new SigningError('SERVER_FAILED', what, transienceOf(answer));
 }
 
 function anonymous(asked: TokenRequest): HttpRequest {

@@ -2,12 +2,24 @@
  * A proxy before a real server, for what the server cannot be made to do: it answers itself, serves
  * another path, hangs, cuts, garbles or slows down; everything else goes through.
  */
-import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  request as httpRequest,
+  type ClientRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import { createServer, request as httpsRequest, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { deliver, type Answer, type Garbling } from './answer.ts';
 import type { Authority } from './authority.ts';
 import { atExit } from './cleanup.ts';
+
+/** An answer of the proxy itself. */
+export interface OwnAnswer {
+  readonly status: number;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 /** What becomes of a request. */
 export type ProxyAction =
@@ -22,15 +34,19 @@ export type ProxyAction =
       readonly garbles?: Garbling;
       /** The time that the answer tells, in place of the server's; `none`: it tells none. */
       readonly date?: Date | 'none';
+      /** What the client gets in place of the server's answer. */
+      readonly becomes?: OwnAnswer;
       /** Awaited when the server has answered, before any of that is passed on. */
-      readonly answered?: () => Promise<void>;
+      readonly answered?: (status: number) => Promise<void> | void;
     }
-  | {
+  | ({
       readonly kind: 'answer';
-      readonly status: number;
-      readonly body?: string;
-      readonly headers?: Readonly<Record<string, string>>;
-    }
+      /** The server gets the request all the same, when this resolves; its answer goes nowhere. */
+      readonly late?: {
+        readonly when: Promise<unknown>;
+        readonly answered?: (status: number) => void;
+      };
+    } & OwnAnswer)
   | { readonly kind: 'hang' }
   | { readonly kind: 'reset' };
 
@@ -46,8 +62,15 @@ export interface ProxyOptions {
   readonly authority: Authority;
   /** Base URL of the real server. */
   readonly target: string;
-  /** Asked for each request, in order, when its head is there; the request waits for the answer. */
-  readonly rule: (request: ProxiedRequest) => ProxyAction | Promise<ProxyAction>;
+  /**
+   * Asked for each request, in order, when its head is there; the request waits for the answer.
+   *
+   * @param over resolves when its client has the answer, or is gone
+   */
+  readonly rule: (
+    request: ProxiedRequest,
+    over: Promise<void>,
+  ) => ProxyAction | Promise<ProxyAction>;
 }
 
 /** A running proxy. */
@@ -68,17 +91,23 @@ export async function startProxy({ authority, target, rule }: ProxyOptions): Pro
   const act = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
     const seen = { method: incoming.method ?? '', path: incoming.url ?? '' };
     requests.push(seen);
-    const action = await rule(seen);
+    const over = new Promise<void>((resolve) => outgoing.once('close', resolve));
+    const action = await rule(seen, over);
     switch (action.kind) {
       case 'hang':
         return;
       case 'reset':
         incoming.socket.destroy();
         return;
-      case 'answer':
-        incoming.resume();
+      case 'answer': {
+        const body = await bytesOf(incoming);
         outgoing.writeHead(action.status, action.headers).end(action.body);
+        if (!action.late) return;
+        await action.late.when;
+        const late = onwards(incoming, target, authority.certificatePem);
+        action.late.answered?.((await answerTo(late, body)).status);
         return;
+      }
       case 'forward':
         await forward(action, incoming, outgoing, target, authority.certificatePem);
     }
@@ -109,12 +138,8 @@ async function forward(
   target: string,
   ca: string,
 ): Promise<void> {
-  const url = new URL(target + (action.path ?? incoming.url ?? ''));
   const body = await bytesOf(incoming);
-  const { method, headers } = incoming;
-  const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-  // A connection of its own: none may be stale because the server was restarted meanwhile.
-  const onward = send(url, { method, ca, agent: false, headers: { ...headers, host: url.host } });
+  const onward = onwards(incoming, target, ca, action.path);
   if (action.loses === 'request') {
     onward.on('error', () => undefined);
     await new Promise((resolve) => onward.write(body.subarray(0, body.length / 2), resolve));
@@ -122,18 +147,34 @@ async function forward(
     incoming.socket.destroy();
     return;
   }
+  const answer = await answerTo(onward, body);
+  const whole: Answer = { ...answer, headers: dated(answer.headers, action.date) };
+  if (action.date === 'none') outgoing.sendDate = false;
+  await action.answered?.(whole.status);
+  const { becomes } = action;
+  if (becomes) outgoing.writeHead(becomes.status, becomes.headers).end(becomes.body);
+  else if (action.loses === 'answer') incoming.socket.destroy();
+  else await deliver(outgoing, whole, action.loses ?? action.garbles);
+}
+
+/** A request to the server, like the one that came; its body is still to be sent. */
+function onwards(incoming: IncomingMessage, target: string, ca: string, path?: string) {
+  const url = new URL(target + (path ?? incoming.url ?? ''));
+  const { method, headers } = incoming;
+  const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+  // A connection of its own: none may be stale because the server was restarted meanwhile.
+  return send(url, { method, ca, agent: false, headers: { ...headers, host: url.host } });
+}
+
+async function answerTo(onward: ClientRequest, body: Buffer): Promise<Answer> {
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     onward.once('response', resolve).once('error', reject).end(body);
   });
-  const whole: Answer = {
+  return {
     status: answer.statusCode ?? 502,
-    headers: dated(answer.headers, action.date),
+    headers: answer.headers,
     body: await bytesOf(answer),
   };
-  if (action.date === 'none') outgoing.sendDate = false;
-  await action.answered?.();
-  if (action.loses === 'answer') incoming.socket.destroy();
-  else await deliver(outgoing, whole, action.loses ?? action.garbles);
 }
 
 function dated(

@@ -1,7 +1,7 @@
 /** Rows: servers that are not there, not themselves, or not in order. */
 import { freePort } from '../bed/port.ts';
 import { FORWARD, type ProxiedRequest, type ProxyAction } from '../bed/proxy.ts';
-import { reportOf, type Row, type Scene } from './scene.ts';
+import { reportOf, TAG, type Row, type Scene } from './scene.ts';
 
 type Rule = (request: ProxiedRequest) => ProxyAction;
 
@@ -23,7 +23,16 @@ const times = (count: number, rule: Rule): Rule => {
 };
 const refusal = (code: string, detail?: object) =>
   JSON.stringify({ errors: [{ code, message: 'said the server', ...(detail && { detail }) }] });
-const answers = (status: number, body = ''): ProxyAction => ({ kind: 'answer', status, body });
+const answers = (
+  status: number,
+  body = '',
+  headers: Readonly<Record<string, string>> = {},
+): ProxyAction => ({ kind: 'answer', status, body, headers });
+/** What is asked for under a name that may not exist. */
+const toGuesses =
+  (action: ProxyAction): Rule =>
+  ({ path }) =>
+    path.includes('targets/') ? action : FORWARD;
 
 export const SERVER_ROWS: readonly Row[] = [
   {
@@ -181,6 +190,89 @@ export const SERVER_ROWS: readonly Row[] = [
     attempts: 5,
     then: 'not signed',
   },
+  ...[408, 425, 429].map((status): Row => ({
+    what: `a publish that a busy server refuses once (${status})`,
+    changes: true,
+    arrange: () => ({ rule: times(1, toPosts(answers(status, '', { 'retry-after': '1' }))) }),
+    says: new RegExp(`publishing again: .*HTTP ${status}`),
+    attempts: 2,
+    then: 'signed',
+  })),
+  {
+    what: 'a server that wants to be left alone for longer than there is time',
+    arrange: () => ({ rule: toPosts(answers(429, '', { 'retry-after': '3600' })) }),
+    code: 'SERVER_FAILED',
+    says: /HTTP 429.*had stored nothing/,
+    attempts: 1,
+    then: 'not signed',
+  },
+  ...(
+    [
+      [413, {}, /client_max_body_size.*proxy-body-size/],
+      [403, {}, /Let the account publish .* firewall/],
+      [405, {}, /pass POST as well as GET/],
+      [301, { location: 'https://u:p@else.example.com/v2/?token=t' }, /instead of redirecting/],
+    ] as const
+  ).map(([status, headers, fix]): Row => ({
+    what: `a publish that something before the server refuses (${status})`,
+    arrange: () => ({ rule: toPosts(answers(status, '<html>sorry</html>', headers)) }),
+    code: 'PUBLISH_REJECTED',
+    says:
+      status === 301 ? /HTTP 301\), and points to https:\/\/else\.example\.com\/v2\/\. / : /HTTP 4/,
+    fix,
+    attempts: 1,
+    then: 'not signed',
+  })),
+  ...(
+    [
+      ['a page of its own', answers(404, '<html>nothing here</html>')],
+      ['an empty body', answers(404)],
+      ['a page with status 200', answers(200, '<html>nothing here</html>')],
+      ['a redirect to a page', answers(302, '', { location: 'https://else.example.com/404' })],
+    ] as const
+  ).map(([what, absent]): Row => ({
+    what: `a proxy that says of a missing file by ${what} that it is missing`,
+    changes: true,
+    arrange: () => ({ rule: toGuesses(absent) }),
+    attempts: 1,
+    then: 'signed',
+  })),
+  {
+    what: 'a proxy with 404 pages of its own, and no root',
+    arrange: () => ({ rule: always(answers(404, '<html>nothing here</html>')) }),
+    code: 'NOT_A_NOTARY_SERVER',
+    says: /is not initialised there, .* or the URL is not that of a Notary server/,
+    fix: /Check the Notary URL. If it is right, initialise/,
+    attempts: 0,
+    then: 'not signed',
+  },
+  ...(
+    [
+      ['lost', { loses: 'answer' }],
+      ['replaced by a gateway (504)', { becomes: { status: 504, body: 'sorry' } }],
+    ] as const
+  ).map(([what, lost]): Row => ({
+    what: `another signer of the same tag, after a publish whose answer is ${what}`,
+    changes: true,
+    arrange: ({ owner, gun }) => {
+      let isFirst = true;
+      return {
+        rule: ({ method }) => {
+          if (method !== 'POST' || !isFirst) return FORWARD;
+          isFirst = false;
+          const answered = async (): Promise<void> => {
+            await owner.addHash(gun, TAG, 5, 'd'.repeat(64));
+            await owner.publish(gun);
+          };
+          return { kind: 'forward', ...lost, answered };
+        },
+      };
+    },
+    code: 'TAG_SUPERSEDED',
+    says: new RegExp(`named ${TAG}; version \\d+, served now, names another image or none`),
+    attempts: 1,
+    then: 'not signed',
+  })),
   {
     what: 'a publish that is taken and not kept',
     arrange: () => ({ rule: toPosts(answers(200)) }),

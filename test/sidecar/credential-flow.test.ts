@@ -304,7 +304,7 @@ t.test('no server sees a credential or token that is not for it', async (t) => {
             http,
             repository: registryRepository(GUN),
             credentials: registry,
-            pause: () => Promise.resolve(),
+            pause: () => Promise.resolve(true),
             tell: () => undefined,
           }).manifest({ tag: '1' }),
         );

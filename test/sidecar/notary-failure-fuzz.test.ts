@@ -3,8 +3,10 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Gun } from '../../src/shared/image-reference.ts';
 import type { NotaryUrl } from '../../src/shared/notary-url.ts';
-import { ROOT } from '../../src/shared/tuf/metadata.ts';
+import { SigningError } from '../../src/shared/signing-error.ts';
+import { RELEASES, ROOT, TARGETS } from '../../src/shared/tuf/metadata.ts';
 import { parseRoot } from '../../src/shared/tuf/parse.ts';
+import { createNotaryClient } from '../../src/sidecar/notary-client.ts';
 import { publishFailure, serverAnswer } from '../../src/sidecar/notary-failure.ts';
 import { fixture } from '../fixture.ts';
 
@@ -40,9 +42,31 @@ const body: fc.Arbitrary<Uint8Array> = fc.oneof(
     .tuple(errors, fc.nat(400))
     .map(([errors, end]) => Buffer.from(JSON.stringify({ errors })).subarray(0, end)),
 );
+const CANARY = 'canary-in-location';
+const location = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.webUrl({ withQueryParameters: true, withFragments: true }),
+  fc
+    .webPath()
+    .map((path) => `https://${CANARY}:${CANARY}@else.example.com${path}?t=${CANARY}#${CANARY}`),
+  fc.nat(3000).map((length) => `/${'x'.repeat(length)}?t=${CANARY}`),
+  fc.constantFrom('//', 'http://', 'javascript:alert(1)', '\\\\else', '?', 'https://[::1'),
+);
+const headers = fc.record(
+  {
+    location,
+    'retry-after': fc.oneof(fc.string({ unit: 'binary' }), fc.integer().map(String)),
+    date: fc.string(),
+  },
+  { requiredKeys: [] },
+);
+const status = fc.oneof(
+  fc.integer({ min: 100, max: 599 }),
+  fc.constantFrom(301, 302, 307, 308, 403, 404, 405, 408, 413, 425, 429, 504),
+);
 const response = fc
-  .record({ status: fc.integer({ min: 100, max: 599 }), body })
-  .map((answer) => ({ ...answer, headers: {}, url: new URL(SERVER) }));
+  .record({ status, body, headers })
+  .map((answer) => ({ ...answer, url: new URL(SERVER) }));
 
 const CODES = [
   ...['PUSH_DENIED', 'SNAPSHOT_KEY_NOT_ON_SERVER', 'PUBLISH_CONFLICT', 'DELEGATIONS_REFUSED'],
@@ -66,11 +90,13 @@ t.test('any answer of a server', (t) => {
   t.test('to a publish is an error of ours, in one line, with a fix', (t) => {
     fc.assert(
       fc.property(response, (response) => {
-        const error = publishFailure(SERVER, GUN, root, response);
+        const error = publishFailure({ url: SERVER, gun: GUN, root, size: 7 }, response);
         assert.ok(CODES.includes(error.code), error.code);
         assert.ok(error.message.startsWith(`${SERVER} did not take the metadata of ${GUN} (HTTP `));
         assert.doesNotMatch(`${error.message}${error.fix}`, /[\p{Cc}\u2028\u2029]/u);
-        assert.ok(error.message.length < 500);
+        assert.ok(error.message.length < 600);
+        assert.ok(!error.message.includes(CANARY));
+        assert.ok(Number.isFinite(error.retryAfterMs));
         assert.ok(error.fix);
         // What is refused for good is not tried again; what the server says of itself is.
         const isServers = response.status >= 500 || error.code === 'SERVER_FAILED';
@@ -79,6 +105,29 @@ t.test('any answer of a server', (t) => {
       { numRuns: 2000 },
     );
     t.end();
+  });
+
+  t.test('to a read is a file, its absence, or an error of that kind', async () => {
+    const credentials = { find: () => Promise.resolve(undefined), absence: 'there are none' };
+    await fc.assert(
+      fc.asyncProperty(
+        response.filter(({ status }) => status !== 401),
+        fc.constantFrom(ROOT, TARGETS, RELEASES),
+        async (response, role) => {
+          const http = { send: () => Promise.resolve(response), close: () => undefined };
+          const client = createNotaryClient({ http, url: SERVER, gun: GUN, credentials });
+          const read = await client.fetchRole(role).catch((error: unknown) => error);
+          if (response.status === 200) return assert.equal(read, response.body);
+          if (response.status === 404 && role !== ROOT) return assert.equal(read, undefined);
+          if (read === undefined) return assert.equal(response.status, 404);
+          assert.ok(read instanceof SigningError);
+          assert.ok(['NOT_A_NOTARY_SERVER', 'SERVER_FAILED'].includes(read.code), read.code);
+          assert.doesNotMatch(`${read.message}${read.fix}`, /[\p{Cc}\u2028\u2029]/u);
+          assert.ok(read.message.length < 700 && !read.message.includes(CANARY));
+        },
+      ),
+      { numRuns: 1000 },
+    );
   });
   t.end();
 });

@@ -10,7 +10,7 @@ function remembered() {
   const waits: number[] = [];
   const pause = (milliseconds: number) => {
     waits.push(milliseconds);
-    return Promise.resolve();
+    return Promise.resolve(true);
   };
   return { waits, pause };
 }
@@ -70,6 +70,25 @@ t.test('patience', (t) => {
         code: 'DEADLINE_EXCEEDED',
       },
     );
+  });
+
+  t.test('waits for as long as the server asks, and a little longer', async (t) => {
+    const { waits, pause } = remembered();
+    const busy = () =>
+      new SigningError('SERVER_FAILED', 'busy', { isTransient: true, retryAfterMs: 60_000 });
+    const { work } = failing(1, busy);
+    t.equal(await persist(work, createPatience(pause), () => undefined), 'done');
+    t.ok((waits[0] ?? 0) > 60_000 && (waits[0] ?? 0) <= 60_400, `${waits[0]}`);
+  });
+
+  t.test('ends, with the reason, where the wait would be longer than the deadline', async (t) => {
+    const { calls, work } = failing(1, passing);
+    const pause = () => Promise.resolve(false);
+    await t.rejects(
+      persist(work, createPatience(pause), () => undefined),
+      { code: 'SERVER_FAILED', message: 'away' },
+    );
+    t.equal(calls.count, 1);
   });
 
   t.test('of racers lets chance take away all of a wait, and has no end', async (t) => {

@@ -5,6 +5,7 @@ import { SIGNER_ERRORS, type SignerErrorCode } from '../../src/shared/error-code
 import type { Gun } from '../../src/shared/image-reference.ts';
 import type { NotaryUrl } from '../../src/shared/notary-url.ts';
 import { command, commandsIn } from '../../src/shared/shell-command.ts';
+import type { RoleName } from '../../src/shared/tuf/metadata.ts';
 import { SigningError } from '../../src/shared/signing-error.ts';
 import {
   failedReceipt,
@@ -52,6 +53,15 @@ const repository: fc.Arbitrary<RepositoryReceipt> = fc
       { maxLength: 30 },
     ),
     attempts: fc.nat(20),
+    missedBy: fc.array(
+      fc.record({
+        reader: fc.constantFrom('docker pull', 'Connaisseur' as const),
+        tag: fc.stringMatching(/^\w[\w.-]{0,127}$/),
+        sees: fc.constantFrom('none', 'another', 'both' as const),
+        role: fc.constantFrom('targets', 'targets/releases').map((name) => name as RoleName),
+      }),
+      { maxLength: 30 },
+    ),
     error,
   })
   .map(({ error, gun, server, ...rest }) => ({
@@ -69,6 +79,12 @@ const receipt: fc.Arbitrary<Receipt> = fc.oneof(
     .map(([from, repositories]) => receiptOf(from, repositories)),
 );
 
+/** How many entries a repository has, or had before some were left out. */
+function entries(repository: Partial<RepositoryReceipt> & { readonly omitted?: number } = {}) {
+  const { targets = [], missedBy = [], omitted = 0 } = repository;
+  return targets.length + missedBy.length + omitted;
+}
+
 t.test('the termination message of any receipt', (t) => {
   t.test('fits, and says what came out', (t) => {
     fc.assert(
@@ -83,6 +99,7 @@ t.test('the termination message of any receipt', (t) => {
         assert.equal(told.repositories.length + (told.omitted ?? 0), receipt.repositories.length);
         for (const [i, { gun, result, code }] of told.repositories.entries()) {
           const whole = receipt.repositories[i];
+          if (whole) assert.equal(entries(told.repositories[i]), entries(whole));
           assert.deepEqual([gun, result, code], [whole?.gun, whole?.result, whole?.code]);
         }
       }),

@@ -1,7 +1,8 @@
 /**
- * Script: a hundred signers at once, every fault at every call, and floods of the webhook. Exit code
- * 1 where anything is not as it must be. With `race`, `faults` or `flood` as an argument, that part
- * alone; after `flood`, names of floods, and `--seconds N` for each (60).
+ * Script: a hundred signers at once, signers of the same tag whose publishes lose their answers, every
+ * fault at every call, and floods of the webhook. Exit code 1 where anything is not as it must be.
+ * With `race`, `lost-answers`, `faults` or `flood` as an argument, that part alone; after `flood`, names
+ * of floods, and `--seconds N` for each (60).
  */
 import { startBed } from '../bed/bed.ts';
 import { faultProduct } from './fault-product.ts';
@@ -9,6 +10,7 @@ import { SCENES, startScene, type SceneName } from './fault-scene.ts';
 import { cleanCalls, runCases, type ToldCase } from './fault-story.ts';
 import { floodLine, floods, FLOODS } from './flood.ts';
 import { LOCAL_KINDS, localScene } from './local-fault.ts';
+import { runLostAnswers } from './lost-answers.ts';
 import { race, type RaceOptions } from './race.ts';
 
 const RACES: readonly RaceOptions[] = [
@@ -17,6 +19,8 @@ const RACES: readonly RaceOptions[] = [
   { signers: 100, clis: 3, storage: 'memory' },
   { signers: 100, clis: 3, storage: 'postgres' },
 ];
+/** How many times signers of the same tag meet. */
+const INTERLEAVINGS = 1000;
 /** Signers in cases of faults mostly wait: two repositories of each kind keep two processors busy. */
 const LANES = 2;
 /** Of each flood. */
@@ -116,14 +120,26 @@ async function runFloods(words: readonly string[]): Promise<number> {
   return failures;
 }
 
+/** Each resolves to how much went wrong. */
+const PARTS: Readonly<Record<string, (words: readonly string[]) => Promise<number>>> = {
+  race: runRaces,
+  'lost-answers': () => {
+    const seed = Number(process.env['KPACK_NOTARY_SEED'] ?? Date.now() % 1_000_000);
+    return runLostAnswers(INTERLEAVINGS, seed);
+  },
+  faults: async () => {
+    const local = await runLocalFaults();
+    const failures = await Promise.all(SCENES.map(runFaults));
+    return failures.reduce((sum, each) => sum + each, local);
+  },
+  flood: runFloods,
+};
+
 const [part, ...words] = process.argv.slice(2);
-const isPart = (name: string) => part === undefined || part === name;
 const begin = performance.now();
-let failures = isPart('race') ? await runRaces() : 0;
-if (isPart('faults')) {
-  failures += await runLocalFaults();
-  for (const failed of await Promise.all(SCENES.map(runFaults))) failures += failed;
+let failures = 0;
+for (const [name, run] of Object.entries(PARTS)) {
+  if (part === undefined || part === name) failures += await run(words);
 }
-if (isPart('flood')) failures += await runFloods(words);
 console.log(`${failures} failures, ${Math.round((performance.now() - begin) / 1000)} s`);
 process.exitCode = failures > 0 ? 1 : 0;

@@ -15,12 +15,17 @@ import type { TrustRepository } from './verify.ts';
  * The keys that were trusted before have signed the root that is served now: a root that was rotated
  * meanwhile is signed by old and new keys (TUF specification 5.3.4), any other is somebody else's.
  *
- * @throws SigningError METADATA_INVALID
+ * @throws SigningError ROOT_REPLACED
  */
 export function checkRootSuccession(root: MetadataFile<Root>, earlier: TrustRepository): void {
   const { content } = earlier.root;
   const threshold = content.roles.get(ROOT)?.threshold ?? 1;
-  checkSignatures(root, ROOT, { keyIds: earlier.rootKeyIds, threshold }, content.keys);
+  try {
+    checkSignatures(root, ROOT, { keyIds: earlier.rootKeyIds, threshold }, content.keys);
+  } catch (cause) {
+    const what = `the root of ${earlier.gun} was replaced while it was being signed, and the keys of the root before it (${earlier.rootKeyIds.join(', ')}) did not sign the new one`;
+    throw new SigningError('ROOT_REPLACED', what, { cause });
+  }
 }
 
 /**

@@ -69,7 +69,7 @@ export interface TrustRepository {
  * 5.4 timestamp, 5.5 snapshot, 5.6 targets) as far as Notary v1 has it. Every signature, version,
  * expiry and hash link is checked before anything is believed.
  *
- * @throws SigningError ROOT_NAME_MISMATCH, ROOT_PIN_MISMATCH, METADATA_INVALID, METADATA_EXPIRED,
+ * @throws SigningError ROOT_NAME_MISMATCH, ROOT_PIN_MISMATCH, ROOT_REPLACED, METADATA_INVALID, METADATA_EXPIRED,
  * METADATA_INCONSISTENT, METADATA_ROLLED_BACK
  */
 export function verifyRepository(
