@@ -35,7 +35,7 @@ export const WEBHOOK_FLAGS = {
   'kpack-user': many('USER', `who posts kpack's build pods (${DEFAULT_KPACK_USER})`),
   'signer-cpu': one(
     'QUANTITY',
-    `CPU request of the signing container, where the step before it states none; the most that it requests among standard containers (${DEFAULT_CPU})`,
+    `CPU request of the signing container where the step before it states none; among standard containers the most (${DEFAULT_CPU})`,
   ),
   'signer-memory': one(
     'QUANTITY',
