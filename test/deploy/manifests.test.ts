@@ -51,8 +51,13 @@ for (const [way, components] of Object.entries(WAYS)) {
     t.notMatch(text, /-----BEGIN|LS0tLS1CRUdJTi/);
   });
 
-  t.test(`${way}, the program understands what it is told`, async (t) => {
-    const objects = await deployedObjects(await customization(t.testdir(), components));
+  t.test(`${way}, the program understands what it is told, once the images have names`, async (t) => {
+    const images = ['webhook', 'signer'].map((name) => ({
+      name: `registry.invalid/kpack-notary/${name}`,
+      newName: `registry.example.com/kpack-notary/${name}`,
+    }));
+    const directory = await customization(t.testdir(), components, { images });
+    const objects = await deployedObjects(directory);
     const environment = environmentOf(objects);
     const { container, ports } = webhookPod(objects);
     t.equal(container.command, undefined, "the image's own");
