@@ -51,27 +51,30 @@ for (const [way, components] of Object.entries(WAYS)) {
     t.notMatch(text, /-----BEGIN|LS0tLS1CRUdJTi/);
   });
 
-  t.test(`${way}, the program understands what it is told, once the images have names`, async (t) => {
-    const images = ['webhook', 'signer'].map((name) => ({
-      name: `registry.invalid/kpack-notary/${name}`,
-      newName: `registry.example.com/kpack-notary/${name}`,
-    }));
-    const directory = await customization(t.testdir(), components, { images });
-    const objects = await deployedObjects(directory);
-    const environment = environmentOf(objects);
-    const { container, ports } = webhookPod(objects);
-    t.equal(container.command, undefined, "the image's own");
-    t.equal(container.args, undefined, 'variables alone, which a patch replaces by their names');
-    const settings = parseSettings([], environment);
-    t.equal(settings.ownNamespace, 'kpack-notary');
-    t.same(
-      ports.map(({ name, containerPort }) => [name, containerPort]),
-      [
-        ['https', settings.port],
-        ['metrics', settings.metricsPort],
-      ],
-    );
-  });
+  t.test(
+    `${way}, the program understands what it is told, once the images have names`,
+    async (t) => {
+      const images = ['webhook', 'signer'].map((name) => ({
+        name: `registry.invalid/kpack-notary/${name}`,
+        newName: `registry.example.com/kpack-notary/${name}`,
+      }));
+      const directory = await customization(t.testdir(), components, { images });
+      const objects = await deployedObjects(directory);
+      const environment = environmentOf(objects);
+      const { container, ports } = webhookPod(objects);
+      t.equal(container.command, undefined, "the image's own");
+      t.equal(container.args, undefined, 'variables alone, which a patch replaces by their names');
+      const settings = parseSettings([], environment);
+      t.equal(settings.ownNamespace, 'kpack-notary');
+      t.same(
+        ports.map(({ name, containerPort }) => [name, containerPort]),
+        [
+          ['https', settings.port],
+          ['metrics', settings.metricsPort],
+        ],
+      );
+    },
+  );
 
   t.test(`${way}, every variable of ours is a flag, since no other is looked at`, async (t) => {
     const objects = await deployedObjects(await customization(t.testdir(), components));
