@@ -31,7 +31,8 @@ interface Waiting {
 
 interface Holder {
   readonly since: number;
-  readonly revoke: AbortController;
+  /** Undefined: nobody has asked for the signal yet. */
+  revoke: AbortController | undefined;
 }
 
 const TICKS_PER_PATIENCE = 4;
@@ -116,17 +117,19 @@ export class ByteBudget {
     for (const holder of this.#unsettled) {
       if (performance.now() - holder.since < this.#options.patience) return;
       this.#unsettled.delete(holder);
-      holder.revoke.abort(new BudgetError('others wait'));
+      holder.revoke?.abort(new BudgetError('others wait'));
     }
   }
 
   #hold(bytes: number): Share {
     this.#left -= bytes;
-    const holder: Holder = { since: performance.now(), revoke: new AbortController() };
+    const holder: Holder = { since: performance.now(), revoke: undefined };
     this.#unsettled.add(holder);
     let isHeld = true;
     return {
-      revoked: holder.revoke.signal,
+      get revoked() {
+        return (holder.revoke ??= new AbortController()).signal;
+      },
       settle: () => void this.#unsettled.delete(holder),
       release: () => {
         if (!isHeld) return;

@@ -127,20 +127,18 @@ function receive(
   ...signals: readonly AbortSignal[]
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    // Pages that nothing is written to take no memory.
-    const text = Buffer.allocUnsafeSlow(most);
+    const chunks: Buffer[] = [];
     let length = 0;
     const end = (error?: Error) => {
       request.off('data', take).off('end', finish).off('error', close).off('close', close);
       for (const signal of signals) signal.removeEventListener('abort', giveUp);
       if (error) reject(error);
-      else resolve(text.subarray(0, length));
+      else resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length));
     };
     const take = (chunk: Buffer) => {
-      if (length + chunk.length > most) {
-        return end(tooLarge(413, `the body is longer than ${most} bytes`));
-      }
-      length += chunk.copy(text, length);
+      length += chunk.length;
+      if (length > most) return end(tooLarge(413, `the body is longer than ${most} bytes`));
+      chunks.push(chunk);
     };
     const finish = () => end();
     const close = () => end(new BodyError(400, 'the connection ended within the body'));

@@ -22,7 +22,16 @@ export class SharedReads<T> {
    * @param read reads it, once for all that share it; its signal is aborted when all have given up
    * @throws Error the reason of the signal, or what the read throws
    */
-  async get(
+  get(
+    key: string,
+    signal: AbortSignal | undefined,
+    read: (signal: AbortSignal | undefined) => Promise<T>,
+  ): Promise<T> {
+    // Nobody is there to share it with.
+    return this.#ends.has(key) ? this.#share(key, signal, read) : this.#track(key, read(signal));
+  }
+
+  async #share(
     key: string,
     signal: AbortSignal | undefined,
     read: (signal: AbortSignal) => Promise<T>,
@@ -53,16 +62,18 @@ export class SharedReads<T> {
       end.signal.throwIfAborted();
       return read(end.signal);
     });
-    const ended = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#ends.set(key, ended);
-    void ended.then(() => {
-      if (this.#ends.get(key) === ended) this.#ends.delete(key);
-    });
-    const opened = { result, end, callers: 0 };
+    const opened = { result: this.#track(key, result), end, callers: 0 };
     this.#joinable.set(key, opened);
     return opened;
+  }
+
+  /** Notes a read as the last one of its thing until it has ended. */
+  #track(key: string, result: Promise<T>): Promise<T> {
+    const end = () => {
+      if (this.#ends.get(key) === ended) this.#ends.delete(key);
+    };
+    const ended: Promise<void> = result.then(end, end);
+    this.#ends.set(key, ended);
+    return result;
   }
 }

@@ -1,11 +1,7 @@
-/** Work that waits for its turn. */
-interface Task {
-  readonly start: () => Promise<void>;
-}
-
 interface Party {
   running: number;
-  readonly waiting: Task[];
+  /** Work that waits for its turn. */
+  readonly waiting: (() => Promise<void> | undefined)[];
 }
 
 /** How much is done at once. */
@@ -36,39 +32,44 @@ export class Turns {
    * @throws Error the reason of the signal, or what the work throws
    */
   run<T>(party: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    let known = this.#parties.get(party);
+    if (!known) this.#parties.set(party, (known = { running: 0, waiting: [] }));
+    if (this.#hasRoom(known) && known.waiting.length === 0) return this.#do(party, known, work);
     return new Promise<T>((resolve, reject) => {
-      const start = async () => {
-        if (signal?.aborted) reject(signal.reason as Error);
-        else await work().then(resolve, reject);
-      };
-      const known = this.#parties.get(party);
-      if (known) known.waiting.push({ start });
-      else this.#parties.set(party, { running: 0, waiting: [{ start }] });
-      this.#next();
+      known.waiting.push(() => {
+        if (!signal?.aborted) return this.#do(party, known, work).then(resolve, reject);
+        reject(signal.reason as Error);
+        return undefined;
+      });
     });
   }
 
+  #hasRoom({ running }: Party): boolean {
+    return this.#running < this.#options.atOnce && running < this.#options.ofParty;
+  }
+
   #next(): void {
-    const { atOnce, ofParty } = this.#options;
     for (const [name, party] of this.#parties) {
-      if (this.#running >= atOnce) return;
-      if (party.running >= ofParty) continue;
-      const task = party.waiting.shift();
-      if (!task) continue;
-      // To the end; this loop comes to it again.
+      if (this.#running >= this.#options.atOnce) return;
+      // To the end, whatever comes of its turn; this loop comes to it again.
+      if (!this.#hasRoom(party) || party.waiting.length === 0) continue;
       this.#parties.delete(name);
       this.#parties.set(name, party);
-      void this.#do(name, party, task);
+      void party.waiting.shift()?.();
     }
   }
 
-  async #do(name: string, party: Party, { start }: Task): Promise<void> {
+  #do<T>(name: string, party: Party, work: () => Promise<T>): Promise<T> {
     this.#running++;
     party.running++;
-    await start();
-    this.#running--;
-    party.running--;
-    if (party.running === 0 && party.waiting.length === 0) this.#parties.delete(name);
-    this.#next();
+    const end = () => {
+      this.#running--;
+      party.running--;
+      if (party.running === 0 && party.waiting.length === 0) this.#parties.delete(name);
+      this.#next();
+    };
+    const result = work();
+    void result.then(end, end);
+    return result;
   }
 }

@@ -61,16 +61,18 @@ t.test('a crowd that asks at once reads twice at most', async (t) => {
 t.test('a read goes on as long as anybody waits for it, and fails for all of them', async (t) => {
   const reads = new SharedReads<string>();
   const aborted: unknown[] = [];
-  const hang = (signal: AbortSignal) =>
+  const hang = (signal?: AbortSignal) =>
     new Promise<string>((_, reject) => {
-      signal.addEventListener('abort', () => {
+      signal?.addEventListener('abort', () => {
         aborted.push(signal.reason);
         reject(signal.reason as Error);
       });
     });
   const [one, other] = [new AbortController(), new AbortController()];
+  const first = reads.get('object', never(), () => pause(1, 'first'));
   const asked = [one, other].map(({ signal }) => reads.get('object', signal, hang));
   const ends = Promise.allSettled(asked);
+  t.equal(await first, 'first');
   await pause(1);
   one.abort(new Error('gone'));
   await pause(1);
