@@ -8,7 +8,7 @@ import {
   SEQUENCE,
   sequenceOf,
   type DerValue,
-} from './der.ts';
+} from '../shared/der.ts';
 
 /** Object identifiers, the hex of their content. */
 const PBES2 = '2a864886f70d01050d';
