@@ -1,13 +1,21 @@
+import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
+import type { RoleName } from '../../src/shared/tuf/metadata.ts';
 import { createAuthority } from '../bed/authority.ts';
+import { startBed, type Bed } from '../bed/bed.ts';
 import { dockerCli } from '../bed/docker-cli.ts';
 import { startHandlerServer } from '../bed/handler-server.ts';
 import { ensureInstalled } from '../bed/installed.ts';
 import { notaryCli } from '../bed/notary-cli.ts';
+import { initialised, secretOf } from '../notary-repository.ts';
 import { reportToml, runSigner } from '../signer-run.ts';
 import { makeCertificate, makeCertificateKey } from '../trust/certificate.ts';
 import { makeKey, relist, type TestKey } from '../trust/key.ts';
@@ -17,6 +25,8 @@ import { buildRepository, entry, GUN } from '../trust/repository.ts';
 const SHA256 = 'ab'.repeat(32);
 const LENGTH = 528;
 const HOUR = 60 * 60 * 1000;
+/** How long a certificate lives that is to end while the test waits. */
+const SHORT_LIFE_MS = 3000;
 const CERT_SIGN = 0x04;
 const DIGITAL_SIGNATURE = 0x80;
 
@@ -155,3 +165,80 @@ t.test('the signer trusts the root keys that notary and docker trust', async (t)
     });
   }
 });
+
+t.test('what the error says cures a chain that has ended', async (t) => {
+  const bed = await startBed();
+  t.teardown(() => bed.stop());
+  const gun = 'registry.example.test/chains/ended';
+  const ends = new Date(Math.ceil(Date.now() / 1000) * 1000 + SHORT_LIFE_MS);
+  const key = makeCertificateKey({ commonName: gun, chain: authority({ to: ends }) });
+  const { files } = buildRepository({
+    gun,
+    keys: {
+      root: [key],
+      snapshot: [await serverKey(bed, gun, 'snapshot')],
+      timestamp: [await serverKey(bed, gun, 'timestamp')],
+    },
+    signers: { snapshot: [], timestamp: [] },
+  });
+  await postRoles(bed, gun, files, ['root', 'targets']);
+  const owner = bed.cli('owner');
+  t.same(await owner.list(gun), [], 'in time it is read');
+  while (Date.now() <= ends.getTime()) await pause(ends.getTime() - Date.now() + 1);
+  await t.rejects(owner.list(gun), /could not validate the path to a trusted root/);
+
+  const options = {
+    directory: bed.directory,
+    notaryUrl: bed.notary.url,
+    report: reportToml([`${gun}:latest`], SHA256, LENGTH),
+  };
+  const secret = { 'ca.crt': bed.authority.certificatePem };
+  const stranger = makeKey().privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const refused = await runSigner({ ...options, secret: { ...secret, 'k.key': stranger } });
+  t.equal(refused.receipt.code, 'METADATA_EXPIRED');
+  t.match(refused.receipt.fix, `notary -s <url> delete ${gun} --remote && notary -s <url> init ${gun}`);
+
+  t.equal((await owner.run(['delete', gun, '--remote'])).code, 0);
+  await initialised(bed, gun, owner);
+  const signed = await runSigner({ ...options, secret: await secretOf(bed, owner, gun) });
+  t.equal(signed.receipt.result, 'signed', signed.stdout);
+  t.match(await bed.docker().trustInspect(`${gun}:latest`), [{ tag: 'latest', sha256: SHA256 }]);
+});
+
+/** The key that the server holds for a role. */
+async function serverKey(bed: Bed, gun: string, role: string): Promise<TestKey> {
+  const answer = await call(bed, `${gun}/_trust/tuf/${role}.key`);
+  const { keytype, keyval } = JSON.parse(answer) as {
+    readonly keytype: string;
+    readonly keyval: { readonly public: string };
+  };
+  return relist(makeKey(), keytype, keyval.public);
+}
+
+async function postRoles(
+  bed: Bed,
+  gun: string,
+  files: ReadonlyMap<RoleName, Buffer>,
+  roles: readonly string[],
+): Promise<void> {
+  const parts = roles.map(
+    (role) =>
+      `--x\r\nContent-Disposition: form-data; name="files"; filename="${role}"\r\n\r\n` +
+      `${files.get(role as RoleName)?.toString() ?? ''}\r\n`,
+  );
+  await call(bed, `${gun}/_trust/tuf/`, `${parts.join('')}--x--\r\n`);
+}
+
+/** What the server answers with 200. */
+async function call(bed: Bed, path: string, body?: string): Promise<string> {
+  const sent = request(`${bed.notary.url}/v2/${path}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { 'content-type': 'multipart/form-data; boundary=x' },
+    ca: bed.authority.certificatePem,
+  });
+  sent.end(body);
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  const answer = await text(response);
+  if (response.statusCode !== 200) throw new Error(answer);
+  return answer;
+}

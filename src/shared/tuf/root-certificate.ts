@@ -12,10 +12,17 @@ import type { X509Certificate } from 'node:crypto';
 import type { Root } from './metadata.ts';
 import { ROOT } from './metadata.ts';
 
-/** Certificates that make a repository unreadable are the root key's: a new root needs a new one. */
-const CHAIN_FIX =
-  'No client reads the repository any more, and none of them replaces the certificate: whoever holds the root key ' +
-  'deletes the trust data (notary delete --remote <gun>) and initialises the repository anew.';
+/**
+ * What to do about a certificate above the leaf. The tools do not read the repository any more, so
+ * that none of them can rotate its root key.
+ */
+function chainFix(gun: Gun): string {
+  return (
+    'No client reads the repository any more, and no command renews such a certificate. ' +
+    `Make the trust data anew: notary -s <url> delete ${gun} --remote && notary -s <url> init ${gun} && ` +
+    `notary -s <url> key rotate ${gun} snapshot -r && notary -s <url> publish ${gun}.`
+  );
+}
 
 /** The certificates of a root key. */
 interface Chain {
@@ -77,7 +84,7 @@ function flawOf(key: PublicKey, gun: Gun, now: Date): SigningError | undefined {
       i === 0
         ? `the root certificate of ${gun}`
         : `certificate ${i + 1} of ${certificates.length} of the root key of ${gun} (${lastCommonName(certificate) ?? 'nameless'})`;
-    const options = i === 0 ? {} : { fix: CHAIN_FIX };
+    const options = i === 0 ? {} : { fix: chainFix(gun) };
     if (!isInDate(certificate, now)) {
       const message = `${which} is not valid at ${now.toISOString()}`;
       return new SigningError('METADATA_EXPIRED', message, options);
