@@ -62,6 +62,23 @@ export function identifierOf(value: DerValue | undefined): string {
   return contentOf(value, OBJECT_IDENTIFIER).toString('hex');
 }
 
+/** An object identifier as people write it, `1.2.840`; of the hex of its content. */
+export function dottedIdentifier(hex: string): string {
+  const numbers: bigint[] = [];
+  let number = 0n;
+  for (const octet of Buffer.from(hex, 'hex')) {
+    number = number * 128n + BigInt(octet & 0x7f);
+    if (octet < LONG_FORM) {
+      numbers.push(number);
+      number = 0n;
+    }
+  }
+  const [both = 0n, ...others] = numbers;
+  // The first two are one number.
+  const first = both < 80n ? both / 40n : 2n;
+  return [first, both - first * 40n, ...others].join('.');
+}
+
 /** An INTEGER, none of which is negative here; Infinity when no number is as large. @throws RangeError */
 export function integerOf(value: DerValue | undefined): number {
   const content = contentOf(value, INTEGER);

@@ -6,6 +6,7 @@ import { openKeys } from '../../src/sidecar/signing-key.ts';
 import { traditionalForms } from '../key-forms.ts';
 import { notaryEd25519, rawKey } from '../notary-ed25519.ts';
 import {
+  asPassword,
   canonicalIdOf,
   makeKeyDirectory,
   openKey,
@@ -117,7 +118,7 @@ t.test('each failure says what it is', (t) => {
   for (const [what, pem, password, code, message, fix = /./] of cases) {
     t.throws(() => openPem(pem, password), { name: 'SigningError', code, message, fix }, what);
   }
-  t.throws(() => openKeys([], PASSWORD), { code: 'KEY_MISSING' });
+  t.throws(() => openKeys([], asPassword(PASSWORD)), { code: 'KEY_MISSING' });
   t.end();
 });
 
