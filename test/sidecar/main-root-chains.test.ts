@@ -196,7 +196,10 @@ t.test('what the error says cures a chain that has ended', async (t) => {
   const stranger = makeKey().privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   const refused = await runSigner({ ...options, secret: { ...secret, 'k.key': stranger } });
   t.equal(refused.receipt.code, 'METADATA_EXPIRED');
-  t.match(refused.receipt.fix, `notary -s <url> delete ${gun} --remote && notary -s <url> init ${gun}`);
+  t.match(
+    refused.receipt.fix,
+    `notary -s <url> delete ${gun} --remote && notary -s <url> init ${gun}`,
+  );
 
   t.equal((await owner.run(['delete', gun, '--remote'])).code, 0);
   await initialised(bed, gun, owner);

@@ -63,7 +63,7 @@ t.test('one that opens is enough; the others are told', (t) => {
   const cut = openPem(`${alice.pem}${rsa.plain.replace(/-----END.*\n/, '')}`, PASSWORD);
   t.equal(cut.keys.length, 1);
   t.match(cut.unopened, [
-    { code: 'KEY_INVALID', message: 'x.key is cut off: a private key in it has no end' },
+    { code: 'KEY_INVALID', message: 'x.key: its PRIVATE KEY in line 10 has no end' },
   ]);
   t.equal(openKeys([root, { name: 'plain.key', pem: p256.plain }], undefined).keys.length, 1);
   t.end();
