@@ -227,6 +227,9 @@ function spend(budget: DerivationBudget, steps: number, where: string): void {
 function signatureMethod(where: string, key: KeyObject): SignatureMethod {
   const { asymmetricKeyType: type = 'nameless', asymmetricKeyDetails: details = {} } = key;
   const { namedCurve = 'of its own', modulusLength = 0 } = details;
+  // Of a large RSA key, Node 24 leaves an error of OpenSSL behind, and the next key that is opened
+  // would meet it.
+  if (modulusLength > LARGEST_RSA_MODULUS) createPublicKey(key);
   if (type === 'ec' && CURVES.includes(namedCurve)) return 'ecdsa';
   if (type === 'ed25519') return 'eddsa';
   const isUsual = modulusLength >= SMALLEST_RSA_MODULUS && modulusLength <= LARGEST_RSA_MODULUS;
