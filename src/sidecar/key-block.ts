@@ -3,7 +3,7 @@ import { INTEGER, OCTET_STRING, readDer, SEQUENCE, sequenceOf } from '../shared/
 import type { PemBlock } from '../shared/pem.ts';
 import { command } from '../shared/shell-command.ts';
 import { SigningError } from '../shared/signing-error.ts';
-import { SMALLEST_RSA_MODULUS, type SignatureMethod } from '../shared/tuf/key.ts';
+import { rsaModulusLength, SMALLEST_RSA_MODULUS, type SignatureMethod } from '../shared/tuf/key.ts';
 import { ed25519Key, notaryEd25519Key } from './ed25519-key.ts';
 import { foreignBlock } from './foreign-file.ts';
 import {
@@ -225,11 +225,9 @@ function spend(budget: DerivationBudget, steps: number, where: string): void {
 }
 
 function signatureMethod(where: string, key: KeyObject): SignatureMethod {
-  const { asymmetricKeyType: type = 'nameless', asymmetricKeyDetails: details = {} } = key;
-  const { namedCurve = 'of its own', modulusLength = 0 } = details;
-  // Of a large RSA key, Node 24 leaves an error of OpenSSL behind, and the next key that is opened
-  // would meet it.
-  if (modulusLength > LARGEST_RSA_MODULUS) createPublicKey(key);
+  const { asymmetricKeyType: type = 'nameless' } = key;
+  const namedCurve = (type === 'ec' && key.asymmetricKeyDetails?.namedCurve) || 'of its own';
+  const modulusLength = rsaModulusLength(key);
   if (type === 'ec' && CURVES.includes(namedCurve)) return 'ecdsa';
   if (type === 'ed25519') return 'eddsa';
   const isUsual = modulusLength >= SMALLEST_RSA_MODULUS && modulusLength <= LARGEST_RSA_MODULUS;

@@ -1,6 +1,6 @@
 import { constants, createHash, createPublicKey, verify, X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { BIT_STRING, contentOf, readDer, sequenceOf } from '../der.ts';
+import { BIT_STRING, contentOf, INTEGER, readDer, sequenceOf } from '../der.ts';
 import { formatPem, readPem } from '../pem.ts';
 import { canonicalJson, type Json } from './canonical-json.ts';
 
@@ -136,9 +136,22 @@ function verifyRsa(
 
 /** Whether Notary's own library reads a public key, and does not find it too short. */
 export function isNotaryKey(key: KeyObject): boolean {
-  const { namedCurve = '', modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
-  if (key.asymmetricKeyType === 'ec') return CURVES.includes(namedCurve) && isUncompressed(key);
-  return key.asymmetricKeyType !== 'rsa' || modulusLength >= SMALLEST_RSA_MODULUS;
+  if (key.asymmetricKeyType === 'rsa') return rsaModulusLength(key) >= SMALLEST_RSA_MODULUS;
+  if (key.asymmetricKeyType !== 'ec') return true;
+  return CURVES.includes(key.asymmetricKeyDetails?.namedCurve ?? '') && isUncompressed(key);
+}
+
+/**
+ * Bits of the modulus of an RSA key; 0 of others. `asymmetricKeyDetails` says it as well, but of a
+ * key beyond 16,384 bits Node 24 leaves an error of OpenSSL behind, which fails the next key.
+ */
+export function rsaModulusLength(key: KeyObject): number {
+  if (key.asymmetricKeyType !== 'rsa') return 0;
+  const values = sequenceOf(readDer(key.export({ type: 'pkcs1', format: 'der' }))[0]);
+  // A private key begins with its version.
+  const modulus = contentOf(values[key.type === 'private' ? 1 : 0], INTEGER);
+  const first = modulus.findIndex((octet) => octet !== 0);
+  return (modulus.length - first) * 8 - (Math.clz32(modulus[first] ?? 0) - 24);
 }
 
 function isUncompressed(key: KeyObject): boolean {
