@@ -1,11 +1,7 @@
-import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import type { IncomingMessage } from 'node:http';
-import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import type { RoleName } from '../../src/shared/tuf/metadata.ts';
@@ -16,6 +12,7 @@ import { startHandlerServer } from '../bed/handler-server.ts';
 import { ensureInstalled } from '../bed/installed.ts';
 import { notaryCli } from '../bed/notary-cli.ts';
 import { initialised, secretOf } from '../notary-repository.ts';
+import { call, postRoles } from '../role-post.ts';
 import { reportToml, runSigner } from '../signer-run.ts';
 import { makeCertificate, makeCertificateKey } from '../trust/certificate.ts';
 import { makeKey, relist, type TestKey } from '../trust/key.ts';
@@ -181,7 +178,8 @@ t.test('what the error says cures a chain that has ended', async (t) => {
     },
     signers: { snapshot: [], timestamp: [] },
   });
-  await postRoles(bed, gun, files, ['root', 'targets']);
+  const text = (role: string) => files.get(role as RoleName)?.toString() ?? '';
+  await postRoles(bed, gun, { root: text('root'), targets: text('targets') });
   const owner = bed.cli('owner');
   t.same(await owner.list(gun), [], 'in time it is read');
   while (Date.now() <= ends.getTime()) await pause(ends.getTime() - Date.now() + 1);
@@ -216,32 +214,4 @@ async function serverKey(bed: Bed, gun: string, role: string): Promise<TestKey> 
     readonly keyval: { readonly public: string };
   };
   return relist(makeKey(), keytype, keyval.public);
-}
-
-async function postRoles(
-  bed: Bed,
-  gun: string,
-  files: ReadonlyMap<RoleName, Buffer>,
-  roles: readonly string[],
-): Promise<void> {
-  const parts = roles.map(
-    (role) =>
-      `--x\r\nContent-Disposition: form-data; name="files"; filename="${role}"\r\n\r\n` +
-      `${files.get(role as RoleName)?.toString() ?? ''}\r\n`,
-  );
-  await call(bed, `${gun}/_trust/tuf/`, `${parts.join('')}--x--\r\n`);
-}
-
-/** What the server answers with 200. */
-async function call(bed: Bed, path: string, body?: string): Promise<string> {
-  const sent = request(`${bed.notary.url}/v2/${path}`, {
-    method: body === undefined ? 'GET' : 'POST',
-    headers: { 'content-type': 'multipart/form-data; boundary=x' },
-    ca: bed.authority.certificatePem,
-  });
-  sent.end(body);
-  const [response] = (await once(sent, 'response')) as [IncomingMessage];
-  const answer = await text(response);
-  if (response.statusCode !== 200) throw new Error(answer);
-  return answer;
 }

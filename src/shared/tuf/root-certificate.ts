@@ -66,9 +66,15 @@ export function trustedRootKeys(
       `the root keys of ${gun} are ${named.map(([id]) => id).join(', ')}; pinned: ${pins.join(', ')}`,
     );
   }
-  const flaws = pinned.map(([, key]) => flawOf(key, gun, now));
-  const sound = pinned.filter((_, i) => flaws[i] === undefined);
-  if (sound.length === 0) throw flaws.find((flaw) => flaw !== undefined);
+  const sound: [KeyId, PublicKey][] = [];
+  const flaws: SigningError[] = [];
+  for (const [id, key] of pinned) {
+    const flaw = flawOf(key, gun, now);
+    if (flaw) flaws.push(flaw);
+    else sound.push([id, key]);
+  }
+  const [first] = flaws;
+  if (first && sound.length === 0) throw first;
   return new Map(sound);
 }
 
