@@ -20,7 +20,8 @@ export interface TestKey {
   readonly privateKey: KeyObject;
 }
 
-export type KeyKind = 'p224' | 'p256' | 'p384' | 'p521' | 'secp256k1' | 'rsa1024' | 'rsa2048' | 'ed25519';
+export type KeyKind =
+  'p224' | 'p256' | 'p384' | 'p521' | 'secp256k1' | 'rsa1024' | 'rsa2048' | 'ed25519';
 
 const ED25519_PREFIX_LENGTH = 12;
 
