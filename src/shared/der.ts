@@ -16,8 +16,8 @@ export const SEQUENCE = 0x30;
 const LONG_FORM = 0x80;
 /** Octets of an integer that a number holds. */
 const LONGEST_NUMBER = 6;
-/** More values than any structure of keys has side by side; hostile files have half a million. */
-const MOST_VALUES = 16;
+/** More values than keys and certificates have side by side; hostile files have half a million. */
+const MOST_VALUES = 64;
 
 /**
  * The values that follow one another in these bytes.

@@ -46,8 +46,17 @@ export function isInDate({ validFrom, validTo }: X509Certificate, now: Date): bo
 }
 
 /** Whether the reference client takes key and signature of a certificate. */
-export function isStrong({ raw, publicKey }: X509Certificate): boolean {
-  const [, algorithm] = sequenceOf(readDer(raw)[0]);
+export function isStrong(certificate: X509Certificate): boolean {
+  const [, algorithm] = sequenceOf(readDer(certificate.raw)[0]);
   const identifier = identifierOf(sequenceOf(algorithm)[0]);
-  return !SHA1_SIGNATURES.includes(identifier) && isNotaryKey(publicKey);
+  return !SHA1_SIGNATURES.includes(identifier) && hasNotaryKey(certificate);
+}
+
+function hasNotaryKey(certificate: X509Certificate): boolean {
+  try {
+    return isNotaryKey(certificate.publicKey);
+  } catch {
+    // The key is damaged, or of an algorithm that OpenSSL does not know.
+    return false;
+  }
 }
