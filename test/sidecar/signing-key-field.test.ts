@@ -6,6 +6,7 @@ import t from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
 import { readSigningSecret } from '../../src/sidecar/secret-directory.ts';
 import { openKeys, type PrivateKey } from '../../src/sidecar/signing-key.ts';
+import { ensureInstalled } from '../bed/installed.ts';
 import { projectDirectory } from '../fixture.ts';
 
 const FIELD = join(projectDirectory(), 'test/fixtures/field/keys');
@@ -96,6 +97,44 @@ t.test('keys in every text that people make of them', async (t) => {
       const message = `x.key holds no private key: ${says}`;
       t.match(await refusal(content), { code: 'KEY_INVALID', message }, name);
     }
+  }
+});
+
+t.test('the command that is printed for another kind of file makes one that opens', async (t) => {
+  await ensureInstalled(['openssl', 'ssh-keygen']);
+  const plain = join(home, 'source.pem');
+  const run = (program: string, args: readonly string[]) =>
+    execFileSync(program, args, { stdio: 'pipe' });
+  const openssl = (...args: readonly string[]) => run('openssl', args);
+  openssl('genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', plain);
+  const to = ['-passout', `pass:${PASSWORD}`];
+  const from = ['-passin', `pass:${PASSWORD}`];
+  const der = join(home, 'key.der');
+  openssl('pkcs8', '-topk8', '-nocrypt', '-in', plain, '-outform', 'DER', '-out', der);
+  const p12 = join(home, 'key.p12');
+  openssl('pkcs12', '-export', '-nocerts', '-inkey', plain, '-out', p12, ...to);
+  const slow = join(home, 'slow.pem');
+  openssl('pkcs8', '-topk8', '-iter', '5000001', '-in', plain, '-out', slow, ...to);
+  const ssh = join(home, 'ssh');
+  run('ssh-keygen', ['-q', '-t', 'ecdsa', '-b', '256', '-N', PASSWORD, '-f', ssh]);
+  const cases: readonly (readonly [file: string, says: RegExp, answers: readonly string[]])[] = [
+    [der, /it is binary \(perhaps DER\)/, to],
+    [p12, /it is PKCS#12/, [...from, ...to]],
+    [slow, /asks for more key derivation/, [...from, ...to]],
+    [ssh, /is a key of OpenSSH/, ['-P', PASSWORD, '-N', PASSWORD]],
+  ];
+  for (const [file, says, answers] of cases) {
+    const refused = await refusal(readFileSync(file));
+    t.match(refused, { code: 'KEY_INVALID', message: says });
+    const [command = ''] = /(?:openssl|ssh-keygen) .* <(?:new file|copy)>/.exec(refused.fix) ?? [];
+    const made = `${file}.new`;
+    writeFileSync(made, readFileSync(file), { mode: 0o600 });
+    const [program = '', ...words] = command
+      .replace(/<(?:old )?file>/, file)
+      .replace(/<(?:new file|copy)>/, made)
+      .split(' ');
+    run(program, [...words, ...answers]);
+    t.match((await open(readFileSync(made))).canonicalId, /^[0-9a-f]{64}$/, command);
   }
 });
 
