@@ -1,3 +1,4 @@
+import { command } from '../shell-command.ts';
 import { SigningError } from '../signing-error.ts';
 import type { Gun } from '../image-reference.ts';
 import { isAuthority, isInDate, isStrong } from './certificate.ts';
@@ -17,10 +18,10 @@ import { ROOT } from './metadata.ts';
  * that none of them can rotate its root key.
  */
 function chainFix(gun: Gun): string {
+  const anew = command`notary -s <url> delete ${gun} --remote && notary -s <url> init ${gun} && notary -s <url> key rotate ${gun} snapshot -r && notary -s <url> publish ${gun}`;
   return (
     'No client reads the repository any more, and no command renews such a certificate. ' +
-    `Make the trust data anew: notary -s <url> delete ${gun} --remote && notary -s <url> init ${gun} && ` +
-    `notary -s <url> key rotate ${gun} snapshot -r && notary -s <url> publish ${gun}.`
+    `Make the trust data anew: ${anew}, then build again.`
   );
 }
 
