@@ -4,7 +4,7 @@ import tseslint from 'typescript-eslint';
 const pure = [
   'src/shared/**/*.ts',
   'src/webhook/{admission,authority,build-pod,build-steps,build-waiter,ca-certificate,certificate-chain,certificate-plan,config-source,config-warnings,coverage,docker-secrets,facts,hand-down,inject,limit-range,mount-path,plan,pod-draft,pod-gate,pod-review,pod-update-review,quantity,readiness,report-request,secret-exposure,signer-resources,signing-container,take-over}.ts',
-  'src/sidecar/{authorization,challenge,connection-failure,der,docker-config,ed25519-key,foreign-file,key-block,key-encryption,manifest,no-proxy,proxy-settings,receipt,registry-failure,registry-host,registry-pattern,report,signing-key,signing-plan,termination-message,token-realm,token-scope}.ts',
+  'src/sidecar/{authorization,challenge,connection-failure,docker-config,ed25519-key,foreign-file,key-block,key-encryption,manifest,no-proxy,proxy-settings,receipt,registry-failure,registry-host,registry-pattern,report,signing-key,signing-plan,termination-message,token-realm,token-scope}.ts',
 ];
 const io = [
   'fs',

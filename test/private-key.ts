@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { bareKey } from '../src/shared/tuf/key.ts';
+import { readPassword, type Password } from '../src/sidecar/password.ts';
 import { openKeys, type OpenedKeys, type PrivateKey } from '../src/sidecar/signing-key.ts';
 import { canonical } from './trust/draft.ts';
 
@@ -73,9 +74,16 @@ export function canonicalIdOf(pem: string): string {
   return createHash('sha256').update(canonical(json)).digest('hex');
 }
 
+/** A password as its file would hold it. */
+export function asPassword(text: string): Password;
+export function asPassword(text: string | undefined): Password | undefined;
+export function asPassword(text: string | undefined): Password | undefined {
+  return text === undefined ? undefined : readPassword([Buffer.from(text)]);
+}
+
 /** Opens what is in one file, `x.key`. */
 export function openPem(pem: string, password?: string): OpenedKeys {
-  return openKeys([{ name: 'x.key', pem }], password);
+  return openKeys([{ name: 'x.key', pem }], asPassword(password));
 }
 
 /** Opens a file that holds one key. */

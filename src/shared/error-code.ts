@@ -85,7 +85,7 @@ export const SIGNER_ERRORS = {
   KEY_INVALID: {
     meaning: 'A *.key file holds no private key that we can read.',
     cause:
-      'The file is a certificate, a public key, a key of another kind or program, or was cut off when it was copied.',
+      'The file is a certificate, a public key, a key of another kind or program, was cut off when it was copied, or is encrypted with a cipher that OpenSSL 3 gave up.',
     fix: 'Use the key file as the Notary or docker CLI wrote it.',
   },
   KEY_PASSWORD_MISSING: {

@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { contentOf, identifierOf, OCTET_STRING, readDer, sequenceOf } from './der.ts';
+import { contentOf, identifierOf, OCTET_STRING, readDer, sequenceOf } from '../shared/der.ts';
 
 /** The hex of 1.3.6.1.4.1.11591.15.1, which Notary calls Ed25519; nobody else's library reads it. */
 const NOTARY_ED25519 = '2b06010401da470f01';

@@ -1,4 +1,4 @@
-import type { PemText } from '../shared/pem.ts';
+import type { DamagedBlock, PemText } from '../shared/pem.ts';
 import { command } from '../shared/shell-command.ts';
 
 /** What a file or block is that is no key we can use. */
@@ -10,6 +10,8 @@ export interface Foreign {
 }
 
 const AS_IT_IS = `Put the file into the Secret as it is: ${command`kubectl -n <namespace> create secret generic <name> --from-file=<key file> --from-file=notary-password.txt=<password file> --dry-run=client -o yaml | kubectl apply -f -`}, then build again.`;
+const HYPHENS =
+  'Write the first and the last line as -----BEGIN NAME----- and -----END NAME-----, with five hyphens on each side, then build again.';
 const OWN_KEY = `Notary v1 needs a key of its own: ${command`docker trust key generate <name>`}.`;
 
 const BLOCKS: readonly (readonly [label: RegExp, what: string, fix?: string])[] = [
@@ -34,6 +36,7 @@ const TEXTS: readonly (readonly [text: RegExp, what: string, fix?: string])[] = 
     'it is base64 of a PEM file, encoded once too often',
     'Put the file itself under stringData, or encode it once under data.',
   ],
+  [/BEGIN [A-Z0-9 ]*KEY/, 'its BEGIN line has not five hyphens on each side', HYPHENS],
   [/^[{[]/, 'it is JSON'],
   [/^(ssh-|ecdsa-sha2-)/, 'it is a public key of OpenSSH'],
   [
@@ -55,11 +58,10 @@ export function foreignBlock(label: string): Foreign {
 }
 
 /** What a file without a whole private key is. */
-export function foreignFile(text: string, { blocks, unended }: PemText): Foreign {
+export function foreignFile(text: string, { blocks, damaged }: PemText): Foreign {
+  const [lost] = damaged;
+  if (lost) return foreign(damageOf(lost), AS_IT_IS);
   const block = blocks.find(({ label }) => label !== 'EC PARAMETERS') ?? blocks[0];
-  if (unended.length > 0 || (!block && text.includes('-----BEGIN '))) {
-    return foreign('its PEM is cut off, or has lost its line breaks', AS_IT_IS);
-  }
   if (block) {
     const { what, fix } = foreignBlock(block.label);
     return foreign(`it holds ${what}`, fix);
@@ -67,6 +69,11 @@ export function foreignFile(text: string, { blocks, unended }: PemText): Foreign
   const trimmed = text.trim();
   const [, what, fix] = TEXTS.find(([pattern]) => pattern.test(trimmed)) ?? [];
   return foreign(what ?? 'it is no PEM', fix);
+}
+
+/** What is wrong with a block that is not whole. */
+export function damageOf({ label, line, what }: DamagedBlock): string {
+  return `its ${label.slice(0, 40)} in line ${line} ${what}`;
 }
 
 function foreign(what: string, fix: string | undefined): Foreign {

@@ -5,7 +5,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import { cut } from '../shared/shown-value.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import type { Authorization } from './authorization.ts';
-import { connectionFailure, isOutOfFiles } from './connection-failure.ts';
+import { connectionFailure, demandOfCertificate, isOutOfFiles } from './connection-failure.ts';
 import { createConnectionLimit, type ConnectionLimit } from './connection-limit.ts';
 import { exchange } from './http-exchange.ts';
 import type { ProxyServer, ProxySettings } from './proxy-settings.ts';
@@ -106,6 +106,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         exchange(request, { agent, proxy: asked, signal, silenceLimit }),
       );
       if (asked && answer.status === 407) throw proxyRefusal(url.host, asked, answer);
+      const demand = demandOfCertificate(url, answer);
+      if (demand) throw demand;
       return answer;
     } catch (error) {
       if (signal.aborted && signal.reason instanceof SigningError) throw signal.reason;

@@ -1,6 +1,7 @@
 import { request as httpRequest, type Agent, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { SigningError } from '../shared/signing-error.ts';
+import { MOST_HEADER_BYTES } from './connection-failure.ts';
 import type { HttpRequest, HttpResponse } from './http-client.ts';
 import type { ProxyServer } from './proxy-settings.ts';
 
@@ -36,11 +37,13 @@ export function exchange(message: HttpRequest, options: ExchangeOptions): Promis
       agent,
       signal,
       timeout: silenceLimit,
+      maxHeaderSize: MOST_HEADER_BYTES,
       ...(proxy && {
         path: `${url.origin}${url.pathname}${url.search}`,
         servername: proxy.serverName,
       }),
       headers: {
+        'accept-encoding': 'identity',
         ...headers,
         ...(authorization !== undefined && { authorization }),
         ...(body && { 'content-length': body.length }),
@@ -51,6 +54,12 @@ export function exchange(message: HttpRequest, options: ExchangeOptions): Promis
     request.on('response', (response) => {
       isAnswered = true;
       const { statusCode: status = 0, headers } = response;
+      const encoding = encodingOf(response);
+      if (encoding !== undefined) {
+        request.destroy();
+        reject(encoded(url, encoding));
+        return;
+      }
       readBody(response, url, limit).then(
         (bytes) => resolve({ status, headers, body: bytes, url }),
         reject,
@@ -70,6 +79,20 @@ export function exchange(message: HttpRequest, options: ExchangeOptions): Promis
       else reject(error);
     });
     request.end(body);
+  });
+}
+
+/** What a good answer is packed in; of others the status alone counts. */
+function encodingOf({ statusCode = 0, headers }: IncomingMessage): string | undefined {
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
+  const isGood = statusCode >= 200 && statusCode < 300;
+  return isGood && encoding !== '' && encoding !== 'identity' ? encoding : undefined;
+}
+
+function encoded(url: URL, encoding: string): SigningError {
+  const what = `${url.origin} answers ${url.pathname} encoded as ${encoding.slice(0, 40)}, and was asked not to encode it`;
+  return new SigningError('SERVER_FAILED', what, {
+    fix: 'Switch compression off for this URL in the server, or in the proxy before it.',
   });
 }
 

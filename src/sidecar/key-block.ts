@@ -1,16 +1,20 @@
 import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
+import { INTEGER, OCTET_STRING, readDer, SEQUENCE, sequenceOf } from '../shared/der.ts';
 import type { PemBlock } from '../shared/pem.ts';
 import { command } from '../shared/shell-command.ts';
 import { SigningError } from '../shared/signing-error.ts';
-import { SMALLEST_RSA_MODULUS, type SignatureMethod } from '../shared/tuf/key.ts';
+import { rsaModulusLength, SMALLEST_RSA_MODULUS, type SignatureMethod } from '../shared/tuf/key.ts';
 import { ed25519Key, notaryEd25519Key } from './ed25519-key.ts';
 import { foreignBlock } from './foreign-file.ts';
 import {
+  cipherOf,
   decryptPkcs8,
   decryptTraditional,
   derivationSteps,
+  encryptionName,
   isKnownDekInfo,
 } from './key-encryption.ts';
+import type { Password } from './password.ts';
 
 /** A private key, and how it signs. */
 export interface OpenedBlock {
@@ -27,21 +31,32 @@ export interface DerivationBudget {
 /** The budget of a run: some seconds; the tools take 2,048 steps a key, careful people a million. */
 export const DERIVATION_STEPS = 5_000_000;
 
-type KeyFormat = 'pkcs8' | 'pkcs1' | 'sec1' | 'ed25519';
+/** What keys are written as. */
+type KeyFormat = 'encrypted' | 'pkcs8' | 'pkcs1' | 'sec1' | 'dsa';
 
-const ENCRYPTED_PKCS8 = 'ENCRYPTED PRIVATE KEY';
-const FORMATS: ReadonlyMap<string, KeyFormat> = new Map([
-  [ENCRYPTED_PKCS8, 'pkcs8'],
-  ['PRIVATE KEY', 'pkcs8'],
-  ['RSA PRIVATE KEY', 'pkcs1'],
-  ['EC PRIVATE KEY', 'sec1'],
-  ['ED25519 PRIVATE KEY', 'ed25519'],
-]);
-/** The curves that Notary's own library knows. */
+/** The blocks that may hold a key. What is in them is told by their content: labels are often wrong. */
+const LABELS = [
+  'ENCRYPTED PRIVATE KEY',
+  'PRIVATE KEY',
+  'RSA PRIVATE KEY',
+  'EC PRIVATE KEY',
+  'ED25519 PRIVATE KEY',
+];
+/** Octets of an Ed25519 key as Notary's traditional format has it, without any DER. */
+const RAW_ED25519_BYTES = 96;
+/** Fewest integers of an RSA key, and those of a DSA key. */
+const RSA_INTEGERS = 9;
+const DSA_INTEGERS = 6;
+/** The curves that the signer reads. */
 const CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
 /** Bits; nobody's OpenSSL verifies with more, and to sign once may take days. */
 const LARGEST_RSA_MODULUS = 16_384;
+/** What Notary takes, and the signer does not. */
+const NOTARY_ALONE = ['secp224r1'];
 const ACCEPTED = `Use an EC key (P-256, P-384 or P-521), RSA of ${SMALLEST_RSA_MODULUS} to ${LARGEST_RSA_MODULUS} bits, or Ed25519.`;
+
+/** For OpenSSL 3, which has old ciphers in a provider that is not loaded otherwise. */
+const ENCRYPT_ANEW = `Encrypt it anew: ${command`openssl pkcs8 -topk8 -provider legacy -provider default -in <old file> -out <new file>`} (OpenSSL 1.1 does it without the two -provider options), then build again.`;
 
 /**
  * Opens one private key.
@@ -52,106 +67,147 @@ const ACCEPTED = `Use an EC key (P-256, P-384 or P-521), RSA of ${SMALLEST_RSA_M
 export function openBlock(
   block: PemBlock,
   where: string,
-  password: string | undefined,
+  password: Password | undefined,
   budget: DerivationBudget,
 ): OpenedBlock {
-  const format = FORMATS.get(block.label);
-  if (format === undefined) {
-    const { what, fix } = foreignBlock(block.label);
+  const dekInfo = block.headers.get('DEK-Info');
+  const format = dekInfo === undefined ? formatOf(block.bytes) : undefined;
+  if (!LABELS.includes(block.label) || format === 'dsa') {
+    const { what, fix } = foreignBlock(format === 'dsa' ? 'DSA PRIVATE KEY' : block.label);
     throw new SigningError('KEY_INVALID', `${where} is ${what}`, { fix });
   }
-  const failure = failureOf(block, where, password);
+  const isEncrypted = dekInfo !== undefined || format === 'encrypted';
   const attempt = <T>(make: () => T): T => {
     try {
       return make();
     } catch (cause) {
-      throw cause instanceof SigningError ? cause : failure(cause);
+      if (cause instanceof SigningError) throw cause;
+      throw isEncrypted && password ? wrongPassword(where, password, cause) : damaged(where, cause);
     }
   };
-  const key = attempt(() =>
-    isEncrypted(block)
-      ? openEncrypted(format, block, where, password, budget)
-      : openPlain(format, block.bytes),
-  );
+  const key = attempt(() => {
+    if (!isEncrypted) return openPlain(block.bytes);
+    const open = decrypter(block, where, budget);
+    if (password) return withAnyOf(password, open);
+    const message = `${where} is encrypted, and there is no password`;
+    throw new SigningError('KEY_PASSWORD_MISSING', message);
+  });
   const method = signatureMethod(where, key);
   attempt(() => checkHalves(key));
   return { key, method };
 }
 
-function isEncrypted({ label, headers }: PemBlock): boolean {
-  return label === ENCRYPTED_PKCS8 || headers.has('DEK-Info');
+function damaged(where: string, cause: unknown): SigningError {
+  const message = `${where} holds a damaged private key, or one that OpenSSL does not read`;
+  return new SigningError('KEY_INVALID', message, { cause });
 }
 
 /**
- * What every failure to open a block says. A wrong password surfaces as any of many decoding
- * errors: padding that fits by chance.
+ * What a failure to decrypt means. A wrong password surfaces as any of many decoding errors: padding
+ * that fits by chance.
  */
-function failureOf(
-  block: PemBlock,
+function wrongPassword(where: string, password: Password, cause: unknown): SigningError {
+  if (password.candidates.every(({ length }) => length === 0)) {
+    const message = `${where} is encrypted, and the password in the signing Secret is empty`;
+    return new SigningError('KEY_PASSWORD_MISSING', message, { cause });
+  }
+  const which = password.isText
+    ? 'the password of the signing Secret'
+    : 'the password of the signing Secret, whose bytes are no UTF-8 and were taken as they are';
+  const message = `${where} cannot be decrypted with ${which}: it has another password, or is damaged`;
+  return new SigningError('KEY_PASSWORD_WRONG', message, { cause });
+}
+
+/** @throws what the first of the passwords met */
+function withAnyOf<T>({ candidates }: Password, open: (password: Uint8Array) => T): T {
+  let failure: unknown;
+  for (const candidate of candidates) {
+    try {
+      return open(candidate);
+    } catch (error) {
+      if (error instanceof SigningError) throw error;
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+/**
+ * How a block is decrypted with a password.
+ *
+ * @throws SigningError KEY_INVALID when this Node cannot, or it is no longer what was encrypted
+ */
+function decrypter(
+  { headers, bytes }: PemBlock,
   where: string,
-  password: string | undefined,
-): (cause: unknown) => SigningError {
-  return (cause) => {
-    if (!isEncrypted(block)) {
-      const message = `${where} holds a damaged private key, or one that OpenSSL does not read`;
-      return new SigningError('KEY_INVALID', message, { cause });
-    }
-    if (password === '') {
-      const message = `${where} is encrypted, and the password in the signing Secret is empty`;
-      return new SigningError('KEY_PASSWORD_MISSING', message, { cause });
-    }
-    const message = `${where} cannot be decrypted with the password of the signing Secret: it has another password, or is damaged`;
-    return new SigningError('KEY_PASSWORD_WRONG', message, { cause });
+  budget: DerivationBudget,
+): (password: Uint8Array) => KeyObject {
+  const dekInfo = headers.get('DEK-Info');
+  if (dekInfo !== undefined) {
+    if (!isKnownDekInfo(dekInfo)) throw unknownEncryption(where, cipherOf(dekInfo));
+    return (password) => openPlain(decryptTraditional(bytes, dekInfo, password));
+  }
+  const steps = stepsOf(bytes, where);
+  return (password) => {
+    spend(budget, steps, where);
+    return openEncryptedPkcs8(bytes, where, password);
   };
 }
 
-function openEncrypted(
-  format: KeyFormat,
-  { headers, bytes }: PemBlock,
-  where: string,
-  password: string | undefined,
-  budget: DerivationBudget,
-): KeyObject {
-  if (password === undefined) {
-    throw new SigningError(
-      'KEY_PASSWORD_MISSING',
-      `${where} is encrypted, and there is no password`,
-    );
+function stepsOf(bytes: Buffer, where: string): number {
+  try {
+    return derivationSteps(bytes);
+  } catch (cause) {
+    throw damaged(where, cause);
   }
-  const dekInfo = headers.get('DEK-Info');
-  if (dekInfo === undefined) {
-    spend(budget, derivationSteps(bytes), where);
-    return openEncryptedPkcs8(bytes, password);
-  }
-  if (!isKnownDekInfo(dekInfo)) {
-    const [cipher = ''] = dekInfo.slice(0, 40).split(',');
-    throw new SigningError(
-      'KEY_INVALID',
-      `${where} is encrypted with ${cipher}, which is not read`,
-      {
-        fix: `Encrypt it anew: ${command`openssl pkcs8 -topk8 -in <old file> -out <new file>`}, then build again.`,
-      },
-    );
-  }
-  return openPlain(format, decryptTraditional(bytes, dekInfo, password));
 }
 
-/** OpenSSL decrypts in every way there is, and reads all but Notary's own Ed25519. */
-function openEncryptedPkcs8(key: Buffer, passphrase: string): KeyObject {
+function unknownEncryption(where: string, encryption: string, cause?: unknown): SigningError {
+  const message = `${where} is encrypted with ${encryption}, which the signer does not read`;
+  return new SigningError('KEY_INVALID', message, { cause, fix: ENCRYPT_ANEW });
+}
+
+/** OpenSSL decrypts in most ways there are, and reads all but Notary's own Ed25519. */
+function openEncryptedPkcs8(key: Buffer, where: string, password: Uint8Array): KeyObject {
+  const passphrase = Buffer.from(password);
   try {
     return createPrivateKey({ key, format: 'der', type: 'pkcs8', passphrase });
-  } catch {
-    return notaryEd25519Key(decryptPkcs8(key, passphrase));
+  } catch (cause) {
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    // Whatever the password: it has no such cipher, hash or derivation.
+    if (code.startsWith('ERR_OSSL_EVP_')) {
+      throw unknownEncryption(where, encryptionName(key, code), cause);
+    }
+    return notaryEd25519Key(decryptPkcs8(key, password));
   }
 }
 
-function openPlain(format: KeyFormat, key: Buffer): KeyObject {
-  if (format === 'ed25519') return ed25519Key(key);
+function openPlain(key: Buffer): KeyObject {
+  if (key.length === RAW_ED25519_BYTES) return ed25519Key(key);
+  const type = formatOf(key);
+  if (type !== 'pkcs8' && type !== 'pkcs1' && type !== 'sec1') throw new Error('no private key');
   try {
-    return createPrivateKey({ key, format: 'der', type: format });
+    return createPrivateKey({ key, format: 'der', type });
   } catch (cause) {
-    if (format !== 'pkcs8') throw cause;
+    if (type !== 'pkcs8') throw cause;
     return notaryEd25519Key(key);
+  }
+}
+
+/** What DER holds, by the first values in it; undefined when it is no key. */
+function formatOf(bytes: Buffer): KeyFormat | undefined {
+  try {
+    const values = sequenceOf(readDer(bytes)[0]);
+    const [first, second] = values.map(({ tag }) => tag);
+    if (first === SEQUENCE && second === OCTET_STRING) return 'encrypted';
+    if (first !== INTEGER) return undefined;
+    if (second === SEQUENCE) return 'pkcs8';
+    if (second === OCTET_STRING) return 'sec1';
+    const integers = values.filter(({ tag }) => tag === INTEGER).length;
+    if (integers === DSA_INTEGERS) return 'dsa';
+    return integers >= RSA_INTEGERS ? 'pkcs1' : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -169,8 +225,9 @@ function spend(budget: DerivationBudget, steps: number, where: string): void {
 }
 
 function signatureMethod(where: string, key: KeyObject): SignatureMethod {
-  const { asymmetricKeyType: type = 'nameless', asymmetricKeyDetails: details = {} } = key;
-  const { namedCurve = 'of its own', modulusLength = 0 } = details;
+  const { asymmetricKeyType: type = 'nameless' } = key;
+  const namedCurve = (type === 'ec' && key.asymmetricKeyDetails?.namedCurve) || 'of its own';
+  const modulusLength = rsaModulusLength(key);
   if (type === 'ec' && CURVES.includes(namedCurve)) return 'ecdsa';
   if (type === 'ed25519') return 'eddsa';
   const isUsual = modulusLength >= SMALLEST_RSA_MODULUS && modulusLength <= LARGEST_RSA_MODULUS;
@@ -181,11 +238,12 @@ function signatureMethod(where: string, key: KeyObject): SignatureMethod {
       : type === 'rsa'
         ? ` of ${modulusLength} bits`
         : '';
-  throw new SigningError(
-    'KEY_INVALID',
-    `${where} holds a key that Notary does not accept: ${type}${property}`,
-    { fix: ACCEPTED },
-  );
+  const reader = NOTARY_ALONE.includes(namedCurve)
+    ? 'this signer does not read'
+    : 'Notary does not accept';
+  throw new SigningError('KEY_INVALID', `${where} holds a key that ${reader}: ${type}${property}`, {
+    fix: ACCEPTED,
+  });
 }
 
 /** A file may be damaged in one half of the key, and OpenSSL does not look. */

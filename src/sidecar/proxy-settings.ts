@@ -50,7 +50,15 @@ export function readProxySettings(environment: Environment): ProxySettings {
   };
 }
 
+/**
+ * The URL of a proxy, its scheme left out or not. URL alone would read a backslash as the end of the
+ * host, and make up missing slashes: `http:/proxy` and `CORP\\user:password@proxy` are other hosts.
+ */
+const PROXY_URL =
+  /^(?:https?:\/\/)?(?:[^\s/\\?#]*@)?(?:\[[0-9a-f:.]+\]|[^\s/\\?#@:[\]]+)(?::\d+)?(?:[/?#][^\s\\@]*)?$/i;
+
 function parseProxy(value: string): ProxyServer | undefined {
+  if (!PROXY_URL.test(value)) return undefined;
   const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`;
   if (!URL.canParse(text)) return undefined;
   const { protocol, host, username, password } = new URL(text);

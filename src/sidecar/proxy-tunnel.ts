@@ -7,7 +7,7 @@ import {
 import { Agent, request as httpsRequest, type AgentOptions, type RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { SigningError } from '../shared/signing-error.ts';
-import { connectionFailure, isOutOfFiles } from './connection-failure.ts';
+import { connectionFailure, isOutOfFiles, MOST_HEADER_BYTES } from './connection-failure.ts';
 import { silenceError } from './http-exchange.ts';
 import { PROXY_FIX, type ProxyServer } from './proxy-settings.ts';
 import { transienceOf } from './retry-after.ts';
@@ -61,6 +61,7 @@ function openTunnel(
       agent,
       signal,
       timeout: silenceLimit,
+      maxHeaderSize: MOST_HEADER_BYTES,
       // Node would take it from the Host header.
       servername: serverName,
       headers: {
@@ -109,6 +110,6 @@ export function proxyFailure(target: string, { url }: ProxyServer, cause: unknow
   return new SigningError(code, `the proxy on the way to ${target}: ${message}`, {
     cause,
     isTransient,
-    fix: code === 'SERVER_UNTRUSTED' ? fix : PROXY_FIX,
+    fix: code === 'SERVER_UNREACHABLE' ? PROXY_FIX : fix,
   });
 }

@@ -36,7 +36,8 @@ export function parseReport(text: string): BuildReport {
 
 function parseToml(text: string): unknown {
   try {
-    return parse(text);
+    // A bill of materials holds integers of 64 bits, which are nobody's business here.
+    return parse(text, { integersAsBigInt: 'asNeeded' });
   } catch (cause) {
     if (!(cause instanceof TomlError)) throw cause;
     throw new SigningError(

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { CA_FILE } from '../shared/names.ts';
 import { readPemCertificates } from '../shared/pem.ts';
 import { SigningError } from '../shared/signing-error.ts';
+import { readPassword, type Password } from './password.ts';
 import type { KeyFile } from './signing-key.ts';
-import { readText, unreadable } from './text-file.ts';
+import { readBytes, readText, unreadable } from './text-file.ts';
 
 /** What a mounted signing Secret holds. */
 export interface SigningSecret {
   readonly keyFiles: readonly KeyFile[];
-  readonly password: string | undefined;
+  readonly password: Password | undefined;
   /** PEM. */
   readonly ca: string | undefined;
 }
@@ -19,7 +20,7 @@ export interface SigningSecret {
 const PASSWORD_FILES = ['notary-password.txt', 'password'] as const;
 
 /**
- * Reads the mounted signing Secret. The password is trimmed, as kpack does.
+ * Reads the mounted signing Secret.
  *
  * @throws SigningError FILE_UNREADABLE, KEY_PASSWORD_CONFLICT, CA_INVALID
  */
@@ -31,11 +32,10 @@ export async function readSigningSecret(directory: string): Promise<SigningSecre
   const keyFiles = await Promise.all(
     names.map(async (name) => ({ name, pem: (await readText(join(directory, name))) ?? '' })),
   );
-  const passwords = await Promise.all(
-    PASSWORD_FILES.map((name) => readText(join(directory, name))),
-  );
-  const given = new Set(passwords.flatMap((text) => (text === undefined ? [] : [text.trim()])));
-  if (given.size > 1) {
+  const files = await Promise.all(PASSWORD_FILES.map((name) => readBytes(join(directory, name))));
+  const [first, ...others] = files.filter((bytes) => bytes !== undefined);
+  const password = first && readPassword([first, ...others]);
+  if (first && !password) {
     throw new SigningError(
       'KEY_PASSWORD_CONFLICT',
       `${PASSWORD_FILES.join(' and ')} in ${directory} differ`,
@@ -45,7 +45,7 @@ export async function readSigningSecret(directory: string): Promise<SigningSecre
   const ca = await readText(caFile);
   return {
     keyFiles,
-    password: [...given][0],
+    password,
     ca: ca === undefined ? undefined : readCertificates(ca, caFile),
   };
 }
@@ -67,12 +67,14 @@ export async function readCaFile(file: string): Promise<string> {
  * it.
  */
 function readCertificates(pem: string, file: string): string {
-  const { certificates, unended } = readPemCertificates(pem);
+  const { certificates, damaged } = readPemCertificates(pem);
+  const [lost] = damaged;
+  if (lost) {
+    const message = `the certificate in line ${lost.line} of ${file} ${lost.what}`;
+    throw new SigningError('CA_INVALID', message);
+  }
   if (certificates.length === 0) {
     throw new SigningError('CA_INVALID', `${file} holds no PEM certificate`);
-  }
-  if (unended.length > 0) {
-    throw new SigningError('CA_INVALID', `${file} is cut off: a certificate in it has no end`);
   }
   for (const [i, certificate] of certificates.entries()) {
     try {

@@ -8,8 +8,9 @@ import {
   type PublicKey,
   type SignatureMethod,
 } from '../shared/tuf/key.ts';
-import { foreignFile } from './foreign-file.ts';
+import { damageOf, foreignFile } from './foreign-file.ts';
 import { DERIVATION_STEPS, openBlock } from './key-block.ts';
+import type { Password } from './password.ts';
 
 /** One `*.key` file of the signing Secret. */
 export interface KeyFile {
@@ -61,12 +62,12 @@ const KEY_ID_NAME = /^([0-9a-f]{64})(?:_[a-z]+)?\.key$/i;
  * @throws SigningError KEY_MISSING; where none can be opened, KEY_INVALID, KEY_PASSWORD_MISSING or
  * KEY_PASSWORD_WRONG, with the reason for each
  */
-export function openKeys(files: readonly KeyFile[], password: string | undefined): OpenedKeys {
+export function openKeys(files: readonly KeyFile[], password: Password | undefined): OpenedKeys {
   if (files.length === 0) {
     throw new SigningError('KEY_MISSING', 'the signing Secret holds no *.key file');
   }
   const read = files.map((file): ReadFile => ({ ...file, text: readPem(file.pem) }));
-  const unopened = read.flatMap(cutOff);
+  const unopened = read.flatMap(damagedKeys);
   const collect = <T>(make: () => readonly T[]): readonly T[] => {
     try {
       return make();
@@ -100,10 +101,13 @@ export function openKeys(files: readonly KeyFile[], password: string | undefined
   };
 }
 
-/** A file with whole keys, and one that has no end. */
-function cutOff({ name, text: { blocks, unended } }: ReadFile): SigningError[] {
-  if (!unended.some(isPrivate) || !blocks.some(({ label }) => isPrivate(label))) return [];
-  return [new SigningError('KEY_INVALID', `${name} is cut off: a private key in it has no end`)];
+/** A file with whole keys, and others that are not. */
+function damagedKeys({ name, text: { blocks, damaged } }: ReadFile): SigningError[] {
+  if (!blocks.some(({ label }) => isPrivate(label))) return [];
+  return damaged
+    .filter(({ label }) => isPrivate(label))
+    .slice(0, MOST_KEYS)
+    .map((block) => new SigningError('KEY_INVALID', `${name}: ${damageOf(block)}`));
 }
 
 function isPrivate(label: string): boolean {

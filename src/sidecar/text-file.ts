@@ -7,12 +7,35 @@ import { isOutOfFiles, OUT_OF_FILES_FIX } from './connection-failure.ts';
 const LIMIT_BYTES = 1024 * 1024;
 
 /**
- * The text of a file; undefined when there is none. Other containers write some of these files: a
- * pipe would be waited for without end, a device or a huge file be read without end.
+ * The text of a file; undefined when there is none.
  *
  * @throws SigningError FILE_UNREADABLE
  */
 export async function readText(path: string): Promise<string | undefined> {
+  const bytes = await readBytes(path);
+  return bytes && decodeText(bytes);
+}
+
+/** Bytes as text: UTF-8, or UTF-16 as Windows writes it; a byte order mark is no part of it. */
+export function decodeText(bytes: Uint8Array): string {
+  return new TextDecoder(encodingOf(bytes)).decode(bytes);
+}
+
+function encodingOf([first = 0xff, second = 0xff]: Uint8Array): string {
+  const isMarked = (a: number, b: number) => first === a && second === b;
+  // What people write begins with ASCII, of which UTF-16 has one octet that is zero.
+  if (isMarked(0xff, 0xfe) || (second === 0 && first !== 0)) return 'utf-16le';
+  if (isMarked(0xfe, 0xff) || (first === 0 && second !== 0)) return 'utf-16be';
+  return 'utf-8';
+}
+
+/**
+ * The content of a file; undefined when there is none. Other containers write some of these files: a
+ * pipe would be waited for without end, a device or a huge file be read without end.
+ *
+ * @throws SigningError FILE_UNREADABLE
+ */
+export async function readBytes(path: string): Promise<Buffer | undefined> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
     (cause: unknown) => {
       if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
@@ -26,7 +49,7 @@ export async function readText(path: string): Promise<string | undefined> {
     if (status.size > LIMIT_BYTES) {
       throw new SigningError('FILE_UNREADABLE', `${path} is larger than ${LIMIT_BYTES} bytes`);
     }
-    return await file.readFile('utf8');
+    return await file.readFile();
   } catch (cause) {
     throw cause instanceof SigningError ? cause : unreadable(path, cause);
   } finally {

@@ -6,7 +6,8 @@ interface NativeContext {
 }
 
 /**
- * A context that trusts the bundled roots and more.
+ * A context that trusts the bundled roots and more. What is added is an anchor, be it a root, an
+ * intermediate or the certificate of the server itself, as for Go's programs.
  *
  * Parsing the bundled roots is the largest part of the signer's start. With `ca` Node would write
  * each of them as PEM and parse it again, which takes twice as long as adding to its default store.
@@ -14,10 +15,11 @@ interface NativeContext {
  * @param ca PEM certificates; what cannot be read of one adds nothing
  */
 export function trustRoots(ca: readonly string[]): SecureContext {
-  const secureContext = createSecureContext({});
+  const anyAnchor = { allowPartialTrustChain: true };
+  const secureContext = createSecureContext(anyAnchor);
   const native = secureContext.context as NativeContext;
   if (ca.length > 0 && typeof native.addCACert !== 'function') {
-    return createSecureContext({ ca: [...rootCertificates, ...ca] });
+    return createSecureContext({ ...anyAnchor, ca: [...rootCertificates, ...ca] });
   }
   for (const pem of ca) native.addCACert?.(pem);
   return secureContext;

@@ -21,13 +21,13 @@ const LARGEST = 6 * 1024;
 const MOST_READ = 64;
 
 /**
- * The certificates of a PEM text, as Go reads them: blocks of another name, or with headers, count for
- * nothing there. What cannot be parsed, or is far too long, is left out.
+ * The certificates of a PEM text, as Go reads them: blocks of another name, with headers, or
+ * without lines of their own count for nothing there. What cannot be parsed, or is far too long, is left out.
  */
 export function readCaCertificates(text: string): readonly CaCertificate[] {
   const found = readPem(text).blocks.filter(
-    ({ label, headers, bytes }) =>
-      label === 'CERTIFICATE' && headers.size === 0 && bytes.length <= LARGEST,
+    ({ label, headers, bytes, hasOwnLines }) =>
+      label === 'CERTIFICATE' && headers.size === 0 && hasOwnLines && bytes.length <= LARGEST,
   );
   return withoutDoubles(found.slice(0, MOST_READ).flatMap((block) => readOne(formatPem(block))));
 }

@@ -79,10 +79,10 @@ function firstOf(file: string): string {
 
 /** @throws Error when there is no certificate in it, or one that cannot be read */
 function read(file: string): string {
-  const { certificates, unended } = readPemCertificates(readFileSync(file, 'utf8'));
-  if (certificates.length === 0 || unended.length > 0) {
-    throw new Error('it holds no whole PEM certificate');
-  }
+  const { certificates, damaged } = readPemCertificates(readFileSync(file, 'utf8'));
+  const [lost] = damaged;
+  if (lost) throw new Error(`the certificate in line ${lost.line} ${lost.what}`);
+  if (certificates.length === 0) throw new Error('it holds no PEM certificate');
   for (const certificate of certificates) new X509Certificate(certificate);
   return certificates.join('');
 }

@@ -6,9 +6,9 @@ t.test('what is missing is named, with what to install', async (t) => {
   await t.rejects(ensureInstalled(undefined, { path: '' }), {
     message:
       'not found: notary, notary-server, notary-signer, docker-registry, docker, openssl, ' +
-      'postgres, promtool, buildah, runc. On Debian or Ubuntu: ' +
+      'postgres, promtool, buildah, runc, ssh-keygen. On Debian or Ubuntu: ' +
       'apt-get install --no-install-recommends ' +
-      'notary docker-registry docker.io openssl postgresql prometheus buildah runc; ' +
+      'notary docker-registry docker.io openssl postgresql prometheus buildah runc openssh-client; ' +
       'elsewhere put these programs on PATH.',
   });
   await t.rejects(

@@ -19,6 +19,7 @@ export type Part =
   | 'promtool'
   | 'buildah'
   | 'runc'
+  | 'ssh-keygen'
   | NodePart;
 
 /** What a node is made of, beside programs of Kubernetes; no test of `npm test` needs it. */
@@ -36,6 +37,7 @@ const PACKAGES: Readonly<Record<Part, string>> = {
   promtool: 'prometheus',
   buildah: 'buildah',
   runc: 'runc',
+  'ssh-keygen': 'openssh-client',
   containerd: 'containerd',
   ctr: 'containerd',
   'host-local': 'containernetworking-plugins',

@@ -9,6 +9,7 @@ import type { SignatureMethod } from '../../src/shared/tuf/key.ts';
 import { openKeys } from '../../src/sidecar/signing-key.ts';
 import { canonical, goWire, type DraftObject } from '../trust/draft.ts';
 import { signText, type TestKey } from '../trust/key.ts';
+import { asPassword } from '../private-key.ts';
 import type { Scene } from './scene.ts';
 
 /** A key as metadata lists it, and as signatures are made with it. */
@@ -41,7 +42,7 @@ export async function ownersKey({ owner, gun }: Scene, role: 'root' | 'targets')
 
 /** Somebody who holds the key in a PEM text. */
 export function forger(pem: string, password?: string): Forger {
-  const [key] = openKeys([{ name: 'forger.key', pem }], password).keys;
+  const [key] = openKeys([{ name: 'forger.key', pem }], asPassword(password)).keys;
   if (!key) throw new Error('the key does not open');
   return { keyId: key.canonicalId, key: key.key, method: key.method };
 }

@@ -49,6 +49,20 @@ t.test('a host with several addresses fails with the words of each', (t) => {
   t.end();
 });
 
+t.test('a certificate out of its time is not cured by another CA', (t) => {
+  t.match(connectionFailure(url, error('CERT_HAS_EXPIRED')), {
+    message:
+      'the certificate of notary.test:4443 is not trusted: it, or a certificate above it, has expired (CERT_HAS_EXPIRED)',
+    fix: /^Renew the certificate .* clock of the node/,
+  });
+  t.match(connectionFailure(url, error('CERT_NOT_YET_VALID')), {
+    message: /is not valid yet \(CERT_NOT_YET_VALID\)$/,
+    fix: /clock/,
+  });
+  t.match(connectionFailure(url, error('UNABLE_TO_GET_ISSUER_CERT_LOCALLY')).fix, /ca\.crt/);
+  t.end();
+});
+
 t.test('what has no code is told as it is', (t) => {
   t.match(connectionFailure(url, new Error('words')).message, /cannot be reached: words$/);
   t.end();

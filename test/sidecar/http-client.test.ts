@@ -6,6 +6,7 @@ import type { IncomingMessage, RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:tls';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
 import { Authorization } from '../../src/sidecar/authorization.ts';
@@ -309,7 +310,8 @@ t.test('what a network says', (t) => {
     const server = await serve(t, (_, response) => response.end());
     await t.rejects(client(t, { ca: [] }).get(server.url), {
       code: 'SERVER_UNTRUSTED',
-      message: /UNABLE_TO_VERIFY_LEAF_SIGNATURE/,
+      message: /is not trusted: no CA that is known here issued it: .*UNABLE_TO_GET_ISSUER_CERT/,
+      fix: /under ca\.crt/,
       isTransient: false,
     });
     const handle: RequestListener = (_, response) => response.end();
@@ -342,7 +344,11 @@ t.test('what a network says', (t) => {
   });
   t.test('of a server that wants a client certificate', async (t) => {
     const { certificatePem: cert, keyPem: key } = await authority.issue({ name: 'mutual' });
-    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    for (const [maxVersion, message] of [
+      // OpenSSL has no better word in that version.
+      ['TLSv1.2', /^TLS handshake with https:\S+ failed: [a-z0-9/ ]*alert handshake failure$/],
+      ['TLSv1.3', /^https:\S+ demands a client certificate, and the signer has none$/],
+    ] as const) {
       const options = { cert, key, ca: cert, requestCert: true, maxVersion };
       const server = createTlsServer(options, (socket) => socket.on('error', () => undefined));
       server.listen(0, '127.0.0.1');
@@ -351,11 +357,75 @@ t.test('what a network says', (t) => {
       const { port } = server.address() as AddressInfo;
       await t.rejects(client(t).get(`https://127.0.0.1:${port}`), {
         code: 'SERVER_UNREACHABLE',
-        message: /do not agree on TLS: [a-z0-9 ]*alert [a-z ]+$/,
-        fix: /client certificates/,
+        message,
+        fix: /without (?:a certificate|client certificates)/,
         isTransient: false,
       });
     }
+    const page =
+      '<center><h1>400 Bad Request</h1></center>\r\n<center>No required SSL certificate was sent</center>';
+    const nginx = await serve(t, (_, response) => response.writeHead(400).end(page));
+    await t.rejects(client(t).get(nginx.url), {
+      code: 'SERVER_UNREACHABLE',
+      message: /demands a client certificate, and the signer has none$/,
+    });
+  });
+  t.test('of answers that are no valid HTTP', async (t) => {
+    const head = 'HTTP/1.1 200 OK\r\n';
+    const answers: readonly (readonly [answer: string, says: RegExp])[] = [
+      [
+        `${head}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`,
+        /(?:Content-Length|Transfer-Encoding) can't be present with/i,
+      ],
+      [`${head}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}`, /Content-Length/],
+      [`${head}X-Header : 1\r\nContent-Length: 2\r\n\r\n{}`, /header/i],
+      [`${head}Content-Length: two\r\n\r\n{}`, /Content-Length/],
+      [`${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n`, /chunk size/],
+      [
+        `${head}X-Long: ${'x'.repeat(70_000)}\r\nContent-Length: 2\r\n\r\n{}`,
+        /its headers are longer than 65536 bytes/,
+      ],
+    ];
+    for (const [answer, says] of answers) {
+      const other = createServer((socket) => {
+        socket.on('error', () => undefined).once('data', () => socket.write(answer));
+      });
+      other.listen(0, '127.0.0.1');
+      await once(other, 'listening');
+      t.teardown(() => other.close());
+      const { port } = other.address() as AddressInfo;
+      const error = (await client(t)
+        .get(`http://127.0.0.1:${port}`)
+        .catch((error: unknown) => error)) as SigningError;
+      t.match(error, { code: 'SERVER_FAILED', isTransient: false }, String(says));
+      t.match(error.message, /answers with HTTP that is not valid: .* \(HPE_[A-Z_]+\)$/);
+      t.match(error.message, says);
+    }
+  });
+  t.test('of headers that are long, and not too long', async (t) => {
+    const server = await serve(t, (_, response) => {
+      response.writeHead(200, { 'x-long': 'x'.repeat(60_000) }).end('there');
+    });
+    t.equal((await client(t).get(server.url)).status, 200);
+  });
+  t.test('of answers that are compressed, which nobody asked for', async (t) => {
+    const asked: (string | undefined)[] = [];
+    const server = await serve(t, (request, response) => {
+      asked.push(request.headers['accept-encoding']);
+      const status = request.url === '/absent' ? 404 : 200;
+      const encoding = request.url === '/plain' ? 'identity' : 'gzip';
+      response.writeHead(status, { 'content-encoding': encoding }).end(gzipSync('{}'));
+    });
+    const { get } = client(t);
+    await t.rejects(get(`${server.url}/v2/`), {
+      code: 'SERVER_FAILED',
+      message: /answers \/v2\/ encoded as gzip, and was asked not to encode it$/,
+      fix: /compression/,
+      isTransient: false,
+    });
+    t.equal((await get(`${server.url}/absent`)).status, 404, 'what is absent is absent');
+    t.equal((await get(`${server.url}/plain`)).status, 200);
+    t.same(asked, ['identity', 'identity', 'identity']);
   });
   t.test('of a server that goes over to another protocol', async (t) => {
     const answer = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n';

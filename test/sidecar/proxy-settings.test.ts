@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import t from 'tap';
+import { SigningError } from '../../src/shared/signing-error.ts';
 import { readProxySettings, type Environment } from '../../src/sidecar/proxy-settings.ts';
 
 const https = new URL('https://notary.test:4443/');
@@ -19,6 +21,8 @@ t.test('proxies are read from the environment', (t) => {
     [{ HTTPS_PROXY: '', https_proxy: 'b.test' }, ['http://b.test/', undefined]],
     [{ HTTPS_PROXY: 'https://proxy.test' }, ['https://proxy.test/', undefined]],
     [{ HTTPS_PROXY: 'HTTP://[fd00::1]:3128' }, ['http://[fd00::1]:3128/', undefined]],
+    [{ HTTPS_PROXY: 'http://ann:p@ss@proxy.test:3128' }, ['http://proxy.test:3128/', undefined]],
+    [{ HTTPS_PROXY: 'http://proxy.test:3128/path?x#y' }, ['http://proxy.test:3128/', undefined]],
     [{ HTTPS_PROXY: 'a.test', NO_PROXY: 'notary.test' }, [undefined, undefined]],
     [{ HTTPS_PROXY: 'a.test', no_proxy: '.test' }, [undefined, undefined]],
   ];
@@ -43,6 +47,19 @@ t.test('a proxy that cannot be read is an error where it is needed alone', (t) =
     'socks5://u:canary@proxy.test',
     'http://',
     'http://u:canary%zz@proxy.test',
+    'http://CORP\\svc:canary@proxy.test:3128',
+    'CORP\\svc:canary@proxy.test:3128',
+    'http://u:canary/1@proxy.test:3128',
+    'http://u:1/canary@proxy.test:3128',
+    'http:/proxy.test:3128',
+    'http:proxy.test:3128',
+    'http:///proxy.test:3128',
+    'https:\\\\proxy.test:3128',
+    'http://proxy.test:canary',
+    'http://proxy.test:99999',
+    'http://proxy .test:3128',
+    '/proxy.test:3128',
+    '@:3128',
   ]) {
     const settings = readProxySettings({ HTTPS_PROXY: value, NO_PROXY: 'straight.test' });
     t.equal(settings.proxyFor(http), undefined);
@@ -58,5 +75,33 @@ t.test('a proxy that cannot be read is an error where it is needed alone', (t) =
       t.notMatch(String(error), /canary/);
     }
   }
+  t.end();
+});
+
+t.test('any text is the host that it names, or no proxy; and no password is told', (t) => {
+  const part = fc.oneof(
+    fc.constantFrom('http://', 'https://', 'http:', '\\', '/', '@', ':', '3128', '[::1]', '#', '?'),
+    fc.constantFrom('proxy.test', 'CORP', 'canary', '%41', ' ', '\t', '.'),
+    fc.string({ unit: 'grapheme', maxLength: 3 }),
+  );
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
+      const value = parts.join('');
+      try {
+        const proxy = readProxySettings({ HTTPS_PROXY: value }).proxyFor(https);
+        if (!proxy) return value.trim() === '';
+        const [before = ''] = value
+          .trim()
+          .replace(/^https?:\/\//i, '')
+          .split(/[/?#]/);
+        const named = before.slice(before.lastIndexOf('@') + 1);
+        return new URL(`http://${named}`).hostname === proxy.url.hostname;
+      } catch (error) {
+        if (!(error instanceof SigningError)) throw error;
+        return error.code === 'SERVER_UNREACHABLE' && !/canary/.test(error.message + error.fix);
+      }
+    }),
+    { numRuns: 5000 },
+  );
   t.end();
 });

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { fixture } from '../fixture.ts';
 import { parseReport } from '../../src/sidecar/report.ts';
 
 const HEX = 'a1'.repeat(32);
@@ -30,6 +31,35 @@ t.test('report.toml', (t) => {
     }
     t.same(several, { tags: ['b', 'a', 'b'], sha256: HEX, manifestSize: Number.MAX_SAFE_INTEGER });
     t.same(parseReport(`image = { ${tags}, ${digest}, ${size} }`), report);
+    t.end();
+  });
+
+  t.test('may hold anything beside, as a bill of materials does', (t) => {
+    for (const name of ['bigint', 'nanoseconds']) {
+      const text = fixture(`field/report-bom-${name}.toml`).toString();
+      t.same(parseReport(text), {
+        tags: [
+          'registry.example.test/team/app:latest',
+          'registry.example.test/team/app:b1.20260101.000000',
+        ],
+        sha256: 'ab'.repeat(32),
+        manifestSize: 2345,
+      });
+    }
+    for (const value of [
+      ...['9007199254740993', '-9223372036854775808', '18446744073709551615', '0xffffffffffffffff'],
+      ...[
+        '1e400',
+        '-inf',
+        'nan',
+        '2026-01-01T00:00:00.123456789Z',
+        '0000-01-01',
+        '23:59:59.999999999',
+      ],
+    ]) {
+      const report = parseReport(`${image(tags, digest, size)}\n[build]\nbom = [{ n = ${value} }]`);
+      t.equal(report.manifestSize, 528, value);
+    }
     t.end();
   });
 

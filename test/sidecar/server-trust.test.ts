@@ -49,7 +49,7 @@ t.test('directories: every file, each certificate once', async (t) => {
 });
 
 t.test('a variable that gives nothing is a warning', async (t) => {
-  await writeFile(file('empty.pem'), '-----BEGIN CERTIFICATE-----\n');
+  await writeFile(file('empty.pem'), 'none\n');
   for (const name of ['gone.pem', 'empty.pem', 'a']) {
     t.same(await read({ SSL_CERT_FILE: file(name) }), {
       roots: [],
@@ -62,4 +62,28 @@ t.test('a variable that gives nothing is a warning', async (t) => {
       `SSL_CERT_DIR is ${file('gone')}:${file('empty.pem')}, and no CA certificate can be read there`,
     ],
   });
+});
+
+t.test(
+  'a certificate that cannot be used is a warning that names its file and place',
+  async (t) => {
+    await writeFile(file('cut.pem'), `${a}\n${b?.slice(0, 200)}`);
+    const lines = a?.split('\n').length ?? 0;
+    const cut = `the certificate in line ${lines + 1} of ${file('cut.pem')} has no end`;
+    t.same(await read({ SSL_CERT_FILE: file('cut.pem') }), { roots: [a], warnings: [cut] });
+    await writeFile(file('lost.pem'), `${a}\n${b?.replace(/\n[^-]{64}\n/, '\n')}`);
+    t.same(await read({ SSL_CERT_FILE: file('lost.pem') }), {
+      roots: [a],
+      warnings: [`1 of the certificates in ${file('lost.pem')} cannot be read`],
+    });
+  },
+);
+
+t.test('certificates that are glued together are all used', async (t) => {
+  await writeFile(file('glued.pem'), `${a}${b}${c}`);
+  const all = { roots: [a, b, c].sort(), warnings: [] };
+  t.same(await read({ SSL_CERT_FILE: file('glued.pem') }), all);
+  await mkdir(file('glued'));
+  await writeFile(file('glued/all.crt'), `${a}${b}${c}`);
+  t.same(await read({ SSL_CERT_DIR: file('glued') }), all);
 });

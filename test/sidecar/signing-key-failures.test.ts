@@ -6,6 +6,7 @@ import { openKeys } from '../../src/sidecar/signing-key.ts';
 import { traditionalForms } from '../key-forms.ts';
 import { notaryEd25519, rawKey } from '../notary-ed25519.ts';
 import {
+  asPassword,
   canonicalIdOf,
   makeKeyDirectory,
   openKey,
@@ -52,7 +53,8 @@ t.test('each failure says what it is', (t) => {
   const curve = (name: string) => opensslKey(name, [`ec_paramgen_curve:${name}`]).plain;
   const rsa1024 = opensslKey('rsa1024', ['rsa_keygen_bits:1024'], 'RSA');
   const decrypted = /^x\.key( \(role alice\))? cannot be decrypted with the password/;
-  const damaged = /^x\.key holds a damaged private key, or one that OpenSSL does not read$/;
+  const damaged =
+    /^x\.key( \(role alice\))? holds a damaged private key, or one that OpenSSL does not read$/;
   const accepts = /Use an EC key \(P-256, P-384 or P-521\), RSA of 2048 to 16384 bits, or Ed25519/;
   const cases: readonly (readonly [
     what: string,
@@ -78,7 +80,7 @@ t.test('each failure says what it is', (t) => {
     ],
     ['an empty password', encrypted, '', 'KEY_PASSWORD_MISSING', /the password .* is empty$/],
     ['another case', encrypted, PASSWORD.toUpperCase(), 'KEY_PASSWORD_WRONG', decrypted],
-    ['a lost line', encrypted.replace(body, ''), PASSWORD, 'KEY_PASSWORD_WRONG', decrypted],
+    ['a lost line', encrypted.replace(body, ''), PASSWORD, 'KEY_INVALID', damaged],
     ['a lost line, plain', p256.plain.replace(body, ''), PASSWORD, 'KEY_INVALID', damaged],
     ['an empty block', p256.plain.replace(/\n[^-]+\n/, '\n\n'), undefined, 'KEY_INVALID', damaged],
     ['a public half of another key', mismatched.plain, undefined, 'KEY_INVALID', damaged],
@@ -89,7 +91,7 @@ t.test('each failure says what it is', (t) => {
       traditional['traditional AES-256']?.replace('AES-256-CBC', 'DES-CBC') ?? '',
       PASSWORD,
       'KEY_INVALID',
-      /^x\.key is encrypted with DES-CBC, which is not read$/,
+      /^x\.key is encrypted with DES-CBC, which the signer does not read$/,
       /openssl pkcs8 -topk8/,
     ],
     ['RSA of 1024 bits', rsa1024.plain, undefined, 'KEY_INVALID', /: rsa of 1024 bits$/, accepts],
@@ -109,15 +111,22 @@ t.test('each failure says what it is', (t) => {
       curve('secp256k1'),
       undefined,
       'KEY_INVALID',
-      /: ec on the curve secp256k1$/,
+      /that Notary does not accept: ec on the curve secp256k1$/,
       accepts,
     ],
-    ['P-224', curve('P-224'), undefined, 'KEY_INVALID', /: ec on the curve secp224r1$/, accepts],
+    [
+      'P-224, which Notary takes',
+      curve('P-224'),
+      undefined,
+      'KEY_INVALID',
+      /^x\.key holds a key that this signer does not read: ec on the curve secp224r1$/,
+      accepts,
+    ],
   ];
   for (const [what, pem, password, code, message, fix = /./] of cases) {
     t.throws(() => openPem(pem, password), { name: 'SigningError', code, message, fix }, what);
   }
-  t.throws(() => openKeys([], PASSWORD), { code: 'KEY_MISSING' });
+  t.throws(() => openKeys([], asPassword(PASSWORD)), { code: 'KEY_MISSING' });
   t.end();
 });
 

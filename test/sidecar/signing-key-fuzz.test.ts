@@ -5,7 +5,7 @@ import { verifySignature } from '../../src/shared/tuf/key.ts';
 import { signingKey } from '../../src/sidecar/signer.ts';
 import { openKeys, type OpenedKeys } from '../../src/sidecar/signing-key.ts';
 import { everyForm } from '../key-forms.ts';
-import { makeKeyDirectory, PASSWORD } from '../private-key.ts';
+import { asPassword, makeKeyDirectory, PASSWORD } from '../private-key.ts';
 
 const directory = makeKeyDirectory(t);
 const { opensslKey } = directory;
@@ -25,7 +25,7 @@ async function judge(pem: string, password: string | undefined): Promise<void> {
   const begun = performance.now();
   let opened: OpenedKeys;
   try {
-    opened = openKeys([{ name: 'x.key', pem }], password);
+    opened = openKeys([{ name: 'x.key', pem }], asPassword(password));
   } catch (error) {
     if (!(error instanceof SigningError) || !error.code.startsWith('KEY_')) throw error;
     if (error.message === '' || error.fix === '') throw new Error('it says nothing');

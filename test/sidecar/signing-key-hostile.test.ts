@@ -4,7 +4,14 @@ import t from 'tap';
 import { formatPem } from '../../src/shared/pem.ts';
 import type { SigningError } from '../../src/shared/signing-error.ts';
 import { openKeys } from '../../src/sidecar/signing-key.ts';
-import { canonicalIdOf, makeKeyDirectory, openKey, openPem, PASSWORD } from '../private-key.ts';
+import {
+  asPassword,
+  canonicalIdOf,
+  makeKeyDirectory,
+  openKey,
+  openPem,
+  PASSWORD,
+} from '../private-key.ts';
 
 const { directory, opensslKey, run } = makeKeyDirectory(t);
 const p256 = opensslKey('p256', ['ec_paramgen_curve:P-256']);
@@ -21,7 +28,7 @@ function judge(...pems: readonly string[]): { readonly error: SigningError; read
   const files = pems.map((pem, i) => ({ name: `${i}.key`, pem }));
   const begun = performance.now();
   try {
-    openKeys(files, PASSWORD);
+    openKeys(files, asPassword(PASSWORD));
   } catch (error) {
     return { error: error as SigningError, ms: performance.now() - begun };
   }

@@ -1,6 +1,13 @@
 import t from 'tap';
 import { openKeys } from '../../src/sidecar/signing-key.ts';
-import { canonicalIdOf, makeKeyDirectory, openPem, PASSWORD, withHeaders } from '../private-key.ts';
+import {
+  asPassword,
+  canonicalIdOf,
+  makeKeyDirectory,
+  openPem,
+  PASSWORD,
+  withHeaders,
+} from '../private-key.ts';
 
 const { opensslKey } = makeKeyDirectory(t);
 const p256 = opensslKey('p256', ['ec_paramgen_curve:P-256']);
@@ -22,7 +29,7 @@ t.test('keys are counted once, whatever files they are in', (t) => {
     { name: 'b.key', pem: withHeaders(p256.encrypt(), 'role: alice') },
     { name: 'c.key', pem: p384.plain },
   ];
-  const { keys, unopened } = openKeys(files, PASSWORD);
+  const { keys, unopened } = openKeys(files, asPassword(PASSWORD));
   t.same(
     keys.map(({ canonicalId }) => canonicalId),
     [id, otherId],
@@ -38,7 +45,7 @@ t.test('one that opens is enough; the others are told', (t) => {
     [alice, root, garbage],
     [garbage, root, alice],
   ]) {
-    const { keys, unopened, misnamed } = openKeys(files, PASSWORD);
+    const { keys, unopened, misnamed } = openKeys(files, asPassword(PASSWORD));
     t.same(
       keys.map(({ canonicalId, file }) => [canonicalId, file]),
       [[id, 'alice.key']],
@@ -56,14 +63,14 @@ t.test('one that opens is enough; the others are told', (t) => {
   const cut = openPem(`${alice.pem}${rsa.plain.replace(/-----END.*\n/, '')}`, PASSWORD);
   t.equal(cut.keys.length, 1);
   t.match(cut.unopened, [
-    { code: 'KEY_INVALID', message: 'x.key is cut off: a private key in it has no end' },
+    { code: 'KEY_INVALID', message: 'x.key: its PRIVATE KEY in line 10 has no end' },
   ]);
   t.equal(openKeys([root, { name: 'plain.key', pem: p256.plain }], undefined).keys.length, 1);
   t.end();
 });
 
 t.test('none that opens is an error that tells of every file', (t) => {
-  t.throws(() => openKeys([garbage, alice, root], 'wrong'), {
+  t.throws(() => openKeys([garbage, alice, root], asPassword('wrong')), {
     code: 'KEY_PASSWORD_WRONG',
     message:
       /^garbage\.key holds no .*; alice\.key \(role alice\) cannot be .*; root\.key \(role root\) cannot be/,
@@ -73,7 +80,7 @@ t.test('none that opens is an error that tells of every file', (t) => {
     code: 'KEY_PASSWORD_MISSING',
     message: /^garbage\.key holds no .*; alice\.key \(role alice\) is encrypted/,
   });
-  t.throws(() => openKeys([garbage, { name: 'b.key', pem: '' }], PASSWORD), {
+  t.throws(() => openKeys([garbage, { name: 'b.key', pem: '' }], asPassword(PASSWORD)), {
     code: 'KEY_INVALID',
     message: /^garbage\.key .*; b\.key holds no private key: it is empty$/,
   });
@@ -86,7 +93,7 @@ t.test('none that opens is an error that tells of every file', (t) => {
 
 t.test('a file that is named after another key is told', (t) => {
   const misnamed = (name: string, pem = p256.plain) =>
-    openKeys([{ name, pem }, alice], PASSWORD).misnamed;
+    openKeys([{ name, pem }, alice], asPassword(PASSWORD)).misnamed;
   const says = (name: string) => `${name} is named after another key: it holds ${id}`;
   for (const name of [`${id}.key`, `${id}_targets.key`, `${id.toUpperCase()}.key`, 'bob.key']) {
     t.same(misnamed(name), [], name);

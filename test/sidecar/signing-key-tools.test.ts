@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openKeys, type KeyFile } from '../../src/sidecar/signing-key.ts';
-import { makeKeyDirectory, openKey, openPem, PASSWORD } from '../private-key.ts';
+import { asPassword, makeKeyDirectory, openKey, openPem, PASSWORD } from '../private-key.ts';
 
 const { directory, run, opensslKey } = makeKeyDirectory(t);
 
@@ -48,7 +48,7 @@ function checkFiles(t: Test, files: readonly KeyFile[]): void {
     t.throws(() => openPem(pem, 'wrong'), { code: 'KEY_PASSWORD_WRONG' }, name);
     t.throws(() => openPem(pem), { code: 'KEY_PASSWORD_MISSING' }, name);
   }
-  const { keys, unopened, misnamed } = openKeys(files, PASSWORD);
+  const { keys, unopened, misnamed } = openKeys(files, asPassword(PASSWORD));
   t.equal(keys.length, files.length, 'all of them at once');
   t.same([unopened, misnamed], [[], []]);
 }

@@ -53,7 +53,7 @@ t.test('more roots do not take the place of the default ones', async (t) => {
     t.equal(stderr, '');
     return stdout.trim().split('\n');
   };
-  const refused = 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
+  const refused = 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY';
   t.same(await outcomes(), ['200', refused, refused]);
   t.same(await outcomes(second?.certificateFile ?? ''), ['200', '200', refused]);
   await writeFile(join(home, 'broken.pem'), '-----BEGIN CERTIFICATE-----\nAAAA\n');

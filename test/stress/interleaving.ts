@@ -12,6 +12,7 @@ import { openKeys } from '../../src/sidecar/signing-key.ts';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { FORWARD, startProxy, type ProxiedRequest, type ProxyAction } from '../bed/proxy.ts';
 import { initialised, keyFile } from '../notary-repository.ts';
+import { asPassword } from '../private-key.ts';
 import { LOSSES, type Loss, type LossPorts } from './lost-answer.ts';
 import { Turns } from './turns.ts';
 
@@ -128,7 +129,7 @@ async function openRepository(bed: Bed, number: number) {
   const files = Object.entries(await keyFile(owner, 'targets', gun));
   const { keys } = openKeys(
     files.map(([name, pem]) => ({ name, pem })),
-    owner.passphrase,
+    asPassword(owner.passphrase),
   );
   return { gun, keys: keys.map(signingKey) };
 }

@@ -11,6 +11,8 @@ export interface CertificateOptions {
   readonly digest?: 'sha256' | 'sha1';
   /** Whether it says to be a certificate authority. */
   readonly authority?: boolean;
+  /** The octet of its key usage; without one, it may be used for everything. */
+  readonly keyUsage?: number;
   /** PEM that follows the certificate in the key, as of intermediates. */
   readonly chain?: string;
 }
@@ -34,6 +36,15 @@ export function makeCertificate(options: CertificateOptions): string {
     der(0x31, sequence(objectIdentifier('550403'), der(0x0c, Buffer.from(commonName)))),
   );
   const constraints = sequence(...(authority ? [der(0x01, Buffer.from([0xff]))] : []));
+  const usage =
+    options.keyUsage === undefined
+      ? []
+      : [
+          sequence(
+            objectIdentifier('551d0f'),
+            der(0x04, der(0x03, Buffer.from([0, options.keyUsage]))),
+          ),
+        ];
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, Buffer.from([1])),
@@ -53,6 +64,7 @@ export function makeCertificate(options: CertificateOptions): string {
           der(0x01, Buffer.from([0xff])),
           der(0x04, constraints),
         ),
+        ...usage,
       ),
     ),
   );

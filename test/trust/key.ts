@@ -20,7 +20,8 @@ export interface TestKey {
   readonly privateKey: KeyObject;
 }
 
-export type KeyKind = 'p256' | 'p384' | 'p521' | 'rsa1024' | 'rsa2048' | 'ed25519';
+export type KeyKind =
+  'p224' | 'p256' | 'p384' | 'p521' | 'secp256k1' | 'rsa1024' | 'rsa2048' | 'ed25519';
 
 const ED25519_PREFIX_LENGTH = 12;
 
@@ -51,6 +52,10 @@ export function relist(key: TestKey, keytype: string, publicText: string): TestK
 
 function generate(kind: KeyKind): { readonly privateKey: KeyObject } {
   switch (kind) {
+    case 'p224':
+      return generateKeyPairSync('ec', { namedCurve: 'P-224' });
+    case 'secp256k1':
+      return generateKeyPairSync('ec', { namedCurve: 'secp256k1' });
     case 'p256':
       return generateKeyPairSync('ec', { namedCurve: 'P-256' });
     case 'p384':

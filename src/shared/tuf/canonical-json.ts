@@ -3,24 +3,28 @@
  * server expects. Key ids and signatures are made over the first, hashes over the second.
  */
 
-/** A value that JSON can hold; numbers are integers, since the canonical form knows no other. */
+/** A value that JSON can hold; the canonical form knows no numbers but integers. */
 export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** Nothing of Notary's nests deeper than a few levels; what people put into `custom` may. */
-const DEEPEST = 100;
+const DEEPEST = 1000;
+/** The first integer beyond Go's int64, and what its conversion makes of that on amd64. */
+const BEYOND_INT64 = 2 ** 63;
+const OUT_OF_RANGE = '-9223372036854775808';
 const SURROGATE = /[\ud800-\udfff]/;
 
-/** A value has no canonical form: a fraction, a number beyond 2^53, or too deep a nesting. */
+/** A value has no canonical form: a fraction, or too deep a nesting. */
 export class NotCanonicalError extends Error {
   override readonly name = 'NotCanonicalError';
 }
 
 /**
  * The canonical form of a value: keys sorted by their UTF-8 bytes, no whitespace, `"` and `\` alone
- * escaped, integers alone as numbers.
+ * escaped, integers alone as numbers. As in Go, a number is first rounded to a double, then printed
+ * as an integer of 64 bits.
  *
- * @throws NotCanonicalError when a number is a fraction or too large, or the nesting too deep
+ * @throws NotCanonicalError when a number is a fraction, or the nesting too deep
  */
 export function canonicalJson(value: Json): string {
   return canonicalAt(value, 0);
@@ -32,8 +36,15 @@ function canonicalAt(value: Json, depth: number): string {
   if (typeof value === 'number') return canonicalNumber(value);
   if (typeof value === 'string') return canonicalString(value);
   if (isArray(value)) return `[${value.map((item) => canonicalAt(item, depth + 1)).join(',')}]`;
-  const members = Object.entries(value).sort(([a], [b]) => compareKeys(a, b));
-  return `{${members.map(([key, item]) => `${canonicalString(key)}:${canonicalAt(item, depth + 1)}`).join(',')}}`;
+  return canonicalObject(
+    Object.entries(value).map(([key, item]) => [key, canonicalAt(item, depth + 1)]),
+  );
+}
+
+/** The canonical form of an object whose members are texts already. */
+export function canonicalObject(members: [key: string, text: string][]): string {
+  const sorted = members.sort(([a], [b]) => compareKeys(a, b));
+  return `{${sorted.map(([key, text]) => `${canonicalString(key)}:${text}`).join(',')}}`;
 }
 
 /**
@@ -49,10 +60,11 @@ export function wireForm(text: string): string {
 }
 
 function canonicalNumber(value: number): string {
-  if (!Number.isSafeInteger(value)) {
+  if (Number.isSafeInteger(value)) return value === 0 ? '0' : String(value);
+  if (!Number.isInteger(value)) {
     throw new NotCanonicalError(`${value} is not an integer that canonical JSON can hold`);
   }
-  return value === 0 ? '0' : String(value);
+  return Math.abs(value) < BEYOND_INT64 ? BigInt(value).toString() : OUT_OF_RANGE;
 }
 
 function canonicalString(value: string): string {

@@ -1,40 +1,59 @@
-import { canonicalJson, wireForm } from './canonical-json.ts';
+import { canonicalJson, canonicalObject, wireForm, type Json } from './canonical-json.ts';
 import { keyToJson } from './key.ts';
-import type { Signature, Targets } from './metadata.ts';
+import type { FileMeta, Signature, Targets } from './metadata.ts';
+
+/** The `signed` part of a file. */
+export interface SignedPart {
+  /** As it is written. */
+  readonly text: string;
+  /** What the signatures are over: canonical JSON of it. */
+  readonly signedText: string;
+}
 
 /**
  * A file as Notary's server itself would write it. The server hashes its own serialisation and
  * stores our bytes: where the two differ, no client can read the repository any more.
  *
- * @param signedText canonical JSON of `signed`, which the signatures are over
+ * @param text the `signed` part
  */
-export function emitFile(signedText: string, signatures: readonly Signature[]): Uint8Array {
+export function emitFile(text: string, signatures: readonly Signature[]): Uint8Array {
   const list = signatures.map(({ keyId, method, sig }) => ({ keyid: keyId, method, sig }));
-  return Buffer.from(wireForm(`{"signed":${signedText},"signatures":${JSON.stringify(list)}}`));
+  return Buffer.from(wireForm(`{"signed":${text},"signatures":${JSON.stringify(list)}}`));
 }
 
-/** The canonical JSON of the `signed` part of a targets or delegation file. */
-export function emitTargets(targets: Targets): string {
+/**
+ * The `signed` part of a targets or delegation file. Entries of others that have a text of their own
+ * are written with it, as Go's server does.
+ */
+export function emitTargets(targets: Targets): SignedPart {
   const { keys, roles } = targets.delegations;
+  const delegations = {
+    keys: Object.fromEntries([...keys].map(([id, key]) => [id, keyToJson(key)])),
+    roles: roles.map(({ keyIds, name, paths, threshold }) => ({
+      keyids: keyIds,
+      name,
+      ...(paths.length > 0 && { paths }),
+      threshold,
+    })),
+  };
+  const entries = [...targets.targets];
+  const text = canonicalObject([
+    ['_type', canonicalJson('Targets')],
+    ['delegations', canonicalJson(delegations)],
+    ['expires', canonicalJson(targets.expires)],
+    ['targets', canonicalObject(entries.map(([tag, meta]) => [tag, textOf(meta)]))],
+    ['version', canonicalJson(targets.version)],
+  ]);
+  const isCanonical = entries.every(([, meta]) => meta.text === undefined);
+  return { text, signedText: isCanonical ? text : canonicalJson(JSON.parse(text) as Json) };
+}
+
+function textOf({ text, custom, hashes, length }: FileMeta): string {
+  if (text !== undefined) return text;
   return canonicalJson({
-    _type: 'Targets',
-    delegations: {
-      keys: Object.fromEntries([...keys].map(([id, key]) => [id, keyToJson(key)])),
-      roles: roles.map(({ keyIds, name, paths, threshold }) => ({
-        keyids: keyIds,
-        name,
-        ...(paths.length > 0 && { paths }),
-        threshold,
-      })),
-    },
-    expires: targets.expires,
-    targets: Object.fromEntries(
-      [...targets.targets].map(([tag, { custom, hashes, length }]) => [
-        tag,
-        { ...(custom !== undefined && { custom }), hashes: Object.fromEntries(hashes), length },
-      ]),
-    ),
-    version: targets.version,
+    ...(custom !== undefined && { custom }),
+    hashes: Object.fromEntries(hashes),
+    length,
   });
 }
 

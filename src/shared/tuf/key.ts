@@ -1,6 +1,7 @@
 import { constants, createHash, createPublicKey, verify, X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { readPem } from '../pem.ts';
+import { BIT_STRING, contentOf, INTEGER, readDer, sequenceOf } from '../der.ts';
+import { formatPem, readPem } from '../pem.ts';
 import { canonicalJson, type Json } from './canonical-json.ts';
 
 /** Hex SHA-256 over the canonical JSON of a key object. */
@@ -19,6 +20,10 @@ export type SignatureMethod = 'ecdsa' | 'rsapss' | 'eddsa';
 export const PSS_SALT_LENGTH = 32;
 /** Notary takes no smaller RSA keys; bits. */
 export const SMALLEST_RSA_MODULUS = 2048;
+/** The elliptic curves that Notary's own library knows, as OpenSSL names them. */
+const CURVES = ['secp224r1', 'prime256v1', 'secp384r1', 'secp521r1'];
+/** The first octet of a point of which both coordinates follow. */
+const UNCOMPRESSED_POINT = 0x04;
 /** DER prefix of a SubjectPublicKeyInfo that wraps a raw Ed25519 key. */
 const ED25519_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 
@@ -45,12 +50,11 @@ export function canonicalKeyId(key: PublicKey): KeyId | undefined {
 }
 
 /**
- * What tells one key from another, whatever it is written as: base64 and DER have several spellings
- * of the same key. Undefined where the key cannot be read.
+ * What tells one key from another, whatever it is written as: a certificate may wrap it, and base64
+ * has several spellings. Undefined where the key cannot be read.
  */
 export function keyFingerprint(key: PublicKey): string | undefined {
-  const object = publicKeyObject(key);
-  return object && JSON.stringify(object.export({ format: 'jwk' }));
+  return publicKeyObject(key)?.export({ type: 'spki', format: 'der' }).toString('base64');
 }
 
 /** The key object of a bare public key. */
@@ -68,11 +72,17 @@ export function bareKey(object: KeyObject): PublicKey {
   };
 }
 
-/** The certificates of an `-x509` key, the leaf first; none for other keys. */
+/**
+ * The certificates of an `-x509` key, the leaf first; none for other keys. Nor for one that is not
+ * written as Notary writes it: its clients write the certificates anew, and look for signatures
+ * under the id of that.
+ */
 export function certificatesOf(key: PublicKey): readonly X509Certificate[] {
   if (!key.keytype.endsWith('-x509')) return [];
   const pem = Buffer.from(key.public, 'base64').toString('latin1');
-  const blocks = readPem(pem).blocks.filter(({ label }) => label === 'CERTIFICATE');
+  const { blocks } = readPem(pem);
+  if (blocks.some(({ label }) => label !== 'CERTIFICATE')) return [];
+  if (blocks.map(formatPem).join('') !== pem) return [];
   try {
     return blocks.map(({ bytes }) => new X509Certificate(bytes));
   } catch {
@@ -116,7 +126,6 @@ function verifyRsa(
   message: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  if ((key.asymmetricKeyDetails?.modulusLength ?? 0) < SMALLEST_RSA_MODULUS) return false;
   if (method === 'rsapkcs1v15') return verify('sha256', message, key, signature);
   const padding = constants.RSA_PKCS1_PSS_PADDING;
   return (
@@ -125,14 +134,52 @@ function verifyRsa(
   );
 }
 
-/** The key itself; undefined where it cannot be read, or is of another algorithm than it says. */
+/** Whether Notary's own library reads a public key, and does not find it too short. */
+export function isNotaryKey(key: KeyObject): boolean {
+  if (key.asymmetricKeyType === 'rsa') return rsaModulusLength(key) >= SMALLEST_RSA_MODULUS;
+  if (key.asymmetricKeyType !== 'ec') return true;
+  return CURVES.includes(key.asymmetricKeyDetails?.namedCurve ?? '') && isUncompressed(key);
+}
+
+/**
+ * Bits of the modulus of an RSA key; 0 of others. `asymmetricKeyDetails` says it as well, but of a
+ * key beyond 16,384 bits Node 24 leaves an error of OpenSSL behind, which fails the next key.
+ */
+export function rsaModulusLength(key: KeyObject): number {
+  if (key.asymmetricKeyType !== 'rsa') return 0;
+  const values = sequenceOf(readDer(key.export({ type: 'pkcs1', format: 'der' }))[0]);
+  // A private key begins with its version.
+  const modulus = contentOf(values[key.type === 'private' ? 1 : 0], INTEGER);
+  const first = modulus.findIndex((octet) => octet !== 0);
+  return (modulus.length - first) * 8 - (Math.clz32(modulus[first] ?? 0) - 24);
+}
+
+function isUncompressed(key: KeyObject): boolean {
+  const [, point] = sequenceOf(readDer(key.export({ type: 'spki', format: 'der' }))[0]);
+  const [, form] = contentOf(point, BIT_STRING);
+  return form === UNCOMPRESSED_POINT;
+}
+
+/** What OpenSSL calls the algorithm of each kind of key that Notary knows. */
+const ALGORITHMS: ReadonlyMap<string, string> = new Map([
+  ['ecdsa', 'ec'],
+  ['ecdsa-x509', 'ec'],
+  ['rsa', 'rsa'],
+  ['rsa-x509', 'rsa'],
+  ['ed25519', 'ed25519'],
+]);
+
+/**
+ * The key itself; undefined where it cannot be read, is of another algorithm than it says, or is one
+ * that no client of Notary reads.
+ */
 function publicKeyObject(key: PublicKey): KeyObject | undefined {
-  const [algorithm, wrapping] = key.keytype.split('-x');
+  const algorithm = ALGORITHMS.get(key.keytype);
+  if (algorithm === undefined) return undefined;
   try {
-    const object = wrapping === undefined ? bareKeyObject(key) : certificatesOf(key)[0]?.publicKey;
-    return object?.asymmetricKeyType === (algorithm === 'ecdsa' ? 'ec' : algorithm)
-      ? object
-      : undefined;
+    const isWrapped = key.keytype.endsWith('-x509');
+    const object = isWrapped ? certificatesOf(key)[0]?.publicKey : bareKeyObject(key);
+    return object?.asymmetricKeyType === algorithm && isNotaryKey(object) ? object : undefined;
   } catch {
     return undefined;
   }

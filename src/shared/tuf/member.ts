@@ -52,12 +52,18 @@ export function readKeys(
   );
 }
 
-export function readFileMeta(file: Shape, value: Json | undefined, path: string): FileMeta {
+/** @param least what the length is at least; people may write anything into targets */
+export function readFileMeta(
+  file: Shape,
+  value: Json | undefined,
+  path: string,
+  least = -Infinity,
+): FileMeta {
   const meta = shape.readObject(file, value, path, ['custom', 'hashes', 'length']);
   const hashes = shape.readObject(file, meta.get('hashes'), `${path}.hashes`);
   const custom = meta.get('custom');
   return {
-    length: shape.readInteger(file, meta.get('length'), `${path}.length`, 0),
+    length: shape.readInteger(file, meta.get('length'), `${path}.length`, least),
     hashes: new Map(
       [...hashes].map(([algorithm, hash]) => [
         algorithm,

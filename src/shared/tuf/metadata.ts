@@ -16,6 +16,11 @@ export interface FileMeta {
   readonly length: number;
   readonly hashes: ReadonlyMap<string, string>;
   readonly custom?: Json;
+  /**
+   * The whole entry as its file has it, where the file is not in canonical form: integers that a
+   * number rounds, and escapes, are kept when it is signed again.
+   */
+  readonly text?: string;
 }
 
 /** Who may sign a role: `threshold` distinct keys of `keyIds`. */

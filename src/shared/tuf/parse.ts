@@ -1,6 +1,8 @@
 import { SigningError } from '../signing-error.ts';
-import { canonicalJson, NotCanonicalError, type Json } from './canonical-json.ts';
+import { canonicalJson, NotCanonicalError, wireForm, type Json } from './canonical-json.ts';
+import { entryTexts } from './entry-text.ts';
 import type {
+  FileMeta,
   MetadataFile,
   RoleName,
   Root,
@@ -14,14 +16,16 @@ import * as shape from './shape.ts';
 import type { Shape } from './shape.ts';
 
 type ReadContent<Content> = (file: Shape, signed: Json | undefined) => Content;
+/** Adds to a content what its text alone tells. */
+type KeepText<Content> = (content: Content, text: string, signedText: string) => Content;
 const parser =
-  <Content>(read: ReadContent<Content>) =>
+  <Content>(read: ReadContent<Content>, keep: KeepText<Content> = (content) => content) =>
   (role: RoleName, bytes: Uint8Array): MetadataFile<Content> =>
-    parseFile(role, bytes, read);
+    parseFile(role, bytes, read, keep);
 
 /** Parsers of the four kinds of metadata. They throw SigningError METADATA_INVALID. */
 export const parseRoot = parser(readRoot);
-export const parseTargets = parser(readTargets);
+export const parseTargets = parser(readTargets, keepEntryTexts);
 export const parseSnapshot = parser(readSnapshot);
 export const parseTimestamp = parser(readTimestamp);
 
@@ -29,9 +33,11 @@ function parseFile<Content>(
   role: RoleName,
   bytes: Uint8Array,
   read: ReadContent<Content>,
+  keep: KeepText<Content>,
 ): MetadataFile<Content> {
   const file: Shape = { file: `${role}.json`, unknownMembers: [] };
-  const envelope = shape.readObject(file, parseJson(file, bytes), '$', ['signed', 'signatures']);
+  const { text, value } = parseJson(file, bytes);
+  const envelope = shape.readObject(file, value, '$', ['signed', 'signatures']);
   const signed = envelope.get('signed');
   const content = read(file, signed);
   const signatures = shape
@@ -42,19 +48,22 @@ function parseFile<Content>(
       const read = (name: string) => shape.readString(file, members.get(name), `${path}.${name}`);
       return { keyId: read('keyid'), method: read('method'), sig: read('sig') };
     });
+  const signedText = canonicalOf(file, signed ?? null);
   return {
-    content,
+    content: keep(content, text, signedText),
     signatures,
-    signedText: canonicalOf(file, signed ?? null),
+    signedText,
     unknownMembers: file.unknownMembers,
   };
 }
 
-function parseJson(file: Shape, bytes: Uint8Array): Json {
+function parseJson(
+  file: Shape,
+  bytes: Uint8Array,
+): { readonly text: string; readonly value: Json } {
   try {
-    return JSON.parse(
-      new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes),
-    ) as Json;
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return { text, value: JSON.parse(text) as Json };
   } catch (cause) {
     throw new SigningError('METADATA_INVALID', `${file.file} is not JSON`, { cause });
   }
@@ -141,6 +150,17 @@ function readTargets(file: Shape, signed: Json | undefined): Targets {
   };
 }
 
+/** Entries have a text of their own where the file is not what its canonical form would make of it. */
+function keepEntryTexts(content: Targets, text: string, signedText: string): Targets {
+  if (text.startsWith(wireForm(signedText), '{"signed":'.length)) return content;
+  const texts = entryTexts(text);
+  const targets = [...content.targets].map(([tag, meta]): [string, FileMeta] => {
+    const own = texts.get(tag);
+    return [tag, own === undefined ? meta : { ...meta, text: own }];
+  });
+  return { ...content, targets: new Map(targets) };
+}
+
 function readSnapshot(file: Shape, signed: Json | undefined): Snapshot {
   const { members, expires, version } = readCommon(file, signed, 'Snapshot', ['meta']);
   const meta = shape.readObject(file, members.get('meta'), 'signed.meta');
@@ -150,7 +170,7 @@ function readSnapshot(file: Shape, signed: Json | undefined): Snapshot {
     meta: new Map(
       [...meta].map(([role, value]) => [
         role as RoleName,
-        readFileMeta(file, value, `signed.meta[${JSON.stringify(role)}]`),
+        readFileMeta(file, value, `signed.meta[${JSON.stringify(role)}]`, 0),
       ]),
     ),
   };
@@ -162,6 +182,6 @@ function readTimestamp(file: Shape, signed: Json | undefined): Timestamp {
   return {
     expires,
     version,
-    snapshot: readFileMeta(file, meta.get('snapshot'), 'signed.meta.snapshot'),
+    snapshot: readFileMeta(file, meta.get('snapshot'), 'signed.meta.snapshot', 0),
   };
 }

@@ -128,12 +128,12 @@ export async function signEdits(
   keys: readonly SigningKey[],
 ): Promise<Publication> {
   const files = edits.map(async ({ role, targets }): Promise<[RoleName, Uint8Array]> => {
-    const signedText = emitTargets(targets);
+    const { text, signedText } = emitTargets(targets);
     const holders = keys.filter(({ canonicalId }) => role.keyIds.has(canonicalId));
     const signatures = await Promise.all(
       holders.map((key) => signText(signedText, key, role.keyIds.get(key.canonicalId) ?? '')),
     );
-    const bytes = emitFile(signedText, signatures);
+    const bytes = emitFile(text, signatures);
     if (parseTargets(role.name, bytes).signedText !== signedText) {
       throw new SigningError('METADATA_INVALID', `${role.name}.json would be read differently`);
     }

@@ -1,5 +1,7 @@
+import { command } from '../shell-command.ts';
 import { SigningError } from '../signing-error.ts';
 import type { Gun } from '../image-reference.ts';
+import { isAuthority, isInDate, isStrong } from './certificate.ts';
 import {
   canonicalKeyId,
   certificatesOf,
@@ -11,12 +13,23 @@ import type { X509Certificate } from 'node:crypto';
 import type { Root } from './metadata.ts';
 import { ROOT } from './metadata.ts';
 
-/** How far in the future a certificate may begin: clocks differ, and the reference client grants it. */
-const CLOCK_GRACE_MS = 24 * 60 * 60 * 1000;
-/** DER object identifiers of sha1WithRSAEncryption and ecdsa-with-SHA1. */
-const SHA1_SIGNATURES = ['2a864886f70d010105', '2a8648ce3d0401'].map((hex) =>
-  Buffer.from(hex, 'hex'),
-);
+/**
+ * What to do about a certificate above the leaf. The tools do not read the repository any more, so
+ * that none of them can rotate its root key.
+ */
+function chainFix(gun: Gun): string {
+  const anew = command`notary -s <url> delete ${gun} --remote && notary -s <url> init ${gun} && notary -s <url> key rotate ${gun} snapshot -r && notary -s <url> publish ${gun}`;
+  return (
+    'No client reads the repository any more, and no command renews such a certificate. ' +
+    `Make the trust data anew: ${anew}, then build again.`
+  );
+}
+
+/** The certificates of a root key. */
+interface Chain {
+  readonly leaf: X509Certificate;
+  readonly intermediates: readonly X509Certificate[];
+}
 
 /**
  * The root keys that may speak for this repository: certificates in date whose common name is the
@@ -54,63 +67,79 @@ export function trustedRootKeys(
       `the root keys of ${gun} are ${named.map(([id]) => id).join(', ')}; pinned: ${pins.join(', ')}`,
     );
   }
-  const inDate = pinned.filter(([, key]) => isInDate(key, now));
-  if (inDate.length === 0) {
-    throw new SigningError(
-      'METADATA_EXPIRED',
-      `the root certificate of ${gun} is not valid at ${now.toISOString()}`,
-    );
+  const sound: [KeyId, PublicKey][] = [];
+  const flaws: SigningError[] = [];
+  for (const [id, key] of pinned) {
+    const flaw = flawOf(key, gun, now);
+    if (flaw) flaws.push(flaw);
+    else sound.push([id, key]);
   }
-  const strong = inDate.filter(([, key]) => isStrong(key));
-  if (strong.length === 0) {
-    throw new SigningError(
-      'METADATA_INVALID',
-      `the root certificate of ${gun} uses SHA-1 or an RSA key under ${SMALLEST_RSA_MODULUS} bits`,
-    );
-  }
-  return new Map(strong);
-}
-
-/** When the certificate of a root key ends; undefined where the key has none that we trust. */
-export function certificateEnd(key: PublicKey): Date | undefined {
-  const certificate = leafCertificate(key);
-  return certificate && new Date(certificate.validTo);
+  const [first] = flaws;
+  if (first && sound.length === 0) throw first;
+  return new Map(sound);
 }
 
 /**
- * The certificate that speaks for a root key: the first, whose key is the one that signs, and the
+ * Why the reference client does not take a root key that is named for the repository. It leaves out
+ * what is wrong of the certificates above the leaf, which makes a key with another id.
+ */
+function flawOf(key: PublicKey, gun: Gun, now: Date): SigningError | undefined {
+  const chain = chainOf(key);
+  const certificates = chain ? [chain.leaf, ...chain.intermediates] : [];
+  for (const [i, certificate] of certificates.entries()) {
+    const which =
+      i === 0
+        ? `the root certificate of ${gun}`
+        : `certificate ${i + 1} of ${certificates.length} of the root key of ${gun} (${lastCommonName(certificate) ?? 'nameless'})`;
+    const options = i === 0 ? {} : { fix: chainFix(gun) };
+    if (!isInDate(certificate, now)) {
+      const message = `${which} is not valid at ${now.toISOString()}`;
+      return new SigningError('METADATA_EXPIRED', message, options);
+    }
+    if (!isStrong(certificate)) {
+      const message = `${which} uses SHA-1, an RSA key under ${SMALLEST_RSA_MODULUS} bits, or a curve that Notary does not know`;
+      return new SigningError('METADATA_INVALID', message, options);
+    }
+  }
+  return undefined;
+}
+
+/** When the first certificate of a root key ends; undefined where it has none that counts. */
+export function certificateEnd(key: PublicKey): Date | undefined {
+  const chain = chainOf(key);
+  if (!chain) return undefined;
+  const ends = [chain.leaf, ...chain.intermediates].map(({ validTo }) => Date.parse(validTo));
+  return new Date(Math.min(...ends));
+}
+
+/**
+ * The certificates that speak for a root key: the first, whose key is the one that signs, is the
  * only one that is no CA, as the reference client wants it.
  */
-function leafCertificate(key: PublicKey): X509Certificate | undefined {
-  const [first, ...others] = certificatesOf(key);
-  return first && !first.ca && others.every(({ ca }) => ca) ? first : undefined;
+function chainOf(key: PublicKey): Chain | undefined {
+  const [leaf, ...intermediates] = certificatesOf(key);
+  try {
+    const isChain = leaf && !isAuthority(leaf) && intermediates.every(isAuthority);
+    return isChain ? { leaf, intermediates } : undefined;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 function commonName(key: PublicKey): string | undefined {
-  const subject = leafCertificate(key)?.subject.split('\n') ?? [];
-  return subject.find((part) => part.startsWith('CN='))?.slice('CN='.length);
+  const chain = chainOf(key);
+  return chain && lastCommonName(chain.leaf);
+}
+
+/** Of several common names, the last counts for the reference client. */
+function lastCommonName({ subject }: X509Certificate): string | undefined {
+  const name = subject.split('\n').findLast((part) => part.startsWith('CN='));
+  return name?.slice('CN='.length);
 }
 
 function isNamedFor(key: PublicKey, gun: Gun): boolean {
   const name = commonName(key);
   if (name === undefined) return false;
-  return name.endsWith('*') ? gun.startsWith(name.slice(0, -1)) : name === gun;
-}
-
-function isInDate(key: PublicKey, now: Date): boolean {
-  const certificate = leafCertificate(key);
-  if (!certificate) return false;
-  const begins = Date.parse(certificate.validFrom) - CLOCK_GRACE_MS;
-  return begins <= now.getTime() && now.getTime() <= Date.parse(certificate.validTo);
-}
-
-function isStrong(key: PublicKey): boolean {
-  const certificate = leafCertificate(key);
-  if (!certificate) return false;
-  const { asymmetricKeyType, asymmetricKeyDetails } = certificate.publicKey;
-  if (SHA1_SIGNATURES.some((identifier) => certificate.raw.includes(identifier))) return false;
-  return (
-    asymmetricKeyType !== 'rsa' ||
-    (asymmetricKeyDetails?.modulusLength ?? 0) >= SMALLEST_RSA_MODULUS
-  );
+  return name.endsWith('*') ? gun.startsWith(name.replace(/\*+$/, '')) : name === gun;
 }

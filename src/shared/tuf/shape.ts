@@ -55,17 +55,20 @@ export function readStrings(shape: Shape, value: Json | undefined, path: string)
   return readArray(shape, value, path).map((item, i) => readString(shape, item, `${path}[${i}]`));
 }
 
-/** An integer of at least `least`. */
+/** Go's int64 ends before it. */
+const BEYOND_INT64 = 2 ** 63;
+
+/** An integer of at least `least`, as Go reads one; beyond 2^53 it is rounded. */
 export function readInteger(
   shape: Shape,
   value: Json | undefined,
   path: string,
   least: number,
 ): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least) {
-    throw malformed(shape, path, `an integer of at least ${least}`);
-  }
-  return value;
+  const isInteger = Number.isInteger(value) && Math.abs(Number(value)) < BEYOND_INT64;
+  if (typeof value === 'number' && isInteger && value >= least) return value;
+  const bound = Number.isFinite(least) ? ` of at least ${least}` : '';
+  throw malformed(shape, path, `an integer${bound}`);
 }
 
 /** A moment as RFC 3339 writes it, left as it is: Go writes nanoseconds, which Date would cut. */

@@ -94,8 +94,9 @@ t.test('canonical JSON', (t) => {
           if (typeof item === 'number') numbers.push(item);
           return item === 0 ? 0 : item;
         }) as Json;
-        if (numbers.every(Number.isSafeInteger))
+        if (numbers.every((number) => Number.isInteger(number) && Math.abs(number) < 2 ** 63))
           assert.deepEqual(JSON.parse(canonicalJson(value as Json)), plain);
+        else if (numbers.every(Number.isInteger)) assert.ok(canonicalJson(value as Json));
         else assert.throws(() => canonicalJson(value as Json), NotCanonicalError);
       }),
       { numRuns: 1000 },
@@ -106,12 +107,12 @@ t.test('canonical JSON', (t) => {
   t.test('nests as deep as it is allowed to, and no deeper', (t) => {
     fc.assert(
       fc.property(
-        fc.oneof(fc.nat(300), fc.integer({ min: 99, max: 102 })),
+        fc.oneof(fc.nat(2000), fc.integer({ min: 999, max: 1002 })),
         fc.boolean(),
         (depth, lists) => {
           let value: Json = 0;
           for (let i = 0; i < depth; i++) value = lists ? [value] : { a: value };
-          if (depth <= 100) assert.ok(canonicalJson(value));
+          if (depth <= 1000) assert.ok(canonicalJson(value));
           else assert.throws(() => canonicalJson(value), NotCanonicalError);
         },
       ),

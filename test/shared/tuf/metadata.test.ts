@@ -58,7 +58,7 @@ t.test('a repository that the reference client made', (t) => {
         role as RoleName,
         files.get(role as RoleName) ?? Buffer.alloc(0),
       );
-      t.equal(emitTargets(content), signedText, role);
+      t.equal(emitTargets(content).signedText, signedText, role);
     }
     t.end();
   });

@@ -43,6 +43,12 @@ function parsed<Parsed>(parse: (bytes: Uint8Array) => Parsed, bytes: Uint8Array)
   }
 }
 
+/** Numbers as Go verifies them. */
+function asGo(_: string, value: unknown): unknown {
+  if (typeof value !== 'number') return value;
+  return Math.abs(value) < 2 ** 63 ? value : -(2 ** 63);
+}
+
 t.test('metadata', (t) => {
   t.test('of any bytes, or any JSON, is read, or refused as ours', (t) => {
     const content = fc.oneof(
@@ -73,10 +79,10 @@ t.test('metadata', (t) => {
           if (!file || /\p{Cc}/u.test(file.signedText)) return;
           read += 1;
           const { version, expires } = file.content;
-          assert.ok(Number.isSafeInteger(version) && version >= 1);
+          assert.ok(Number.isInteger(version) && version >= 1);
           assert.ok(Date.parse(expires) > 0 || Date.parse(expires) <= 0);
           // What is signed is all of `signed`, known to us or not.
-          const { signed } = JSON.parse(Buffer.from(bytes).toString()) as DraftObject;
+          const { signed } = JSON.parse(Buffer.from(bytes).toString(), asGo) as DraftObject;
           assert.deepEqual(JSON.parse(file.signedText), signed);
         }),
         { numRuns: 1500 },
@@ -96,11 +102,11 @@ t.test('metadata', (t) => {
         if (!file || file.unknownMembers.length > 0) return;
         known += 1;
         if (/\p{Cc}/u.test(file.signedText)) return;
-        const emitted = emitFile(emitTargets(file.content), file.signatures);
+        const emitted = emitFile(emitTargets(file.content).text, file.signatures);
         const again = parseTargets(TARGETS, emitted);
         assert.deepEqual(again.content, file.content);
         assert.deepEqual(again.signatures, file.signatures);
-        assert.equal(again.signedText, emitTargets(again.content));
+        assert.equal(again.signedText, emitTargets(again.content).signedText);
       }),
       { numRuns: 1500 },
     );

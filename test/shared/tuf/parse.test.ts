@@ -22,7 +22,7 @@ t.test('a bad repository is refused', (t) => {
       ['root', 'version', '1', /signed.version/],
       ['root', 'version', 1.5, /signed.version/],
       ['root', 'version', undefined, /signed.version/],
-      ['root', 'version', 2 ** 53, /signed.version/],
+      ['root', 'version', 2 ** 63, /signed.version/],
       ['root', 'expires', 'tomorrow', /signed.expires is not an RFC 3339 time/],
       ['root', 'expires', '2030', /signed.expires/],
       ['root', 'expires', '2030-13-45T00:00:00Z', /signed.expires/],
@@ -93,7 +93,6 @@ t.test('a bad repository is refused', (t) => {
         { ratio: 0.5 },
         /targets.json: 0.5 is not an integer that canonical JSON can hold/,
       ],
-      ['targets', 'targets.v1.custom', 2 ** 60, /is not an integer that canonical JSON can hold/],
       [
         'targets/releases',
         '_type',

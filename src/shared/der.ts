@@ -5,7 +5,9 @@ export interface DerValue {
   readonly content: Buffer;
 }
 
+export const BOOLEAN = 0x01;
 export const INTEGER = 0x02;
+export const BIT_STRING = 0x03;
 export const OCTET_STRING = 0x04;
 export const OBJECT_IDENTIFIER = 0x06;
 export const SEQUENCE = 0x30;
@@ -14,8 +16,8 @@ export const SEQUENCE = 0x30;
 const LONG_FORM = 0x80;
 /** Octets of an integer that a number holds. */
 const LONGEST_NUMBER = 6;
-/** More values than any structure of keys has side by side; hostile files have half a million. */
-const MOST_VALUES = 16;
+/** More values than keys and certificates have side by side; hostile files have half a million. */
+const MOST_VALUES = 64;
 
 /**
  * The values that follow one another in these bytes.
@@ -58,6 +60,23 @@ export function sequenceOf(value: DerValue | undefined): DerValue[] {
 /** The hex of an OBJECT IDENTIFIER. @throws RangeError */
 export function identifierOf(value: DerValue | undefined): string {
   return contentOf(value, OBJECT_IDENTIFIER).toString('hex');
+}
+
+/** An object identifier as people write it, `1.2.840`; of the hex of its content. */
+export function dottedIdentifier(hex: string): string {
+  const numbers: bigint[] = [];
+  let number = 0n;
+  for (const octet of Buffer.from(hex, 'hex')) {
+    number = number * 128n + BigInt(octet & 0x7f);
+    if (octet < LONG_FORM) {
+      numbers.push(number);
+      number = 0n;
+    }
+  }
+  const [both = 0n, ...others] = numbers;
+  // The first two are one number.
+  const first = both < 80n ? both / 40n : 2n;
+  return [first, both - first * 40n, ...others].join('.');
 }
 
 /** An INTEGER, none of which is negative here; Infinity when no number is as large. @throws RangeError */
