@@ -16,7 +16,7 @@ const INVOCATION = new RegExp(
   '\\b(?:' +
     [
       'notary (?:-s|init|publish|key|witness|delegation|addhash|remove|list|lookup|verify|delete|reset) [^ ]',
-      'docker (?:trust (?:key|signer|sign|inspect|revoke)|pull|push|login|build)\\b',
+      'docker (?:trust (?:key|signer) [a-z]+|(?:trust (?:sign|inspect|revoke)|pull|push|login|build) [-<…])',
       'kubectl (?:-n|--|annotate|apply|auth|create|delete|describe|edit|get|label|logs|patch|replace|rollout|scale|top)',
       'kp image\\b',
       '(?:openssl|ssh-keygen) [-a-z0-9]+',
