@@ -25,11 +25,12 @@ const PASSOUT = ['-passout', `pass:${PASSWORD}`];
 
 const FILES: readonly FileCase[] = [
   {
-    command: 'openssl pkcs8 -topk8 -in … -out …',
+    command: 'openssl pkcs8 -topk8 -provider legacy -provider default -in … -out …',
     what: 'a key that is encrypted in a way of its own',
     make: ({ run, opensslKey }, file) => {
       const { file: plain } = opensslKey('plain', ['ec_paramgen_curve:P-256']);
-      run('openssl', ['ec', '-in', plain, '-camellia256', ...PASSOUT, '-out', file]);
+      const legacy = ['-provider', 'legacy', '-provider', 'default'];
+      run('openssl', ['ec', ...legacy, '-in', plain, '-des', ...PASSOUT, '-out', file]);
     },
     shell: () => Promise.resolve({ answers: THRICE }),
   },

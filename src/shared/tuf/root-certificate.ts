@@ -18,7 +18,7 @@ import { ROOT } from './metadata.ts';
  * that none of them can rotate its root key.
  */
 function chainFix(gun: Gun): string {
-  const anew = command`notary -s <url> delete ${gun} --remote && notary -s <url> init ${gun} && notary -s <url> key rotate ${gun} snapshot -r && notary -s <url> publish ${gun}`;
+  const anew = command`notary -s <url> delete ${gun} --remote && notary -s <url> init ${gun} && notary -s <url> key rotate ${gun} snapshot -r`;
   return (
     'No client reads the repository any more, and no command renews such a certificate. ' +
     `Make the trust data anew: ${anew}, then build again.`
