@@ -164,7 +164,7 @@ function brokenHttp(url: URL, cause: unknown): SigningError {
     `${url.origin} answers with HTTP that is not valid: ${reason} (${code})`,
     {
       cause,
-      fix: 'Correct what the server, or a proxy before it, adds to its answers: curl -v shows them.',
+      fix: 'Correct the headers that the server, or a proxy before it, adds to its answers.',
     },
   );
 }

@@ -180,7 +180,7 @@ t.test('which level decides', (t) => {
       'opt-out, with a pin that the admin does not allow',
       image({ [`${P}v1.rootPin`]: OTHER_PIN, [`${P}signing`]: 'disabled' }),
       namespace(adminCa),
-      'opted-out',
+      'invalid',
     ],
     ['a malformed opt-out', image({ [`${P}signing`]: 'off' }), namespace(admin), 'invalid'],
     ['a malformed Image', image({}, {}), namespace(admin), 'invalid'],
