@@ -9,7 +9,7 @@ import { Turns } from './turns.ts';
  * a read of it that began after each of them asked.
  */
 export function fairCluster(cluster: Cluster): Cluster {
-  const turns = new Turns({ atOnce: CONNECTIONS, ofParty: CONNECTIONS / 2 });
+  const turns = new Turns({ atOnce: CONNECTIONS, ofParty: (CONNECTIONS * 3) / 4 });
   const reads = new SharedReads<ClusterObject | undefined>();
   return {
     get: (reference, signal) => {
