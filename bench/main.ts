@@ -1,7 +1,8 @@
 /**
  * Measures the signer and the webhook against baselines, in one run, taking turns. `--quick` has
  * few rounds: it shows that everything runs, and its figures say little. `--admission` leaves the
- * signer out; `--footprint` measures the images and their containers alone.
+ * signer out; `--footprint` measures the images and their containers alone; `--memory` what the signer
+ * needs in large repositories, and nothing else.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { performance } from 'node:perf_hooks';
@@ -11,6 +12,7 @@ import { measureAdmission, type AdmissionOptions } from './admission.ts';
 import { containerImages, imageSizes, measureContainers } from './containers.ts';
 import { measureDistance, type DistanceOptions } from './distance.ts';
 import { bundleSizes, measureSignerMemory, signerPackages } from './footprint.ts';
+import { measureRepositoryMemory, type RepositoryMemoryOptions } from './repository-memory.ts';
 import { measureSignerStart } from './signer-start.ts';
 import { measureSigning, type SizedRepository } from './signing.ts';
 import { createFilledRepository } from './signing-repository.ts';
@@ -27,6 +29,7 @@ interface Rounds {
   readonly traffic: number;
   readonly memory: number;
   readonly containers: number;
+  readonly repositories: RepositoryMemoryOptions;
   readonly admission: AdmissionOptions;
 }
 
@@ -38,6 +41,11 @@ const FULL: Rounds = {
   traffic: 3,
   memory: 5,
   containers: 11,
+  repositories: {
+    tags: [10, 1000, 10_000, 20_000, 50_000, 100_000],
+    foreign: [1, 4, 16, 32, 64],
+    rounds: 3,
+  },
   admission: { rounds: 9, seconds: 0.8, memory: [10_000, 100_000] },
 };
 const QUICK: Rounds = {
@@ -48,6 +56,7 @@ const QUICK: Rounds = {
   traffic: 1,
   memory: 1,
   containers: 2,
+  repositories: { tags: [10, 10_000, 100_000], foreign: [1, 16], rounds: 1 },
   admission: { rounds: 2, seconds: 0.3, memory: [500, 2_000] },
 };
 
@@ -98,9 +107,15 @@ const bed = await startBed();
 try {
   const isFootprint = words.includes('--footprint');
   const isAdmission = words.includes('--admission');
-  if (!isAdmission) await measureImages(bed, rounds);
-  if (!isAdmission && !isFootprint) await measureSigner(bed, rounds);
-  if (!isFootprint) {
+  const isMemory = words.includes('--memory');
+  if (isMemory) {
+    for (const measurement of await measureRepositoryMemory(bed, rounds.repositories)) {
+      show(measurement);
+    }
+  }
+  if (!isAdmission && !isMemory) await measureImages(bed, rounds);
+  if (!isAdmission && !isMemory && !isFootprint) await measureSigner(bed, rounds);
+  if (!isMemory && !isFootprint) {
     for (const measurement of await measureAdmission(bed, rounds.admission)) show(measurement);
   }
   say([`${((performance.now() - started) / 1000).toFixed(0)} s`]);

@@ -2,8 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ProgramOptions } from '../test/bed/child.ts';
-import { succeed } from '../test/bed/command.ts';
+import { succeed, type CommandOptions } from '../test/bed/command.ts';
 import { bundle } from './programs.ts';
 
 /** Linux counts processor time for its users in hundredths of a second, on every machine. */
@@ -29,7 +28,7 @@ export function peakMemory(pid: number): number {
 }
 
 /** Runs a program of Node to its end; resolves with its peak resident memory in MiB. */
-export type MemoryProbe = (program: ProgramOptions) => Promise<number>;
+export type MemoryProbe = (program: CommandOptions) => Promise<number>;
 
 /**
  * Makes the probe. The program reads its peak itself as it exits, since from outside the last that it

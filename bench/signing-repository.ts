@@ -92,6 +92,17 @@ export async function createDelegatedRepository(
   return first;
 }
 
+/** A repository that is there, with the files of a signing Secret of ours. */
+export function secretRepository(
+  bed: Bed,
+  gun: string,
+  secret: Readonly<Record<string, string>>,
+): Promise<SigningRepository> {
+  const keys = Object.entries(secret).filter(([name]) => name.endsWith('.key'));
+  const password = secret['password'] ?? secret['notary-password.txt'] ?? '';
+  return signingRepository(bed, gun, Object.fromEntries(keys), password.trim());
+}
+
 let directories = 0;
 let images = 0;
 

@@ -56,7 +56,7 @@ export async function expire(
 }
 
 /** What a server answers with 200, to a GET, or to the POST of a form. */
-async function call(url: string, ca: string, form?: FormData): Promise<Buffer> {
+export async function call(url: string, ca: string, form?: FormData): Promise<Buffer> {
   const encoded = form && new Response(form);
   const type = encoded?.headers.get('content-type');
   const sent = request(url, {

@@ -26,6 +26,8 @@ export interface SignerRunOptions {
     readonly host?: string;
     readonly files: Readonly<Record<string, string>>;
   }[];
+  /** Words before its command line, such as those of a memory limit. */
+  readonly prefix?: readonly string[];
   /** Variables of the process. */
   readonly env?: Readonly<Record<string, string>>;
   /** Further flags. */
@@ -119,9 +121,11 @@ export async function runSigner(options: SignerRunOptions): Promise<SignerRun> {
   }
   const receiptFile = join(directory, 'receipt.json');
   const terminationLog = join(directory, 'termination-log');
+  const [program = 'node', ...words]: readonly string[] = [...(options.prefix ?? []), 'node'];
   const result = await runWatched({
-    program: 'node',
+    program,
     args: [
+      ...words,
       SIGNER,
       ...(options.tags?.map((tag) => `--tag=${tag}`) ?? [`--report=${report}`]),
       `--notary-url=${options.notaryUrl}`,

@@ -231,6 +231,12 @@ export const SIGNER_ERRORS = {
       "A cache answers in the server's place, replicas of the server disagree, or a backup was restored.",
     fix: 'Look for a cache or proxy that serves old files under /v2/, or a restored database; then build again.',
   },
+  METADATA_TOO_LARGE: {
+    meaning: 'Metadata of the repository are too large for the memory of the signing container.',
+    cause:
+      'The repository has very many tags, or another signer put much into a delegation; the memory limit of the container is that of the export or rebase step, or that of --signer-memory.',
+    fix: 'Give the signing container the memory that the message names: raise spec.build.resources.limits.memory of the Image where it is set, else --signer-memory of the webhook; then build again.',
+  },
   METADATA_UNKNOWN_MEMBER: {
     meaning: 'A role to sign holds members that we do not know; signing it again would lose them.',
     cause: 'A newer or another client wrote the role.',

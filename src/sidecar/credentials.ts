@@ -132,7 +132,7 @@ function exchange(url: URL, parameters: Readonly<Record<string, string>>): HttpR
     method: 'POST',
     url,
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: Buffer.from(new URLSearchParams(form).toString()),
+    body: [Buffer.from(new URLSearchParams(form).toString())],
   };
 }
 

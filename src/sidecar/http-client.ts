@@ -24,9 +24,20 @@ export interface HttpRequest {
   readonly headers?: RequestHeaders;
   /** Sent to the server that it is for alone, wherever redirects lead. */
   readonly authorization?: Authorization;
-  readonly body?: Uint8Array;
-  /** Longest answer in bytes; 64 KiB where nothing else is said. */
+  /** Sent one part after the other. */
+  readonly body?: readonly Uint8Array[];
+  /**
+   * Longest answer in bytes; 64 KiB where nothing else is said. Of an answer that is an error 64 KiB
+   * are read, whatever its length.
+   */
   readonly limit?: number;
+  /**
+   * Hears how many bytes more of an answer are to be held, before they are, and how many that makes in
+   * all; throws to refuse them. Not asked for the first MiB.
+   */
+  readonly admit?: (bytes: number, all: number) => void;
+  /** What is wrong with an answer that exceeds the limit; SERVER_FAILED by default. */
+  readonly tooLong?: () => SigningError;
   /**
    * Whether a redirect is an answer like any other (the default), or followed: GET alone, a few
    * times, and never from https to http.

@@ -1,4 +1,10 @@
-import { request as httpRequest, type Agent, type IncomingMessage } from 'node:http';
+import { once } from 'node:events';
+import {
+  request as httpRequest,
+  type Agent,
+  type ClientRequest,
+  type IncomingMessage,
+} from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { SigningError } from '../shared/signing-error.ts';
 import { MOST_HEADER_BYTES } from './connection-failure.ts';
@@ -17,6 +23,10 @@ export interface ExchangeOptions {
 
 /** Of tokens and error messages. */
 const BODY_LIMIT_BYTES = 64 * 1024;
+/** Answers up to here are kept as they come; longer ones in one piece of memory. */
+const SMALL_BYTES = 1024 * 1024;
+/** What is written at once: more would be held a second time, encrypted. */
+const WRITTEN_AT_ONCE = 64 * 1024;
 
 /**
  * One request and its whole answer. A GET that met a kept connection which the server was closing is
@@ -25,14 +35,14 @@ const BODY_LIMIT_BYTES = 64 * 1024;
  * @throws what the network says; SigningError SERVER_FAILED when the answer is too long
  */
 export function exchange(message: HttpRequest, options: ExchangeOptions): Promise<HttpResponse> {
-  const { method, url, headers, body, limit = BODY_LIMIT_BYTES } = message;
+  const { method, url, headers, body } = message;
   const { agent, proxy, signal, silenceLimit } = options;
   const authorization = message.authorization?.headerFor(url);
   const next = proxy?.url ?? url;
-  const send = next.protocol === 'https:' ? httpsRequest : httpRequest;
+  const open = next.protocol === 'https:' ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     let isAnswered = false;
-    const request = send(next, {
+    const request = open(next, {
       method,
       agent,
       signal,
@@ -46,7 +56,7 @@ export function exchange(message: HttpRequest, options: ExchangeOptions): Promis
         'accept-encoding': 'identity',
         ...headers,
         ...(authorization !== undefined && { authorization }),
-        ...(body && { 'content-length': body.length }),
+        ...(body && { 'content-length': body.reduce((sum, { length }) => sum + length, 0) }),
         ...(proxy && { host: url.host }),
         ...(proxy?.authorization !== undefined && { 'proxy-authorization': proxy.authorization }),
       },
@@ -60,7 +70,7 @@ export function exchange(message: HttpRequest, options: ExchangeOptions): Promis
         reject(encoded(url, encoding));
         return;
       }
-      readBody(response, url, limit).then(
+      readBody(response, message).then(
         (bytes) => resolve({ status, headers, body: bytes, url }),
         reject,
       );
@@ -78,7 +88,7 @@ export function exchange(message: HttpRequest, options: ExchangeOptions): Promis
       if (isStale && method === 'GET' && !isAnswered) resolve(exchange(message, options));
       else reject(error);
     });
-    request.end(body);
+    send(request, body ?? []).catch(reject);
   });
 }
 
@@ -96,18 +106,55 @@ function encoded(url: URL, encoding: string): SigningError {
   });
 }
 
-async function readBody(response: IncomingMessage, url: URL, limit: number): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
+/** Writes no faster than the other side reads. Errors are those of the request. */
+async function send(request: ClientRequest, body: readonly Uint8Array[]): Promise<void> {
+  const closed = once(request, 'close').catch(() => undefined);
+  for (const part of body) {
+    for (let at = 0; at < part.length && !request.destroyed; at += WRITTEN_AT_ONCE) {
+      if (request.write(part.subarray(at, at + WRITTEN_AT_ONCE))) continue;
+      await Promise.race([once(request, 'drain').catch(() => undefined), closed]);
+    }
+  }
+  request.end();
+}
+
+async function readBody(
+  response: IncomingMessage,
+  { url, limit = BODY_LIMIT_BYTES, admit, tooLong }: HttpRequest,
+): Promise<Uint8Array> {
+  const isError = (response.statusCode ?? 0) >= 300;
+  const most = isError ? Math.min(limit, BODY_LIMIT_BYTES) : limit;
+  const declared = Number(response.headers['content-length'] ?? 0);
+  const exceeded = () => {
+    const what = `${url.origin} answers ${url.pathname} with more than ${limit} bytes`;
+    return tooLong?.() ?? new SigningError('SERVER_FAILED', what);
+  };
+  if (!isError && declared > most) throw exceeded();
+  if (!isError && declared > SMALL_BYTES) admit?.(declared, declared);
+  let admitted = Math.max(declared, SMALL_BYTES);
+  const chunks: Uint8Array[] = [];
+  let whole: Buffer | undefined;
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > limit) {
-      const what = `${url.origin} answers ${url.pathname} with more than ${limit} bytes`;
-      throw new SigningError('SERVER_FAILED', what);
+    if (size + chunk.length > most) {
+      // What an error says is in its beginning.
+      if (isError) break;
+      throw exceeded();
     }
-    chunks.push(chunk);
+    while (size + chunk.length > admitted) {
+      admitted += SMALL_BYTES;
+      admit?.(SMALL_BYTES, size + chunk.length);
+    }
+    if (!whole && size + chunk.length > SMALL_BYTES) {
+      // What is not written to takes no memory.
+      whole = Buffer.allocUnsafeSlow(declared > 0 ? declared : most);
+      for (let at = 0; chunks.length > 0;) at += Buffer.from(chunks.shift() ?? '').copy(whole, at);
+    }
+    if (whole) chunk.copy(whole, size);
+    else chunks.push(chunk);
+    size += chunk.length;
   }
-  return Buffer.concat(chunks);
+  return whole?.subarray(0, size) ?? Buffer.concat(chunks);
 }
 
 /** Somebody who says nothing for so long has hung. */

@@ -28,8 +28,11 @@ export interface DerivationBudget {
   steps: number;
 }
 
-/** The budget of a run: some seconds; the tools take 2,048 steps a key, careful people a million. */
-export const DERIVATION_STEPS = 5_000_000;
+/**
+ * The budget of a run: about a second, in which no deadline is heard; the tools take 2,048 steps a key,
+ * careful people a million.
+ */
+export const DERIVATION_STEPS = 2_000_000;
 
 /** What keys are written as. */
 type KeyFormat = 'encrypted' | 'pkcs8' | 'pkcs1' | 'sec1' | 'dsa';

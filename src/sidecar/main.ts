@@ -4,6 +4,7 @@ import { helpText, isHelpWanted } from '../shared/help.ts';
 import { SIGNER_FLAGS } from '../shared/signer-flags.ts';
 import { asSigningError, SigningError } from '../shared/signing-error.ts';
 import { createLog } from './log.ts';
+import { processMemory } from './memory.ts';
 import { failedReceipt, failureOf, type Receipt } from './receipt.ts';
 import { runSigner } from './run.ts';
 import { writeStepFile } from './step-file.ts';
@@ -43,6 +44,7 @@ async function main(args: readonly string[]): Promise<number> {
       now: () => new Date(),
       log: createLog(outputs.logFormat, writeLine),
       stop: stopSignal(),
+      memory: processMemory(),
       environment: process.env,
     };
     receipt = await runSigner(options, ports);
@@ -156,8 +158,9 @@ function summary({ repositories }: Receipt, result: keyof typeof SUMMARY): strin
   return `${SUMMARY[result]}: ${tags.join(', ')}`;
 }
 
-// A run ends before the optimising compiler and a larger nursery pay; they take 15 MiB at a thousand
-// tags, and more time than they save.
+// A run ends before the optimising compiler and a larger nursery pay. Measured in repositories of 10
+// tags, of 100,000, and beside a delegation of 64 MiB: the compiler takes 8 to 15 MiB and saves no time
+// but in the second (0.2 of 1.2 s); the nursery takes 3, 9 and 39 MiB, and saves none.
 setFlagsFromString('--no-opt');
 setFlagsFromString('--semi-space-growth-factor=1');
 // Who reads the log may be gone, or its disk full: the other outputs are still to be written.

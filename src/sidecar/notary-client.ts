@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { Gun } from '../shared/image-reference.ts';
 import type { NotaryUrl } from '../shared/notary-url.ts';
-import { sha256Hex } from '../shared/sha256.ts';
 import { SigningError } from '../shared/signing-error.ts';
-import { ROOT, TIMESTAMP, type RoleName, type Root } from '../shared/tuf/metadata.ts';
+import { hashInSteps } from '../shared/tuf/check.ts';
+import { ROOT, SNAPSHOT, TIMESTAMP, type RoleName, type Root } from '../shared/tuf/metadata.ts';
 import type { Publication } from '../shared/tuf/publication.ts';
+import { LARGEST_PARSED } from '../shared/tuf/targets-text.ts';
+import type { Driver } from '../shared/tuf/work.ts';
 import { createAuthorizedClient } from './authorized-client.ts';
 import type { CredentialLookup } from './credentials.ts';
 import { pointedTo, type HttpClient, type HttpResponse } from './http-client.ts';
+import type { Memory } from './memory.ts';
 import { publishFailure, serverAnswer } from './notary-failure.ts';
 import { transienceOf } from './retry-after.ts';
 
@@ -18,14 +21,18 @@ export interface NotaryClient {
   serverTime(): Date | undefined;
   /**
    * A role's file: the current one, or the one with this SHA-256 (hex). Undefined where the server
-   * has none. A file that was served by its hash, or as the root, is not asked for twice: another one
-   * has another hash.
+   * has none. The last small file of a role that was served by its hash, or as the root, is not asked
+   * for twice: another one has another hash.
    *
    * Any 404 means that the file is absent, whatever its body: proxies put pages of their own in its
    * place. Only where the server has never served anything, a root that is absent in other words than
    * those of a Notary server is an error: this may be no Notary server.
+   *
+   * @param length in bytes, where it is known
    */
-  fetchRole(role: RoleName, sha256?: string): Promise<Uint8Array | undefined>;
+  fetchRole(role: RoleName, sha256?: string, length?: number): Promise<Uint8Array | undefined>;
+  /** Whether the server has served the file with this SHA-256 (hex) by it, to this client. */
+  wasServed(sha256: string): boolean;
   /**
    * Posts all files at once: the server takes all or none.
    *
@@ -39,19 +46,32 @@ export interface NotaryClientOptions {
   readonly url: NotaryUrl;
   readonly gun: Gun;
   readonly credentials: CredentialLookup;
+  readonly memory: Memory;
+  readonly drive: Driver;
 }
 
-/** Longest files in bytes: what a server may make us hold. */
+/** Longest files in bytes: no client of Notary reads more. */
+const LARGEST_FILE = 100 * 1024 * 1024;
+/** Those that cannot be read in parts, and hold nothing of tags. */
+const LARGEST_PARSED_FILES: ReadonlyMap<RoleName, number> = new Map([
+  [ROOT, 1024 * 1024],
+  [TIMESTAMP, 1024 * 1024],
+  [SNAPSHOT, LARGEST_PARSED],
+]);
+/** Longest files that are kept in case they are asked for again, in bytes. */
 const SMALL_FILE = 1024 * 1024;
-const LARGEST_FILE = 16 * 1024 * 1024;
 
-/** Methods throw SigningError: SERVER_*, CREDENTIALS_*, PUSH_DENIED, PUBLISH_*, NOT_A_NOTARY_SERVER. */
+/**
+ * Methods throw SigningError: SERVER_*, CREDENTIALS_*, PUSH_DENIED, PUBLISH_*, NOT_A_NOTARY_SERVER,
+ * METADATA_TOO_LARGE.
+ */
 export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
-  const { url, gun } = options;
+  const { url, gun, memory, drive } = options;
   const base = `${url}/v2/${gun}/_trust/tuf/`;
   // A strict token server grants exactly what is asked: one token, for all that follows.
   const scope = { repository: gun, actions: 'push,pull' } as const;
-  const held = new Map<string, Uint8Array>();
+  const held = new Map<RoleName, { readonly sha256: string; readonly bytes: Uint8Array }>();
+  const served = new Set<string>();
   let hasServed = false;
   const client = createAuthorizedClient({ ...options, server: url, scope });
   let serverTime: Date | undefined;
@@ -60,21 +80,36 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
     url,
     serverTime: () => serverTime,
 
-    async fetchRole(role, sha256) {
-      const known = sha256 === undefined ? undefined : held.get(sha256);
-      if (known) return known;
+    wasServed: (sha256) => served.has(sha256),
+
+    async fetchRole(role, sha256, length) {
+      const known = held.get(role);
+      if (known && known.sha256 === sha256) return known.bytes;
       const file = sha256 === undefined ? `${role}.json` : `${role}.${sha256}.json`;
+      const what = `${role}.json of ${gun}`;
+      const limit = LARGEST_PARSED_FILES.get(role) ?? LARGEST_FILE;
+      if (length !== undefined && length > limit)
+        throw tooLarge(role, `${what} has ${length} bytes`);
+      if (length !== undefined && length > SMALL_FILE) {
+        memory.demand(length, `${what} has ${length} bytes`);
+      }
       const answer = await client.send({
         method: 'GET',
         url: new URL(base + file),
         headers: { 'cache-control': 'no-cache' },
-        limit: role === ROOT || role === TIMESTAMP ? SMALL_FILE : LARGEST_FILE,
+        limit,
+        admit: (bytes, all) => memory.demand(bytes, `${what} has at least ${all} bytes`),
+        tooLong: () => tooLarge(role, `${what} has more than ${limit} bytes`),
       });
       serverTime = timeOf(answer) ?? serverTime;
       if (answer.status === 200) {
-        if (sha256 !== undefined || role === ROOT) held.set(sha256Hex(answer.body), answer.body);
+        const bytes = answer.body;
         hasServed ||= role === ROOT;
-        return answer.body;
+        if (sha256 === undefined && role !== ROOT) return bytes;
+        const actual = (await drive(hashInSteps('sha256', bytes))).toString('hex');
+        served.add(actual);
+        if (bytes.length <= SMALL_FILE) held.set(role, { sha256: actual, bytes });
+        return bytes;
       }
       if (answer.status === 404) {
         if (role !== ROOT || hasServed) return undefined;
@@ -110,7 +145,7 @@ function publicationSize(publication: Publication): number {
 }
 
 /** One part a role; the server takes the role from the file name. */
-function multipart(publication: Publication, boundary: string): Uint8Array {
+function multipart(publication: Publication, boundary: string): readonly Uint8Array[] {
   const parts = [...publication].flatMap(([role, bytes]) => [
     Buffer.from(
       `--${boundary}\r\n` +
@@ -120,7 +155,16 @@ function multipart(publication: Publication, boundary: string): Uint8Array {
     bytes,
     Buffer.from('\r\n'),
   ]);
-  return Buffer.concat([...parts, Buffer.from(`--${boundary}--\r\n`)]);
+  return [...parts, Buffer.from(`--${boundary}--\r\n`)];
+}
+
+function tooLarge(role: RoleName, what: string): SigningError {
+  return new SigningError('METADATA_TOO_LARGE', `${what}, which is more than the signer reads`, {
+    fix: LARGEST_PARSED_FILES.has(role)
+      ? 'No tool of Notary writes such a file: check the Notary URL, and what answers there.'
+      : 'Have an owner of the role take tags out of it with notary remove and notary publish, or sign ' +
+        'in another repository; then build again.',
+  });
 }
 
 /** A 404 that is not in the words of a Notary server: what stands before one may write its own. */

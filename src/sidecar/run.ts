@@ -5,6 +5,7 @@ import { notaryCredentials } from './credentials.ts';
 import { findImage } from './find-image.ts';
 import { createHttpClient, type HttpClient, type HttpClientOptions } from './http-client.ts';
 import type { Log } from './log.ts';
+import type { Memory } from './memory.ts';
 import { createNotaryClient } from './notary-client.ts';
 import { failedReceipt, receiptOf, type Receipt, type RepositoryReceipt } from './receipt.ts';
 import { notaryLookup, registryCredentials } from './registry-credentials.ts';
@@ -16,6 +17,7 @@ import { signingKey } from './signer.ts';
 import type { SignerOptions } from './signer-options.ts';
 import { openKeys } from './signing-key.ts';
 import { planSigning } from './signing-plan.ts';
+import { createSteps } from './steps.ts';
 import { waitForStep } from './step-file.ts';
 
 /** What a run takes from its surroundings. */
@@ -24,6 +26,7 @@ export interface RunPorts {
   readonly log: Log;
   /** Aborts, with a SigningError, when the pod is being stopped. */
   readonly stop: AbortSignal;
+  readonly memory: Memory;
   /** Of proxies and CA certificates. */
   readonly environment: Environment;
 }
@@ -78,12 +81,13 @@ function httpClients(): HttpClients {
 
 async function signAll(
   options: SignerOptions,
-  { now, log, environment }: RunPorts,
+  { now, log, memory, environment }: RunPorts,
   signal: AbortSignal,
   clients: HttpClients,
 ): Promise<readonly RepositoryReceipt[]> {
   const ends = performance.now() + options.deadline * 1000;
   const pause = (milliseconds: number) => pauseUntil(ends, milliseconds, signal);
+  const steps = createSteps(signal);
   const environmentRoots = await readEnvironmentRoots(environment, log);
   const proxy = readProxySettings(environment);
   const registry = registryCredentials(options.registryCredentials, log);
@@ -125,13 +129,15 @@ async function signAll(
     receipts.push(
       await signRepository(repository, {
         url,
-        client: createNotaryClient({ http, url, gun, credentials }),
+        client: createNotaryClient({ http, url, gun, credentials, memory, drive: steps.drive }),
         keys,
         unopened: opened.unopened,
         rootPins: options.rootPins,
         dryRun: options.dryRun,
         now,
         pause,
+        steps,
+        memory,
         log,
       }),
     );

@@ -1,10 +1,18 @@
+import type { Gun } from '../shared/image-reference.ts';
 import { isPlainHttp, type NotaryUrl } from '../shared/notary-url.ts';
 import { asSigningError, SigningError } from '../shared/signing-error.ts';
-import { editRoles, fileOf, signEdits, type SigningKey } from '../shared/tuf/publication.ts';
+import {
+  editRoles,
+  fileOf,
+  signEdits,
+  type RoleEdit,
+  type SigningKey,
+} from '../shared/tuf/publication.ts';
 import { describeMiss, expiryWarnings, missesOf } from '../shared/tuf/reader.ts';
 import { chooseRoles, type ChosenRole } from '../shared/tuf/role-choice.ts';
 import type { TrustRepository } from '../shared/tuf/verify.ts';
 import type { Log } from './log.ts';
+import type { Memory } from './memory.ts';
 import type { NotaryClient } from './notary-client.ts';
 import { createPatience, persist, type Pause } from './patience.ts';
 import { checkNotSuperseded, createPublisher, type Claim } from './publish.ts';
@@ -16,6 +24,7 @@ import {
 } from './receipt.ts';
 import { loadRepository, type Expected } from './repository-loader.ts';
 import type { RepositoryPlan } from './signing-plan.ts';
+import type { Steps } from './steps.ts';
 
 /** What signing one repository needs beside the plan. */
 export interface SigningContext {
@@ -27,6 +36,8 @@ export interface SigningContext {
   readonly rootPins: readonly string[];
   readonly now: () => Date;
   readonly pause: Pause;
+  readonly steps: Steps;
+  readonly memory: Memory;
   readonly log: Log;
   /** Everything but the publish. */
   readonly dryRun: boolean;
@@ -76,15 +87,23 @@ async function loadEditPublish(
   if (isPlainHttp(url)) log.warn(`${url} is plain http: what it serves can be changed on the way`);
   const tags = targets.map(({ tag }) => tag);
   const held = keys.map(({ canonicalId }) => canonicalId);
+  const trust = { gun, rootPins, tags: new Set(tags), held };
   const load = (earlier?: TrustRepository, expected?: Expected) =>
-    loadRepository(client, { gun, rootPins, now: now(), ...(earlier && { earlier }) }, expected);
+    loadRepository(
+      client,
+      { ...trust, now: now(), ...(earlier && { earlier }) },
+      context.steps,
+      expected,
+    );
   const tell = (message: string) => log.warn(`${gun}: ${message}`);
 
   const tryAgain = ({ message }: SigningError) => tell(`trying again: ${message}`);
 
   let loaded = await persist(() => load(), createPatience(pause), tryAgain);
   log.step(`${gun} at ${url}: ${describeTrust(loaded, rootPins)}`);
-  for (const { message } of loaded.rejected.values()) tell(`readers pass over: ${message}`);
+  for (const { code, message } of loaded.rejected.values()) {
+    tell(`${code === 'METADATA_TOO_LARGE' ? 'not read' : 'readers pass over'}: ${message}`);
+  }
 
   const publisher = createPublisher({ client, load, pause, tell });
   let isConfirmed = false;
@@ -126,9 +145,10 @@ async function loadEditPublish(
     }
     for (const { role } of edits) {
       const reason = loaded.unread.get(role.name);
-      if (reason) tell(`${reason.message}; ${role.name} is signed again`);
+      if (reason) tell(`${reason.message}; ${role.name} to be signed again`);
     }
-    const publication = await signEdits(edits, keys);
+    demandMemory(edits, gun, context.memory);
+    const publication = await signEdits(edits, keys, context.steps.drive);
     const signers = [...publication.keys()].join(', ');
     if (context.dryRun) {
       log.step(`${gun}: would publish ${tags.join(', ')} in ${signers} (dry run)`);
@@ -139,6 +159,18 @@ async function loadEditPublish(
     const outcome = await publisher.post({ gun, edits, publication, targets }, loaded);
     ({ isConfirmed, repository: loaded } = outcome);
   }
+}
+
+/** How often a role is held beside what it was: signed, as a file, and read back. */
+const COPIES = 3;
+/** Roles of a few thousand tags are not worth asking, in bytes. */
+const SMALL_BYTES = 1024 * 1024;
+
+function demandMemory(edits: readonly RoleEdit[], gun: Gun, memory: Memory): void {
+  const bytes = edits.reduce((sum, { before }) => sum + (before?.length ?? 0), 0);
+  const roles = edits.map(({ role }) => `${role.name}.json`).join(' and ');
+  const what = `signing ${roles} of ${gun} again writes ${bytes} bytes`;
+  if (bytes > SMALL_BYTES) memory.demand(COPIES * bytes, what);
 }
 
 function describeTrust(

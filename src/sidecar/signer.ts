@@ -32,7 +32,9 @@ function signRaw(
   message: Uint8Array,
 ): Promise<{ readonly mac: Buffer }> {
   const raw = key as { sign(algorithm: string, data: Buffer): Promise<{ mac: Buffer }> };
-  return raw.sign(algorithm, Buffer.from(message));
+  // The same bytes, as the class that it wants.
+  const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
+  return raw.sign(algorithm, bytes);
 }
 
 function cryptoSigner(key: KeyObject, hashesItself: boolean): Signer {

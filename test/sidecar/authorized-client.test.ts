@@ -72,7 +72,7 @@ function clientFor(
     ...options,
   });
   const send = async (method: 'GET' | 'POST', path: string) => {
-    const body = Buffer.from('x');
+    const body = [Buffer.from('x')];
     const url = new URL(`${server}/v2/${GUN}/_trust/tuf/${path}`);
     const answer = await client.send({ method, url, ...(method === 'POST' && { body }) });
     return { status: answer.status, body: Buffer.from(answer.body).toString() };

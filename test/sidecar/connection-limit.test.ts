@@ -18,6 +18,7 @@ import { runCommand } from '../bed/command.ts';
 import { startForwardProxy } from '../bed/forward-proxy.ts';
 import { startHandlerServer, type HandlerServerOptions } from '../bed/handler-server.ts';
 import { projectDirectory } from '../fixture.ts';
+import { UNBOUNDED } from '../unbounded.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
 t.teardown(() => rm(directory, { recursive: true, force: true }));
@@ -68,6 +69,7 @@ t.test('hundreds of delegations are fetched over sixteen connections', async (t)
     url: server.url as NotaryUrl,
     gun: 'registry.example.test/demo/app' as Gun,
     credentials: { find: () => Promise.resolve(undefined), absence: '' },
+    ...UNBOUNDED,
   });
   const roles = Array.from({ length: 300 }, (_, i) => `targets/role-${i}` as RoleName);
   const files = await Promise.all(roles.map((role) => client.fetchRole(role)));

@@ -27,6 +27,7 @@ import { registryRepository } from '../../src/sidecar/registry-host.ts';
 import { createAuthority } from '../bed/authority.ts';
 import { startForwardProxy } from '../bed/forward-proxy.ts';
 import { startHandlerServer } from '../bed/handler-server.ts';
+import { UNBOUNDED } from '../unbounded.ts';
 
 const REGISTRY = 'r.example.test';
 const GUN = `${REGISTRY}/demo/app` as Gun;
@@ -317,7 +318,7 @@ t.test('no server sees a credential or token that is not for it', async (t) => {
           registry,
           registryHttp: () => http,
         });
-        const client = createNotaryClient({ http, url, gun: GUN, credentials });
+        const client = createNotaryClient({ http, url, gun: GUN, credentials, ...UNBOUNDED });
         await Promise.all([attempt(client.fetchRole(ROOT)), attempt(client.fetchRole(RELEASES))]);
         const publication = new Map([[RELEASES, Buffer.from('{}')]]);
         await attempt(client.publish(publication, {} as Root));

@@ -3,6 +3,8 @@ import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import type { IncomingMessage, RequestListener } from 'node:http';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,7 +38,8 @@ function client(t: Test, options: Partial<HttpClientOptions> = {}) {
     get: (url: string, request: Partial<HttpRequest> = {}) =>
       http.send({ method: 'GET', url: new URL(url), ...request }),
     post: (url: string, body: string) =>
-      http.send({ method: 'POST', url: new URL(url), body: Buffer.from(body) }),
+      http.send({ method: 'POST', url: new URL(url), body: [Buffer.from(body)] }),
+    send: (request: HttpRequest) => http.send(request),
   };
 }
 
@@ -249,6 +252,59 @@ t.test('an answer that is too long is cut', async (t) => {
     isTransient: false,
   });
   await t.rejects(get(`${server.url}/11`, { limit: 10 }), { code: 'SERVER_FAILED' });
+});
+
+t.test('of an error that is too long the beginning is heard', async (t) => {
+  const closed: true[] = [];
+  const server = await serve(t, (_, response) => {
+    response.on('close', () => closed.push(true));
+    response.writeHead(500);
+    const more = () => {
+      while (!response.destroyed && response.write('x'.repeat(16 * 1024)));
+    };
+    response.on('drain', more);
+    more();
+  });
+  const { status, body } = await client(t).get(server.url, { limit: 16 * 1024 * 1024 });
+  t.equal(status, 500);
+  t.ok(body.length > 0 && body.length <= 65_536, `${body.length} bytes`);
+  while (closed.length === 0) await pause(5);
+  t.pass('the rest is not waited for');
+});
+
+t.test('what is large is asked about before it is held', async (t) => {
+  const large = Buffer.alloc(5 * 1024 * 1024, 'x');
+  const server = await serve(t, (request, response) => {
+    if (request.url === '/said') response.writeHead(200, { 'content-length': large.length });
+    response.end(large);
+  });
+  const limit = 8 * 1024 * 1024;
+  for (const path of ['/said', '/unsaid']) {
+    let admitted = 1024 * 1024;
+    const admit = (bytes: number) => (admitted += bytes);
+    const { body } = await client(t).get(`${server.url}${path}`, { limit, admit });
+    t.ok(large.equals(body), path);
+    t.ok(admitted >= large.length, path);
+    const refuse = () => {
+      throw new SigningError('METADATA_TOO_LARGE', 'no room');
+    };
+    const refused = client(t).get(`${server.url}${path}`, { limit, admit: refuse });
+    await t.rejects(refused, { code: 'METADATA_TOO_LARGE', message: 'no room' }, path);
+  }
+  const tooLong = () => new SigningError('METADATA_TOO_LARGE', 'too long');
+  await t.rejects(client(t).get(server.url, { limit: 10, tooLong }), { message: 'too long' });
+});
+
+t.test('a large body is sent whole', async (t) => {
+  const parts = [Buffer.from('a'), Buffer.alloc(3 * 1024 * 1024, 'b'), Buffer.from('c')];
+  const server = await serve(t, (request, response) => {
+    buffer(request).then(
+      (body) => response.end(String(body.equals(Buffer.concat(parts)))),
+      () => response.destroy(),
+    );
+  });
+  const { body } = await client(t).send({ method: 'POST', url: new URL(server.url), body: parts });
+  t.equal(Buffer.from(body).toString(), 'true');
 });
 
 t.test('connections are kept', (t) => {

@@ -114,8 +114,8 @@ t.test('whatever happens, last line, receipt and termination message say the sam
         () => ({ kind: 'answer', status: 200, body: 'x'.repeat(2 * 1024 * 1024) }),
         'x',
       );
-      t.equal(long.receipt.code, 'SERVER_FAILED');
-      t.match(long.lastLine, /more than 1048576 bytes/);
+      t.equal(long.receipt.code, 'METADATA_TOO_LARGE');
+      t.match(long.lastLine, /root.json of .* has more than 1048576 bytes/);
       const deep = `{"signed":{"_type":"Root","x":${'['.repeat(50_000)}${']'.repeat(50_000)}},"signatures":[]}`;
       const nested = await through(() => ({ kind: 'answer', status: 200, body: deep }), 'x');
       t.equal(nested.receipt.code, 'METADATA_INVALID');

@@ -11,6 +11,7 @@ import { createNotaryClient } from '../../src/sidecar/notary-client.ts';
 import { readProxySettings } from '../../src/sidecar/proxy-settings.ts';
 import { createAuthority } from '../bed/authority.ts';
 import { startHandlerServer } from '../bed/handler-server.ts';
+import { UNBOUNDED } from '../unbounded.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
 t.teardown(() => rm(directory, { recursive: true, force: true }));
@@ -41,7 +42,7 @@ async function clientOf(
   t.teardown(() => http.close());
   const credentials = { find: () => Promise.resolve(undefined), absence: 'there are none' };
   const url = `${server.url}/below` as NotaryUrl;
-  return { client: createNotaryClient({ http, url, gun, credentials }), asked };
+  return { client: createNotaryClient({ http, url, gun, credentials, ...UNBOUNDED }), asked };
 }
 
 const error = (code: string) => JSON.stringify({ errors: [{ code, message: 'words' }] });

@@ -9,6 +9,7 @@ import { parseRoot } from '../../src/shared/tuf/parse.ts';
 import { createNotaryClient } from '../../src/sidecar/notary-client.ts';
 import { publishFailure, serverAnswer } from '../../src/sidecar/notary-failure.ts';
 import { fixture } from '../fixture.ts';
+import { UNBOUNDED } from '../unbounded.ts';
 
 const GUN = 'registry.example.test/demo/app' as Gun;
 const SERVER = 'https://notary.example.test' as NotaryUrl;
@@ -115,7 +116,10 @@ t.test('any answer of a server', (t) => {
         fc.constantFrom(ROOT, TARGETS, RELEASES),
         async (response, role) => {
           const http = { send: () => Promise.resolve(response), close: () => undefined };
-          const client = createNotaryClient({ http, url: SERVER, gun: GUN, credentials });
+          const client = createNotaryClient({
+            ...{ http, url: SERVER, gun: GUN, credentials },
+            ...UNBOUNDED,
+          });
           const read = await client.fetchRole(role).catch((error: unknown) => error);
           if (response.status === 200) return assert.equal(read, response.body);
           if (response.status === 404 && role !== ROOT) return assert.equal(read, undefined);

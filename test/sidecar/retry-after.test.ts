@@ -15,6 +15,7 @@ import { transienceOf } from '../../src/sidecar/retry-after.ts';
 import { fetchToken } from '../../src/sidecar/token-client.ts';
 import { TokenRealm } from '../../src/sidecar/token-realm.ts';
 import { fixture } from '../fixture.ts';
+import { UNBOUNDED } from '../unbounded.ts';
 
 const NOW = Date.parse('2026-11-30T06:00:00Z');
 const busy = (retryAfter: string, date?: string) =>
@@ -92,7 +93,7 @@ t.test('every server and proxy is left alone for as long as it asks', async (t) 
   const gun = 'registry.example.test/demo/app' as Gun;
   const root = parseRoot(ROOT, fixture('notary/repo/root.json')).content;
   const credentials = { find: () => Promise.resolve(undefined), absence: 'there are none' };
-  const notary = createNotaryClient({ http, url: notaryUrl, gun, credentials });
+  const notary = createNotaryClient({ http, url: notaryUrl, gun, credentials, ...UNBOUNDED });
   const repository = {
     registry: 'server.example.test',
     host: 'server.example.test',

@@ -117,7 +117,7 @@ t.test('key derivation without end is refused before it begins', (t) => {
   };
   const bombs: Readonly<Record<string, string>> = {
     PBKDF2: derivation(['count=INTEGER:2147483647'], 'PBKDF2'),
-    'PBKDF2, one too many': derivation(['count=INTEGER:5000001'], 'PBKDF2'),
+    'PBKDF2, one too many': derivation(['count=INTEGER:2000001'], 'PBKDF2'),
     'PBKDF2, more than a number holds': derivation([`n=INTEGER:0x${'7f'.repeat(40)}`], 'PBKDF2'),
     scrypt: derivation(
       ['n=INTEGER:32768', 'r=INTEGER:1', 'p=INTEGER:100000'],
@@ -130,7 +130,7 @@ t.test('key derivation without end is refused before it begins', (t) => {
       error,
       {
         code: 'KEY_INVALID',
-        message: /^0\.key asks for more key derivation than 5000000 iterations/,
+        message: /^0\.key asks for more key derivation than 2000000 iterations/,
         fix: /openssl pkcs8 -topk8 -iter 100000/,
       },
       what,
@@ -144,8 +144,8 @@ t.test('key derivation without end is refused before it begins', (t) => {
 });
 
 t.test('the keys of a run have one budget for derivation', (t) => {
-  const slow = p256.encrypt('-iter', '2000000');
-  t.equal(openKey(slow, PASSWORD).canonicalId, id, 'two million iterations are a choice');
+  const slow = p256.encrypt('-iter', '1000000');
+  t.equal(openKey(slow, PASSWORD).canonicalId, id, 'a million iterations are a choice');
   const { keys, unopened } = openPem(slow.repeat(3), PASSWORD);
   t.equal(keys.length, 1);
   t.match(unopened, [{ code: 'KEY_INVALID', message: /^x\.key \(key 3 of 3\) asks for more/ }]);

@@ -15,6 +15,7 @@ import { initialised, keyFile } from '../notary-repository.ts';
 import { asPassword } from '../private-key.ts';
 import { LOSSES, type Loss, type LossPorts } from './lost-answer.ts';
 import { Turns } from './turns.ts';
+import { UNBOUNDED } from '../unbounded.ts';
 
 /** What is to be played. */
 export interface Play {
@@ -208,7 +209,7 @@ async function perform(play: Play, scenery: Scenery): Promise<Played> {
       { gun, targets: [{ tag, sha256: imageOf(name), length: 7 }] },
       {
         url,
-        client: createNotaryClient({ http, url, gun, credentials }),
+        client: createNotaryClient({ http, url, gun, credentials, ...UNBOUNDED }),
         keys,
         unopened: [],
         rootPins: [],
@@ -216,6 +217,7 @@ async function perform(play: Play, scenery: Scenery): Promise<Played> {
         pause,
         log: { step: tell, warn: tell },
         dryRun: false,
+        ...UNBOUNDED,
       },
     );
     http.close();

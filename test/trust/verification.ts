@@ -9,7 +9,11 @@ import {
   type Targets,
 } from '../../src/shared/tuf/metadata.ts';
 import { fileOf } from '../../src/shared/tuf/publication.ts';
-import { verifyRepository, type TrustRepository } from '../../src/shared/tuf/verify.ts';
+import {
+  verifyRepository,
+  type TrustExpectations,
+  type TrustRepository,
+} from '../../src/shared/tuf/verify.ts';
 import {
   buildRepository,
   NOW,
@@ -27,12 +31,31 @@ export interface Expected {
 
 /** Verifies a built repository; without `expected`, under its own name, unpinned, at {@link NOW}. */
 export function verifyBuilt(repository: BuiltRepository, expected: Expected = {}): TrustRepository {
-  return verifyRepository(repository.files, {
+  return verifyFiles(repository.files, {
     gun: (expected.gun ?? repository.gun) as Gun,
     rootPins: expected.rootPins ?? [],
     now: expected.now ?? NOW,
     ...(expected.earlier && { earlier: expected.earlier }),
   });
+}
+
+/** Verifies files, all of them at hand. */
+export function verifyFiles(
+  files: ReadonlyMap<RoleName, Uint8Array>,
+  expected: TrustExpectations,
+): TrustRepository {
+  const verification = verifyRepository(expected);
+  let answer: Uint8Array | undefined;
+  for (;;) {
+    const step = verification.next(answer);
+    if (step.done === true) return step.value;
+    answer = step.value && 'file' in step.value ? files.get(step.value.file.role) : undefined;
+  }
+}
+
+/** The canonical JSON of what a file's signatures are over. */
+export function signedText({ signed }: MetadataFile<unknown>): string {
+  return Buffer.from(signed ?? '').toString();
 }
 
 /** A verified file of targets or a delegation. */

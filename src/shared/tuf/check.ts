@@ -8,6 +8,7 @@ import {
   type RoleKeys,
   type RoleName,
 } from './metadata.ts';
+import type { Work } from './work.ts';
 
 /**
  * Every key stands under its own id: else a role's id could be made to mean another key.
@@ -29,22 +30,25 @@ export function checkKeyIds(keys: ReadonlyMap<KeyId, PublicKey>, role: RoleName)
  * @returns the ids of the keys that signed, as the role lists them
  * @throws SigningError METADATA_INVALID
  */
-export function checkSignatures(
-  { signatures, signedText }: MetadataFile<unknown>,
+export function* checkSignatures(
+  { signatures, signed }: MetadataFile<unknown>,
   role: RoleName,
   { keyIds, threshold }: RoleKeys,
   keys: ReadonlyMap<KeyId, PublicKey>,
-): KeyId[] {
-  const message = Buffer.from(signedText);
+): Work<KeyId[]> {
+  if (!signed) throw new Error(`what ${role} signed is gone`);
   const signers = new Map<string, KeyId>();
-  for (const id of keyIds) {
+  for (const id of new Set(keyIds)) {
     const key = keys.get(id);
     if (!key) continue;
-    const valid = signatures.some(
-      ({ keyId, method, sig }) =>
-        keyId === id && verifySignature(key, method, message, Buffer.from(sig, 'base64')),
-    );
-    if (valid) signers.set(keyFingerprint(key) ?? id, id);
+    for (const { keyId, method, sig } of signatures) {
+      if (keyId !== id) continue;
+      // Each of them reads the whole file, and there may be many.
+      yield;
+      if (!verifySignature(key, method, signed, Buffer.from(sig, 'base64'))) continue;
+      signers.set(keyFingerprint(key) ?? id, id);
+      break;
+    }
   }
   if (signers.size < threshold) {
     throw new SigningError(
@@ -60,19 +64,32 @@ export function checkSignatures(
  *
  * @throws SigningError METADATA_INCONSISTENT
  */
-export function checkHashes(bytes: Uint8Array, role: RoleName, meta: FileMeta): void {
+export function* checkHashes(bytes: Uint8Array, role: RoleName, meta: FileMeta): Work<void> {
   const sha256 = meta.hashes.get('sha256');
   const sha512 = meta.hashes.get('sha512');
   const matches =
     bytes.length === meta.length &&
-    sha256 === createHash('sha256').update(bytes).digest('base64') &&
-    (sha512 === undefined || sha512 === createHash('sha512').update(bytes).digest('base64'));
+    sha256 === (yield* hashInSteps('sha256', bytes)).toString('base64') &&
+    (sha512 === undefined || sha512 === (yield* hashInSteps('sha512', bytes)).toString('base64'));
   if (!matches) {
     throw new SigningError(
       'METADATA_INCONSISTENT',
       `${role}.json is not the file that its ${role === SNAPSHOT ? 'timestamp' : 'snapshot'} names`,
     );
   }
+}
+
+/** Some milliseconds of hashing, in bytes. */
+const HASHED_AT_ONCE = 1024 * 1024;
+
+/** A hash of bytes that may be many. */
+export function* hashInSteps(algorithm: 'sha256' | 'sha512', bytes: Uint8Array): Work<Buffer> {
+  const hash = createHash(algorithm);
+  for (let at = 0; at < bytes.length; at += HASHED_AT_ONCE) {
+    if (at > 0) yield;
+    hash.update(bytes.subarray(at, at + HASHED_AT_ONCE));
+  }
+  return hash.digest();
 }
 
 /** The SHA-256 by which one file names another, as hex; empty where it names none. */

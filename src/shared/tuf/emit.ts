@@ -1,6 +1,9 @@
 import { canonicalJson, canonicalObject, wireForm, type Json } from './canonical-json.ts';
 import { keyToJson } from './key.ts';
+import { readFileMeta } from './member.ts';
 import type { FileMeta, Signature, Targets } from './metadata.ts';
+import { scanSigned, type EntryText } from './targets-text.ts';
+import type { Work } from './work.ts';
 
 /** The `signed` part of a file. */
 export interface SignedPart {
@@ -10,15 +13,28 @@ export interface SignedPart {
   readonly signedText: string;
 }
 
+/** Characters of which the wire form differs, as UTF-8. */
+const ESCAPED_ON_WIRE = ['<', '>', '&', '\u2028', '\u2029'].map((each) => Buffer.from(each));
+
 /**
  * A file as Notary's server itself would write it. The server hashes its own serialisation and
  * stores our bytes: where the two differ, no client can read the repository any more.
  *
  * @param text the `signed` part
  */
-export function emitFile(text: string, signatures: readonly Signature[]): Uint8Array {
+export function emitFile(text: string | Uint8Array, signatures: readonly Signature[]): Uint8Array {
   const list = signatures.map(({ keyId, method, sig }) => ({ keyid: keyId, method, sig }));
-  return Buffer.from(wireForm(`{"signed":${text},"signatures":${JSON.stringify(list)}}`));
+  const bytes = typeof text === 'string' ? Buffer.from(text) : bufferOf(text);
+  const isPlain = ESCAPED_ON_WIRE.every((each) => !bytes.includes(each));
+  return Buffer.concat([
+    Buffer.from('{"signed":'),
+    isPlain ? bytes : Buffer.from(wireForm(bytes.toString())),
+    Buffer.from(wireForm(`,"signatures":${JSON.stringify(list)}}`)),
+  ]);
+}
+
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 /**
@@ -48,13 +64,85 @@ export function emitTargets(targets: Targets): SignedPart {
   return { text, signedText: isCanonical ? text : canonicalJson(JSON.parse(text) as Json) };
 }
 
-function textOf({ text, custom, hashes, length }: FileMeta): string {
-  if (text !== undefined) return text;
-  return canonicalJson({
-    ...(custom !== undefined && { custom }),
-    hashes: Object.fromEntries(hashes),
-    length,
-  });
+function textOf(meta: FileMeta): string {
+  return meta.text ?? canonicalJson(metaToJson(meta));
+}
+
+function metaToJson({ custom, hashes, length }: FileMeta): Json {
+  return { ...(custom !== undefined && { custom }), hashes: Object.fromEntries(hashes), length };
+}
+
+/**
+ * The canonical bytes of a file of targets with some of its targets put in, or replaced; and others
+ * as they are.
+ *
+ * @param before the canonical bytes of `signed` as it was
+ * @param targets all of the rest, and the targets to put in
+ * @returns undefined when others would read `before` differently: JSON does not hold all that its
+ * canonical form holds
+ */
+export function* emitEdited(before: Uint8Array, targets: Targets): Work<Uint8Array | undefined> {
+  const head = Buffer.from(emitTargets({ ...targets, targets: new Map() }).text);
+  const headEnd = head.lastIndexOf('},"version":');
+  const additions = [...targets.targets]
+    .map(([tag, meta]) => ({
+      key: Buffer.from(tag).toString('latin1'),
+      text: Buffer.from(entryText(tag, metaToJson(meta))),
+    }))
+    .sort((a, b) => (a.key < b.key ? -1 : 1));
+  const room = additions.reduce((sum, { text }) => sum + text.length + COMMA.length, 0);
+  const emitted = Buffer.allocUnsafeSlow(before.length + head.length + room);
+  /** How much is written, how far `before` is done with, and the first addition that is not in yet. */
+  const at = { length: head.copy(emitted, 0, 0, headEnd), copied: 0, next: 0, entries: 0 };
+  const put = (text: Uint8Array) => {
+    emitted.set(text, at.length);
+    at.length += text.length;
+  };
+  const keepTo = (end: number) => {
+    put(before.subarray(at.copied, end));
+    at.copied = end;
+  };
+  const visit = (entry: EntryText) => {
+    if (at.entries++ === 0) at.copied = entry.start;
+    let next = additions[at.next];
+    for (; next && next.key < entry.key; next = additions[(at.next += 1)]) {
+      keepTo(entry.start);
+      put(next.text);
+      put(COMMA);
+    }
+    const isReplaced = next?.key === entry.key;
+    if (isReplaced) at.next += 1;
+    const replacement = isReplaced ? next?.text : rewritten(entry);
+    if (!replacement) return;
+    keepTo(entry.start);
+    put(replacement);
+    at.copied = entry.end;
+  };
+  const text = yield* scanSigned(before, visit);
+  if (!text) return undefined;
+  if (at.entries > 0) keepTo(text.entriesEnd);
+  for (const { text } of additions.slice(at.next)) {
+    if (at.entries++ > 0) put(COMMA);
+    put(text);
+  }
+  put(head.subarray(headEnd));
+  return emitted.subarray(0, at.length);
+}
+
+const COMMA = Buffer.from(',');
+
+function entryText(tag: string, meta: Json): string {
+  return canonicalJson({ [tag]: meta }).slice(1, -1);
+}
+
+/** An entry as it is written again, where that differs. */
+function rewritten(entry: EntryText): Uint8Array | undefined {
+  if (entry.isPlain) return undefined;
+  const tag = Buffer.from(entry.key, 'latin1').toString();
+  const before = entryText(tag, entry.meta());
+  const meta = readFileMeta({ file: 'targets', unknownMembers: [] }, entry.meta(), tag);
+  const after = entryText(tag, metaToJson(meta));
+  return after === before ? undefined : Buffer.from(after);
 }
 
 /**

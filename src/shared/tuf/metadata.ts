@@ -51,6 +51,7 @@ export interface Targets extends Common {
     readonly keys: ReadonlyMap<KeyId, PublicKey>;
     readonly roles: readonly Delegation[];
   };
+  /** By tag: all, or those alone that whoever read the file asked for. */
   readonly targets: ReadonlyMap<string, FileMeta>;
 }
 
@@ -73,8 +74,16 @@ export interface Signature {
 export interface MetadataFile<Content> {
   readonly content: Content;
   readonly signatures: readonly Signature[];
-  /** What the signatures are over: the canonical JSON of `signed`. */
-  readonly signedText: string;
+  /**
+   * What the signatures are over: the canonical JSON of `signed`. Undefined in a verified repository
+   * where no key of ours may sign the role: it may be large, and has no further use.
+   */
+  readonly signed: Uint8Array | undefined;
+  /**
+   * Whether the file is known to be in canonical form: what is signed again of it stays as it is. Else
+   * the content has all that there is.
+   */
+  readonly isCanonical: boolean;
   /** Members that we would lose by signing the file again. */
   readonly unknownMembers: readonly string[];
 }

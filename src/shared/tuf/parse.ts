@@ -14,6 +14,8 @@ import type {
 import { readDelegation, readFileMeta, readKeys, readRoleKeys } from './member.ts';
 import * as shape from './shape.ts';
 import type { Shape } from './shape.ts';
+import { LARGEST_PARSED, scanFile } from './targets-text.ts';
+import type { Work } from './work.ts';
 
 type ReadContent<Content> = (file: Shape, signed: Json | undefined) => Content;
 /** Adds to a content what its text alone tells. */
@@ -23,11 +25,45 @@ const parser =
   (role: RoleName, bytes: Uint8Array): MetadataFile<Content> =>
     parseFile(role, bytes, read, keep);
 
-/** Parsers of the four kinds of metadata. They throw SigningError METADATA_INVALID. */
+/**
+ * Parsers of the four kinds of metadata. They throw SigningError METADATA_INVALID, and
+ * METADATA_TOO_LARGE where a file cannot be read in parts.
+ */
 export const parseRoot = parser(readRoot);
-export const parseTargets = parser(readTargets, keepEntryTexts);
 export const parseSnapshot = parser(readSnapshot);
 export const parseTimestamp = parser(readTimestamp);
+
+/**
+ * Of a file of targets or of a delegation.
+ *
+ * @param tags the tags whose targets are kept of a canonical file; all where it is absent
+ */
+export function* parseTargets(
+  role: RoleName,
+  bytes: Uint8Array,
+  tags?: ReadonlySet<string>,
+): Work<MetadataFile<Targets>> {
+  const file: Shape = { file: `${role}.json`, unknownMembers: [] };
+  const keys = tags && new Set([...tags].map((tag) => Buffer.from(tag).toString('latin1')));
+  const targets = new Map<string, FileMeta>();
+  const text = yield* scanFile(bytes, ({ key, isPlain, meta }) => {
+    const isKept = !keys || keys.has(key);
+    if (isPlain && !isKept) return;
+    const tag = Buffer.from(key, 'latin1').toString();
+    const read = readFileMeta(file, meta(), targetPath(tag));
+    if (isKept) targets.set(tag, read);
+  });
+  if (!text) return parseFile(role, bytes, readTargets, keepEntryTexts);
+  const { delegations, expires, version, signed } = text;
+  const rest = readTargets(file, { _type: 'Targets', delegations, expires, targets: {}, version });
+  return {
+    content: { ...rest, targets },
+    signatures: readSignatures(file, text.signatures),
+    signed,
+    isCanonical: true,
+    unknownMembers: file.unknownMembers,
+  };
+}
 
 function parseFile<Content>(
   role: RoleName,
@@ -36,25 +72,35 @@ function parseFile<Content>(
   keep: KeepText<Content>,
 ): MetadataFile<Content> {
   const file: Shape = { file: `${role}.json`, unknownMembers: [] };
+  if (bytes.length > LARGEST_PARSED) {
+    throw new SigningError(
+      'METADATA_TOO_LARGE',
+      `${file.file} has ${bytes.length} bytes and is not written as Notary writes it; such a file ` +
+        `is read up to ${LARGEST_PARSED} bytes`,
+      { fix: `Have an owner of ${role} publish it again with the notary or docker CLI.` },
+    );
+  }
   const { text, value } = parseJson(file, bytes);
   const envelope = shape.readObject(file, value, '$', ['signed', 'signatures']);
   const signed = envelope.get('signed');
   const content = read(file, signed);
-  const signatures = shape
-    .readArray(file, envelope.get('signatures'), 'signatures')
-    .map((item, i): Signature => {
-      const path = `signatures[${i}]`;
-      const members = shape.readObject(file, item, path, ['keyid', 'method', 'sig']);
-      const read = (name: string) => shape.readString(file, members.get(name), `${path}.${name}`);
-      return { keyId: read('keyid'), method: read('method'), sig: read('sig') };
-    });
   const signedText = canonicalOf(file, signed ?? null);
   return {
     content: keep(content, text, signedText),
-    signatures,
-    signedText,
+    signatures: readSignatures(file, envelope.get('signatures')),
+    signed: Buffer.from(signedText),
+    isCanonical: false,
     unknownMembers: file.unknownMembers,
   };
+}
+
+function readSignatures(file: Shape, value: Json | undefined): Signature[] {
+  return shape.readArray(file, value, 'signatures').map((item, i) => {
+    const path = `signatures[${i}]`;
+    const members = shape.readObject(file, item, path, ['keyid', 'method', 'sig']);
+    const read = (name: string) => shape.readString(file, members.get(name), `${path}.${name}`);
+    return { keyId: read('keyid'), method: read('method'), sig: read('sig') };
+  });
 }
 
 function parseJson(
@@ -142,10 +188,7 @@ function readTargets(file: Shape, signed: Json | undefined): Targets {
       roles,
     },
     targets: new Map(
-      [...targets].map(([tag, meta]) => [
-        tag,
-        readFileMeta(file, meta, `signed.targets[${JSON.stringify(tag)}]`),
-      ]),
+      [...targets].map(([tag, meta]) => [tag, readFileMeta(file, meta, targetPath(tag))]),
     ),
   };
 }
@@ -159,6 +202,10 @@ function keepEntryTexts(content: Targets, text: string, signedText: string): Tar
     return [tag, own === undefined ? meta : { ...meta, text: own }];
   });
   return { ...content, targets: new Map(targets) };
+}
+
+function targetPath(tag: string): string {
+  return `signed.targets[${JSON.stringify(tag)}]`;
 }
 
 function readSnapshot(file: Shape, signed: Json | undefined): Snapshot {

@@ -1,5 +1,5 @@
 import { SigningError } from '../signing-error.ts';
-import { emitFile, emitTargets, formatExpires } from './emit.ts';
+import { emitEdited, emitFile, emitTargets, formatExpires } from './emit.ts';
 import { verifySignature, type KeyId, type PublicKey, type SignatureMethod } from './key.ts';
 import { parseTargets } from './parse.ts';
 import {
@@ -12,6 +12,7 @@ import {
 } from './metadata.ts';
 import type { ChosenRole } from './role-choice.ts';
 import type { TrustRepository } from './verify.ts';
+import { finish, type Driver, type Work } from './work.ts';
 
 /** One image to sign: a tag, and the manifest that it names. */
 export interface Target {
@@ -39,7 +40,10 @@ export interface SigningKey {
 /** A role that changes: its new content, not yet signed. */
 export interface RoleEdit {
   readonly role: ChosenRole;
+  /** With the targets that are new, at least. */
   readonly targets: Targets;
+  /** The canonical text that it had, whose other targets stay; undefined: `targets` has all. */
+  readonly before: Uint8Array | undefined;
 }
 
 /** The exact bytes to post, by role. Empty: all is signed already. */
@@ -82,8 +86,10 @@ export function editRoles(
       tag,
       { length, hashes: new Map([['sha256', Buffer.from(sha256, 'hex').toString('base64')]]) },
     ]);
+    if (file && !file.signed) throw new Error(`the text of ${role.name} was not kept`);
     return {
       role,
+      before: file?.isCanonical === true ? file.signed : undefined,
       targets: {
         delegations: file?.content.delegations ?? { keys: new Map(), roles: [] },
         expires: formatExpires(new Date(now.getTime() + LIFETIME_MS)),
@@ -122,24 +128,52 @@ export function fileOf(
  *
  * @throws SigningError METADATA_INVALID when a file cannot be written so that others read it;
  * INTERNAL when a signature of our own does not verify
+ * @param drive does the work in its steps
  */
 export async function signEdits(
   edits: readonly RoleEdit[],
   keys: readonly SigningKey[],
+  drive: Driver = finish,
 ): Promise<Publication> {
-  const files = edits.map(async ({ role, targets }): Promise<[RoleName, Uint8Array]> => {
-    const { text, signedText } = emitTargets(targets);
-    const holders = keys.filter(({ canonicalId }) => role.keyIds.has(canonicalId));
-    const signatures = await Promise.all(
-      holders.map((key) => signText(signedText, key, role.keyIds.get(key.canonicalId) ?? '')),
-    );
-    const bytes = emitFile(text, signatures);
-    if (parseTargets(role.name, bytes).signedText !== signedText) {
-      throw new SigningError('METADATA_INVALID', `${role.name}.json would be read differently`);
+  const files = new Map<RoleName, Uint8Array>();
+  for (const edit of edits) {
+    const { name, keyIds } = edit.role;
+    const differs = () =>
+      new SigningError('METADATA_INVALID', `${name}.json would be read differently`);
+    const part = await drive(emit(edit));
+    if (!part) throw differs();
+    const { text, signed } = part;
+    const signatures: Signature[] = [];
+    for (const key of keys) {
+      const id = keyIds.get(key.canonicalId);
+      if (id !== undefined) signatures.push(await signText(signed, key, id));
     }
-    return [role.name, bytes];
-  });
-  return new Map(await Promise.all(files));
+    const bytes = emitFile(text, signatures);
+    const read = await drive(parseTargets(name, bytes, NO_TAGS));
+    if (!read.signed || Buffer.compare(read.signed, signed) !== 0) throw differs();
+    files.set(name, bytes);
+  }
+  return files;
+}
+
+const NO_TAGS: ReadonlySet<string> = new Set();
+
+/**
+ * The `signed` part of an edit, as it is written and as it is signed; undefined when others would
+ * read differently what was there.
+ */
+function* emit({
+  targets,
+  before,
+}: RoleEdit): Work<
+  { readonly text: Uint8Array | string; readonly signed: Uint8Array } | undefined
+> {
+  if (!before) {
+    const { text, signedText } = emitTargets(targets);
+    return { text, signed: Buffer.from(signedText) };
+  }
+  const signed = yield* emitEdited(before, targets);
+  return signed && { text: signed, signed };
 }
 
 /** Whether a role names exactly this manifest under this tag. */
@@ -149,8 +183,7 @@ export function names(targets: Targets | undefined, { tag, sha256, length }: Tar
   return meta?.length === length && meta.hashes.get('sha256') === hash;
 }
 
-async function signText(text: string, key: SigningKey, keyId: string): Promise<Signature> {
-  const message = Buffer.from(text);
+async function signText(message: Uint8Array, key: SigningKey, keyId: string): Promise<Signature> {
   const signature = await key.signer.sign(message);
   if (!verifySignature(key.publicKey, key.method, message, signature)) {
     throw new SigningError('INTERNAL', `our own signature by key ${keyId} does not verify`);

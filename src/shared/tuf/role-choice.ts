@@ -86,6 +86,15 @@ function candidate(
   return { name, threshold: role?.threshold ?? 1, keyIds, tags };
 }
 
+/** Whether a role lists a key of ours, whatever it may sign. */
+export function listsAny(
+  role: RoleKeys,
+  keys: ReadonlyMap<KeyId, PublicKey>,
+  held: readonly KeyId[],
+): boolean {
+  return role.keyIds.some((id) => held.includes(canonicalIdOf(id, keys)));
+}
+
 /** Whether a delegation may sign a tag; readers ignore what it signs beyond that. */
 export function covers({ paths }: Delegation, tag: string): boolean {
   return paths.some((path) => tag.startsWith(path));

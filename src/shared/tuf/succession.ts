@@ -10,6 +10,7 @@ import {
   type Root,
 } from './metadata.ts';
 import type { TrustRepository } from './verify.ts';
+import type { Work } from './work.ts';
 
 /**
  * The keys that were trusted before have signed the root that is served now: a root that was rotated
@@ -17,12 +18,16 @@ import type { TrustRepository } from './verify.ts';
  *
  * @throws SigningError ROOT_REPLACED
  */
-export function checkRootSuccession(root: MetadataFile<Root>, earlier: TrustRepository): void {
+export function* checkRootSuccession(
+  root: MetadataFile<Root>,
+  earlier: TrustRepository,
+): Work<void> {
   const { content } = earlier.root;
   const threshold = content.roles.get(ROOT)?.threshold ?? 1;
   try {
-    checkSignatures(root, ROOT, { keyIds: earlier.rootKeyIds, threshold }, content.keys);
+    yield* checkSignatures(root, ROOT, { keyIds: earlier.rootKeyIds, threshold }, content.keys);
   } catch (cause) {
+    if (!(cause instanceof SigningError)) throw cause;
     const what = `the root of ${earlier.gun} was replaced while it was being signed, and the keys of the root before it (${earlier.rootKeyIds.join(', ')}) did not sign the new one`;
     throw new SigningError('ROOT_REPLACED', what, { cause });
   }

@@ -79,7 +79,9 @@ t.test('canonical JSON', (t) => {
   t.test('the wire form escapes the five characters of Go, in lower case', (t) => {
     t.equal(wireForm('<a>&\u2028\u2029'), '\\u003ca\\u003e\\u0026\\u2028\\u2029');
     t.equal(wireForm('"é\u{1f600}\u007f\u2027\u202a\''), '"é\u{1f600}\u007f\u2027\u202a\'');
-    const bytes = emitFile('{"a<b":"\u2028"}', [{ keyId: 'k&', method: 'm', sig: '>' }]);
+    const bytes = emitFile(Buffer.from('{"a<b":"\u2028"}'), [
+      { keyId: 'k&', method: 'm', sig: '>' },
+    ]);
     t.equal(
       Buffer.from(bytes).toString(),
       '{"signed":{"a\\u003cb":"\\u2028"},"signatures":[{"keyid":"k\\u0026","method":"m","sig":"\\u003e"}]}',

@@ -11,10 +11,16 @@ import {
 } from '../../../src/shared/tuf/parse.ts';
 import { editRoles } from '../../../src/shared/tuf/publication.ts';
 import { chooseRoles } from '../../../src/shared/tuf/role-choice.ts';
-import { verifyRepository } from '../../../src/shared/tuf/verify.ts';
+import { finish } from '../../../src/shared/tuf/work.ts';
 import { fixture } from '../../fixture.ts';
 import { fileMeta } from '../../trust/repository.ts';
-import { acceptedRoles, failure, targetsOf } from '../../trust/verification.ts';
+import {
+  acceptedRoles,
+  failure,
+  signedText,
+  targetsOf,
+  verifyFiles,
+} from '../../trust/verification.ts';
 
 const A = 'a1'.repeat(32);
 
@@ -29,20 +35,20 @@ t.test('a repository that the reference client made', (t) => {
     if (role === 'root') return parseRoot(ROOT, bytes);
     if (role === 'snapshot') return parseSnapshot(SNAPSHOT, bytes);
     if (role === 'timestamp') return parseTimestamp(TIMESTAMP, bytes);
-    return parseTargets(role as RoleName, bytes);
+    return finish(parseTargets(role as RoleName, bytes));
   };
 
   t.test('it verifies, pinned or not', (t) => {
     const rootId = '0574f7416e605908f3ca6cffdeb13d9edf3aa66c2d42f6f14993212960755e83';
     for (const rootPins of [[], [rootId]]) {
-      const repository = verifyRepository(files, { gun, rootPins, now });
+      const repository = verifyFiles(files, { gun, rootPins, now });
       t.same(repository.rootKeyIds, [rootId]);
       t.same(acceptedRoles(repository).sort(), roles.slice(3));
       t.equal(repository.gun, gun);
       const key = repository.root.content.keys.get(rootId as KeyId);
       t.not(key && canonicalKeyId(key), rootId);
       const canonicalPin = (key && canonicalKeyId(key)) ?? '';
-      t.same(verifyRepository(files, { gun, rootPins: [canonicalPin], now }).rootKeyIds, [rootId]);
+      t.same(verifyFiles(files, { gun, rootPins: [canonicalPin], now }).rootKeyIds, [rootId]);
     }
     t.end();
   });
@@ -51,14 +57,12 @@ t.test('a repository that the reference client made', (t) => {
     for (const [role, bytes] of files) {
       const file = parse(role, bytes);
       t.same(file.unknownMembers, [], role);
-      t.ok(bytes.equals(emitFile(file.signedText, file.signatures)), role);
+      t.ok(bytes.equals(emitFile(Buffer.from(signedText(file)), file.signatures)), role);
     }
     for (const role of roles.slice(3)) {
-      const { content, signedText } = parseTargets(
-        role as RoleName,
-        files.get(role as RoleName) ?? Buffer.alloc(0),
-      );
-      t.equal(emitTargets(content).signedText, signedText, role);
+      const bytes = files.get(role as RoleName) ?? Buffer.alloc(0);
+      const file = finish(parseTargets(role as RoleName, bytes));
+      t.equal(emitTargets(file.content).signedText, signedText(file), role);
     }
     t.end();
   });
@@ -75,7 +79,7 @@ t.test('a repository that the reference client made', (t) => {
   });
 
   t.test('signing it again keeps what others signed', (t) => {
-    const repository = verifyRepository(files, { gun, rootPins: [], now });
+    const repository = verifyFiles(files, { gun, rootPins: [], now });
     const held = ['ed2f2f8e58895b651f23d1b4619b885d15584acd46465a8d183fb2cc7db09d10' as KeyId];
     const chosen = chooseRoles(repository.root.content, targetsOf(repository), ['v2'], held);
     t.same(
@@ -100,7 +104,7 @@ t.test('a repository that the reference client made', (t) => {
   t.test('another name, another pin and another time are refused', (t) => {
     const verify = (expected: { gun?: string; rootPins?: string[]; now?: Date }) =>
       failure(() =>
-        verifyRepository(files, {
+        verifyFiles(files, {
           rootPins: [],
           now,
           ...expected,

@@ -11,13 +11,14 @@ import {
   type SigningKey,
   fileOf,
 } from '../../../src/shared/tuf/publication.ts';
+import { finish } from '../../../src/shared/tuf/work.ts';
 import type { ChosenRole } from '../../../src/shared/tuf/role-choice.ts';
 import { makeCertificateKey } from '../../trust/certificate.ts';
 import { setAt, type DraftObject } from '../../trust/draft.ts';
 import { asSigningKey, makeKey, signText } from '../../trust/key.ts';
 import { choose, publish, releaseRepository } from '../../trust/publication.ts';
 import { buildRepository, entry, NOW, RELEASES } from '../../trust/repository.ts';
-import { failure, roleFile, targetsOf, verifyBuilt } from '../../trust/verification.ts';
+import { failure, roleFile, signedText, targetsOf, verifyBuilt } from '../../trust/verification.ts';
 
 const A = 'a1'.repeat(32);
 const B = 'b2'.repeat(32);
@@ -29,7 +30,7 @@ t.test('publications', (t) => {
   const role = (publication: Publication, name: RoleName) => {
     const bytes = publication.get(name);
     if (!bytes) throw new Error(`${name} is not published`);
-    return { bytes: Buffer.from(bytes), file: parseTargets(name, bytes) };
+    return { bytes: Buffer.from(bytes), file: finish(parseTargets(name, bytes)) };
   };
 
   t.test('a role that was never published starts at version 1', async (t) => {
@@ -143,8 +144,12 @@ t.test('publications', (t) => {
       const edits = editRoles(verifyBuilt(delegated), [self], [v1], NOW);
       const again = verifyBuilt(delegated.publish(await signEdits(edits, [asSigningKey(key)])));
       t.strictSame(targetsOf(again).delegations, targetsOf(verifyBuilt(delegated)).delegations);
-      const { content, signedText } = roleFile(verifyBuilt(delegated), TARGETS);
-      t.equal(emitTargets(content).signedText, signedText, 'paths that are absent stay absent');
+      const file = roleFile(verifyBuilt(delegated), TARGETS);
+      t.equal(
+        emitTargets(file.content).signedText,
+        signedText(file),
+        'paths that are absent stay absent',
+      );
     },
   );
 

@@ -62,7 +62,7 @@ t.test('a repository that was loaded before', (t) => {
     const left = failure(() => verifyBuilt(both, { earlier, rootPins: [oldRoot.id] }));
     t.equal(left.code, 'ROOT_PIN_MISMATCH', 'a fresh client with that pin would refuse it too');
     const error = failure(() => verifyBuilt(rotated({ root: [newRoot] }), { earlier }));
-    t.equal(error.code, 'METADATA_INVALID', 'a root that the old key did not sign');
+    t.equal(error.code, 'ROOT_REPLACED', 'a root that the old key did not sign');
     t.end();
   });
 

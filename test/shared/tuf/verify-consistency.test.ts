@@ -2,12 +2,11 @@ import t from 'tap';
 import type { Gun } from '../../../src/shared/image-reference.ts';
 import { SigningError } from '../../../src/shared/signing-error.ts';
 import { ROOT, SNAPSHOT, TARGETS, TIMESTAMP } from '../../../src/shared/tuf/metadata.ts';
-import { verifyRepository } from '../../../src/shared/tuf/verify.ts';
 import { makeCertificateKey } from '../../trust/certificate.ts';
 import { setAt, type Draft, type DraftObject } from '../../trust/draft.ts';
 import { makeKey } from '../../trust/key.ts';
 import { buildRepository, entry, GUN, NOW, RELEASES } from '../../trust/repository.ts';
-import { checkRefused, failure, verifyBuilt } from '../../trust/verification.ts';
+import { checkRefused, failure, verifyBuilt, verifyFiles } from '../../trust/verification.ts';
 
 const A = 'a1'.repeat(32);
 
@@ -100,10 +99,11 @@ t.test('a bad repository is refused', (t) => {
           what: `${role} missing`,
           options: { ...base, serve: { [role]: () => undefined } },
           code,
-          message:
-            role === RELEASES
-              ? /^the server lists targets\/releases.json with SHA-256 [0-9a-f]{64}, and does not have it$/
-              : new RegExp(`^${role}.json is missing$`),
+          message: new RegExp(
+            role === ROOT
+              ? '^root.json is missing$'
+              : `^the server lists ${role}.json with SHA-256 [0-9a-f]{64}, and does not have it$`,
+          ),
         },
       ]);
       const swapped = new Map([
@@ -111,7 +111,7 @@ t.test('a bad repository is refused', (t) => {
         [role, second?.files.get(role) ?? Buffer.alloc(0)],
       ]);
       t.throws(
-        () => verifyRepository(swapped, { gun: GUN as Gun, rootPins: [], now: NOW }),
+        () => verifyFiles(swapped, { gun: GUN as Gun, rootPins: [], now: NOW }),
         SigningError,
         `${role} of another time`,
       );
@@ -138,9 +138,7 @@ t.test('a bad repository is refused', (t) => {
         ...(newer?.files ?? []),
         [role, older?.files.get(role) ?? Buffer.alloc(0)],
       ]);
-      const error = failure(() =>
-        verifyRepository(mixed, { gun: GUN as Gun, rootPins: [], now: NOW }),
-      );
+      const error = failure(() => verifyFiles(mixed, { gun: GUN as Gun, rootPins: [], now: NOW }));
       t.equal(error.code, code, `an older ${role} by the same keys`);
     }
     t.end();

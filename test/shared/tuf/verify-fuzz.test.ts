@@ -14,7 +14,7 @@ import {
   RELEASES,
   type BuiltRepository,
 } from '../../trust/repository.ts';
-import { verifyBuilt } from '../../trust/verification.ts';
+import { signedText, verifyBuilt } from '../../trust/verification.ts';
 
 const A = 'a1'.repeat(32);
 const key = makeKey();
@@ -54,7 +54,7 @@ function contentsOf({ root, rootKeyIds, timestamp, snapshot, targets, ...rest }:
     rootKeyIds,
     roles: [...delegations.keys(), ...rejected.keys(), ...unread.keys()],
     contents: files.map(({ content }) => content),
-    signed: files.map(({ signedText }) => signedText),
+    signed: files.map(signedText),
   };
 }
 
