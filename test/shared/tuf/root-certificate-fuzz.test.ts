@@ -18,7 +18,8 @@ const { blocks } = readPem(chain);
 t.test('a chain with any bytes of it changed is verified, or refused with words', (t) => {
   const change = fc.record({
     block: fc.nat(blocks.length - 1),
-    at: fc.double({ min: 0, max: 1, noNaN: true }),
+    // Anywhere alike: where signatures are, too.
+    at: fc.noBias(fc.nat(9999)).map((place) => place / 9999),
     value: fc.nat(255),
     cut: fc.constantFrom(0, 0, 0, 1, 7),
   });
