@@ -145,7 +145,7 @@ async function loadEditPublish(
     }
     for (const { role } of edits) {
       const reason = loaded.unread.get(role.name);
-      if (reason) tell(`${reason.message}; ${role.name} to be signed again`);
+      if (reason) tell(`${reason.message}; ${role.name} is signed again`);
     }
     demandMemory(edits, gun, context.memory);
     const publication = await signEdits(edits, keys, context.steps.drive);
