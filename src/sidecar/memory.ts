@@ -28,6 +28,8 @@ const MIB = 1024 * 1024;
 const RESERVE_BYTES = 12 * MIB;
 /** What a limit is usually a multiple of. */
 const GRAIN_BYTES = 32 * MIB;
+/** How much more the fix names than is needed now: signing again what is read takes more later. */
+const HEADROOM = 1.5;
 
 export function createMemory({ limit, resident, collect }: MemoryFigures): Memory {
   const isEnough = (bytes: number) => resident() + bytes + RESERVE_BYTES <= limit;
@@ -37,7 +39,7 @@ export function createMemory({ limit, resident, collect }: MemoryFigures): Memor
       collect();
       if (isEnough(bytes)) return;
       const needed = resident() + bytes + RESERVE_BYTES;
-      const enough = `${(Math.ceil(needed / GRAIN_BYTES) * GRAIN_BYTES) / MIB}Mi`;
+      const enough = `${(Math.ceil((HEADROOM * needed) / GRAIN_BYTES) * GRAIN_BYTES) / MIB}Mi`;
       throw new SigningError(
         'METADATA_TOO_LARGE',
         `${what}, for which the signer needs ${mebibytes(needed)} of memory, and the memory limit ` +

@@ -18,7 +18,7 @@ t.test('what does not fit into the container is refused before it is taken', (t)
     message:
       'targets.json of app has 20971520 bytes, for which the signer needs 132 MiB of memory, and the ' +
       'memory limit of the container is 128 MiB',
-    fix: /at least 160Mi: raise spec\.build\.resources\.limits\.memory of the Image where it is set, else --signer-memory/,
+    fix: /at least 224Mi: raise spec\.build\.resources\.limits\.memory of the Image where it is set, else --signer-memory/,
   });
   t.equal(collected, 1);
   resident = 70 * MIB;
