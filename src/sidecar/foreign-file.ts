@@ -36,7 +36,7 @@ const TEXTS: readonly (readonly [text: RegExp, what: string, fix?: string])[] = 
     'it is base64 of a PEM file, encoded once too often',
     'Put the file itself under stringData, or encode it once under data.',
   ],
-  [/BEGIN [A-Z0-9 ]*KEY/, 'its BEGIN line has not five hyphens on each side', HYPHENS],
+  [/BEGIN [A-Z0-9 ]{0,60}KEY/, 'its BEGIN line has not five hyphens on each side', HYPHENS],
   [/^[{[]/, 'it is JSON'],
   [/^(ssh-|ecdsa-sha2-)/, 'it is a public key of OpenSSH'],
   [

@@ -51,8 +51,8 @@ export interface Publisher {
    * that broke when the server may have had it all.
    *
    * Posts whose answers were lost are remembered. Before another try, and before giving up, the
-   * server is asked for each of them by hash: where it has one, that post is the publish, and nothing
-   * is ever published over what came after it.
+   * server is asked for each of them by hash, and for one that it refused since it has a newer version:
+   * where it has one, that post is the publish, and nothing is ever published over what came after it.
    *
    * @param from the repository that the edits were made from
    * @throws SigningError READ_BACK_FAILED, TAG_SUPERSEDED when the metadata is, or may be, out and is
@@ -137,8 +137,8 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
     return false;
   };
 
-  const findStored = async (): Promise<Posted | undefined> => {
-    for (const posted of unanswered) if (await isStored(posted)) return posted;
+  const findStored = async (sought: readonly Posted[]): Promise<Posted | undefined> => {
+    for (const posted of sought) if (await isStored(posted)) return posted;
     return undefined;
   };
 
@@ -226,7 +226,10 @@ export function createPublisher({ client, load, pause, tell }: PublisherOptions)
       const next = await nextTry(posted, from, refusal);
       // Asked after the read that the next edits are made from: what is stored later than that is
       // older than those edits, and makes the server refuse them.
-      const stored = await findStored().catch((error: unknown) => {
+      const stored = await findStored(
+        // A proxy may have posted it twice: then it is the first that won over the second.
+        refusal.code === 'PUBLISH_CONFLICT' ? [...unanswered, posted] : unanswered,
+      ).catch((error: unknown) => {
         const outcome = `it is not known whether ${client.url} took the metadata (${refusal.message})`;
         throw unconfirmed(outcome, error);
       });

@@ -82,6 +82,7 @@ export class ByteBudget {
       const giveUp = () => {
         this.#waiting.splice(this.#waiting.indexOf(place), 1);
         reject(signal.reason as Error);
+        this.#serve();
       };
       if (signal.aborted) return reject(signal.reason as Error);
       signal.addEventListener('abort', giveUp, { once: true });

@@ -32,8 +32,8 @@ const NODE_DIRECTORIES = [
   '/var/lib/rancher',
   '/var/snap',
 ];
-/** Directories of the kubelet, of Kubernetes, and of private keys, wherever a distribution has them. */
-const KEPT_CLOSED = /\/(?:kubelet|kubernetes|private)(?:\/|$)/;
+/** Directories of the kubelet, of Kubernetes and its users, and of private keys, wherever they are. */
+const KEPT_CLOSED = /\/(?:\.kube|kubelet|kubernetes|private)(?:\/|$)/;
 /** The whole of `/dev`, `/etc`, `/mnt` and the like: nobody knows what a node keeps below. */
 const WHOLE_DIRECTORY = /^\/[^/]*$/;
 /** Devices through which neither memory nor disks of the node can be read. */

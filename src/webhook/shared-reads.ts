@@ -44,7 +44,7 @@ export class SharedReads<T> {
       const giveUp = () => {
         const reason = signal.reason as Error;
         joined.callers--;
-        if (joined.callers === 0) joined.end.abort(reason);
+        if (joined.callers === 0) this.#close(key, joined, reason);
         reject(reason);
       };
       signal.addEventListener('abort', giveUp, { once: true });
@@ -58,13 +58,20 @@ export class SharedReads<T> {
     setMaxListeners(0, end.signal);
     const before = this.#ends.get(key) ?? Promise.resolve();
     const result = before.then(() => {
-      this.#joinable.delete(key);
+      // Of a read that all have given up, another one may have the place.
       end.signal.throwIfAborted();
+      this.#joinable.delete(key);
       return read(end.signal);
     });
     const opened = { result: this.#track(key, result), end, callers: 0 };
     this.#joinable.set(key, opened);
     return opened;
+  }
+
+  /** Nobody wants the read any more: it is ended, and whoever asks from now on has another one. */
+  #close(key: string, joined: Joinable<T>, reason: Error): void {
+    if (this.#joinable.get(key) === joined) this.#joinable.delete(key);
+    joined.end.abort(reason);
   }
 
   /** Notes a read as the last one of its thing until it has ended. */

@@ -1,7 +1,7 @@
 interface Party {
   running: number;
   /** Work that waits for its turn. */
-  readonly waiting: (() => Promise<void> | undefined)[];
+  readonly waiting: (() => void)[];
 }
 
 /** How much is done at once. */
@@ -28,18 +28,22 @@ export class Turns {
   /**
    * Does work when it is its party's turn.
    *
-   * @param signal where it is aborted before that, the work is not done
+   * @param signal where it is aborted before that, that is told at once, and the work is not done
    * @throws Error the reason of the signal, or what the work throws
    */
   run<T>(party: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    if (signal?.aborted) return Promise.reject(signal.reason as Error);
     let known = this.#parties.get(party);
     if (!known) this.#parties.set(party, (known = { running: 0, waiting: [] }));
     if (this.#hasRoom(known) && known.waiting.length === 0) return this.#do(party, known, work);
     return new Promise<T>((resolve, reject) => {
+      const giveUp = () => reject(signal?.reason as Error);
+      signal?.addEventListener('abort', giveUp, { once: true });
       known.waiting.push(() => {
-        if (!signal?.aborted) return this.#do(party, known, work).then(resolve, reject);
-        reject(signal.reason as Error);
-        return undefined;
+        signal?.removeEventListener('abort', giveUp);
+        return signal?.aborted
+          ? this.#leave(party, known)
+          : void this.#do(party, known, work).then(resolve, reject);
       });
     });
   }
@@ -55,7 +59,7 @@ export class Turns {
       if (!this.#hasRoom(party) || party.waiting.length === 0) continue;
       this.#parties.delete(name);
       this.#parties.set(name, party);
-      void party.waiting.shift()?.();
+      party.waiting.shift()?.();
     }
   }
 
@@ -65,11 +69,16 @@ export class Turns {
     const end = () => {
       this.#running--;
       party.running--;
-      if (party.running === 0 && party.waiting.length === 0) this.#parties.delete(name);
+      this.#leave(name, party);
       this.#next();
     };
     const result = work();
     void result.then(end, end);
     return result;
+  }
+
+  /** A party that has nothing to do is forgotten: anybody may name one. */
+  #leave(name: string, { running, waiting }: Party): void {
+    if (running === 0 && waiting.length === 0) this.#parties.delete(name);
   }
 }

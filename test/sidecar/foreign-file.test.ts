@@ -105,3 +105,11 @@ t.test('a file that is no key is called what it is', (t) => {
   }
   t.end();
 });
+
+t.test('a file of very many BEGINs takes no longer than another', (t) => {
+  const text = 'BEGIN '.repeat(20_000);
+  const started = performance.now();
+  t.throws(() => openPem(text, PASSWORD), { code: 'KEY_INVALID' });
+  t.ok(performance.now() - started < 500, 'at once');
+  t.end();
+});

@@ -51,6 +51,13 @@ export const LOSSES = {
     };
     return { kind: 'answer', status: 504, body: 'sorry', late: { when, answered } };
   },
+  // A proxy that posts again by itself, and passes on what the server says to that.
+  'sent twice, stored': taken({
+    becomes: {
+      status: 400,
+      body: '{"errors":[{"code":"VERSION","message":"A newer version of metadata is already available."}]}',
+    },
+  }),
   'reset, not stored': ({ done }: LossPorts): ProxyAction => {
     done();
     return { kind: 'reset' };

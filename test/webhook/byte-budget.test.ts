@@ -68,6 +68,19 @@ t.test('who holds a share for what does not come loses it when others wait', asy
   for (const share of [next, working]) share.release();
 });
 
+t.test('who gives up waiting makes nobody else lose a share', async (t) => {
+  const budget = new ByteBudget(OPTIONS);
+  const slow = await budget.take(100, never());
+  const { revoked } = slow;
+  const impatient = new AbortController();
+  const asked = budget.take(10, impatient.signal);
+  impatient.abort(new Error('the time is over'));
+  await t.rejects(asked, /the time is over/);
+  await pause(3 * OPTIONS.patience);
+  t.notOk(revoked.aborted, 'nobody waits any more');
+  slow.release();
+});
+
 t.test('never is more held than there is, and all that can be served is', async (t) => {
   await fc.assert(
     fc.asyncProperty(

@@ -52,6 +52,23 @@ t.test('who gives up while waiting has nothing read', async (t) => {
   t.equal(reads, 12);
 });
 
+t.test('who gives up while waiting is told at once, and holds up nobody', async (t) => {
+  const turns = new Turns({ atOnce: 1, ofParty: 1 });
+  let end: (() => void) | undefined;
+  const running = turns.run('apps', undefined, () => new Promise<void>((done) => (end = done)));
+  const impatient = new AbortController();
+  const given = turns.run('other', impatient.signal, () => Promise.reject(new Error('was done')));
+  impatient.abort(new Error('the time is over'));
+  await t.rejects(given, /the time is over/);
+  await t.rejects(
+    turns.run('other', impatient.signal, () => Promise.resolve()),
+    /the time is over/,
+  );
+  end?.();
+  await running;
+  t.equal(await turns.run('other', undefined, () => Promise.resolve('done')), 'done');
+});
+
 t.test(
   'whatever is asked in whatever order, all is done, and never more than may be',
   async (t) => {

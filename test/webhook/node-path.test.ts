@@ -7,6 +7,7 @@ const CLOSED = [
   '/etc/kubernetes',
   '/etc/ssl/private',
   '/proc',
+  '/root/.kube/config',
   '/run/containerd',
   '/sys/fs/cgroup',
   '/var/lib/etcd',

@@ -85,3 +85,21 @@ t.test('a read goes on as long as anybody waits for it, and fails for all of the
     /no/,
   );
 });
+
+t.test('who asks after others gave up has a read of its own', async (t) => {
+  const reads = new SharedReads<string>();
+  const gone = new AbortController();
+  let end: (() => void) | undefined;
+  const first = reads.get(
+    'object',
+    never(),
+    () => new Promise((resolve) => (end = () => resolve('first'))),
+  );
+  const given = reads.get('object', gone.signal, () => Promise.resolve('never read'));
+  gone.abort(new Error('the caller has gone'));
+  await t.rejects(given, /the caller has gone/);
+  const later = reads.get('object', never(), () => Promise.resolve('read'));
+  end?.();
+  t.equal(await first, 'first');
+  t.equal(await later, 'read');
+});
