@@ -26,10 +26,10 @@ export function markOf(
 }
 
 /**
- * Whether a pod went through a replica that made its signing container from the same. Then only
- * somebody else can have changed the container since, and the next post would end no better. It
- * decides how a pod is refused, never that it is allowed.
+ * How the signing container of a pod came to be another than ours. Where the pod went through a
+ * replica that made it from the same, only somebody else can have changed it since, and the next post
+ * would end no better. It decides how a pod is refused, never that it is allowed.
  */
-export function bearsMark({ metadata }: Pod, mark: InjectedMark): boolean {
-  return metadata?.annotations?.[INJECTED] === mark;
+export function changeOf({ metadata }: Pod, mark: InjectedMark): 'tampered' | 'differs' {
+  return metadata?.annotations?.[INJECTED] === mark ? 'tampered' : 'differs';
 }
