@@ -21,7 +21,7 @@ export function markOf(
   version: string,
 ): InjectedMark {
   const settings = JSON.stringify({ image, cpu, memory, config, tags, credentials });
-  const hash = sha256Hex(Buffer.from(settings)).slice(0, HASH_LENGTH);
+  const hash = sha256Hex(settings).slice(0, HASH_LENGTH);
   return `${version}+${hash}` as InjectedMark;
 }
 
