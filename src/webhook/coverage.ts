@@ -22,6 +22,7 @@ export function whyContainerDiffers(
   podRestartPolicy: string | undefined,
 ): string | undefined {
   if (!theirs) return `${SIGNING_CONTAINER} is missing`;
+  // As mostly: then the rules need no look.
   if (isDeepStrictEqual(ours, theirs)) return undefined;
   if (!isSameImage(ours.image ?? '', theirs.image ?? '')) {
     return `${SIGNING_CONTAINER}.image has been changed`;
