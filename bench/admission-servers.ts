@@ -7,7 +7,7 @@ import { get } from 'node:https';
 import { join } from 'node:path';
 import type { Bed } from '../test/bed/bed.ts';
 import { applyPatch, startWebhook, type Webhook } from '../test/bed/webhook.ts';
-import { manifestsOf, type BuildFixture } from '../test/build-fixture.ts';
+import { manifestsOf, type BuildFixture, type PodManifest } from '../test/build-fixture.ts';
 import { startLoopbackServer, textOf } from './loopback-server.ts';
 import { bundledProgram } from './programs.ts';
 
@@ -51,34 +51,16 @@ export async function startAdmissionServers(
     stops.push(() => server.stop());
     return server;
   };
-  const startOurs = async (kubeconfig: string): Promise<AdmissionServer> => {
-    const webhook = keep(
-      await startWebhook({
-        program: bundledProgram('webhook'),
-        directory,
-        authority,
-        args: [
-          `--kubeconfig=${kubeconfig}`,
-          '--signer-image=registry.example.com/kpack-notary/signer:bench',
-        ],
-      }),
-    );
-    await demandSigner(webhook, fixture);
-    const { port } = new URL(webhook.url);
-    return { url: `https://127.0.0.1:${port}/mutate`, pid: webhook.pid };
-  };
   try {
-    const manifests = manifestsOf(fixture);
-    const objects = join(directory, 'objects.json');
-    await writeFile(objects, JSON.stringify(manifests));
-    const api = keep(await startLoopbackServer('kubernetes-api', directory, authority, [objects]));
-    const kubeconfig = join(directory, 'kubeconfig.json');
-    await writeFile(kubeconfig, kubeconfigOf(api.url, authority.certificatePem));
+    const { api, objects, kubeconfig } = await startKubernetesApi(bed, fixture);
+    keep(api);
     const memory = keep(
       await startLoopbackServer('memory-webhook', directory, authority, [objects]),
     );
+    const webhook = keep(await startVersion(bed, bundledProgram('webhook'), kubeconfig));
+    await signedPod(webhook, fixture);
     return {
-      webhook: await startOurs(kubeconfig),
+      webhook: { url: urlOf(webhook, 'mutate'), pid: webhook.pid },
       decision: { url: `${memory.url}/mutate`, pid: memory.pid },
       echo: keep(await startLoopbackServer('echo-server', directory, authority)),
       allow: keep(await startLoopbackServer('echo-server', directory, authority, ['allow'])),
@@ -91,6 +73,27 @@ export async function startAdmissionServers(
   }
 }
 
+/** A Kubernetes API with the objects of a fixture, and the files that lead to it. */
+export async function startKubernetesApi({ directory, authority }: Bed, fixture: BuildFixture) {
+  const objects = join(directory, 'objects.json');
+  await writeFile(objects, JSON.stringify(manifestsOf(fixture)));
+  const api = await startLoopbackServer('kubernetes-api', directory, authority, [objects]);
+  const kubeconfig = join(directory, 'kubeconfig.json');
+  await writeFile(kubeconfig, kubeconfigOf(api.url, authority.certificatePem));
+  return { api, objects, kubeconfig };
+}
+
+/** A webhook of some version, as bundled, that reads a Kubernetes API. */
+export function startVersion(bed: Bed, program: string, kubeconfig: string): Promise<Webhook> {
+  const signer = '--signer-image=registry.example.com/kpack-notary/signer:bench';
+  return startWebhook({ ...bed, program, args: [`--kubeconfig=${kubeconfig}`, signer] });
+}
+
+/** Where a webhook is asked, by the address that needs no look-up of a name. */
+export function urlOf({ url }: Webhook, question: 'mutate' | 'validate'): string {
+  return `https://127.0.0.1:${new URL(url).port}/${question}`;
+}
+
 async function readsOf(api: string, ca: string): Promise<number> {
   const [answer] = (await once(get(`${api}/reads`, { ca, agent: false }), 'response')) as [
     IncomingMessage,
@@ -98,7 +101,12 @@ async function readsOf(api: string, ca: string): Promise<number> {
   return Number(await textOf(answer));
 }
 
-async function demandSigner(webhook: Webhook, { pod }: BuildFixture): Promise<void> {
+/**
+ * The pod of a fixture as a webhook makes it.
+ *
+ * @throws Error when that has no signer
+ */
+export async function signedPod(webhook: Webhook, { pod }: BuildFixture): Promise<PodManifest> {
   const response = await webhook.post('mutate', { object: pod });
   assert.equal(response.allowed, true, response.status?.message);
   const patched = applyPatch(pod, response);
@@ -107,6 +115,7 @@ async function demandSigner(webhook: Webhook, { pod }: BuildFixture): Promise<vo
     names.some(({ name }) => name === 'notary-sign'),
     'the webhook put no signer into the pod',
   );
+  return patched;
 }
 
 /** A kubeconfig with a token, as JSON, which is YAML too. */

@@ -10,7 +10,7 @@ import { quantile } from './statistics.ts';
 import type { Measurement, Subject } from './table.ts';
 
 /** A build pod of kpack with Secrets for registry, git and Notary server. */
-const FIXTURE = 'v0.17.2/02b-notary-registry-secrets';
+export const FIXTURE = 'v0.17.2/02b-notary-registry-secrets';
 const CONNECTIONS = [1, 16, 200] as const;
 const CROWD = 200;
 const WHAT = {

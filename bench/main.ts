@@ -1,13 +1,16 @@
 /**
  * Measures the signer and the webhook against baselines, in one run, taking turns. `--quick` has
  * few rounds: it shows that everything runs, and its figures say little. `--admission` leaves the
- * signer out; `--footprint` measures the images and their containers alone; `--memory` what the signer
- * needs in large repositories, and nothing else.
+ * signer out, and with `--against DIR` has our webhook take turns with that of another version, which
+ * was built in DIR; `--footprint` measures the images and their containers alone; `--memory` what the
+ * signer needs in large repositories, and nothing else.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { performance } from 'node:perf_hooks';
+import { parseArgs } from 'node:util';
 import { startBed, type Bed } from '../test/bed/bed.ts';
 import { whyNoImages } from '../test/bed/container-images.ts';
+import { measureAgainst } from './against.ts';
 import { measureAdmission, type AdmissionOptions } from './admission.ts';
 import { containerImages, imageSizes, measureContainers } from './containers.ts';
 import { measureDistance, type DistanceOptions } from './distance.ts';
@@ -95,8 +98,16 @@ async function measureImages(bed: Bed, rounds: Rounds): Promise<void> {
   }
 }
 
-const words = process.argv.slice(2);
-const rounds = words.includes('--quick') ? QUICK : FULL;
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean' },
+    admission: { type: 'boolean' },
+    footprint: { type: 'boolean' },
+    memory: { type: 'boolean' },
+    against: { type: 'string' },
+  },
+});
+const rounds = options.quick ? QUICK : FULL;
 const started = performance.now();
 say([
   `Node ${process.version}, ${availableParallelism()} cores: ${cpus()[0]?.model ?? 'unknown'}`,
@@ -105,9 +116,7 @@ say([
 say(['Bundles', ...bundleSizes(), signerPackages()]);
 const bed = await startBed();
 try {
-  const isFootprint = words.includes('--footprint');
-  const isAdmission = words.includes('--admission');
-  const isMemory = words.includes('--memory');
+  const { admission: isAdmission, footprint: isFootprint, memory: isMemory, against } = options;
   if (isMemory) {
     for (const measurement of await measureRepositoryMemory(bed, rounds.repositories)) {
       show(measurement);
@@ -116,7 +125,11 @@ try {
   if (!isAdmission && !isMemory) await measureImages(bed, rounds);
   if (!isAdmission && !isMemory && !isFootprint) await measureSigner(bed, rounds);
   if (!isMemory && !isFootprint) {
-    for (const measurement of await measureAdmission(bed, rounds.admission)) show(measurement);
+    const measured =
+      against === undefined
+        ? measureAdmission(bed, rounds.admission)
+        : measureAgainst(bed, against, rounds.admission);
+    for (const measurement of await measured) show(measurement);
   }
   say([`${((performance.now() - started) / 1000).toFixed(0)} s`]);
 } catch (error) {

@@ -11,6 +11,8 @@ export interface WaiterCall {
 }
 
 const WAITER = /\/build-waiter$/;
+/** As Go's flag package takes one: a name, and a value in the same word. */
+const WAITER_FLAG = /^--?([a-z-]+)(?:=|$)/;
 
 /** Undefined when the container does not call the build-waiter, or not as kpack does. */
 export function readWaiterCall(container: V1Container): WaiterCall | undefined {
@@ -77,8 +79,8 @@ interface Flag {
 function flagOf(container: V1Container, name: string): Flag | undefined {
   if (!isWaiter(container)) return undefined;
   const flags = (container.args ?? []).flatMap((arg, index) => {
-    const [prefix] = new RegExp(`^--?${name}(?:=|$)`).exec(arg) ?? [];
-    return prefix === undefined ? [] : [{ index, prefix, value: arg.slice(prefix.length) }];
+    const [prefix = '', written] = WAITER_FLAG.exec(arg) ?? [];
+    return written === name ? [{ index, prefix, value: arg.slice(prefix.length) }] : [];
   });
   return flags.length === 1 ? flags[0] : undefined;
 }

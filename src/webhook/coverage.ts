@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { V1Container, V1Volume } from '@kubernetes/client-node';
 import { SIGNING_CONTAINER } from '../shared/names.ts';
 import { hidesProgram } from './mount-path.ts';
@@ -21,6 +22,8 @@ export function whyContainerDiffers(
   podRestartPolicy: string | undefined,
 ): string | undefined {
   if (!theirs) return `${SIGNING_CONTAINER} is missing`;
+  // As mostly: then the rules need no look.
+  if (isDeepStrictEqual(ours, theirs)) return undefined;
   if (!isSameImage(ours.image ?? '', theirs.image ?? '')) {
     return `${SIGNING_CONTAINER}.image has been changed`;
   }
@@ -43,6 +46,7 @@ function isSameImage(ours: string, theirs: string): boolean {
  * No version of ours gives it such things, so that posting the pod again brings them again.
  */
 export function whyTampered(ours: V1Container, theirs: V1Container): string | undefined {
+  if (isDeepStrictEqual(ours, theirs)) return undefined;
   if (theirs.securityContext?.runAsUser === 0) return `${SIGNING_CONTAINER} is to run as root`;
   const variable = theirs.env?.find(({ name }) => STEERING.test(name));
   if (variable) return `${SIGNING_CONTAINER} has been given the variable ${variable.name}`;
@@ -63,7 +67,7 @@ export function whyTampered(ours: V1Container, theirs: V1Container): string | un
 
 /** Why a volume is no longer the one that the webhook would make now; undefined: it still is. */
 export function whyVolumeDiffers(ours: V1Volume, theirs: V1Volume | undefined): string | undefined {
-  return theirs
-    ? whyDifferent(normalVolume(ours, ours), normalVolume(theirs, ours), `volume ${ours.name}`)
-    : `volume ${ours.name} is missing`;
+  if (!theirs) return `volume ${ours.name} is missing`;
+  if (isDeepStrictEqual(ours, theirs)) return undefined;
+  return whyDifferent(normalVolume(ours, ours), normalVolume(theirs, ours), `volume ${ours.name}`);
 }

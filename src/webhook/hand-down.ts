@@ -3,7 +3,7 @@ import type { V1Container, V1EnvVar, V1VolumeMount } from '@kubernetes/client-no
 import { SIGNING_CONTAINER } from '../shared/names.ts';
 import { allContainers, type Pod } from './build-pod.ts';
 import { draftOf } from './pod-draft.ts';
-import { hidesProgram, isWithin } from './mount-path.ts';
+import { hidesProgram } from './mount-path.ts';
 import { PathSet } from './path-set.ts';
 
 /** Variables that say whom to trust, and by which way to go out; proxies in both cases. */
@@ -12,7 +12,7 @@ const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
 const HANDED_DOWN = [...TRUST, ...PROXIES, ...PROXIES.map((name) => name.toLowerCase())];
 
 /** Where the programs of a step look for CA certificates that no variable names. */
-const TRUST_DIRECTORIES = ['/etc/ssl', '/etc/pki'];
+const TRUST_DIRECTORIES = new PathSet(['/etc/ssl', '/etc/pki']);
 /** Within those, where the certificates are. */
 const CERTIFICATES_WITHIN = new Map([
   ['/etc/ssl', '/etc/ssl/certs'],
@@ -37,10 +37,12 @@ export function handDown(pod: Pod, stepName: string): Pod {
   const mounts = trustMounts(step, variables);
 
   const own = (signer.volumeMounts ??= []);
-  const taken = new PathSet(own.map(({ mountPath }) => mountPath));
-  const fits = ({ mountPath }: V1VolumeMount) =>
-    !hidesProgram(mountPath) && !taken.overlaps(mountPath);
-  own.push(...mounts.filter(fits));
+  if (mounts.length > 0) {
+    const taken = new PathSet(own.map(({ mountPath }) => mountPath));
+    const fits = ({ mountPath }: V1VolumeMount) =>
+      !hidesProgram(mountPath) && !taken.overlaps(mountPath);
+    own.push(...mounts.filter(fits));
+  }
   const all = [...variables, ...trustVariable(step, [...mounts, ...own])];
   const missing = all.filter(({ name }) => !signer.env?.some((other) => other.name === name));
   if (missing.length > 0) (signer.env ??= []).push(...missing);
@@ -71,7 +73,7 @@ function trustMounts(
   return volumeMounts
     .filter(
       ({ mountPath, subPathExpr }) =>
-        !subPathExpr && (isTrustDirectory(mountPath) || named.overlaps(mountPath)),
+        !subPathExpr && (TRUST_DIRECTORIES.contains(mountPath) || named.overlaps(mountPath)),
     )
     .map(({ name, mountPath, subPath }) => ({
       name,
@@ -88,7 +90,7 @@ function trustVariable(
 ): readonly V1EnvVar[] {
   if (env.some(({ name }) => name === 'SSL_CERT_FILE' || name === 'SSL_CERT_DIR')) return [];
   const directories = mounts
-    .filter(({ mountPath }) => isTrustDirectory(mountPath))
+    .filter(({ mountPath }) => TRUST_DIRECTORIES.contains(mountPath))
     .map(({ mountPath }) =>
       CERTIFICATE_FILE.test(mountPath)
         ? dirname(mountPath)
@@ -96,8 +98,4 @@ function trustVariable(
     );
   const value = [...new Set(directories)].join(':');
   return value === '' ? [] : [{ name: 'SSL_CERT_DIR', value }];
-}
-
-function isTrustDirectory(path: string): boolean {
-  return TRUST_DIRECTORIES.some((directory) => isWithin(path, directory));
 }

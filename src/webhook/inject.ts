@@ -4,7 +4,7 @@ import { allContainers, type Pod } from './build-pod.ts';
 import type { BuildSteps } from './build-steps.ts';
 import { setWaitFile } from './build-waiter.ts';
 import { whyContainerDiffers, whyTampered, whyVolumeDiffers } from './coverage.ts';
-import { bearsMark, markOf } from './injected-mark.ts';
+import { changeOf, markOf, type InjectedMark } from './injected-mark.ts';
 import { draftOf } from './pod-draft.ts';
 import type { PlannedSigning } from './plan.ts';
 import { askForReport } from './report-request.ts';
@@ -16,8 +16,8 @@ export type Injection =
   | {
       readonly kind: 'pod';
       readonly pod: Pod;
-      /** Whether it has its container from a replica of the same version, settings and facts. */
-      readonly isMarked: boolean;
+      /** Names what its container is made from. */
+      readonly mark: () => InjectedMark;
     }
   /** The container is there, made by another version, with other settings or from other facts. */
   | { readonly kind: 'differs'; readonly what: string }
@@ -40,8 +40,7 @@ export function injectSigner(
 ): Injection {
   const { steps } = signing;
   const parts = signingParts(pod, signing, placement);
-  const mark = markOf(signing, placement, version);
-  const isMarked = bearsMark(pod, mark);
+  const mark = () => markOf(signing, placement, version);
   const existing = allContainers(pod.spec).filter(({ name }) => name === SIGNING_CONTAINER);
   const injected = draftOf(pod, [steps.exportStep.name, steps.completion.name]);
 
@@ -63,16 +62,16 @@ export function injectSigner(
     if (taken) return collision(`a volume named ${taken.name}`);
     (injected.spec.volumes ??= []).push(...missing);
     containersOf(injected, steps).push(parts.container);
-    setAnnotation(injected, INJECTED, mark);
+    setAnnotation(injected, INJECTED, mark());
     delete injected.metadata?.annotations?.[SKIPPED];
   } else {
     const what = misplaced ?? whyNotOurs(pod, existing, parts, steps);
-    if (what !== undefined) return { kind: isMarked ? 'tampered' : 'differs', what };
+    if (what !== undefined) return { kind: changeOf(pod, mark()), what };
     const [signer] = existing;
     const tampering = signer && whyTampered(parts.container, signer);
     if (tampering !== undefined) return { kind: 'tampered', what: tampering };
   }
-  return { kind: 'pod', pod: injected, isMarked };
+  return { kind: 'pod', pod: injected, mark };
 }
 
 /** The pod with the reason why it stays unsigned. */

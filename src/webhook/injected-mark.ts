@@ -21,15 +21,15 @@ export function markOf(
   version: string,
 ): InjectedMark {
   const settings = JSON.stringify({ image, cpu, memory, config, tags, credentials });
-  const hash = sha256Hex(Buffer.from(settings)).slice(0, HASH_LENGTH);
+  const hash = sha256Hex(settings).slice(0, HASH_LENGTH);
   return `${version}+${hash}` as InjectedMark;
 }
 
 /**
- * Whether a pod went through a replica that made its signing container from the same. Then only
- * somebody else can have changed the container since, and the next post would end no better. It
- * decides how a pod is refused, never that it is allowed.
+ * How the signing container of a pod came to be another than ours. Where the pod went through a
+ * replica that made it from the same, only somebody else can have changed it since, and the next post
+ * would end no better. It decides how a pod is refused, never that it is allowed.
  */
-export function bearsMark({ metadata }: Pod, mark: InjectedMark): boolean {
-  return metadata?.annotations?.[INJECTED] === mark;
+export function changeOf({ metadata }: Pod, mark: InjectedMark): 'tampered' | 'differs' {
+  return metadata?.annotations?.[INJECTED] === mark ? 'tampered' : 'differs';
 }

@@ -4,7 +4,7 @@ import {
   resolveNotaryConfig,
   type NotaryConfig,
 } from '../shared/notary-config.ts';
-import { readNotarySection } from '../shared/notary-section.ts';
+import { readNotarySection, type ConfigSource } from '../shared/notary-section.ts';
 import { serverHost } from '../shared/notary-url.ts';
 import { ANNOTATION, SIGNING } from '../shared/names.ts';
 import type { AllowCode } from './admission.ts';
@@ -88,11 +88,10 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
   const fromBuild = configSource('Build', build);
   // Where both say the same, the Image is named: it is what people can correct.
   const fromImage = image && configSource('Image', image);
-  const { unit, isOptedOut, problems } = readNotarySection(fromBuild);
-  // kpack 0.1 copies the annotations alone: settings of a section that the Image has.
-  const isIncomplete = !unit && !isOptedOut && problems.length === 0;
   const source =
-    fromImage && (isIncomplete || saysTheSame(fromImage, fromBuild)) ? fromImage : fromBuild;
+    fromImage && (saysTheSame(fromImage, fromBuild) || isIncomplete(fromBuild))
+      ? fromImage
+      : fromBuild;
   const resolved = resolveNotaryConfig(source, configSource('Namespace', facts.namespace));
   switch (resolved.kind) {
     case 'invalid':
@@ -147,6 +146,12 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
     ],
     gate,
   };
+}
+
+/** kpack 0.1 copies the annotations alone: settings of a section that the Image has. */
+function isIncomplete(fromBuild: ConfigSource): boolean {
+  const { unit, isOptedOut, problems } = readNotarySection(fromBuild);
+  return !unit && !isOptedOut && problems.length === 0;
 }
 
 function deny(code: WebhookErrorCode, reason: string): PodPlan {

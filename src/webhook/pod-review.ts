@@ -4,6 +4,7 @@ import { allow, deny, type Verdict } from './admission.ts';
 import { allContainers, type BuildPod, type Pod } from './build-pod.ts';
 import { KPACK_SIGNATURE_GOES } from './config-warnings.ts';
 import { handDown } from './hand-down.ts';
+import { changeOf } from './injected-mark.ts';
 import { injectSigner, markSkipped, unmarked, type Injection } from './inject.ts';
 import type { PodPlan } from './plan.ts';
 import { leave, letIn, type PodVerdict } from './pod-gate.ts';
@@ -83,7 +84,7 @@ export function validatePod(
       if (!isInjected(pod)) {
         return deny(503, 'SIGNER_MISSING', `pod ${name} has no container ${SIGNING_CONTAINER}`);
       }
-      const kind = injection.isMarked ? 'tampered' : 'differs';
+      const kind = changeOf(pod, injection.mark());
       return refuse({ kind, what: `not as injected: ${pathsOf(missing)}` });
     }
   }

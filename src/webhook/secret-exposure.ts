@@ -76,7 +76,8 @@ function secretIn(
 ): string | undefined {
   if (typeof part === 'string') return isSecret && secretNames.has(part) ? part : undefined;
   if (typeof part !== 'object' || part === null) return undefined;
-  for (const [key, value] of Object.entries(part) as [string, unknown][]) {
+  for (const key of Object.keys(part)) {
+    const value = (part as Readonly<Record<string, unknown>>)[key];
     // Most texts are neither: their keys need no look.
     if (typeof value === 'string' && !secretNames.has(value)) continue;
     const saysSecret = /secret/i.test(key) || (isSecret && key === 'name');
