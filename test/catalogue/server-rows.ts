@@ -147,7 +147,7 @@ export const SERVER_ROWS: readonly Row[] = [
   },
   {
     what: 'a publish that hangs',
-    arrange: () => ({ rule: toPosts({ kind: 'hang' }), run: { args: ['--deadline=3'] } }),
+    arrange: () => ({ rule: toPosts({ kind: 'hang' }), run: { args: ['--deadline=10'] } }),
     code: 'READ_BACK_FAILED',
     says: /it is not known whether/,
     attempts: 1,
