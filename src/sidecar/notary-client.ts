@@ -162,8 +162,7 @@ function tooLarge(role: RoleName, what: string): SigningError {
   return new SigningError('METADATA_TOO_LARGE', `${what}, which is more than the signer reads`, {
     fix: LARGEST_PARSED_FILES.has(role)
       ? 'No tool of Notary writes such a file: check the Notary URL, and what answers there.'
-      : 'Have an owner of the role take tags out of it with notary remove and notary publish, or sign ' +
-        'in another repository; then build again.',
+      : 'Have an owner of the role take tags out of it, or sign in another repository; then build again.',
   });
 }
 
