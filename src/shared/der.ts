@@ -9,7 +9,7 @@ export const BOOLEAN = 0x01;
 export const INTEGER = 0x02;
 export const BIT_STRING = 0x03;
 export const OCTET_STRING = 0x04;
-export const OBJECT_IDENTIFIER = 0x06;
+const OBJECT_IDENTIFIER = 0x06;
 export const SEQUENCE = 0x30;
 
 /** From here on, the octet says how many octets of length follow. */

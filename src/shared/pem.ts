@@ -116,7 +116,7 @@ function nameOf(character: string): string {
 }
 
 /** Whether bytes are one value of DER from beginning to end, as keys and certificates are. */
-export function isWhole(bytes: Buffer): boolean {
+function isWhole(bytes: Buffer): boolean {
   try {
     const [first, ...others] = readDer(bytes);
     return first?.tag === SEQUENCE && others.length === 0;

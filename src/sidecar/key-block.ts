@@ -37,7 +37,7 @@ export const DERIVATION_STEPS = 2_000_000;
 /** What keys are written as. */
 type KeyFormat = 'encrypted' | 'pkcs8' | 'pkcs1' | 'sec1' | 'dsa';
 
-/** The blocks that may hold a key. What is in them is told by their content: labels are often wrong. */
+/** The blocks that may hold a key. Their content decides what they are: labels are often wrong. */
 const LABELS = [
   'ENCRYPTED PRIVATE KEY',
   'PRIVATE KEY',

@@ -83,7 +83,7 @@ export function createApp(options: AppOptions): FastifyInstance {
     app.addHook('onRequest', (request, reply, done) => {
       if (isAuthenticated(request.raw.socket) || PROBES.has(pathOf(request))) return done();
       log.warn({ path: pathOf(request) }, 'a caller without a client certificate of --client-ca');
-      // Nothing is told, and what else it sends is not read.
+      // The answer tells nothing, and the server reads no more of the request.
       void reply.code(401).header('connection', 'close').send({ message: 'unauthorized' });
     });
   }

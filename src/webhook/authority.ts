@@ -24,8 +24,8 @@ export interface StoredTrust {
 }
 
 /** Entries of the Secret: certificates, and private keys of some of them, each a PEM text. */
-export const CERTIFICATES_ENTRY = 'ca.crt';
-export const KEYS_ENTRY = 'ca.key';
+const CERTIFICATES_ENTRY = 'ca.crt';
+const KEYS_ENTRY = 'ca.key';
 /** Keys of a text that are tried. */
 const MOST_KEYS = 16;
 

@@ -62,7 +62,7 @@ export interface CertificateObjects {
 }
 
 /** Under which name our fields of the configurations are ours. */
-export const FIELD_MANAGER = 'kpack-notary-webhook';
+const FIELD_MANAGER = 'kpack-notary-webhook';
 const GROUP = 'admissionregistration.k8s.io';
 const RESOURCE: Readonly<Record<ConfigurationKind, string>> = {
   MutatingWebhookConfiguration: 'mutatingwebhookconfigurations',

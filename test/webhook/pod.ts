@@ -54,3 +54,31 @@ export function loosen(
 ): void {
   Object.assign((container.securityContext ??= {}), change);
 }
+
+/**
+ * How kpack has a step run its program: as the container's own, or by the build-waiter, which joins
+ * program and arguments with blanks.
+ *
+ * @param step `before` is the name of the step that a waiting one waits for; undefined: it is the first
+ */
+export function stepCommand(step: {
+  readonly isWaiting: boolean;
+  readonly name: string;
+  readonly before: string | undefined;
+  readonly program: string;
+  readonly words: readonly string[];
+}): Pick<Container, 'command' | 'args'> {
+  const { isWaiting, name, before, program, words } = step;
+  if (!isWaiting) return { command: [program], args: [...words] };
+  const waitFile = before === undefined ? '/downward/sidecars-ready' : `/buildWait/${before}`;
+  return {
+    command: ['/buildWait/build-waiter'],
+    args: [
+      '-mode=wait',
+      `-done-file=/buildWait/${name}`,
+      '-error-file=/buildWait/error',
+      `-execute=${[program, ...words].join(' ')}`,
+      `-wait-file=${waitFile}`,
+    ],
+  };
+}

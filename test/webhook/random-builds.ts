@@ -2,7 +2,7 @@
 import { resolve } from 'node:path/posix';
 import fc from 'fast-check';
 import { secret, signingNamespace, type PodManifest } from '../build-fixture.ts';
-import { allContainers, REPORT, type Container } from './pod.ts';
+import { allContainers, REPORT, stepCommand, type Container } from './pod.ts';
 import { waitingForOurs, withoutOurs } from './pod-changes.ts';
 import { afterPatches } from './pod-patches.ts';
 import { harmlessPatches } from './random-patches.ts';
@@ -157,18 +157,7 @@ function stepOf(name: StepName, before: StepName | undefined, shape: Shape): Con
   return {
     name,
     image: `registry.example.com/kpack/${name}`,
-    ...(isWaiting
-      ? {
-          command: ['/buildWait/build-waiter'],
-          args: [
-            '-mode=wait',
-            `-done-file=/buildWait/${name}`,
-            '-error-file=/buildWait/error',
-            `-execute=${[program, ...words].join(' ')}`,
-            `-wait-file=${before ? `/buildWait/${before}` : '/downward/sidecars-ready'}`,
-          ],
-        }
-      : { command: [program], args: words }),
+    ...stepCommand({ isWaiting, name, before, program, words }),
     ...(report !== 'unknown' && { env: [{ name: 'CNB_PLATFORM_API', value: '0.9' }] }),
     volumeMounts: [
       { name: 'layers-dir', mountPath: '/layers' },

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { secret, signingNamespace, type Manifest, type PodManifest } from '../build-fixture.ts';
-import { REPORT, type Container } from './pod.ts';
+import { REPORT, stepCommand, type Container } from './pod.ts';
 import { OTHER_PIN, P, PIN, type World } from './world.ts';
 
 /** What is the admin's alone, and what a developer may have. */
@@ -234,18 +234,7 @@ function stepOf(name: string, before: string | undefined, given: Tenants): Conta
   return {
     name,
     image: `registry.example.com/kpack/${name}`,
-    ...(isWaiting
-      ? {
-          command: ['/buildWait/build-waiter'],
-          args: [
-            '-mode=wait',
-            `-done-file=/buildWait/${name}`,
-            '-error-file=/buildWait/error',
-            `-execute=${[program, ...words].join(' ')}`,
-            `-wait-file=${before === undefined ? '/downward/sidecars-ready' : `/buildWait/${before}`}`,
-          ],
-        }
-      : { command: [program], args: words }),
+    ...stepCommand({ isWaiting, name, before, program, words }),
     env: [
       { name: 'CNB_PLATFORM_API', value: '0.9' },
       ...(name === 'prepare'

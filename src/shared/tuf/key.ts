@@ -17,7 +17,7 @@ export interface PublicKey {
 export type SignatureMethod = 'ecdsa' | 'rsapss' | 'eddsa';
 
 /** Salt length of RSASSA-PSS signatures, in bytes: that of SHA-256. */
-export const PSS_SALT_LENGTH = 32;
+const PSS_SALT_LENGTH = 32;
 /** Notary takes no smaller RSA keys; bits. */
 export const SMALLEST_RSA_MODULUS = 2048;
 /** The elliptic curves that Notary's own library knows, as OpenSSL names them. */

@@ -76,7 +76,7 @@ export interface MetadataFile<Content> {
   readonly signatures: readonly Signature[];
   /**
    * What the signatures are over: the canonical JSON of `signed`. Undefined in a verified repository
-   * where no key of ours may sign the role: it may be large, and has no further use.
+   * where no key of this run may sign the role: the text may be large, and nothing reads it later.
    */
   readonly signed: Uint8Array | undefined;
   /**
