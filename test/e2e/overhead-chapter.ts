@@ -1,49 +1,68 @@
 /** How much longer a signed build takes than the same build unsigned. */
-import { prepareBuild, runBuild } from './build.ts';
+import { prepareBuild, runBuild, type BuildOptions } from './build.ts';
 import type { Scene } from './scene.ts';
 import { byAnnotations, signed } from './signing-chapter.ts';
 import type { Story } from './story.ts';
 
 const FIXTURE = 'v0.17.2/01b-plain-git-default-tagging';
-const PAIRS = 5;
-/** What signing may add to a build, in seconds: the median of the pairs. */
-const MOST_SECONDS = 1;
+const ROUNDS = 5;
+/** The step of kpack's that does nothing here. */
+const IDLE_STEP = 'restore';
+/**
+ * What signing may add to a build that has one more step, in seconds: the median of the rounds. The
+ * step itself is counted apart: a kubelet looks once a second whether a step has ended, so that each
+ * takes a second, whatever it does.
+ */
+const MOST_SECONDS = 0.5;
 
-/** Builds the same in turn, without and with the label, one at a time, and compares. */
+/**
+ * Builds the same in turn: unsigned, unsigned with one more step that does nothing where ours would
+ * be, and signed. Compares them.
+ */
 export async function overheadChapter(scene: Scene, story: Story): Promise<void> {
   story.chapter('The same build, unsigned and signed');
   await story.check('what signing adds', async () => {
-    const rows: (readonly [unsigned: number, signed: number])[] = [];
-    for (let pair = 1; pair <= PAIRS; pair++) {
+    const rows: (readonly [unsigned: number, stepped: number, signed: number])[] = [];
+    for (let round = 1; round <= ROUNDS; round++) {
       rows.push([
-        await secondsOf(scene, `unsigned-${pair}`, {}),
-        await secondsOf(scene, `signed-${pair}`, { 'notary.kpack.io/signing': 'enabled' }),
+        await secondsOf(scene, { name: `unsigned-${round}`, change: byAnnotations }),
+        await secondsOf(scene, { name: `one-more-step-${round}`, change: withIdleStep }),
+        await secondsOf(scene, { name: `signed-${round}`, change: byAnnotations, isSigned: true }),
       ]);
     }
-    story.tell(line('build', 'unsigned', 'signed', 'more'));
-    rows.forEach(([without, withSigner], i) => {
-      const more = withSigner - without;
-      story.tell(line(String(i + 1), ...[without, withSigner, more].map(inSeconds)));
+    story.tell(line('build', 'unsigned', 'one more step', 'signed', 'more'));
+    rows.forEach(([unsigned, stepped, signed], i) => {
+      const seconds = [unsigned, stepped, signed, signed - unsigned];
+      story.tell(line(String(i + 1), ...seconds.map(inSeconds)));
     });
-    const more = median(rows.map(([without, withSigner]) => withSigner - without));
-    const said = `${inSeconds(more)} more, the median of ${PAIRS}; at most ${inSeconds(MOST_SECONDS)}`;
-    if (more > MOST_SECONDS) throw new Error(said);
+    const all = median(rows.map(([unsigned, , signed]) => signed - unsigned));
+    const ours = median(rows.map(([, stepped, signed]) => signed - stepped));
+    const said =
+      `${inSeconds(all)} more; ${inSeconds(ours)} more than with a step that does nothing, ` +
+      `at most ${inSeconds(MOST_SECONDS)}; medians of ${ROUNDS}`;
+    if (ours > MOST_SECONDS) throw new Error(said);
     return said;
   });
 }
 
+/** kpack's pod with a step that does nothing between export and completion. */
+const withIdleStep: typeof byAnnotations = (fixture, scene) => {
+  byAnnotations(fixture, scene);
+  const steps = fixture.pod.spec.initContainers ?? [];
+  const step = steps.find(({ name }) => name === IDLE_STEP);
+  if (step === undefined) throw new Error(`${FIXTURE} has no step ${IDLE_STEP}`);
+  steps.push({ ...step, name: 'idle' });
+};
+
 async function secondsOf(
   scene: Scene,
-  name: string,
-  labels: Readonly<Record<string, string>>,
+  { isSigned = false, ...options }: Omit<BuildOptions, 'fixture'> & { isSigned?: boolean },
 ): Promise<number> {
-  await scene.namespace(name, labels);
-  const options = { fixture: FIXTURE, name, change: byAnnotations };
-  const ready = await prepareBuild(scene, options);
-  const isSigned = Object.keys(labels).length > 0;
+  await scene.namespace(options.name, isSigned ? { 'notary.kpack.io/signing': 'enabled' } : {});
+  const ready = await prepareBuild(scene, { ...options, fixture: FIXTURE });
   const build = await runBuild(scene, ready, { isSigned });
   if (isSigned) await signed(scene, build);
-  else if (build.phase !== 'Succeeded') throw new Error(`${name} ended ${build.phase}`);
+  else if (build.phase !== 'Succeeded') throw new Error(`${options.name} ended ${build.phase}`);
   return build.milliseconds / 1000;
 }
 
@@ -56,5 +75,5 @@ function inSeconds(value: number): string {
 }
 
 function line(...cells: readonly string[]): string {
-  return cells.map((cell) => cell.padStart(10)).join('');
+  return cells.map((cell) => cell.padStart(14)).join('');
 }

@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startKubeApiserver, type KubeApiserver } from '../bed/kube-apiserver.ts';
 import { demand, type KubeAnswer } from '../bed/kube-client.ts';
+import { limitMemory } from '../bed/memory-limit.ts';
 import { onFreePort } from '../bed/port.ts';
 import { startService, type Service } from '../bed/service.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
@@ -30,10 +31,17 @@ export interface FloodScene {
   stop(): Promise<void>;
 }
 
+/** That of the Deployment, in bytes: Node collects sooner where it knows of one. */
+const MEMORY_LIMIT = 512 * 1024 * 1024;
 const FIXTURE = 'v0.17.2/02b-notary-registry-secrets';
 const SIGNED = { labels: { 'notary.kpack.io/signing': 'enabled' } };
 
-/** Starts it all: about ten seconds. @param program the webhook, bundled */
+/**
+ * Starts it all: about ten seconds.
+ *
+ * @param program the webhook, bundled
+ * @throws Error where no memory can be limited
+ */
 export async function startFloodScene(program = PROGRAM): Promise<FloodScene> {
   const apiserver = await startKubeApiserver();
   const parts: { stop(): Promise<void> }[] = [apiserver];
@@ -41,6 +49,9 @@ export async function startFloodScene(program = PROGRAM): Promise<FloodScene> {
     for (const part of parts) await part.stop();
   };
   try {
+    const limit = limitMemory(MEMORY_LIMIT);
+    parts.unshift({ stop: () => limit.remove() });
+    const [shell = '', ...inGroup] = limit.prefix;
     const { admin: api, authority, directory } = apiserver;
     await prepareCluster(api);
     const kubeconfig = await ownKubeconfig(apiserver);
@@ -49,8 +60,10 @@ export async function startFloodScene(program = PROGRAM): Promise<FloodScene> {
     const { webhook, url } = await onFreePort(async (port) => ({
       url: `https://localhost:${port}`,
       webhook: await startService({
-        program: 'node',
+        program: shell,
         args: [
+          ...inGroup,
+          'node',
           program,
           `--port=${port}`,
           `--tls-cert=${certificate.certificateFile}`,
