@@ -98,6 +98,7 @@ export function createApp(options: AppOptions): FastifyInstance {
         const body = await bodies.read(request.raw, deadline.signal);
         const answer = await answerReview(question, body.value, deadline, {
           ...settings,
+          turn: () => body.turn(),
           isAudit,
           log,
           metrics,

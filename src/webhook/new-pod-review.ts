@@ -23,6 +23,8 @@ export interface ReviewSettings extends PodReviewSettings {
   readonly kpackUsers: readonly string[];
   /** The namespace that the webhook itself runs in; undefined: in none. */
   readonly ownNamespace: string | undefined;
+  /** Resolves when there is time to decide, after the reads; undefined: there always is. */
+  readonly turn?: () => Promise<void>;
 }
 
 /**
@@ -57,7 +59,9 @@ export async function reviewNewPod(
           ? readFacts(pod, known, serviceAccount, settings)
           : { ...known, ...NOT_READ };
       })
-      .then((facts) => {
+      .then(async (facts) => {
+        // Reviews that share a read have it at the same time.
+        await settings.turn?.();
         const plan = planPod(pod, username, facts, settings.kpackUsers);
         // Where audited, nothing has been injected that could be missing now.
         const isToBeMade = question === 'mutate' || mode === 'audit';

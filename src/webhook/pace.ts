@@ -18,12 +18,8 @@ export class Pace {
   /** Whether somebody was let go on whose work has not been done yet. */
   #isEntered = false;
 
-  /**
-   * Resolves when work of that size may be done: at once where there is little to do.
-   *
-   * @throws Error the reason of the signal, where that is aborted first
-   */
-  async enter(size: number, signal: AbortSignal): Promise<void> {
+  /** Resolves when work of that size may be done: at once where there is little to do. */
+  async enter(size: number): Promise<void> {
     if (this.#waiting.length === 0 && !this.#isEntered && !this.#isTurnOver()) {
       this.#isEntered = true;
       process.nextTick(() => (this.#isEntered = false));
@@ -33,7 +29,6 @@ export class Pace {
       const larger = this.#waiting.findIndex((other) => other.size > size);
       this.#waiting.splice(larger < 0 ? this.#waiting.length : larger, 0, { size, go });
     });
-    signal.throwIfAborted();
   }
 
   #isTurnOver(): boolean {

@@ -28,6 +28,8 @@ const UID_WITHIN = 512;
 /** A body that was read. */
 export interface HeldBody {
   readonly value: unknown;
+  /** Resolves when the event loop has time for the next work on it: less of others comes first. */
+  turn(): Promise<void>;
   /** Nobody looks at the value any more. */
   release(): void;
 }
@@ -84,8 +86,10 @@ export class BodyReader {
         ? await this.#readSmall(request, length, signal)
         : await this.#readLarge(request, length, signal);
     try {
-      await this.#pace.enter(text.length, signal);
-      return { value: parse(text), release: () => share.release() };
+      const turn = () => this.#pace.enter(text.length);
+      await turn();
+      signal.throwIfAborted();
+      return { value: parse(text), turn, release: () => share.release() };
     } catch (error) {
       share.release();
       throw error instanceof BodyError ? error : busy(error as Error);

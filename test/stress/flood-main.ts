@@ -64,7 +64,7 @@ async function post(path: string, body: Buffer): Promise<never> {
     while (!socket.destroyed) {
       socket.write(head(path, body.length));
       socket.write(body);
-      // The answer, or the end; what it says does not matter.
+      // The beginning of an answer, or the end: the next request does not wait for the rest.
       await Promise.race([
         once(socket, 'data').catch(() => undefined),
         once(socket, 'close').catch(() => undefined),

@@ -1,7 +1,16 @@
 import t from 'tap';
 import { Pace } from '../../src/webhook/pace.ts';
+import { admissionReview } from '../bed/webhook.ts';
+import { manifestsOf } from '../build-fixture.ts';
+import { floodKinds } from '../stress/flood-kind.ts';
+import { memoryCluster } from './asking.ts';
+import { post, serve } from './served.ts';
+import { world } from './world.ts';
 
-const never = () => new AbortController().signal;
+class Gate {
+  open = (): void => undefined;
+  readonly opened = new Promise<void>((resolve) => (this.open = resolve));
+}
 
 /** Keeps the processor busy, as parsing does. */
 function work(milliseconds: number): void {
@@ -15,7 +24,7 @@ t.test(
     const pace = new Pace();
     const order: string[] = [];
     const piece = async (name: string, size: number) => {
-      await pace.enter(size, never());
+      await pace.enter(size);
       order.push(name);
       work(15);
     };
@@ -46,18 +55,43 @@ t.test('much short work is done within few turns', async (t) => {
     if (!isOver) setImmediate(count);
   };
   setImmediate(count);
-  await Promise.all(Array.from({ length: 1_000 }, () => pace.enter(1, never())));
+  await Promise.all(Array.from({ length: 1_000 }, () => pace.enter(1)));
   isOver = true;
   t.ok(turns < 100, `${turns} turns`);
 });
 
-t.test('who gave up meanwhile does no work', async (t) => {
-  const pace = new Pace();
-  await pace.enter(1, never());
-  work(15);
-  const impatient = new AbortController();
-  const late = pace.enter(1, impatient.signal);
-  impatient.abort(new Error('the time is over'));
-  await t.rejects(late, /the time is over/);
-  await pace.enter(1, never());
-});
+t.test(
+  'a build pod does not wait until all large ones that were read with it are decided',
+  async (t) => {
+    // In standard containers each review asks for LimitRanges of its own.
+    const given = world('v0.17.2/07b-standard-containers-notary');
+    // With the small one, no more than one namespace may read at once.
+    const LARGE = 10;
+    // Resolves once the last of so many reads; what it brings comes to all at the same time.
+    const reads = Array.from({ length: LARGE + 1 }, () => new Gate());
+    let reading = 0;
+    const cluster = memoryCluster(manifestsOf(given, given.namespace));
+    const { app } = serve(t, {
+      ...cluster,
+      limitRanges: async (namespace) => {
+        reads[reading++]?.open();
+        await reads[LARGE]?.opened;
+        return cluster.limitRanges(namespace);
+      },
+    });
+    const { flood } = floodKinds(given.pod)['mounts'] ?? {};
+    if (flood?.kind !== 'requests') throw new Error('mounts are no flood of requests');
+    const large = flood.body();
+    const small = JSON.stringify(admissionReview({ object: given.pod }));
+    const order: string[] = [];
+    const send = async (body: string) => {
+      const { body: answer } = await post(app, '/mutate', body);
+      t.ok(answer.response?.patch, 'is signed');
+      order.push(body === small ? 'small' : 'large');
+    };
+    const sent = Array.from({ length: LARGE }, () => send(large));
+    await reads[LARGE - 1]?.opened;
+    await Promise.all([...sent, send(small)]);
+    t.ok(order.indexOf('small') < LARGE / 2, order.join(', '));
+  },
+);
