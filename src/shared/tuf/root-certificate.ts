@@ -141,5 +141,5 @@ function lastCommonName({ subject }: X509Certificate): string | undefined {
 function isNamedFor(key: PublicKey, gun: Gun): boolean {
   const name = commonName(key);
   if (name === undefined) return false;
-  return name.endsWith('*') ? gun.startsWith(name.replace(/\*+$/, '')) : name === gun;
+  return name.endsWith('*') ? gun.startsWith(name.replace(/(?<!\*)\*+$/, '')) : name === gun;
 }
