@@ -93,6 +93,16 @@ t.test('every component is part of a way', (t) => {
   t.end();
 });
 
+t.test('the network policy is open to every address until it is patched', async (t) => {
+  const directory = await customization(t.testdir(), ['network-policy']);
+  const policy = theOne(await deployedObjects(directory), 'NetworkPolicy', 'kpack-notary-webhook');
+  const from = ['0.0.0.0/0', '::/0'].map((cidr) => ({ ipBlock: { cidr } }));
+  t.same((policy['spec'] as V1NetworkPolicySpec).ingress?.[0], {
+    from,
+    ports: [{ port: 'https' }],
+  });
+});
+
 t.test('the patch of docs/install.md lets API servers in, and nobody else', async (t) => {
   const page = await readFile(join(projectDirectory(), 'docs/install.md'), 'utf8');
   const [, text = ''] = /```yaml\n(patches:\n.+?)```/s.exec(page) ?? [];

@@ -177,6 +177,8 @@ t.test('a registry’s credentials are lent to its own host, and to what lies be
     ['registry.test:5000', 'registry.test:5000'],
     ['registry.test:5000', 'a.b.registry.test:4443'],
     ['localhost', 'localhost'],
+    // Where a name holds an address, anybody's may lie below it.
+    ['192.0.2.1.nip.io', '198.51.100.1.192.0.2.1.nip.io'],
     ['10.0.0.1:5000', '10.0.0.1:5000'],
     ['[::1]:5000', '[::1]:5000'],
   ] as const) {

@@ -193,8 +193,13 @@ t.test('no data of a Secret is in any answer or log', async (t) => {
   const given = world('v0.17.2/02b-notary-registry-secrets');
   const canary = 'canary-of-a-secret';
   const encoded = Buffer.from(canary).toString('base64');
-  for (const { data } of given.secrets) {
+  for (const { data, metadata } of given.secrets) {
     for (const name of Object.keys(data)) data[name] = encoded;
+    // As `kubectl apply` leaves it in what the webhook reads.
+    const applied = {
+      'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify({ data }),
+    };
+    metadata.annotations = { ...metadata.annotations, ...applied };
   }
   given.secrets.push(secret('notary-ca', { 'ca.crt': canary }));
   annotate(given, { 'notary.kpack.io/v1.caSecretRef': 'notary-ca' });

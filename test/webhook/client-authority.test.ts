@@ -121,6 +121,13 @@ t.test('the CA is read again when it changes, and kept while it is broken', asyn
   await truncate(file);
   await until(() => webhook.output().includes('cannot be trusted yet'));
   t.ok(await isAnswered(), 'what was trusted last stays');
+
+  const open = await connectTo(webhook, shown(apiserver));
+  t.match(await ask(open, REVIEW), /"allowed":true/);
+  await copyFile(others.certificateFile, file);
+  await until(async () => !(await isAnswered()));
+  t.match(await ask(open, REVIEW), /"allowed":true/, 'an open connection goes on');
+  open.destroy();
 });
 
 t.test('a file without a certificate is a bad command line', async (t) => {

@@ -152,6 +152,25 @@ t.test('audit refuses no change of a pod that was admitted before it, and warns'
   });
 });
 
+t.test('no change is judged without the label of the namespace, or that of the pod', async (t) => {
+  await scene.namespace('label-off', ENABLED);
+  const { pod } = await scene.store(buildFixture(FIXTURE), 'label-off');
+  const swap = async () => {
+    const stored = demand(await api.get(pod));
+    for (const each of containers(stored)) each.image = 'registry.example.com/evil';
+    return api.update(stored, { dryRun: true });
+  };
+  const stored = demand(await scene.post(pod));
+  for (const label of [null, 'enabled']) {
+    const change = { metadata: { labels: { 'notary.kpack.io/signing': label } } };
+    demand(await api.patch(namespaceNamed('label-off'), change));
+    await until(async () => (await swap()).status === (label === null ? 200 : 422));
+  }
+  delete stored.metadata.labels;
+  demand(await api.update(stored, { subresource: 'status' }));
+  t.ok((await swap()).ok, 'whoever may write pods/status takes off that of the pod');
+});
+
 t.test('an ephemeral container reaches the validating webhook', async (t) => {
   await scene.namespace('debugged', ENABLED);
   const { pod } = await scene.store(buildFixture(FIXTURE), 'debugged');

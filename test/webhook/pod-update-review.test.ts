@@ -4,7 +4,7 @@ import { review } from '../../src/webhook/review.ts';
 import { secret, type PodManifest } from '../build-fixture.ts';
 import { ask, inject, memoryCluster, validate, verdictOf } from './asking.ts';
 import { allContainers, container, SIGNER } from './pod.ts';
-import { annotate, changed, P, URL, world } from './world.ts';
+import { ADMIN, annotate, changed, DEVELOPER, P, silentWorld, URL, world } from './world.ts';
 
 const NAMES = ['v0.17.2/02-notary', 'v0.17.2/07b-standard-containers-notary'];
 // What is known is in the two objects: the cluster has nothing to say.
@@ -264,6 +264,17 @@ t.test('a pod that we left unsigned keeps its reason, and is free otherwise', as
     annotate({ ...given, pod }, { [`${P}injected`]: '1' }),
   );
   t.equal(verdictOf(forged), '422 POD_CHANGE_REFUSED', 'nor is it called signed');
+});
+
+t.test('a key that a pod has no signer for is not known to its later changes', async (t) => {
+  const name = 'admin-key';
+  const debug = { env: [{ name: 'X', valueFrom: { secretKeyRef: { name, key: 'root.key' } } }] };
+  t.equal(verdictOf(await attach(await inject(silentWorld(ADMIN)), debug)), '422 SECRET_EXPOSED');
+  for (const annotations of [{ [`${P}signing`]: 'disabled' }, DEVELOPER]) {
+    const given = silentWorld(ADMIN);
+    annotate(given, annotations);
+    t.equal(verdictOf(await attach(await inject(given), debug)), 'allowed');
+  }
 });
 
 t.test('mutate has nothing to say to updates, and nobody to other subresources', async (t) => {

@@ -228,6 +228,8 @@ t.test('nothing else in the pod may reach the signing Secret', async (t) => {
         '/var/log/agent',
       ].map((path, i) => ({ name: `node-${i}`, hostPath: { path } })),
       { name: 'c', csi: { driver: 'd', volumeAttributes: { share: name } } },
+      // Whatever of a node its PersistentVolume may be.
+      { name: 'claim', persistentVolumeClaim: { claimName: 'x' } },
     );
     container(given.pod, 'build').envFrom = [
       { secretRef: { name: 'other' } },

@@ -36,6 +36,15 @@ t.test('a certificate that is replaced on disk is served to those who come next'
   t.teardown(() => open.destroy());
   t.match(await health(open), OK);
 
+  const oldest = {
+    maxVersion: 'TLSv1.1',
+    minVersion: 'TLSv1',
+    ciphers: 'DEFAULT:@SECLEVEL=0',
+  } as const;
+  const refused = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...oldest });
+  const [error] = (await once(refused, 'error')) as [Error];
+  t.match(error, { code: /PROTOCOL/ }, 'TLS 1.1 is refused');
+
   const [old] = issued;
   if (!old) throw new Error('no certificate was issued');
   const next = await authority.issue({ name: 'next' });
