@@ -2,7 +2,6 @@ import type { V1EphemeralContainer, V1PodSpec } from '@kubernetes/client-node';
 import { REPORT_VOLUME, SIGNING_CONTAINER, VOLUME } from '../shared/names.ts';
 import { allContainers, type Pod } from './build-pod.ts';
 import { readBuildSteps } from './build-steps.ts';
-import { whyReads } from './secret-exposure.ts';
 
 /** Where an ephemeral container would get to, and how it is refused. */
 export interface EphemeralLead {
@@ -26,12 +25,10 @@ const ESCAPES = [
  * or the files that decide what is signed and when. Undefined: none does.
  */
 export function whyEphemeralLeads({ spec }: Pod, { spec: before }: Pod): EphemeralLead | undefined {
-  // One that is there stays: to refuse what kpack does later would only hold up the build.
-  const known = new Set(before.ephemeralContainers?.map(({ name }) => name));
   const guarded = guardedParts(spec);
-  for (const container of spec.ephemeralContainers ?? []) {
-    if (known.has(container.name)) continue;
-    const way = whyEscapes(container, spec) ?? whyReadsSecret(container, guarded);
+  for (const container of added(spec, before)) {
+    const way =
+      whyEscapes(container, spec) ?? whyMounts(container, guarded) ?? whyTakesVariables(container);
     if (way !== undefined) return { code: 'SECRET_EXPOSED', what: `ephemeral container ${way}` };
     const mount = mountsOf(container).find(({ name }) => guarded.volumes.has(name));
     if (mount) {
@@ -42,9 +39,23 @@ export function whyEphemeralLeads({ spec }: Pod, { spec: before }: Pod): Ephemer
   return undefined;
 }
 
+/**
+ * How an ephemeral container that is added to a build pod, signed or not, gets at a Secret that its
+ * Namespace names. The pod does not say which these are: none at all may be read. Undefined: it does not.
+ */
+export function whyEphemeralReads({ spec }: Pod, { spec: before }: Pod): string | undefined {
+  const [way] = added(spec, before).flatMap((container) => whyTakesVariables(container) ?? []);
+  return way && `ephemeral container ${way}`;
+}
+
+/** One that is there stays: to refuse what kpack does later would only hold up the build. */
+function added(spec: V1PodSpec, before: V1PodSpec): readonly V1EphemeralContainer[] {
+  const known = new Set(before.ephemeralContainers?.map(({ name }) => name));
+  return (spec.ephemeralContainers ?? []).filter(({ name }) => !known.has(name));
+}
+
 /** What of a signed pod is for its steps and its signer alone. */
 interface GuardedParts {
-  readonly secretNames: ReadonlySet<string>;
   readonly secretVolumes: ReadonlySet<string>;
   /** The report, and the files by which standard containers wait for one another. */
   readonly volumes: ReadonlySet<string>;
@@ -60,7 +71,6 @@ function guardedParts(spec: V1PodSpec): GuardedParts {
   const steps = readBuildSteps(spec);
   const waiting = 'unknown' in steps ? undefined : steps.waiting;
   return {
-    secretNames: new Set(secrets.flatMap(({ secret }) => secret?.secretName ?? [])),
     secretVolumes: new Set(secrets.map(({ name }) => name)),
     volumes: new Set([REPORT_VOLUME, ...(waiting ? [waiting.mount.name] : [])]),
   };
@@ -91,13 +101,25 @@ function whyEscapes(
     : undefined;
 }
 
-function whyReadsSecret(
+function whyMounts(
   container: V1EphemeralContainer,
-  { secretNames, secretVolumes }: GuardedParts,
+  { secretVolumes }: GuardedParts,
 ): string | undefined {
   const mount = mountsOf(container).find(({ name }) => secretVolumes.has(name));
-  if (mount) return `${container.name} mounts volume ${mount.name}`;
-  return whyReads(container, secretNames)?.replace(/^container /, '');
+  return mount && `${container.name} mounts volume ${mount.name}`;
+}
+
+function whyTakesVariables({
+  name,
+  env = [],
+  envFrom = [],
+}: V1EphemeralContainer): string | undefined {
+  const sources = [
+    ...env.map(({ valueFrom }) => valueFrom?.secretKeyRef),
+    ...envFrom.map(({ secretRef }) => secretRef),
+  ];
+  const secret = sources.find((source) => source);
+  return secret && `${name} takes variables from Secret ${secret.name}`;
 }
 
 function mountsOf({ volumeMounts = [], volumeDevices = [] }: V1EphemeralContainer) {

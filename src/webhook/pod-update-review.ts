@@ -2,7 +2,7 @@ import type { V1Container, V1ResourceRequirements } from '@kubernetes/client-nod
 import { BUILD_LABEL, INJECTED, SIGNING_CONTAINER, SKIPPED } from '../shared/names.ts';
 import { allow, deny, type Verdict } from './admission.ts';
 import { allContainers, isPod, type Pod } from './build-pod.ts';
-import { whyEphemeralLeads } from './ephemeral-container.ts';
+import { whyEphemeralLeads, whyEphemeralReads } from './ephemeral-container.ts';
 import { whyDifferent } from './normal-form.ts';
 import { isPinned } from './same-image.ts';
 
@@ -19,7 +19,13 @@ export function reviewPodUpdate(object: unknown, oldObject: unknown): Verdict {
   );
   if (annotation !== undefined) return refused(`the annotation ${annotation} is ours alone`);
   const signer = signerOf(oldObject);
-  if (!signer) return allow('UNTOUCHED', 'the pod has no signing container');
+  if (!signer) {
+    const isUnsignedBuild = annotationOf(oldObject, SKIPPED) !== undefined;
+    const way = isUnsignedBuild ? whyEphemeralReads(object, oldObject) : undefined;
+    return way === undefined
+      ? allow('UNTOUCHED', 'the pod has no signing container')
+      : deny(422, 'SECRET_EXPOSED', way);
+  }
 
   const what =
     whyImageChanges(object, oldObject) ??

@@ -25,7 +25,7 @@ export function whoElseReads({ spec }: Pod, secretNames: ReadonlySet<string>): s
 }
 
 /** How a container that is not ours reaches one of these Secrets; undefined: it does not. */
-export function whyReads(
+function whyReads(
   container: Omit<V1Container, 'resources'>,
   secretNames: ReadonlySet<string>,
 ): string | undefined {

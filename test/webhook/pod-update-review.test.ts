@@ -199,7 +199,7 @@ for (const name of NAMES) {
     const harmless = {
       targetContainerName: 'completion',
       volumeMounts: [{ name: 'layers-dir', mountPath: '/l' }],
-      env: [{ name: 'X', valueFrom: { secretKeyRef: { name: 'other', key: 'x' } } }],
+      env: [{ name: 'X', valueFrom: { configMapKeyRef: { name: 'other', key: 'x' } } }],
     };
     t.equal(verdictOf(await attach(injected, harmless)), 'allowed');
     // As kubectl debug gives them, by its profiles general and netadmin.
@@ -266,16 +266,25 @@ t.test('a pod that we left unsigned keeps its reason, and is free otherwise', as
   t.equal(verdictOf(forged), '422 POD_CHANGE_REFUSED', 'nor is it called signed');
 });
 
-t.test('a key that a pod has no signer for is not known to its later changes', async (t) => {
-  const name = 'admin-key';
-  const debug = { env: [{ name: 'X', valueFrom: { secretKeyRef: { name, key: 'root.key' } } }] };
-  t.equal(verdictOf(await attach(await inject(silentWorld(ADMIN)), debug)), '422 SECRET_EXPOSED');
-  for (const annotations of [{ [`${P}signing`]: 'disabled' }, DEVELOPER]) {
-    const given = silentWorld(ADMIN);
-    annotate(given, annotations);
-    t.equal(verdictOf(await attach(await inject(given), debug)), 'allowed');
-  }
-});
+t.test(
+  'a key of the Namespace stays out of reach where the Image has its own or none',
+  async (t) => {
+    const name = 'admin-key';
+    for (const annotations of [{}, { [`${P}signing`]: 'disabled' }, DEVELOPER]) {
+      const given = silentWorld(ADMIN);
+      annotate(given, annotations);
+      const pod = await inject(given);
+      for (const debug of [
+        { env: [{ name: 'X', valueFrom: { secretKeyRef: { name, key: 'root.key' } } }] },
+        { envFrom: [{ secretRef: { name } }] },
+      ]) {
+        t.equal(verdictOf(await attach(pod, debug)), '422 SECRET_EXPOSED');
+      }
+      const harmless = { env: [{ name: 'X', value: 'x' }], envFrom: [{ configMapRef: { name } }] };
+      t.equal(verdictOf(await attach(pod, harmless)), 'allowed');
+    }
+  },
+);
 
 t.test('mutate has nothing to say to updates, and nobody to other subresources', async (t) => {
   const injected = await inject(world());
