@@ -51,7 +51,7 @@ const withIdleStep: typeof byAnnotations = (fixture, scene) => {
   const steps = fixture.pod.spec.initContainers ?? [];
   const step = steps.find(({ name }) => name === IDLE_STEP);
   if (step === undefined) throw new Error(`${FIXTURE} has no step ${IDLE_STEP}`);
-  steps.push({ ...step, name: 'idle' });
+  steps.push(Object.assign(structuredClone(step), { name: 'idle' }));
 };
 
 async function secondsOf(
