@@ -19,27 +19,30 @@ export function fieldOf(annotation: string): string {
   return `metadata.annotations[${cut(annotation)}]`;
 }
 
-/** Nobody mistypes more names than that, and each is compared with all that are known. */
+/** Nobody mistypes more names than that: each is compared with all that are known, others are counted. */
 const MOST_COMPARED = 20;
 const KNOWN: ReadonlySet<string> = new Set(Object.values(ANNOTATION));
 
 /**
- * Checks that all that an object has under our prefix are annotations that we know; the annotations
- * as they were meant, so that a mistyped one is not said to be missing as well.
+ * Checks that all that an object has under our prefix are annotations that we know; those, as they
+ * were meant, so that a mistyped one is not said to be missing as well.
  */
 export function checkNames(
   findings: Findings,
   source: ConfigSource,
 ): Readonly<Record<string, unknown>> {
-  const read: Record<string, unknown> = { ...source.annotations };
-  const unknown = Object.keys(source.annotations)
-    .filter((name) => isOurAnnotation(name) && !isKnown(source, name))
-    .sort();
-  for (const [i, name] of unknown.entries()) {
-    if (i >= MOST_COMPARED) {
-      problem(findings, fieldOf(name), 'an unknown annotation', 'no such annotation');
-      continue;
-    }
+  const read: Record<string, unknown> = {};
+  const unknown: string[] = [];
+  for (const name of Object.keys(source.annotations).filter(isOurAnnotation)) {
+    if (isKnown(source, name)) read[name] = source.annotations[name];
+    else unknown.push(name);
+  }
+  unknown.sort();
+  if (unknown.length > MOST_COMPARED) {
+    const found = `${unknown.length} unknown annotations that begin with ${PREFIX}`;
+    problem(findings, 'metadata.annotations', found, `none (${MOST_COMPARED} of them follow)`);
+  }
+  for (const name of unknown.slice(0, MOST_COMPARED)) {
     const meant = checkUnknown(findings, source, name);
     if (meant !== undefined) read[meant] ??= source.annotations[name];
   }

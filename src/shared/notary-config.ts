@@ -3,8 +3,8 @@ import { ANNOTATION } from './names.ts';
 import type { ConfigProblem } from './notary-field.ts';
 import {
   hasSection,
-  readNotarySection,
   type ConfigSource,
+  type NotarySection,
   type NotaryUnit,
 } from './notary-section.ts';
 import { cut, show } from './shown-value.ts';
@@ -31,20 +31,18 @@ export type ConfigResolution =
  * takes nothing but the signature away.
  */
 export function resolveNotaryConfig(
-  objectSource: ConfigSource,
-  namespaceSource: ConfigSource,
+  object: NotarySection,
+  namespace: NotarySection,
 ): ConfigResolution {
-  const object = readNotarySection(objectSource);
-  const namespace = readNotarySection(namespaceSource);
   const rootPins = narrowed(namespace.rootPins, object.rootPins);
   const problems = [...object.problems, ...namespace.problems];
   if (rootPins.length === 0 && namespace.rootPins) {
     problems.push(
-      pinProblem(objectSource, object.rootPins ?? [], namespaceSource, namespace.rootPins),
+      pinProblem(object.source, object.rootPins ?? [], namespace.source, namespace.rootPins),
     );
   }
   if (object.unit && namespace.unit) {
-    problems.push(...keyProblems(objectSource, object.unit, namespaceSource, namespace.unit));
+    problems.push(...keyProblems(object.source, object.unit, namespace.source, namespace.unit));
   }
   if (problems.length > 0) return { kind: 'invalid', problems };
   if (object.isOptedOut) return { kind: 'opted-out', warnings: object.warnings };

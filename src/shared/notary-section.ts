@@ -36,6 +36,7 @@ export interface NotaryUnit {
 
 /** What one object says about signing. */
 export interface NotarySection {
+  readonly source: ConfigSource;
   /** Whether it says nothing at all, right or wrong. */
   readonly isEmpty: boolean;
   readonly isOptedOut: boolean;
@@ -92,6 +93,7 @@ export function readNotarySection(object: ConfigSource): NotarySection {
     );
   }
   return {
+    source: object,
     isEmpty: fromSpec === undefined && own.length === 0,
     isOptedOut: optOut !== undefined,
     unit:

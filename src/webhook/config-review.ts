@@ -5,7 +5,11 @@ import {
   type ConfigResolution,
 } from '../shared/notary-config.ts';
 import type { ConfigProblem } from '../shared/notary-field.ts';
-import { readNotarySection, type ConfigSource } from '../shared/notary-section.ts';
+import {
+  readNotarySection,
+  type ConfigSource,
+  type NotarySection,
+} from '../shared/notary-section.ts';
 import { SIGNING } from '../shared/names.ts';
 import { labelProblems } from '../shared/signing-label.ts';
 import { allow, deny, type AdmissionRequest, type AllowCode, type Verdict } from './admission.ts';
@@ -48,7 +52,7 @@ export async function reviewConfig(
   const pass = whyPassed(source, request, settings);
   if (pass) return passed(problems, pass);
   if (kind === 'Namespace') {
-    return judged(problems, () => [...section.warnings, ...namespaceWarnings(source)]);
+    return judged(problems, () => [...section.warnings, ...namespaceWarnings(section)]);
   }
   const { isOptedOut, unit, rootPins } = section;
   const isAlone = section.isEmpty || (isOptedOut && !unit && !rootPins);
@@ -57,8 +61,8 @@ export async function reviewConfig(
   const account = serviceAccountOf(request.object);
   const facts = await readConfigFacts(unit, request.namespace, account, cluster).catch(toldError);
   return facts instanceof ClusterError
-    ? judgeAlone(source, facts)
-    : judgeInNamespace(source, request.namespace, account, facts);
+    ? judgeAlone(section, facts)
+    : judgeInNamespace(section, request.namespace, account, facts);
 }
 
 function judged(problems: readonly ConfigProblem[], warnings: () => readonly string[]): Verdict {
@@ -100,23 +104,25 @@ function passed(problems: readonly ConfigProblem[], { code, why }: Pass): Verdic
 }
 
 /** A Namespace that says nothing. */
-const SILENT = configSource('Namespace', undefined);
+const SILENT = readNotarySection(configSource('Namespace', undefined));
+/** An Image that says nothing. */
+const SILENT_IMAGE = readNotarySection(configSource('Image', undefined));
 
 function judgeInNamespace(
-  source: ConfigSource,
+  section: NotarySection,
   namespaceName: string,
   serviceAccountName: string,
   { namespace, missingSecrets, credentials }: ConfigFacts,
 ): Verdict {
-  const admin = configSource('Namespace', namespace);
-  const [adminProblem] = readNotarySection(admin).problems;
+  const admin = readNotarySection(configSource('Namespace', namespace));
+  const [adminProblem] = admin.problems;
   // The author of an Image cannot mend the Namespace.
-  const resolved = resolveNotaryConfig(source, adminProblem ? SILENT : admin);
+  const resolved = resolveNotaryConfig(section, adminProblem ? SILENT : admin);
   if (resolved.kind === 'invalid') return judged(resolved.problems, () => []);
   const facts = { namespaceName, serviceAccountName, missingSecrets, credentials };
   return judged([], () => [
     ...resolved.warnings,
-    ...warningsOf(resolved, source, signingLabel(namespace), facts),
+    ...warningsOf(resolved, section.source, signingLabel(namespace), facts),
     ...(adminProblem ? [malformedNamespaceWarning(adminProblem)] : []),
   ]);
 }
@@ -142,8 +148,8 @@ function warningsOf(
 }
 
 /** By its own words, as the cluster tells no more. */
-function judgeAlone(source: ConfigSource, { message }: ClusterError): Verdict {
-  const resolved = resolveNotaryConfig(source, SILENT);
+function judgeAlone(section: NotarySection, { message }: ClusterError): Verdict {
+  const resolved = resolveNotaryConfig(section, SILENT);
   if (resolved.kind === 'invalid') return judged(resolved.problems, () => []);
   return judged([], () => [
     ...resolved.warnings,
@@ -152,12 +158,13 @@ function judgeAlone(source: ConfigSource, { message }: ClusterError): Verdict {
   ]);
 }
 
-function namespaceWarnings(source: ConfigSource): readonly string[] {
-  const resolved = resolveNotaryConfig(configSource('Image', undefined), source);
+function namespaceWarnings(section: NotarySection): readonly string[] {
+  const resolved = resolveNotaryConfig(SILENT_IMAGE, section);
   if (resolved.kind !== 'config') return [];
-  const label = source.labels[SIGNING];
+  const { labels, name } = section.source;
+  const label = labels[SIGNING];
   return [
-    ...labelWarnings(source.name, typeof label === 'string' ? label : undefined),
+    ...labelWarnings(name, typeof label === 'string' ? label : undefined),
     ...serverWarnings(resolved.config),
   ];
 }

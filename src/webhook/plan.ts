@@ -4,12 +4,13 @@ import {
   resolveNotaryConfig,
   type NotaryConfig,
 } from '../shared/notary-config.ts';
-import { readNotarySection, type ConfigSource } from '../shared/notary-section.ts';
+import { readNotarySection, type NotarySection } from '../shared/notary-section.ts';
 import { serverHost } from '../shared/notary-url.ts';
 import { ANNOTATION, SIGNING } from '../shared/names.ts';
 import type { AllowCode } from './admission.ts';
 import type { BuildPod } from './build-pod.ts';
 import type { BuildSteps } from './build-steps.ts';
+import type { ClusterObject } from './cluster.ts';
 import { configSource, saysTheSame } from './config-source.ts';
 import { riskWarnings } from './config-warnings.ts';
 import { whyDockerSecretsUnclear } from './docker-secrets.ts';
@@ -84,15 +85,8 @@ export function planPod(
 
 function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodPlan {
   const { build, image } = gate;
-  // What is asked for: by the Build, which carries a copy of what its Image said, else by the Image.
-  const fromBuild = configSource('Build', build);
-  // Where both say the same, the Image is named: it is what people can correct.
-  const fromImage = image && configSource('Image', image);
-  const source =
-    fromImage && (saysTheSame(fromImage, fromBuild) || isIncomplete(fromBuild))
-      ? fromImage
-      : fromBuild;
-  const resolved = resolveNotaryConfig(source, configSource('Namespace', facts.namespace));
+  const section = sectionOf(build, image);
+  const resolved = resolveNotaryConfig(section, gate.admin);
   switch (resolved.kind) {
     case 'invalid':
       return deny('NOTARY_CONFIG_INVALID', describeProblems(resolved.problems));
@@ -100,7 +94,7 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
       return {
         kind: 'skip',
         code: 'OPTED_OUT',
-        reason: `${SIGNING}: disabled on the ${source.kind}; to have builds signed, take it off`,
+        reason: `${SIGNING}: disabled on the ${section.source.kind}; to have builds signed, take it off`,
         gate,
       };
     case 'none':
@@ -148,9 +142,20 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
   };
 }
 
+/**
+ * What is asked for: by the Build, which carries a copy of what its Image said, else by the Image.
+ * Where both say the same, the Image is named: it is what people can correct.
+ */
+function sectionOf(build: ClusterObject, image: ClusterObject | undefined): NotarySection {
+  const buildSource = configSource('Build', build);
+  const imageSource = image && configSource('Image', image);
+  if (imageSource && saysTheSame(imageSource, buildSource)) return readNotarySection(imageSource);
+  const fromBuild = readNotarySection(buildSource);
+  return imageSource && isIncomplete(fromBuild) ? readNotarySection(imageSource) : fromBuild;
+}
+
 /** kpack 0.1 copies the annotations alone: settings of a section that the Image has. */
-function isIncomplete(fromBuild: ConfigSource): boolean {
-  const { unit, isOptedOut, problems } = readNotarySection(fromBuild);
+function isIncomplete({ unit, isOptedOut, problems }: NotarySection): boolean {
   return !unit && !isOptedOut && problems.length === 0;
 }
 

@@ -1,7 +1,7 @@
 import fastJsonPatch from 'fast-json-patch';
 import type { WebhookErrorCode } from '../shared/error-code.ts';
 import { describeProblems } from '../shared/notary-config.ts';
-import { readNotarySection } from '../shared/notary-section.ts';
+import { readNotarySection, type NotarySection } from '../shared/notary-section.ts';
 import { labelProblems } from '../shared/signing-label.ts';
 import { allow, deny, type AllowCode, type DenialStatus, type Verdict } from './admission.ts';
 import type { BuildPod, Pod } from './build-pod.ts';
@@ -41,8 +41,8 @@ export interface BuildGate {
   readonly build: ClusterObject;
   /** The Image that controls the Build; a Build made by hand has none. */
   readonly image: ClusterObject | undefined;
-  /** The signing Secrets that the Namespace names. */
-  readonly secretNames: readonly string[];
+  /** What the Namespace says about signing. */
+  readonly admin: NotarySection;
   readonly [byGate]: true;
 }
 
@@ -66,11 +66,11 @@ export function gateOf(
   kpackUsers: readonly string[],
 ): Gate {
   const { owner } = pod;
-  const admin = configSource('Namespace', facts.namespace);
+  const adminSource = configSource('Namespace', facts.namespace);
   const mode = signingMode(facts.label);
   if (mode === 'off') return outside('NAMESPACE_OFF', 'the namespace is not opted in');
   if (mode === 'invalid') {
-    return closed(422, 'NAMESPACE_LABEL_INVALID', describeProblems(labelProblems(admin)));
+    return closed(422, 'NAMESPACE_LABEL_INVALID', describeProblems(labelProblems(adminSource)));
   }
   if (!kpackUsers.includes(requester)) {
     return owner
@@ -103,8 +103,7 @@ export function gateOf(
   }
   const unclear = whyKpackSignerUnclear(pod.pod);
   if (unclear !== undefined) return closed(422, 'ARGUMENTS_AMBIGUOUS', unclear);
-  const secretNames = readNotarySection(admin).signingSecrets;
-  return { kind: 'build', build, image, secretNames, [byGate]: true };
+  return { kind: 'build', build, image, admin: readNotarySection(adminSource), [byGate]: true };
 }
 
 /** Lets in what the gate is not for. */
@@ -136,7 +135,7 @@ export function letIn(
 ): PodVerdict {
   const signer = kpackSignerIn(after);
   if (signer !== undefined) return deny(503, 'KPACK_SIGNER_LEFT', signer);
-  const reader = whoElseReads(after, new Set([...gate.secretNames, ...planned]));
+  const reader = whoElseReads(after, new Set([...gate.admin.signingSecrets, ...planned]));
   if (reader !== undefined) return deny(422, 'SECRET_EXPOSED', reader);
   const patch = before === after ? [] : fastJsonPatch.compare(before, after);
   return { ...allow(code, reason, warnings), patch, [byGate]: true };

@@ -33,6 +33,8 @@ const pair = (url = URL, secretRef = 'key') => ({
 });
 
 /** A resolution in few words. */
+const resolve = (object: ConfigSource, admin: ConfigSource) =>
+  resolveNotaryConfig(readNotarySection(object), readNotarySection(admin));
 function told(resolution: ConfigResolution): unknown {
   return resolution.kind === 'config' ? resolution.config : resolution.kind;
 }
@@ -133,7 +135,7 @@ t.test('a section and annotations that say the same', (t) => {
 });
 
 t.test('a section of a Namespace is none', (t) => {
-  const resolution = resolveNotaryConfig(image(), { ...namespace(), section: undefined });
+  const resolution = resolve(image(), { ...namespace(), section: undefined });
   t.equal(told(resolution), 'none');
   t.end();
 });
@@ -194,7 +196,7 @@ t.test('which level decides', (t) => {
     ],
   ];
   for (const [what, object, admin, expected] of cases) {
-    t.same(told(resolveNotaryConfig(object, admin)), expected, what);
+    t.same(told(resolve(object, admin)), expected, what);
   }
   t.end();
 });
@@ -225,7 +227,7 @@ t.test('what an admin demands is kept, whatever an Image says', (t) => {
       fc.option(pins, optional),
       fc.option(mode, optional),
       (adminPins, adminMode, ownPins, ownMode) => {
-        const resolution = resolveNotaryConfig(
+        const resolution = resolve(
           image({ ...pair(), ...say(ownPins, ownMode) }),
           namespace(say(adminPins, adminMode)),
         );
