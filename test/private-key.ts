@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { bareKey } from '../src/shared/tuf/key.ts';
+import { finish } from '../src/shared/tuf/work.ts';
 import { readPassword, type Password } from '../src/sidecar/password.ts';
-import { openKeys, type OpenedKeys, type PrivateKey } from '../src/sidecar/signing-key.ts';
+import * as signingKey from '../src/sidecar/signing-key.ts';
+import type { KeyFile, OpenedKeys, PrivateKey } from '../src/sidecar/signing-key.ts';
 import { canonical } from './trust/draft.ts';
 
 /** What every key here is encrypted with. */
@@ -79,6 +81,11 @@ export function asPassword(text: string): Password;
 export function asPassword(text: string | undefined): Password | undefined;
 export function asPassword(text: string | undefined): Password | undefined {
   return text === undefined ? undefined : readPassword([Buffer.from(text)]);
+}
+
+/** Opens all keys at once. */
+export function openKeys(files: readonly KeyFile[], password: Password | undefined): OpenedKeys {
+  return finish(signingKey.openKeys(files, password));
 }
 
 /** Opens what is in one file, `x.key`. */

@@ -4,6 +4,7 @@ import type { PemBlock } from '../shared/pem.ts';
 import { command } from '../shared/shell-command.ts';
 import { SigningError } from '../shared/signing-error.ts';
 import { rsaModulusLength, SMALLEST_RSA_MODULUS, type SignatureMethod } from '../shared/tuf/key.ts';
+import type { Work } from '../shared/tuf/work.ts';
 import { ed25519Key, notaryEd25519Key } from './ed25519-key.ts';
 import { foreignBlock } from './foreign-file.ts';
 import {
@@ -29,8 +30,8 @@ export interface DerivationBudget {
 }
 
 /**
- * The budget of a run: about a second, in which no deadline is heard; the tools take 2,048 steps a key,
- * careful people a million.
+ * The budget of a run: about a second, and one key may take it all, in which no deadline is heard. The
+ * tools take 2,048 steps a key, careful people a million.
  */
 export const DERIVATION_STEPS = 2_000_000;
 
@@ -62,17 +63,18 @@ const ACCEPTED = `Use an EC key (P-256, P-384 or P-521), RSA of ${SMALLEST_RSA_M
 const ENCRYPT_ANEW = `Encrypt it anew: ${command`openssl pkcs8 -topk8 -provider legacy -provider default -in <old file> -out <new file>`} (OpenSSL 1.1 does it without the two -provider options), then build again.`;
 
 /**
- * Opens one private key.
+ * Opens one private key; a step is what one password takes.
  *
  * @param where how to call it in messages
  * @throws SigningError KEY_INVALID, KEY_PASSWORD_MISSING, KEY_PASSWORD_WRONG
  */
-export function openBlock(
+export function* openBlock(
   block: PemBlock,
   where: string,
   password: Password | undefined,
   budget: DerivationBudget,
-): OpenedBlock {
+): Work<OpenedBlock> {
+  yield;
   const dekInfo = block.headers.get('DEK-Info');
   const format = dekInfo === undefined ? formatOf(block.bytes) : undefined;
   if (!LABELS.includes(block.label) || format === 'dsa') {
@@ -80,24 +82,17 @@ export function openBlock(
     throw new SigningError('KEY_INVALID', `${where} is ${what}`, { fix });
   }
   const isEncrypted = dekInfo !== undefined || format === 'encrypted';
-  const attempt = <T>(make: () => T): T => {
-    try {
-      return make();
-    } catch (cause) {
-      if (cause instanceof SigningError) throw cause;
-      throw isEncrypted && password ? wrongPassword(where, password, cause) : damaged(where, cause);
-    }
-  };
-  const key = attempt(() => {
-    if (!isEncrypted) return openPlain(block.bytes);
-    const open = decrypter(block, where, budget);
-    if (password) return withAnyOf(password, open);
-    const message = `${where} is encrypted, and there is no password`;
-    throw new SigningError('KEY_PASSWORD_MISSING', message);
-  });
-  const method = signatureMethod(where, key);
-  attempt(() => checkHalves(key));
-  return { key, method };
+  try {
+    const key = isEncrypted
+      ? yield* decrypt(block, where, password, budget)
+      : openPlain(block.bytes);
+    const method = signatureMethod(where, key);
+    checkHalves(key);
+    return { key, method };
+  } catch (cause) {
+    if (cause instanceof SigningError) throw cause;
+    throw isEncrypted && password ? wrongPassword(where, password, cause) : damaged(where, cause);
+  }
 }
 
 function damaged(where: string, cause: unknown): SigningError {
@@ -121,16 +116,27 @@ function wrongPassword(where: string, password: Password, cause: unknown): Signi
   return new SigningError('KEY_PASSWORD_WRONG', message, { cause });
 }
 
-/** @throws what the first of the passwords met */
-function withAnyOf<T>({ candidates }: Password, open: (password: Uint8Array) => T): T {
+/** @throws SigningError KEY_INVALID, KEY_PASSWORD_MISSING; else what the first of the passwords met */
+function* decrypt(
+  block: PemBlock,
+  where: string,
+  password: Password | undefined,
+  budget: DerivationBudget,
+): Work<KeyObject> {
+  const open = decrypter(block, where, budget);
+  if (!password) {
+    const message = `${where} is encrypted, and there is no password`;
+    throw new SigningError('KEY_PASSWORD_MISSING', message);
+  }
   let failure: unknown;
-  for (const candidate of candidates) {
+  for (const candidate of password.candidates) {
     try {
       return open(candidate);
     } catch (error) {
       if (error instanceof SigningError) throw error;
       failure ??= error;
     }
+    yield;
   }
   throw failure;
 }
@@ -170,29 +176,34 @@ function unknownEncryption(where: string, encryption: string, cause?: unknown): 
   return new SigningError('KEY_INVALID', message, { cause, fix: ENCRYPT_ANEW });
 }
 
-/** OpenSSL decrypts in most ways there are, and reads all but Notary's own Ed25519. */
+/** What Notary's own way is not, OpenSSL decrypts: the key is derived once. */
 function openEncryptedPkcs8(key: Buffer, where: string, password: Uint8Array): KeyObject {
+  const plain = decryptPkcs8(key, password);
+  if (plain) return openPkcs8(plain);
   const passphrase = Buffer.from(password);
   try {
     return createPrivateKey({ key, format: 'der', type: 'pkcs8', passphrase });
   } catch (cause) {
     const { code = '' } = cause as NodeJS.ErrnoException;
     // Whatever the password: it has no such cipher, hash or derivation.
-    if (code.startsWith('ERR_OSSL_EVP_')) {
-      throw unknownEncryption(where, encryptionName(key, code), cause);
-    }
-    return notaryEd25519Key(decryptPkcs8(key, password));
+    if (!code.startsWith('ERR_OSSL_EVP_')) throw cause;
+    throw unknownEncryption(where, encryptionName(key, code), cause);
   }
 }
 
 function openPlain(key: Buffer): KeyObject {
   if (key.length === RAW_ED25519_BYTES) return ed25519Key(key);
   const type = formatOf(key);
-  if (type !== 'pkcs8' && type !== 'pkcs1' && type !== 'sec1') throw new Error('no private key');
+  if (type === 'pkcs8') return openPkcs8(key);
+  if (type !== 'pkcs1' && type !== 'sec1') throw new Error('no private key');
+  return createPrivateKey({ key, format: 'der', type });
+}
+
+/** OpenSSL reads all but Notary's own Ed25519. */
+function openPkcs8(key: Buffer): KeyObject {
   try {
-    return createPrivateKey({ key, format: 'der', type });
-  } catch (cause) {
-    if (type !== 'pkcs8') throw cause;
+    return createPrivateKey({ key, format: 'der', type: 'pkcs8' });
+  } catch {
     return notaryEd25519Key(key);
   }
 }

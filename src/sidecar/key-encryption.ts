@@ -93,17 +93,17 @@ function nameOf({ identifier }: Algorithm): string {
 /**
  * Decrypts PKCS#8 as Notary encrypts it, without a look at the key within.
  *
- * @throws Error when the password is wrong, the bytes are damaged, or encrypted in another way
+ * @returns undefined when it is encrypted in another way
+ * @throws Error when the password is wrong, or the bytes are damaged
  */
-export function decryptPkcs8(encrypted: Buffer, password: Uint8Array): Buffer {
+export function decryptPkcs8(encrypted: Buffer, password: Uint8Array): Buffer | undefined {
   const { encryption, data } = parse(encrypted);
+  if (encryption.identifier !== PBES2) return undefined;
   const [derivation, cipher] = sequenceOf(encryption.parameters).map(algorithmOf);
-  if (derivation?.identifier !== PBKDF2 || cipher?.identifier !== AES_256_CBC) {
-    throw new Error('not encrypted as Notary does');
-  }
+  if (derivation?.identifier !== PBKDF2 || cipher?.identifier !== AES_256_CBC) return undefined;
   const [salt, count] = sequenceOf(derivation.parameters);
   const hash = HASHES.get(hashOf(derivation)?.identifier ?? HMAC_SHA1);
-  if (hash === undefined) throw new Error('not hashed as Notary does');
+  if (hash === undefined) return undefined;
   const key = pbkdf2Sync(
     password,
     contentOf(salt, OCTET_STRING),

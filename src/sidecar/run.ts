@@ -109,7 +109,7 @@ async function signAll(
   }
 
   const secret = await readSigningSecret(options.keyDirectory);
-  const opened = openKeys(secret.keyFiles, secret.password);
+  const opened = await steps.drive(openKeys(secret.keyFiles, secret.password));
   const privateKeys = opened.keys;
   for (const { message } of opened.unopened) log.warn(`not used: ${message}`);
   for (const warning of opened.misnamed) log.warn(warning);

@@ -8,6 +8,7 @@ import {
   type PublicKey,
   type SignatureMethod,
 } from '../shared/tuf/key.ts';
+import type { Work } from '../shared/tuf/work.ts';
 import { damageOf, foreignFile } from './foreign-file.ts';
 import { DERIVATION_STEPS, openBlock } from './key-block.ts';
 import type { Password } from './password.ts';
@@ -62,22 +63,27 @@ const KEY_ID_NAME = /^([0-9a-f]{64})(?:_[a-z]+)?\.key$/i;
  * @throws SigningError KEY_MISSING; where none can be opened, KEY_INVALID, KEY_PASSWORD_MISSING or
  * KEY_PASSWORD_WRONG, with the reason for each
  */
-export function openKeys(files: readonly KeyFile[], password: Password | undefined): OpenedKeys {
+export function* openKeys(
+  files: readonly KeyFile[],
+  password: Password | undefined,
+): Work<OpenedKeys> {
   if (files.length === 0) {
     throw new SigningError('KEY_MISSING', 'the signing Secret holds no *.key file');
   }
   const read = files.map((file): ReadFile => ({ ...file, text: readPem(file.pem) }));
   const unopened = read.flatMap(damagedKeys);
-  const collect = <T>(make: () => readonly T[]): readonly T[] => {
+  const collect = (error: unknown) => {
+    if (!(error instanceof SigningError)) throw error;
+    unopened.push(error);
+  };
+  const blocks = read.flatMap((file) => {
     try {
-      return make();
+      return keyBlocks(file);
     } catch (error) {
-      if (!(error instanceof SigningError)) throw error;
-      unopened.push(error);
+      collect(error);
       return [];
     }
-  };
-  const blocks = read.flatMap((file) => collect(() => keyBlocks(file)));
+  });
   if (blocks.length > MOST_KEYS) {
     throw new SigningError(
       'KEY_INVALID',
@@ -86,13 +92,16 @@ export function openKeys(files: readonly KeyFile[], password: Password | undefin
     );
   }
   const budget = { steps: DERIVATION_STEPS };
-  const keys = blocks.flatMap(({ file, where, block }) =>
-    collect(() => {
-      const { key, method } = openBlock(block, where, password, budget);
+  const keys: PrivateKey[] = [];
+  for (const { file, where, block } of blocks) {
+    try {
+      const { key, method } = yield* openBlock(block, where, password, budget);
       const publicKey = bareKey(publicHalf(key));
-      return [{ file, canonicalId: keyId(publicKey), publicKey, method, key }];
-    }),
-  );
+      keys.push({ file, canonicalId: keyId(publicKey), publicKey, method, key });
+    } catch (error) {
+      collect(error);
+    }
+  }
   if (keys.length === 0) throw summary(unopened);
   return {
     keys: [...new Map(keys.map((key) => [key.canonicalId, key])).values()],

@@ -6,10 +6,9 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import type { KeyObject } from 'node:crypto';
 import type { SignatureMethod } from '../../src/shared/tuf/key.ts';
-import { openKeys } from '../../src/sidecar/signing-key.ts';
 import { canonical, goWire, type DraftObject } from '../trust/draft.ts';
 import { signText, type TestKey } from '../trust/key.ts';
-import { asPassword } from '../private-key.ts';
+import { asPassword, openKeys } from '../private-key.ts';
 import type { Scene } from './scene.ts';
 
 /** A key as metadata lists it, and as signatures are made with it. */

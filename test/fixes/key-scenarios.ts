@@ -107,7 +107,7 @@ export const KEY_SCENARIOS: readonly Scenario[] = [
           ),
           shell: { directory, ...(await shell?.(directory)) },
           demandCured: async () => {
-            openPem(await readFile(join(directory, result), 'utf8'), PASSWORD);
+            demandEncrypted(await readFile(join(directory, result), 'utf8'));
           },
         };
       },
@@ -129,13 +129,19 @@ export const KEY_SCENARIOS: readonly Scenario[] = [
         demandCured: async () => {
           const place = join(directory, 'trust', 'private');
           for (const name of await readdir(place)) {
-            openPem(await readFile(join(place, name), 'utf8'), PASSWORD);
+            demandEncrypted(await readFile(join(place, name), 'utf8'));
           }
         },
       });
     },
   },
 ];
+
+/** No command leaves a key without its password. */
+function demandEncrypted(pem: string): void {
+  openPem(pem, PASSWORD);
+  if (!pem.includes('ENCRYPTED')) throw new Error('it is not encrypted');
+}
 
 /** What is printed about a key file that does not open. */
 function refusalOf(pem: string): string {

@@ -1,4 +1,5 @@
 /** Secrets and labels that are not in order, and what people run with kubectl. */
+import { deepEqual } from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SigningError } from '../../src/shared/signing-error.ts';
@@ -107,23 +108,19 @@ export function kubernetesScenarios(theScene: () => Scene): readonly Scenario[] 
         const { api, apiserver } = scene;
         const form = '.dockerconfigjson';
         const secret = secretIn('fixes-docker', 'registry');
+        const [host, username, password] = ['registry.example.com', 'robot', "it's $HOME & more"];
         await scene.namespace('fixes-docker');
         const stringData = { [form]: '{"auths":[]}' };
         demand(await api.create({ ...secret, type: `kubernetes.io/dockerconfigjson`, stringData }));
         return {
           printed: fixOf(() => parseDockerConfig(stringData[form], form, 'the file')),
-          fill: {
-            namespace: 'fixes-docker',
-            name: 'registry',
-            host: 'registry.example.com',
-            user: 'robot',
-            password: "it's $HOME & more",
-          },
+          fill: { namespace: 'fixes-docker', name: 'registry', host, user: username, password },
           shell: await adminShell(apiserver),
           demandCured: async () => {
             const text = textsOf(demand(await api.get(secret)))[form] ?? '';
-            const [entry] = parseDockerConfig(text, form, 'the file').entries;
-            if (!entry || !('login' in entry)) throw new Error(text);
+            const login = { kind: 'basic', username, password };
+            const { entries } = parseDockerConfig(text, form, 'the file');
+            deepEqual(entries, [{ pattern: { host, path: '' }, login }]);
           },
         };
       },

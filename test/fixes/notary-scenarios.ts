@@ -182,6 +182,8 @@ export function notaryScenarios(theBed: () => Promise<Bed>): readonly Scenario[]
         const run = await sign(scene, { notaryUrl: proxy.url });
         return byOwner(scene, printedBy(run, 'METADATA_INVALID'), {
           fill: { url: bed.notary.url, gun },
+          // Of somebody who holds no copy, which notary would list instead.
+          shell: await notaryShell(bed, bed.cli('reader')),
         });
       },
     },

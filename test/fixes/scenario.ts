@@ -74,13 +74,14 @@ export function inShell(command: string, { directory, env = {}, answers = [], pr
  *
  * @param cli whose keys are there
  */
-export async function notaryShell({ authority, notary, directory }: Bed, cli: NotaryCli) {
+export async function notaryShell({ authority, directory }: Bed, cli: NotaryCli) {
   const trust = dirname(cli.privateKeyDirectory);
   await mkdir(trust, { recursive: true });
   const home = join(directory, `shell-${homes++}`);
   await mkdir(home);
   await symlink(trust, join(home, '.notary'));
-  const server = { url: notary.url, root_ca: authority.certificateFile };
+  // Without its URL: the command says it.
+  const server = { root_ca: authority.certificateFile };
   await writeFile(join(trust, 'config.json'), JSON.stringify({ remote_server: server }));
   const roles = ['ROOT', 'TARGETS', 'SNAPSHOT', 'DELEGATION'];
   const env = roles.map((role) => [`NOTARY_${role}_PASSPHRASE`, cli.passphrase]);

@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,13 +11,18 @@ import { SigningError } from '../../src/shared/signing-error.ts';
 import type { RoleName } from '../../src/shared/tuf/metadata.ts';
 import { createConnectionLimit } from '../../src/sidecar/connection-limit.ts';
 import { createHttpClient, type HttpClientOptions } from '../../src/sidecar/http-client.ts';
+import { createLog } from '../../src/sidecar/log.ts';
 import { createNotaryClient } from '../../src/sidecar/notary-client.ts';
 import { readProxySettings } from '../../src/sidecar/proxy-settings.ts';
+import { runSigner } from '../../src/sidecar/run.ts';
+import { parseSignerOptions, readSignerFlags } from '../../src/sidecar/signer-options.ts';
 import { createAuthority } from '../bed/authority.ts';
 import { runCommand } from '../bed/command.ts';
 import { startForwardProxy } from '../bed/forward-proxy.ts';
 import { startHandlerServer, type HandlerServerOptions } from '../bed/handler-server.ts';
 import { projectDirectory } from '../fixture.ts';
+import { makeKey } from '../trust/key.ts';
+import { buildRepository, NOW } from '../trust/repository.ts';
 import { UNBOUNDED } from '../unbounded.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
@@ -99,6 +104,42 @@ t.test('clients that share a limit stay below it, whichever servers they ask', a
   }
   t.ok(performance.now() - before < 20_000);
   t.ok(count.most <= 16, `${count.most} at once`);
+});
+
+t.test('the registry and the Notary server of a run share the limit', async (t) => {
+  const image = '{"schemaVersion":2,"layers":[]}';
+  const registry = await startHandlerServer({ handle: (_, response) => response.end(image) });
+  t.teardown(() => registry.stop());
+  const gun = `${registry.host}/demo/app` as Gun;
+  const key = makeKey();
+  const names = Array.from({ length: 40 }, (_, i) => `targets/role-${i}`);
+  const { files } = buildRepository({
+    gun,
+    keys: { targets: [key] },
+    delegations: names.map((name) => ({ name, keys: [key], targets: {} })),
+  });
+  const notary = await startHandlerServer({
+    handle: ({ url = '' }, response) => {
+      const [, role = ''] = /_trust\/tuf\/(.+?)(?:\.[0-9a-f]{64})?\.json$/.exec(url) ?? [];
+      const file = files.get(role as RoleName);
+      setTimeout(() => response.writeHead(file ? 200 : 404).end(file), 5);
+    },
+  });
+  t.teardown(() => notary.stop());
+  const keyDirectory = mkdtempSync(join(directory, 'key-'));
+  const pem = key.privateKey.export({ type: 'pkcs8', format: 'pem' });
+  writeFileSync(join(keyDirectory, 'signer.key'), pem);
+  const count = watchConnections(t, [registry.port, notary.port]);
+  const args = [
+    ...[`--notary-url=${notary.url}`, `--key-dir=${keyDirectory}`],
+    ...[`--tag=${gun}:1`, '--dry-run'],
+  ];
+  const receipt = await runSigner(parseSignerOptions(readSignerFlags(args, {})), {
+    ...{ now: () => NOW, log: createLog('text', (line) => t.comment(line)) },
+    ...{ stop: new AbortController().signal, memory: UNBOUNDED.memory, environment: {} },
+  });
+  t.equal(receipt.result, 'dry-run', receipt.message ?? '');
+  t.equal(count.most, 16, `${count.most} at once`);
 });
 
 t.test('tunnels through a proxy count as well', async (t) => {

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Gun } from '../../src/shared/image-reference.ts';
 import type { NotaryUrl } from '../../src/shared/notary-url.ts';
-import { ROOT } from '../../src/shared/tuf/metadata.ts';
+import { SigningError } from '../../src/shared/signing-error.ts';
+import { ROOT, TARGETS } from '../../src/shared/tuf/metadata.ts';
 import { createHttpClient } from '../../src/sidecar/http-client.ts';
 import { createNotaryClient } from '../../src/sidecar/notary-client.ts';
 import { readProxySettings } from '../../src/sidecar/proxy-settings.ts';
@@ -24,6 +25,7 @@ async function clientOf(
   status: number,
   body: string,
   headers: Readonly<Record<string, string>> = {},
+  needs: Partial<typeof UNBOUNDED> = {},
 ) {
   const asked: string[] = [];
   const server = await startHandlerServer({
@@ -42,7 +44,8 @@ async function clientOf(
   t.teardown(() => http.close());
   const credentials = { find: () => Promise.resolve(undefined), absence: 'there are none' };
   const url = `${server.url}/below` as NotaryUrl;
-  return { client: createNotaryClient({ http, url, gun, credentials, ...UNBOUNDED }), asked };
+  const options = { http, url, gun, credentials, ...UNBOUNDED, ...needs };
+  return { client: createNotaryClient(options), asked };
 }
 
 const error = (code: string) => JSON.stringify({ errors: [{ code, message: 'words' }] });
@@ -55,6 +58,21 @@ t.test('a file is fetched by name, or by hash', async (t) => {
     `GET /below/v2/${gun}/_trust/tuf/root.json`,
     `GET /below/v2/${gun}/_trust/tuf/root.abc.json`,
   ]);
+});
+
+t.test('a file that is known to be too large is not asked for', async (t) => {
+  const demand = () => {
+    throw new SigningError('METADATA_TOO_LARGE', 'no room');
+  };
+  const { client, asked } = await clientOf(t, 200, 'a file', {}, { memory: { demand } });
+  for (const [mebibytes, message] of [
+    [101, /has 105906176 bytes, which is more than the signer reads/],
+    [100, 'no room'],
+  ] as const) {
+    const fetched = client.fetchRole(TARGETS, 'abc', mebibytes * 1024 * 1024);
+    await t.rejects(fetched, { code: 'METADATA_TOO_LARGE', message });
+  }
+  t.same(asked, []);
 });
 
 t.test('a server that lacks a file says so in its own words', async (t) => {

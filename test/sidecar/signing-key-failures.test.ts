@@ -2,7 +2,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import { openKeys } from '../../src/sidecar/signing-key.ts';
 import { traditionalForms } from '../key-forms.ts';
 import { notaryEd25519, rawKey } from '../notary-ed25519.ts';
 import {
@@ -10,6 +9,7 @@ import {
   canonicalIdOf,
   makeKeyDirectory,
   openKey,
+  openKeys,
   openPem,
   PASSWORD,
   withHeaders,

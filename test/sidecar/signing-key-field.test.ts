@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import t from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
 import { readSigningSecret } from '../../src/sidecar/secret-directory.ts';
-import { openKeys, type PrivateKey } from '../../src/sidecar/signing-key.ts';
+import type { PrivateKey } from '../../src/sidecar/signing-key.ts';
 import { ensureInstalled } from '../bed/installed.ts';
 import { projectDirectory } from '../fixture.ts';
+import { openKeys } from '../private-key.ts';
 
 const FIELD = join(projectDirectory(), 'test/fixtures/field/keys');
 const PASSWORD = 'password';

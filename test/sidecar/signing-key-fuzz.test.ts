@@ -3,9 +3,9 @@ import t from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
 import { verifySignature } from '../../src/shared/tuf/key.ts';
 import { signingKey } from '../../src/sidecar/signer.ts';
-import { openKeys, type OpenedKeys } from '../../src/sidecar/signing-key.ts';
+import type { OpenedKeys } from '../../src/sidecar/signing-key.ts';
 import { everyForm } from '../key-forms.ts';
-import { asPassword, makeKeyDirectory, PASSWORD } from '../private-key.ts';
+import { asPassword, makeKeyDirectory, openKeys, PASSWORD } from '../private-key.ts';
 
 const directory = makeKeyDirectory(t);
 const { opensslKey } = directory;

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import t from 'tap';
 import { formatPem } from '../../src/shared/pem.ts';
 import type { SigningError } from '../../src/shared/signing-error.ts';
-import { openKeys } from '../../src/sidecar/signing-key.ts';
 import {
   asPassword,
   canonicalIdOf,
   makeKeyDirectory,
   openKey,
+  openKeys,
   openPem,
   PASSWORD,
 } from '../private-key.ts';

@@ -1,9 +1,9 @@
 import t from 'tap';
-import { openKeys } from '../../src/sidecar/signing-key.ts';
 import {
   asPassword,
   canonicalIdOf,
   makeKeyDirectory,
+  openKeys,
   openPem,
   PASSWORD,
   withHeaders,

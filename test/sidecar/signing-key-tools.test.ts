@@ -1,8 +1,15 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import t, { type Test } from 'tap';
-import { openKeys, type KeyFile } from '../../src/sidecar/signing-key.ts';
-import { asPassword, makeKeyDirectory, openKey, openPem, PASSWORD } from '../private-key.ts';
+import type { KeyFile } from '../../src/sidecar/signing-key.ts';
+import {
+  asPassword,
+  makeKeyDirectory,
+  openKey,
+  openKeys,
+  openPem,
+  PASSWORD,
+} from '../private-key.ts';
 
 const { directory, run, opensslKey } = makeKeyDirectory(t);
 
