@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
 
-/** Connections by the address and port of their peer, in the order in which they became idle. */
-type Connections = Map<string, Socket>;
+/** Kinds of connections. Those of the first kind are closed first. */
+const KINDS = ['stranger', 'reviewed', 'busy'] as const;
+type Kind = (typeof KINDS)[number];
 
 /**
  * Keeps a server at a number of connections. One more is always taken: then the one that has been
@@ -11,20 +12,19 @@ type Connections = Map<string, Socket>;
  * request is still being received is idle, too, from the beginning of that request on.
  */
 export function boundConnections(server: Server, most: number): void {
-  const strangers: Connections = new Map();
-  const known: Connections = new Map();
-  const busy: Connections = new Map();
-  const all = [strangers, known, busy];
+  /** By the address and port of their peer, in the order in which they became idle. */
+  const connections = new Map<string, { readonly socket: Socket; readonly kind: Kind }>();
 
-  const placeOf = (key: string) => all.find((connections) => connections.has(key));
-  const move = (key: string, socket: Socket, to: Connections) => {
-    placeOf(key)?.delete(key);
-    to.set(key, socket);
+  const put = (socket: Socket, kind: Kind) => {
+    if (socket.destroyed) return;
+    const key = keyOf(socket);
+    connections.delete(key);
+    connections.set(key, { socket, kind });
   };
-  const closeLongestIdle = (newcomer: string) => {
-    for (const connections of all) {
-      for (const [key, socket] of connections) {
-        if (key === newcomer) continue;
+  const closeLongestIdle = () => {
+    for (const sought of KINDS) {
+      for (const [key, { socket, kind }] of connections) {
+        if (kind !== sought) continue;
         connections.delete(key);
         socket.destroy();
         return;
@@ -34,23 +34,19 @@ export function boundConnections(server: Server, most: number): void {
 
   server.on('connection', (socket: Socket) => {
     const key = keyOf(socket);
-    move(key, socket, strangers);
-    socket.once('close', () => placeOf(key)?.delete(key));
-    if (strangers.size + known.size + busy.size > most) closeLongestIdle(key);
+    if (connections.size >= most) closeLongestIdle();
+    put(socket, 'stranger');
+    socket.once('close', () => connections.delete(key));
   });
   // The socket under it has the same peer.
-  server.on('secureConnection', (socket) => move(keyOf(socket), socket, strangers));
+  server.on('secureConnection', (socket) => put(socket, 'stranger'));
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
-    const key = keyOf(socket);
-    const place = placeOf(key);
-    if (place) move(key, socket, place);
-    request.once('end', () => {
-      if (placeOf(key)) move(key, socket, busy);
-    });
+    put(socket, connections.get(keyOf(socket))?.kind ?? 'stranger');
+    request.once('end', () => put(socket, 'busy'));
     response.once('close', () => {
       const wasReviewed = request.method === 'POST' && response.statusCode === 200;
-      if (placeOf(key)) move(key, socket, wasReviewed ? known : strangers);
+      put(socket, wasReviewed ? 'reviewed' : 'stranger');
     });
   });
 }

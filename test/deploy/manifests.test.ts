@@ -108,8 +108,9 @@ t.test('the patch of docs/install.md lets API servers in, and nobody else', asyn
   const [, text = ''] = /```yaml\n(patches:\n.+?)```/s.exec(page) ?? [];
   const patched = await customization(t.testdir(), ['network-policy'], load(text) as object);
   const policy = theOne(await deployedObjects(patched), 'NetworkPolicy', 'kpack-notary-webhook');
-  const { ingress, policyTypes } = policy['spec'] as V1NetworkPolicySpec;
+  const { ingress, egress, policyTypes } = policy['spec'] as V1NetworkPolicySpec;
   t.same(policyTypes, ['Ingress', 'Egress']);
+  t.same(egress, [{ ports: [{ port: 443 }, { port: 6443 }] }]);
   t.same(ingress, [
     { from: [{ ipBlock: { cidr: '192.0.2.10/32' } }], ports: [{ port: 'https' }] },
     {

@@ -144,6 +144,17 @@ t.test(
   },
 );
 
+t.test('what RBAC keeps from the account, the policy keeps from it as well', async (t) => {
+  const powerful = { as: ACCOUNT, groups: ['system:masters'], dryRun: true };
+  for (const kind of KINDS) {
+    const configuration = configurationOf(kind);
+    refused(t, await api.delete(configuration, powerful), `${kind}, deleted`);
+    const another = { ...configuration, metadata: { name: 'another' } };
+    refused(t, await api.create(another, powerful), `${kind}, made`);
+  }
+  refused(t, await api.delete(SECRET, powerful), 'its Secret, deleted');
+});
+
 t.test('its token makes one Secret, of that name and of no special type', async (t) => {
   demand(await api.delete(SECRET));
   const post = (metadata: object, more: object = {}) =>

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import type { Cluster } from '../../src/webhook/cluster.ts';
+import { CONNECTIONS } from '../../src/webhook/kubernetes-access.ts';
 import { manifestCluster } from '../../src/webhook/manifest-cluster.ts';
 import { admissionReview, type ReviewOptions } from '../bed/webhook.ts';
 import { manifestsOf, secret, writeManifests } from '../build-fixture.ts';
@@ -63,12 +64,31 @@ t.test('what cannot be read is an HTTP error, and the server lives on', async (t
   await review(t, app, 'mutate', { object: given.pod });
 });
 
-t.test('a large pod is read', async (t) => {
+t.test('a large pod is read, as often as one comes', async (t) => {
   const given = world();
   initContainers(given.pod)[0]?.env?.push({ name: 'X', value: 'x'.repeat(3 * 1024 * 1024) });
   const app = serveWorld(t, given);
   const options = { object: given.pod, oldObject: given.pod };
-  t.ok((await review(t, app, 'mutate', options)).patch);
+  // More than there is room for at once.
+  for (let i = 0; i < 3; i++) t.ok((await review(t, app, 'mutate', options)).patch);
+});
+
+t.test('reviews at the same time share the connections to the cluster', async (t) => {
+  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const known = memoryCluster(manifestsOf(given, given.namespace));
+  let [underWay, most] = [0, 0];
+  const { app } = serve(t, {
+    ...known,
+    get: async (reference) => {
+      most = Math.max(most, ++underWay);
+      await new Promise(setImmediate);
+      underWay--;
+      return known.get(reference);
+    },
+  });
+  const options = { object: given.pod };
+  await Promise.all(Array.from({ length: 20 }, () => review(t, app, 'mutate', options)));
+  t.ok(most <= CONNECTIONS, `${most} reads at once`);
 });
 
 t.test('an object may have any keys', async (t) => {

@@ -1,8 +1,10 @@
 /** Who is answered where callers have to show a client certificate. */
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFile, truncate } from 'node:fs/promises';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import tap, { t, type Test } from 'tap';
+import { isAuthenticated } from '../../src/webhook/client-authority.ts';
 import { createAuthority, type Certificate } from '../bed/authority.ts';
 import { startWebhook, type Webhook } from '../bed/webhook.ts';
 import { manifestsOf, writeManifests } from '../build-fixture.ts';
@@ -75,7 +77,7 @@ t.test(
       for (const sent of words) {
         const answer = await ask(await connectTo(webhook, certificate), sent);
         const [head = '', body] = answer.split('\r\n\r\n');
-        t.match(head, /^HTTP\/1.1 401 /, what);
+        t.match(head, /^HTTP\/1.1 401 .+\r\nconnection: close/is, what);
         t.equal(body, '{"message":"unauthorized"}');
       }
       for (const probe of ['/healthz', '/readyz', '/readyz?verbose']) {
@@ -103,6 +105,16 @@ t.test('a session that is resumed proves nothing that it did not prove before', 
     t.match(await ask(second, REVIEW), /^HTTP\/1.1 401 /, maxVersion);
     for (const socket of [first, second]) socket.destroy();
   }
+});
+
+t.test('a connection that outlives its certificate proves nothing any more', (t) => {
+  const certificate = new X509Certificate(apiserver.certificatePem);
+  const kept = { authorized: true, getPeerX509Certificate: () => certificate };
+  const isKnown = () => isAuthenticated(kept as unknown as TLSSocket);
+  t.ok(isKnown());
+  t.capture(Date, 'now', () => Date.parse(certificate.validTo) + 1);
+  t.notOk(isKnown());
+  t.end();
 });
 
 t.test('the CA is read again when it changes, and kept while it is broken', async (t) => {

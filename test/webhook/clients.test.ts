@@ -137,6 +137,22 @@ t.test('who is slow to speak is cut off, and who keeps a connection is not', asy
   await review(t, app, 'mutate', { object: given.pod });
 });
 
+t.test('of more than 1,000 connections the one that is idle longest goes', async (t) => {
+  const app = serveWorld(t, world());
+  await listen(app);
+  const { port } = app.server.address() as AddressInfo;
+  const taken: Socket[] = [];
+  app.server.on('connection', (socket: Socket) => taken.push(socket));
+  const opened = Array.from({ length: 1_001 }, () => connectPlainly(port, '127.0.0.1'));
+  for (const socket of opened) socket.on('error', () => undefined);
+  await until(() => taken.length > 1_000);
+  t.same(
+    taken.flatMap(({ destroyed }, i) => (destroyed ? i : [])),
+    [0],
+  );
+  for (const socket of opened) socket.destroy();
+});
+
 async function listen(app: FastifyInstance): Promise<void> {
   if (!app.server.listening) await app.listen({ port: 0, host: '127.0.0.1' });
 }

@@ -31,10 +31,12 @@ t.teardown(() => {
   server.close();
 });
 
-async function open(): Promise<Socket> {
-  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+/** @param over a connection that has no TLS yet; a new one by default */
+async function open(over?: Socket): Promise<Socket> {
+  const to = over ? { socket: over } : { port, host: '127.0.0.1' };
+  const socket = connect({ ...to, rejectUnauthorized: false });
   opened.push(socket.on('error', () => undefined).resume());
-  await once(socket, 'secureConnect');
+  await Promise.all([once(socket, 'secureConnect'), once(server, 'secureConnection')]);
   return socket;
 }
 
@@ -52,6 +54,8 @@ async function ask(socket: Socket, path = '/', body = ''): Promise<void> {
   if (path === '/') await once(socket, 'data');
 }
 
+const isGone = ({ destroyed }: Socket) => destroyed;
+
 t.afterEach(async () => {
   for (const socket of opened.splice(0)) socket.destroy();
   await until(
@@ -65,12 +69,27 @@ t.test('at the bound the one that is idle longest goes, and the new one is serve
   const another = await open();
   await until(() => first.destroyed);
   await ask(another);
-  t.notOk([...others, another].some(({ destroyed }) => destroyed));
+  t.notOk([...others, another].some(isGone));
 });
 
-t.test('those that were answered a review outlive those that never asked', async (t) => {
+t.test('a connection is idle from its handshake on', async (t) => {
+  const plain = await openPlainly();
+  const earlier = await open();
+  const later = await open(plain);
+  for (let i = 0; i < 3; i++) await open();
+  await until(() => [earlier, later].some(isGone));
+  t.ok(earlier.destroyed);
+});
+
+t.test('those that were answered a review outlive those that were not', async (t) => {
   const asked = await open();
   await ask(asked);
+  const probe = await open();
+  probe.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n');
+  await once(probe, 'data');
+  const others = [await open(), await open(), await open()];
+  await until(() => [asked, probe, ...others].some(isGone));
+  t.ok(probe.destroyed);
   for (let i = 0; i < 3 * MOST; i++) await (i % 2 === 0 ? open() : openPlainly());
   await ask(asked);
   t.notOk(asked.destroyed);
@@ -84,12 +103,18 @@ t.test('a review that is being answered is not cut off, whoever else comes', asy
   t.notOk(busy.destroyed);
 });
 
-t.test('a body that does not come is as good as idle', async (t) => {
-  const slow = await Promise.all(Array.from({ length: MOST }, open));
-  for (const socket of slow) {
-    socket.write('POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{');
-  }
-  await ask(await open());
-  await until(() => slow.filter(({ destroyed }) => destroyed).length === 1);
-  t.pass('one made room');
-});
+t.test(
+  'a request whose body does not come is as good as idle, from its beginning on',
+  async (t) => {
+    const [slow, idle] = [await open(), await open()];
+    slow.write('POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{');
+    await once(server, 'request');
+    const later = [await open(), await open()];
+    await open();
+    await until(() => [slow, idle, ...later].some(isGone));
+    t.ok(idle.destroyed);
+    await open();
+    await until(() => [slow, ...later].some(isGone));
+    t.ok(slow.destroyed);
+  },
+);

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Cluster, ObjectReference } from '../../src/webhook/cluster.ts';
 import { fairCluster } from '../../src/webhook/fair-cluster.ts';
+import { CONNECTIONS } from '../../src/webhook/kubernetes-access.ts';
 import { Turns } from '../../src/webhook/turns.ts';
 import { memoryCluster } from './asking.ts';
 
@@ -13,7 +14,7 @@ const secret = (namespace: string, i: number): ObjectReference => ({
   name: `s${i}`,
 });
 
-t.test('a namespace that wants ten thousand reads has others wait for a few of them', async (t) => {
+t.test('namespaces that want ten thousand reads have others wait for a few of them', async (t) => {
   const order: string[] = [];
   const cluster: Cluster = {
     ...memoryCluster([]),
@@ -24,11 +25,73 @@ t.test('a namespace that wants ten thousand reads has others wait for a few of t
     },
   };
   const fair = fairCluster(cluster);
-  const crowd = Array.from({ length: 10_000 }, (_, i) => fair.get(secret('crowd', i)));
+  const crowd = Array.from({ length: 10_000 }, (_, i) => fair.get(secret(`crowd-${i % 2}`, i)));
   await Promise.all(Array.from({ length: 3 }, (_, i) => fair.get(secret('other', i))));
   t.ok(order.length < 100, `${order.length} reads until the three were done`);
   await Promise.all(crowd);
   t.equal(order.length, 10_003);
+});
+
+t.test('a namespace has three quarters of the connections at most, for whatever it reads', (t) => {
+  let underWay = 0;
+  const hang = () => {
+    underWay++;
+    return new Promise<never>(() => undefined);
+  };
+  const fair = fairCluster({ get: hang, limitRanges: hang });
+  const crowd = (namespace: string) => {
+    void fair.get({ apiVersion: 'v1', kind: 'Namespace', name: namespace });
+    for (let i = 0; i < CONNECTIONS; i++) {
+      void fair.get(secret(namespace, i));
+      void fair.limitRanges(namespace);
+    }
+  };
+  crowd('crowd');
+  t.equal(underWay, 0.75 * CONNECTIONS);
+  crowd('other');
+  t.equal(underWay, CONNECTIONS);
+  t.end();
+});
+
+t.test('reads at the same time are shared, of the same object alone', async (t) => {
+  let reads = 0;
+  const fair = fairCluster({
+    ...memoryCluster([]),
+    get: async (reference) => {
+      reads++;
+      await Promise.resolve();
+      return { metadata: { name: JSON.stringify(reference) } };
+    },
+  });
+  const one = secret('apps', 1);
+  const references: readonly ObjectReference[] = [
+    one,
+    { ...one, name: 'other' },
+    { ...one, namespace: 'other' },
+    { ...one, kind: 'ServiceAccount' },
+    { ...one, apiVersion: 'v2' },
+  ];
+  const asked = Array.from({ length: 10 }, () => references).flat();
+  const found = await Promise.all(asked.map((reference) => fair.get(reference)));
+  t.same(
+    found.map((object) => object?.metadata.name),
+    asked.map((reference) => JSON.stringify(reference)),
+  );
+  t.equal(reads, 2 * references.length, 'who asks first does not wait for the others');
+});
+
+t.test('who gives up takes nothing from those that share its read', async (t) => {
+  const found = { metadata: { name: 's1' } };
+  const fair = fairCluster({ ...memoryCluster([]), get: () => Promise.resolve(found) });
+  const stranger = new AbortController();
+  const one = secret('apps', 1);
+  const asked = [undefined, stranger.signal, undefined].map((signal) => fair.get(one, signal));
+  stranger.abort(new Error('gone'));
+  t.match(await Promise.allSettled(asked), [
+    { value: found },
+    { reason: { message: 'gone' } },
+    { value: found },
+  ]);
 });
 
 t.test('who gives up while waiting has nothing read', async (t) => {

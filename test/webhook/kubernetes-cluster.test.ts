@@ -8,7 +8,7 @@ import { openKubernetesCluster } from '../../src/webhook/kubernetes-cluster.ts';
 import { createAuthority, type Authority } from '../bed/authority.ts';
 import { startWebhook } from '../bed/webhook.ts';
 import { manifestsOf } from '../build-fixture.ts';
-import { verdictOf } from './asking.ts';
+import { ask, verdictOf } from './asking.ts';
 import { startApi, TOKEN } from './kubernetes-api.ts';
 import { IMAGE_FLAG, PROGRAM, until } from './program.ts';
 import { world } from './world.ts';
@@ -115,6 +115,28 @@ t.test('reads of the Kubernetes API', async (t) => {
       t.match(url, /^\/apis\/kpack\.io\/[^/?]+\/namespaces\/[^/?]+\/builds\/[^/?]+$/);
     }
   });
+});
+
+t.test('a service account of 30,000 Secrets is not parsed, and refused by name', async (t) => {
+  for (const [count, isParsed, verdict] of [
+    [200, true, 'patched'],
+    [30_000, false, '422 SECRETS_TOO_MANY'],
+  ] as const) {
+    const given = world();
+    const names = Array.from({ length: count }, (_, i) => `s${i}`);
+    const fields = names.map(
+      (name) => [`k:{"name":"${name}"}`, { '.': {}, 'f:name': {} }] as const,
+    );
+    given.serviceAccount.secrets = names.map((name) => ({ name }));
+    Object.assign(given.serviceAccount.metadata, {
+      managedFields: [{ manager: 'kubectl', fieldsV1: Object.fromEntries(fields) }],
+    });
+    const api = await startApi(t, authority, manifestsOf(given, given.namespace));
+    const cluster = openKubernetesCluster(await api.kubeconfig(t.testdir()));
+    const account = await cluster.get({ ...SECRET, kind: 'ServiceAccount', name: 'builder' });
+    t.equal(Array.isArray(account?.secrets), isParsed);
+    t.equal(verdictOf(await ask('mutate', given.pod, cluster)), verdict);
+  }
 });
 
 t.test('what the Kubernetes API answers otherwise is no object', async (t) => {

@@ -72,10 +72,11 @@ type Grow = (pod: PodManifest, names: readonly string[], given: World) => void;
 
 const SHAPES: Record<string, Grow> = {
   'Secrets for registries: words, mounts and volumes': (pod, names) => {
-    const step = container(pod, 'prepare');
+    const [step, last] = [container(pod, 'prepare'), container(pod, 'completion')];
     for (const name of names) {
+      const word = `-basic-docker=${name}=${name}.example.com`;
       (pod.spec.volumes ??= []).push({ name, secret: { secretName: name } });
-      (step.args ??= []).push(`-basic-docker=${name}=${name}.example.com`);
+      for (const each of [step, last]) (each.args ??= []).push(word);
       const mount = { name, mountPath: `/var/build-secrets/${name}`, readOnly: true };
       (step.volumeMounts ??= []).push(mount);
     }

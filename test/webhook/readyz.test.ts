@@ -123,15 +123,21 @@ t.test('it waits for the Kubernetes API, says what is missing, and needs it once
   t.notMatch(replica.output(), TOKEN);
 });
 
+const WITHOUT_TOKEN = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' };
+
 t.test('a service account without its token is told so', async (t) => {
-  const replica = await startReplica(t, t.testdir(), await goodPair(), {
-    KUBERNETES_SERVICE_HOST: '127.0.0.1',
-    KUBERNETES_SERVICE_PORT: '1',
-  });
+  const replica = await startReplica(t, t.testdir(), await goodPair(), WITHOUT_TOKEN);
   const reason = async () => (await replica.readyz())[1]['kubernetes-api'] ?? '';
   await until(async () => (await reason()).includes('secrets/kubernetes.io/serviceaccount/'));
   t.match(await reason(), /Fix: .* our service account token/);
   t.match(replica.output(), 'not ready yet');
+});
+
+t.test('callers without a certificate of --client-ca are not told what is missing', async (t) => {
+  const flags = [...(await goodPair()), `--client-ca=${authority.certificateFile}`];
+  const replica = await startReplica(t, t.testdir(), flags, WITHOUT_TOKEN);
+  await until(() => replica.output().includes('not ready yet'));
+  t.same(await replica.readyz(), [503, {}]);
 });
 
 t.test('a certificate that is not valid now is missing, until one is', async (t) => {

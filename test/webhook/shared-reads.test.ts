@@ -10,6 +10,7 @@ t.test('what is read is always as new as the asking, however many ask', async (t
     fc.asyncProperty(
       fc.array(fc.constantFrom('ask' as const, 'write' as const, 'wait' as const), {
         maxLength: 40,
+        size: 'max',
       }),
       async (steps) => {
         const reads = new SharedReads<number>();
