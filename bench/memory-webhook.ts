@@ -5,9 +5,9 @@
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
-import { createApp } from '../src/webhook/app.ts';
-import { createMetrics } from '../src/webhook/metrics.ts';
-import { createReadiness } from '../src/webhook/readiness.ts';
+import { createApp } from '../src/webhook/server/server.ts';
+import { createMetrics } from '../src/webhook/server/metrics.ts';
+import { createReadiness } from '../src/webhook/server/readiness.ts';
 import { VERSION } from '../src/shared/version.ts';
 import type { Manifest } from '../test/build-fixture.ts';
 import { memoryCluster, SETTINGS } from '../test/webhook/asking.ts';

@@ -4,8 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Bed } from './bed/bed.ts';
-import { readPassword } from '../src/sidecar/password.ts';
-import type { PrivateKey } from '../src/sidecar/signing-key.ts';
+import { readPassword } from '../src/sidecar/keys/password.ts';
+import type { PrivateKey } from '../src/sidecar/keys/signing-key.ts';
 import { openKeys } from './private-key.ts';
 import { call } from './role-file.ts';
 import { signText } from './trust/key.ts';

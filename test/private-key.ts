@@ -5,11 +5,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { bareKey } from '../src/shared/tuf/key.ts';
-import { finish } from '../src/shared/tuf/work.ts';
-import { readPassword, type Password } from '../src/sidecar/password.ts';
-import * as signingKey from '../src/sidecar/signing-key.ts';
-import type { KeyFile, OpenedKeys, PrivateKey } from '../src/sidecar/signing-key.ts';
+import { bareKey } from '../src/sidecar/tuf/key.ts';
+import { finish } from '../src/sidecar/tuf/work.ts';
+import { readPassword, type Password } from '../src/sidecar/keys/password.ts';
+import * as signingKey from '../src/sidecar/keys/signing-key.ts';
+import type { KeyFile, OpenedKeys, PrivateKey } from '../src/sidecar/keys/signing-key.ts';
 import { canonical } from './trust/draft.ts';
 
 /** What every key here is encrypted with. */

@@ -7,7 +7,7 @@ import { ANNOTATION } from '../src/shared/names.ts';
 import { VERSION } from '../src/shared/version.ts';
 import { SIGNER_ERRORS, WEBHOOK_ERRORS } from '../src/shared/error-code.ts';
 import { SIGNER_FLAGS } from '../src/shared/signer-flags.ts';
-import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from '../src/webhook/webhook-flags.ts';
+import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from '../src/webhook/settings/webhook-flags.ts';
 import { errorPage, makeErrorPage } from './error-page.ts';
 import { projectDirectory } from './fixture.ts';
 

@@ -1,5 +1,5 @@
 /** What a signer, and its client of a Notary server, need where neither memory nor time are short. */
-import { finish } from '../src/shared/tuf/work.ts';
+import { finish } from '../src/sidecar/tuf/work.ts';
 
 const memory = { demand: () => undefined };
 

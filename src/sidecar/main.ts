@@ -3,11 +3,11 @@ import { setFlagsFromString } from 'node:v8';
 import { helpText, isHelpWanted } from '../shared/help.ts';
 import { SIGNER_FLAGS } from '../shared/signer-flags.ts';
 import { asSigningError, SigningError } from '../shared/signing-error.ts';
-import { createLog } from './log.ts';
-import { processMemory } from './memory.ts';
-import { failedReceipt, failureOf, type Receipt } from './receipt.ts';
+import { createLog } from './io/log.ts';
+import { processMemory } from './io/memory.ts';
+import { failedReceipt, failureOf, type Receipt } from './notary/receipt.ts';
 import { runSigner } from './run.ts';
-import { writeStepFile } from './step-file.ts';
+import { writeStepFile } from './io/step-file.ts';
 import {
   parseSignerOptions,
   readOutputOptions,
@@ -15,7 +15,7 @@ import {
   type OutputOptions,
 } from './signer-options.ts';
 import { failureSentence, lastLine, terminationMessage } from './termination-message.ts';
-import { writeText } from './text-file.ts';
+import { writeText } from './io/text-file.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;

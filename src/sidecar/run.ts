@@ -1,24 +1,29 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { SigningError } from '../shared/signing-error.ts';
-import { createConnectionLimit } from './connection-limit.ts';
-import { notaryCredentials } from './credentials.ts';
-import { findImage } from './find-image.ts';
-import { createHttpClient, type HttpClient, type HttpClientOptions } from './http-client.ts';
-import type { Log } from './log.ts';
-import type { Memory } from './memory.ts';
-import { createNotaryClient } from './notary-client.ts';
-import { failedReceipt, receiptOf, type Receipt, type RepositoryReceipt } from './receipt.ts';
-import { notaryLookup, registryCredentials } from './registry-credentials.ts';
-import { readProxySettings, type Environment } from './proxy-settings.ts';
-import { readCaFile, readSigningSecret } from './secret-directory.ts';
-import { readEnvironmentRoots } from './server-trust.ts';
-import { signRepository } from './sign-repository.ts';
-import { signingKey } from './signer.ts';
+import { createConnectionLimit } from './http/connection-limit.ts';
+import { notaryCredentials } from './auth/credentials.ts';
+import { findImage } from './image/find-image.ts';
+import { createHttpClient, type HttpClient, type HttpClientOptions } from './http/http-client.ts';
+import type { Log } from './io/log.ts';
+import type { Memory } from './io/memory.ts';
+import { createNotaryClient } from './notary/notary-client.ts';
+import {
+  failedReceipt,
+  receiptOf,
+  type Receipt,
+  type RepositoryReceipt,
+} from './notary/receipt.ts';
+import { notaryLookup, registryCredentials } from './auth/registry-credentials.ts';
+import { readProxySettings, type Environment } from './http/proxy-settings.ts';
+import { readCaFile, readSigningSecret } from './keys/secret-directory.ts';
+import { readEnvironmentRoots } from './http/server-trust.ts';
+import { signRepository } from './notary/sign-repository.ts';
+import { signingKey } from './keys/key-signer.ts';
 import type { SignerOptions } from './signer-options.ts';
-import { openKeys } from './signing-key.ts';
-import { planSigning } from './signing-plan.ts';
-import { createSteps } from './steps.ts';
-import { waitForStep } from './step-file.ts';
+import { openKeys } from './keys/signing-key.ts';
+import { planSigning } from './image/signing-plan.ts';
+import { createSteps } from './io/steps.ts';
+import { waitForStep } from './io/step-file.ts';
 
 /** What a run takes from its surroundings. */
 export interface RunPorts {

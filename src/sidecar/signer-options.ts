@@ -9,7 +9,7 @@ import {
   type SignerSettings,
 } from '../shared/signer-flags.ts';
 import { SigningError } from '../shared/signing-error.ts';
-import type { StepFiles } from './step-file.ts';
+import type { StepFiles } from './io/step-file.ts';
 
 /** All that one run of the signer is told. */
 export interface SignerOptions extends SignerSettings {

@@ -6,21 +6,21 @@ import type { Server as TlsServer } from 'node:tls';
 import { pino, type Logger } from 'pino';
 import { helpText, isHelpWanted } from '../shared/help.ts';
 import { VERSION } from '../shared/version.ts';
-import { proveApiAccess } from './api-access.ts';
-import { createApp } from './app.ts';
-import { clientAuthority } from './client-authority.ts';
-import { openCluster } from './cluster-source.ts';
-import { ClusterError } from './cluster.ts';
-import { explainMain } from './explain-main.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
-import { createMetricsServer } from './metrics-server.ts';
-import { createReadiness, type Condition, type Readiness } from './readiness.ts';
-import { servingCertificate } from './serving-certificate.ts';
-import { SettingsError } from './settings-error.ts';
-import { parseSettings, type WebhookSettings } from './settings.ts';
-import { endOnMistake, endOnSignal } from './shutdown.ts';
-import { contextOf } from './tls-files.ts';
-import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from './webhook-flags.ts';
+import { proveApiAccess } from './server/api-access.ts';
+import { createApp } from './server/server.ts';
+import { clientAuthority } from './certificates/client-authority.ts';
+import { openCluster } from '../shared/kubernetes/cluster-source.ts';
+import { ClusterError } from '../shared/kubernetes/cluster.ts';
+import { explainMain } from './explain/explain-main.ts';
+import { createMetrics, type Metrics } from './server/metrics.ts';
+import { createMetricsServer } from './server/metrics-server.ts';
+import { createReadiness, type Condition, type Readiness } from './server/readiness.ts';
+import { servingCertificate } from './certificates/serving-certificate.ts';
+import { SettingsError } from '../shared/settings-error.ts';
+import { parseSettings, type WebhookSettings } from './settings/settings.ts';
+import { endOnMistake, endOnSignal } from './server/shutdown.ts';
+import { contextOf } from './certificates/tls-files.ts';
+import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from './settings/webhook-flags.ts';
 
 const USAGE = `usage: webhook --certificate-secret NAME --signer-image IMAGE [FLAG ...]
        webhook --tls-cert FILE --tls-key FILE --signer-image IMAGE [FLAG ...]

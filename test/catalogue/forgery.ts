@@ -5,7 +5,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import type { KeyObject } from 'node:crypto';
-import type { SignatureMethod } from '../../src/shared/tuf/key.ts';
+import type { SignatureMethod } from '../../src/sidecar/tuf/key.ts';
 import { canonical, goWire, type DraftObject } from '../trust/draft.ts';
 import { signText, type TestKey } from '../trust/key.ts';
 import { asPassword, openKeys } from '../private-key.ts';

@@ -3,7 +3,7 @@ import { deepEqual } from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import { parseDockerConfig } from '../../src/sidecar/docker-config.ts';
+import { parseDockerConfig } from '../../src/sidecar/auth/docker-config.ts';
 import { demand, type KubeReference } from '../bed/kube-client.ts';
 import { makeKeyDirectory, openPem, PASSWORD } from '../private-key.ts';
 import type { Scene } from '../webhook/kubernetes-scene.ts';

@@ -4,8 +4,8 @@ import {
   describeProblems,
   resolveNotaryConfig,
   type ConfigResolution,
-} from '../../src/shared/notary-config.ts';
-import { readNotarySection, type ConfigSource } from '../../src/shared/notary-section.ts';
+} from '../../src/webhook/config/notary-config.ts';
+import { readNotarySection, type ConfigSource } from '../../src/webhook/config/notary-section.ts';
 import { isPlainHttp, parseNotaryUrl, serverHost } from '../../src/shared/notary-url.ts';
 
 const P = 'notary.kpack.io/';

@@ -6,16 +6,16 @@ import t, { type Test } from 'tap';
 import {
   createAuthorizedClient,
   type AuthorizedClientOptions,
-} from '../../src/sidecar/authorized-client.ts';
+} from '../../src/sidecar/auth/authorized-client.ts';
 import {
   Credentials,
   loginOf,
   type CredentialLookup,
   type Login,
-} from '../../src/sidecar/credentials.ts';
-import { createHttpClient } from '../../src/sidecar/http-client.ts';
-import { readProxySettings } from '../../src/sidecar/proxy-settings.ts';
-import { formatScope, type TokenScope } from '../../src/sidecar/token-scope.ts';
+} from '../../src/sidecar/auth/credentials.ts';
+import { createHttpClient } from '../../src/sidecar/http/http-client.ts';
+import { readProxySettings } from '../../src/sidecar/http/proxy-settings.ts';
+import { formatScope, type TokenScope } from '../../src/sidecar/auth/token-scope.ts';
 import { createAuthority } from '../bed/authority.ts';
 import { startHandlerServer, type HandlerServer } from '../bed/handler-server.ts';
 import { ensureInstalled } from '../bed/installed.ts';

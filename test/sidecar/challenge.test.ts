@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { parseChallenges } from '../../src/sidecar/challenge.ts';
+import { parseChallenges } from '../../src/sidecar/auth/challenge.ts';
 
 t.test('challenges of a server', (t) => {
   const read = (header: string) =>

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { connectionFailure } from '../../src/sidecar/connection-failure.ts';
-import { unreadable } from '../../src/sidecar/text-file.ts';
+import { connectionFailure } from '../../src/sidecar/http/connection-failure.ts';
+import { unreadable } from '../../src/sidecar/io/text-file.ts';
 
 const url = new URL('https://notary.test:4443/v2/');
 const error = (code: string) => Object.assign(new Error('words'), { code });

@@ -8,12 +8,12 @@ import t, { type Test } from 'tap';
 import type { Gun } from '../../src/shared/image-reference.ts';
 import type { NotaryUrl } from '../../src/shared/notary-url.ts';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import type { RoleName } from '../../src/shared/tuf/metadata.ts';
-import { createConnectionLimit } from '../../src/sidecar/connection-limit.ts';
-import { createHttpClient, type HttpClientOptions } from '../../src/sidecar/http-client.ts';
-import { createLog } from '../../src/sidecar/log.ts';
-import { createNotaryClient } from '../../src/sidecar/notary-client.ts';
-import { readProxySettings } from '../../src/sidecar/proxy-settings.ts';
+import type { RoleName } from '../../src/sidecar/tuf/metadata.ts';
+import { createConnectionLimit } from '../../src/sidecar/http/connection-limit.ts';
+import { createHttpClient, type HttpClientOptions } from '../../src/sidecar/http/http-client.ts';
+import { createLog } from '../../src/sidecar/io/log.ts';
+import { createNotaryClient } from '../../src/sidecar/notary/notary-client.ts';
+import { readProxySettings } from '../../src/sidecar/http/proxy-settings.ts';
 import { runSigner } from '../../src/sidecar/run.ts';
 import { parseSignerOptions, readSignerFlags } from '../../src/sidecar/signer-options.ts';
 import { createAuthority } from '../bed/authority.ts';
@@ -194,8 +194,8 @@ t.test('where no more files can be opened, that is what is said', async (t) => {
   for (const url of ['https://127.0.0.1:1/', 'https://localhost:1/']) {
     const script = `
       import { openSync } from 'node:fs';
-      const { createHttpClient } = await import('./dist/src/sidecar/http-client.js');
-      const { readProxySettings } = await import('./dist/src/sidecar/proxy-settings.js');
+      const { createHttpClient } = await import('./dist/src/sidecar/http/http-client.js');
+      const { readProxySettings } = await import('./dist/src/sidecar/http/proxy-settings.js');
       const { signal } = new AbortController();
       const http = createHttpClient({ ca: [], proxy: readProxySettings({}), signal });
       try { for (;;) openSync('/dev/null'); } catch {}

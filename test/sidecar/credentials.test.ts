@@ -12,8 +12,8 @@ import {
   loginOf,
   notaryCredentials,
   type Audience,
-} from '../../src/sidecar/credentials.ts';
-import { TokenRealm } from '../../src/sidecar/token-realm.ts';
+} from '../../src/sidecar/auth/credentials.ts';
+import { TokenRealm } from '../../src/sidecar/auth/token-realm.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
 t.teardown(() => rm(home, { recursive: true, force: true }));

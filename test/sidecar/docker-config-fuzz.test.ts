@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import { parseDockerConfig, type DockerConfigForm } from '../../src/sidecar/docker-config.ts';
-import { registryHost } from '../../src/sidecar/registry-host.ts';
+import { parseDockerConfig, type DockerConfigForm } from '../../src/sidecar/auth/docker-config.ts';
+import { registryHost } from '../../src/sidecar/auth/registry-host.ts';
 
 const CANARY = 'canary-secret';
 const form = fc.constantFrom<DockerConfigForm>('.dockerconfigjson', '.dockercfg');

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseDockerConfig, type DockerConfigForm } from '../../src/sidecar/docker-config.ts';
+import { parseDockerConfig, type DockerConfigForm } from '../../src/sidecar/auth/docker-config.ts';
 
 const FILE = '/d/.dockerconfigjson';
 const base64 = (text: string) => Buffer.from(text).toString('base64');

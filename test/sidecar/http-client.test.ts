@@ -11,13 +11,13 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import { Authorization } from '../../src/sidecar/authorization.ts';
+import { Authorization } from '../../src/sidecar/http/authorization.ts';
 import {
   createHttpClient,
   type HttpClientOptions,
   type HttpRequest,
-} from '../../src/sidecar/http-client.ts';
-import { readProxySettings } from '../../src/sidecar/proxy-settings.ts';
+} from '../../src/sidecar/http/http-client.ts';
+import { readProxySettings } from '../../src/sidecar/http/proxy-settings.ts';
 import { createAuthority } from '../bed/authority.ts';
 import { startHandlerServer, type HandlerServer } from '../bed/handler-server.ts';
 import { freePort } from '../bed/port.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
-import type { RoleName } from '../../src/shared/tuf/metadata.ts';
+import type { RoleName } from '../../src/sidecar/tuf/metadata.ts';
 import { createAuthority } from '../bed/authority.ts';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { dockerCli } from '../bed/docker-cli.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import t from 'tap';
 import type { Gun } from '../../src/shared/image-reference.ts';
-import { formatManifestReference, readManifest } from '../../src/sidecar/manifest.ts';
-import { registryRepository } from '../../src/sidecar/registry-host.ts';
+import { formatManifestReference, readManifest } from '../../src/sidecar/image/manifest.ts';
+import { registryRepository } from '../../src/sidecar/auth/registry-host.ts';
 
 const repository = registryRepository('docker.io/team/app' as Gun);
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { createMemory, processMemory } from '../../src/sidecar/memory.ts';
+import { createMemory, processMemory } from '../../src/sidecar/io/memory.ts';
 
 const MIB = 1024 * 1024;
 

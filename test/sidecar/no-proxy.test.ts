@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { parseNoProxy } from '../../src/sidecar/no-proxy.ts';
+import { parseNoProxy } from '../../src/sidecar/http/no-proxy.ts';
 
 const bypasses = (list: string, url: string) => parseNoProxy(list).bypasses(new URL(url));
 

@@ -4,10 +4,10 @@ import t from 'tap';
 import type { Gun } from '../../src/shared/image-reference.ts';
 import type { NotaryUrl } from '../../src/shared/notary-url.ts';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import { RELEASES, ROOT, TARGETS } from '../../src/shared/tuf/metadata.ts';
-import { parseRoot } from '../../src/shared/tuf/parse.ts';
-import { createNotaryClient } from '../../src/sidecar/notary-client.ts';
-import { publishFailure, serverAnswer } from '../../src/sidecar/notary-failure.ts';
+import { RELEASES, ROOT, TARGETS } from '../../src/sidecar/tuf/metadata.ts';
+import { parseRoot } from '../../src/sidecar/tuf/parse.ts';
+import { createNotaryClient } from '../../src/sidecar/notary/notary-client.ts';
+import { publishFailure, serverAnswer } from '../../src/sidecar/notary/notary-failure.ts';
 import { fixture } from '../fixture.ts';
 import { UNBOUNDED } from '../unbounded.ts';
 

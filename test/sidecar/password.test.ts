@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import t from 'tap';
-import { readPassword } from '../../src/sidecar/password.ts';
+import { readPassword } from '../../src/sidecar/keys/password.ts';
 
 const candidatesOf = (bytes: Buffer) =>
   readPassword([bytes])?.candidates.map((each) => Buffer.from(each).toString('latin1'));

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import { createPatience, persist } from '../../src/sidecar/patience.ts';
+import { createPatience, persist } from '../../src/sidecar/http/retry.ts';
 
 const passing = () => new SigningError('SERVER_FAILED', 'away', { isTransient: true });
 const lasting = () => new SigningError('SERVER_UNTRUSTED', 'no');

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import { readProxySettings, type Environment } from '../../src/sidecar/proxy-settings.ts';
+import { readProxySettings, type Environment } from '../../src/sidecar/http/proxy-settings.ts';
 
 const https = new URL('https://notary.test:4443/');
 const http = new URL('http://notary.test/');

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import { createHttpClient, type HttpClientOptions } from '../../src/sidecar/http-client.ts';
-import { readProxySettings, type Environment } from '../../src/sidecar/proxy-settings.ts';
+import { createHttpClient, type HttpClientOptions } from '../../src/sidecar/http/http-client.ts';
+import { readProxySettings, type Environment } from '../../src/sidecar/http/proxy-settings.ts';
 import { createAuthority } from '../bed/authority.ts';
 import {
   startForwardProxy,

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { RegistrySecret } from '../../src/shared/signer-flags.ts';
 import { parseTagReference } from '../../src/shared/image-reference.ts';
-import type { Log } from '../../src/sidecar/log.ts';
-import { registryCredentials } from '../../src/sidecar/registry-credentials.ts';
-import { registryRepository } from '../../src/sidecar/registry-host.ts';
+import type { Log } from '../../src/sidecar/io/log.ts';
+import { registryCredentials } from '../../src/sidecar/auth/registry-credentials.ts';
+import { registryRepository } from '../../src/sidecar/auth/registry-host.ts';
 import { fixture } from '../fixture.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { parseTagReference } from '../../src/shared/image-reference.ts';
-import { registryHost, registryRepository } from '../../src/sidecar/registry-host.ts';
+import { registryHost, registryRepository } from '../../src/sidecar/auth/registry-host.ts';
 
 t.test('the registry of a repository', (t) => {
   const of = (image: string) => registryRepository(parseTagReference(image).gun);

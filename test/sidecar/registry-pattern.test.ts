@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { parseTagReference } from '../../src/shared/image-reference.ts';
-import { registryRepository } from '../../src/sidecar/registry-host.ts';
-import { byCloseness, matches, parseRegistryPattern } from '../../src/sidecar/registry-pattern.ts';
+import { registryRepository } from '../../src/sidecar/auth/registry-host.ts';
+import {
+  byCloseness,
+  matches,
+  parseRegistryPattern,
+} from '../../src/sidecar/auth/registry-pattern.ts';
 
 const repositoryOf = (image: string) => registryRepository(parseTagReference(image).gun);
 

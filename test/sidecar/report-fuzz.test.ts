@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import { parseReport } from '../../src/sidecar/report.ts';
+import { parseReport } from '../../src/sidecar/image/report.ts';
 import { reportToml } from '../signer-run.ts';
 
 const hex = fc.stringMatching(/^[0-9a-f]{64}$/);

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { fixture } from '../fixture.ts';
-import { parseReport } from '../../src/sidecar/report.ts';
+import { parseReport } from '../../src/sidecar/image/report.ts';
 
 const HEX = 'a1'.repeat(32);
 

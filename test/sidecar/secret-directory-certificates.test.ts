@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { X509Certificate } from 'node:crypto';
 import t from 'tap';
-import { readCaFile, readSigningSecret } from '../../src/sidecar/secret-directory.ts';
+import { readCaFile, readSigningSecret } from '../../src/sidecar/keys/secret-directory.ts';
 import { makeKeyDirectory } from '../private-key.ts';
 
 const { directory, run, opensslKey } = makeKeyDirectory(t);

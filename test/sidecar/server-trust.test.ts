@@ -3,8 +3,8 @@ import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import type { Environment } from '../../src/sidecar/proxy-settings.ts';
-import { readEnvironmentRoots } from '../../src/sidecar/server-trust.ts';
+import type { Environment } from '../../src/sidecar/http/proxy-settings.ts';
+import { readEnvironmentRoots } from '../../src/sidecar/http/server-trust.ts';
 import { createAuthority } from '../bed/authority.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));

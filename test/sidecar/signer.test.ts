@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import t from 'tap';
-import { verifySignature } from '../../src/shared/tuf/key.ts';
-import { signingKey } from '../../src/sidecar/signer.ts';
+import { verifySignature } from '../../src/sidecar/tuf/key.ts';
+import { signingKey } from '../../src/sidecar/keys/key-signer.ts';
 import { makeKeyDirectory, openKey, PASSWORD, withHeaders } from '../private-key.ts';
 import { makeKey, type KeyKind } from '../trust/key.ts';
 

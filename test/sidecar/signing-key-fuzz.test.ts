@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import { verifySignature } from '../../src/shared/tuf/key.ts';
-import { signingKey } from '../../src/sidecar/signer.ts';
-import type { OpenedKeys } from '../../src/sidecar/signing-key.ts';
+import { verifySignature } from '../../src/sidecar/tuf/key.ts';
+import { signingKey } from '../../src/sidecar/keys/key-signer.ts';
+import type { OpenedKeys } from '../../src/sidecar/keys/signing-key.ts';
 import { everyForm } from '../key-forms.ts';
 import { asPassword, makeKeyDirectory, openKeys, PASSWORD } from '../private-key.ts';
 

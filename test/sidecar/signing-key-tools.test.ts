@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { KeyFile } from '../../src/sidecar/signing-key.ts';
+import type { KeyFile } from '../../src/sidecar/keys/signing-key.ts';
 import {
   asPassword,
   makeKeyDirectory,

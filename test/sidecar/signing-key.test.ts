@@ -2,8 +2,8 @@ import { constants, createPublicKey, verify } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { keyId, verifySignature } from '../../src/shared/tuf/key.ts';
-import { signingKey } from '../../src/sidecar/signer.ts';
+import { keyId, verifySignature } from '../../src/sidecar/tuf/key.ts';
+import { signingKey } from '../../src/sidecar/keys/key-signer.ts';
 import { everyForm, pkcs8Forms, textForms, traditionalForms } from '../key-forms.ts';
 import { canonicalIdOf, makeKeyDirectory, openKey, PASSWORD } from '../private-key.ts';
 

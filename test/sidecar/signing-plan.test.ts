@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import t from 'tap';
-import { planSigning, readTags } from '../../src/sidecar/signing-plan.ts';
+import { planSigning, readTags } from '../../src/sidecar/image/signing-plan.ts';
 
 const HEX = 'a1'.repeat(32);
 

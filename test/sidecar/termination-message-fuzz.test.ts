@@ -5,7 +5,7 @@ import { SIGNER_ERRORS, type SignerErrorCode } from '../../src/shared/error-code
 import type { Gun } from '../../src/shared/image-reference.ts';
 import type { NotaryUrl } from '../../src/shared/notary-url.ts';
 import { command, commandsIn } from '../../src/shared/shell-command.ts';
-import type { RoleName } from '../../src/shared/tuf/metadata.ts';
+import type { RoleName } from '../../src/sidecar/tuf/metadata.ts';
 import { SigningError } from '../../src/shared/signing-error.ts';
 import {
   failedReceipt,
@@ -13,7 +13,7 @@ import {
   receiptOf,
   type Receipt,
   type RepositoryReceipt,
-} from '../../src/sidecar/receipt.ts';
+} from '../../src/sidecar/notary/receipt.ts';
 import { terminationMessage } from '../../src/sidecar/termination-message.ts';
 
 /** What servers, files and people may say. */

@@ -27,7 +27,7 @@ t.test('more roots do not take the place of the default ones', async (t) => {
   t.teardown(() => Promise.all(servers.map((server) => server.stop())));
   // Nobody outside has a server with a bundled root, so the default roots are given by OpenSSL's
   // variable here, which the same code of Node reads.
-  const module = fileURLToPath(new URL('../../src/sidecar/tls-roots.js', import.meta.url));
+  const module = fileURLToPath(new URL('../../src/sidecar/http/tls-roots.js', import.meta.url));
   const script = join(home, 'script.mjs');
   await writeFile(
     script,

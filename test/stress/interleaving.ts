@@ -2,12 +2,12 @@
 import type { Gun } from '../../src/shared/image-reference.ts';
 import type { NotaryUrl } from '../../src/shared/notary-url.ts';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import type { SigningKey } from '../../src/shared/tuf/publication.ts';
-import { createHttpClient } from '../../src/sidecar/http-client.ts';
-import { createNotaryClient } from '../../src/sidecar/notary-client.ts';
-import { readProxySettings } from '../../src/sidecar/proxy-settings.ts';
-import { signRepository } from '../../src/sidecar/sign-repository.ts';
-import { signingKey } from '../../src/sidecar/signer.ts';
+import type { SigningKey } from '../../src/sidecar/tuf/publication.ts';
+import { createHttpClient } from '../../src/sidecar/http/http-client.ts';
+import { createNotaryClient } from '../../src/sidecar/notary/notary-client.ts';
+import { readProxySettings } from '../../src/sidecar/http/proxy-settings.ts';
+import { signRepository } from '../../src/sidecar/notary/sign-repository.ts';
+import { signingKey } from '../../src/sidecar/keys/key-signer.ts';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { FORWARD, startProxy, type ProxiedRequest, type ProxyAction } from '../bed/proxy.ts';
 import { initialised, keyFile } from '../notary-repository.ts';

@@ -1,6 +1,6 @@
 /** Values for properties. */
 import fc from 'fast-check';
-import type { Json } from '../../src/shared/tuf/canonical-json.ts';
+import type { Json } from '../../src/sidecar/tuf/canonical-json.ts';
 
 /** Text without control characters, which canonical JSON cannot carry. */
 export const anyText = fc

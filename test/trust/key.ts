@@ -4,8 +4,8 @@
  */
 import { constants, createHash, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import type { KeyId, SignatureMethod } from '../../src/shared/tuf/key.ts';
-import type { SigningKey } from '../../src/shared/tuf/publication.ts';
+import type { KeyId, SignatureMethod } from '../../src/sidecar/tuf/key.ts';
+import type { SigningKey } from '../../src/sidecar/tuf/publication.ts';
 import { canonical, type DraftObject } from './draft.ts';
 
 /** A key that signs roles, as metadata lists it. */

@@ -4,9 +4,9 @@ import {
   signEdits,
   type Publication,
   type Target,
-} from '../../src/shared/tuf/publication.ts';
-import { chooseRoles } from '../../src/shared/tuf/role-choice.ts';
-import type { TrustRepository } from '../../src/shared/tuf/verify.ts';
+} from '../../src/sidecar/tuf/publication.ts';
+import { chooseRoles } from '../../src/sidecar/tuf/role-choice.ts';
+import type { TrustRepository } from '../../src/sidecar/tuf/verify.ts';
 import type { DraftObject } from './draft.ts';
 import { asSigningKey, makeKey, type TestKey } from './key.ts';
 import { buildRepository, NOW, RELEASES, type RepositoryOptions } from './repository.ts';

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Gun } from '../../src/shared/image-reference.ts';
-import type { RoleName } from '../../src/shared/tuf/metadata.ts';
+import type { RoleName } from '../../src/sidecar/tuf/metadata.ts';
 import { makeCertificateKey } from './certificate.ts';
 import { canonical, goWire, type DraftObject } from './draft.ts';
 import { keyObject, makeKey, signText, type TestKey } from './key.ts';

@@ -7,13 +7,13 @@ import {
   type MetadataFile,
   type RoleName,
   type Targets,
-} from '../../src/shared/tuf/metadata.ts';
-import { fileOf } from '../../src/shared/tuf/publication.ts';
+} from '../../src/sidecar/tuf/metadata.ts';
+import { fileOf } from '../../src/sidecar/tuf/publication.ts';
 import {
   verifyRepository,
   type TrustExpectations,
   type TrustRepository,
-} from '../../src/shared/tuf/verify.ts';
+} from '../../src/sidecar/tuf/verify.ts';
 import {
   buildRepository,
   NOW,

@@ -1,9 +1,9 @@
 /** The webhooks without a server: a pod and its cluster in, the answer out. */
 import type { Test } from 'tap';
-import { parseReview, reviewOf } from '../../src/webhook/admission.ts';
-import { ClusterError, type Cluster } from '../../src/webhook/cluster.ts';
-import type { ReviewSettings } from '../../src/webhook/new-pod-review.ts';
-import { review } from '../../src/webhook/review.ts';
+import { parseReview, reviewOf } from '../../src/webhook/admission/admission.ts';
+import { ClusterError, type Cluster } from '../../src/shared/kubernetes/cluster.ts';
+import type { ReviewSettings } from '../../src/webhook/admission/pod-create.ts';
+import { review } from '../../src/webhook/admission/router.ts';
 import {
   admissionReview,
   applyPatch,

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import type { Cluster } from '../../src/webhook/cluster.ts';
+import type { Cluster } from '../../src/shared/kubernetes/cluster.ts';
 import { admissionReview, type ReviewOptions } from '../bed/webhook.ts';
 import { manifestsOf, signingNamespace } from '../build-fixture.ts';
 import { failing, inject, memoryCluster } from './asking.ts';

@@ -2,9 +2,13 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { readStoredTrust, withAuthority } from '../../src/webhook/authority.ts';
-import { MOST_TRUSTED, readCaCertificates, trustedOf } from '../../src/webhook/ca-certificate.ts';
-import { issueLeaf, makeAuthority } from '../../src/webhook/certificate-issuer.ts';
+import { readStoredTrust, withAuthority } from '../../src/webhook/certificates/authority.ts';
+import {
+  MOST_TRUSTED,
+  readCaCertificates,
+  trustedOf,
+} from '../../src/webhook/certificates/ca-certificate.ts';
+import { issueLeaf, makeAuthority } from '../../src/webhook/certificates/certificate-issuer.ts';
 import { succeed } from '../bed/command.ts';
 
 const NAMES = ['kpack-notary-webhook', 'kpack-notary-webhook.kpack-notary.svc'];

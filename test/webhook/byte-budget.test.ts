@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
 import t from 'tap';
-import { ByteBudget, type Share } from '../../src/webhook/byte-budget.ts';
+import { ByteBudget, type Share } from '../../src/webhook/server/byte-budget.ts';
 
 const never = () => new AbortController().signal;
 const OPTIONS = { total: 100, mostWaiting: 3, patience: 40 };

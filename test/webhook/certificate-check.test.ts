@@ -1,7 +1,10 @@
 import { pino } from 'pino';
 import t from 'tap';
-import { keepChecking, type CheckResult } from '../../src/webhook/certificate-check.ts';
-import { ClusterError } from '../../src/webhook/cluster.ts';
+import {
+  keepChecking,
+  type CheckResult,
+} from '../../src/webhook/certificates/certificate-check.ts';
+import { ClusterError } from '../../src/shared/kubernetes/cluster.ts';
 import { until } from './program.ts';
 
 /** Checks that give these results in turn, the last one for ever; and all that is heard of them. */

@@ -6,8 +6,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { KubeConfig } from '@kubernetes/client-node';
 import t from 'tap';
-import { certificateCluster } from '../../src/webhook/certificate-cluster.ts';
-import { accessSource } from '../../src/webhook/kubernetes-access.ts';
+import { certificateCluster } from '../../src/webhook/certificates/certificate-cluster.ts';
+import { accessSource } from '../../src/shared/kubernetes/kubernetes-access.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;

@@ -1,7 +1,7 @@
 import t from 'tap';
-import { withAuthority, type Authority } from '../../src/webhook/authority.ts';
-import { formatCaBundle, readCaBundle } from '../../src/webhook/ca-certificate.ts';
-import { makeAuthority } from '../../src/webhook/certificate-issuer.ts';
+import { withAuthority, type Authority } from '../../src/webhook/certificates/authority.ts';
+import { formatCaBundle, readCaBundle } from '../../src/webhook/certificates/ca-certificate.ts';
+import { makeAuthority } from '../../src/webhook/certificates/certificate-issuer.ts';
 import {
   EMPTY_MEMORY,
   missingOf,
@@ -12,7 +12,7 @@ import {
   type Memory,
   type Seen,
   type WebhookConfiguration,
-} from '../../src/webhook/certificate-plan.ts';
+} from '../../src/webhook/certificates/certificate-plan.ts';
 
 const NOW = Date.parse('2026-06-01T00:00:00Z');
 const DAY = 24 * 3600_000;

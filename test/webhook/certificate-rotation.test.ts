@@ -1,7 +1,7 @@
 /** Months of certificates, with clocks of their own, outages and damage. */
 import t from 'tap';
-import { readCaBundle } from '../../src/webhook/ca-certificate.ts';
-import { readStoredTrust } from '../../src/webhook/authority.ts';
+import { readCaBundle } from '../../src/webhook/certificates/ca-certificate.ts';
+import { readStoredTrust } from '../../src/webhook/certificates/authority.ts';
 import {
   chanceOf,
   createWorld,

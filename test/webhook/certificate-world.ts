@@ -4,17 +4,20 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { pino } from 'pino';
-import type { SecretData } from '../../src/webhook/authority.ts';
-import type { CertificateCheck, CheckResult } from '../../src/webhook/certificate-check.ts';
-import type { CertificateCluster } from '../../src/webhook/certificate-cluster.ts';
+import type { SecretData } from '../../src/webhook/certificates/authority.ts';
+import type {
+  CertificateCheck,
+  CheckResult,
+} from '../../src/webhook/certificates/certificate-check.ts';
+import type { CertificateCluster } from '../../src/webhook/certificates/certificate-cluster.ts';
 import {
   CONFIGURATION_KINDS,
   PROPAGATION_MS,
   type ConfigurationKind,
   type SecretObject,
   type WebhookConfiguration,
-} from '../../src/webhook/certificate-plan.ts';
-import { certificateRotation } from '../../src/webhook/certificate-rotation.ts';
+} from '../../src/webhook/certificates/certificate-plan.ts';
+import { certificateRotation } from '../../src/webhook/certificates/certificate-rotation.ts';
 
 export const SECOND = 1000;
 export const HOUR = 3600 * SECOND;

@@ -1,7 +1,7 @@
 /** Somebody else who writes the caBundle as well. */
 import t from 'tap';
-import { formatCaBundle } from '../../src/webhook/ca-certificate.ts';
-import { makeAuthority } from '../../src/webhook/certificate-issuer.ts';
+import { formatCaBundle } from '../../src/webhook/certificates/ca-certificate.ts';
+import { makeAuthority } from '../../src/webhook/certificates/certificate-issuer.ts';
 import { chanceOf, createWorld, SECOND, type World } from './certificate-world.ts';
 
 /** One replica that has its certificate. */

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { copyFile, truncate } from 'node:fs/promises';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import tap, { t, type Test } from 'tap';
-import { isAuthenticated } from '../../src/webhook/client-authority.ts';
+import { isAuthenticated } from '../../src/webhook/certificates/client-authority.ts';
 import { createAuthority, type Certificate } from '../bed/authority.ts';
 import { startWebhook, type Webhook } from '../bed/webhook.ts';
 import { manifestsOf, writeManifests } from '../build-fixture.ts';

@@ -1,7 +1,7 @@
 import t from 'tap';
-import type { Cluster } from '../../src/webhook/cluster.ts';
-import { parseReview } from '../../src/webhook/admission.ts';
-import { review } from '../../src/webhook/review.ts';
+import type { Cluster } from '../../src/shared/kubernetes/cluster.ts';
+import { parseReview } from '../../src/webhook/admission/admission.ts';
+import { review } from '../../src/webhook/admission/router.ts';
 import { admissionReview, KPACK_USER } from '../bed/webhook.ts';
 import { signingNamespace, type Manifest } from '../build-fixture.ts';
 import { ask, memoryCluster, mutate, SETTINGS, verdictOf } from './asking.ts';
@@ -84,7 +84,10 @@ t.test('an object that is malformed', async (t) => {
     for (const warning of warnings) t.ok(warning.length <= 256);
     const response = await ask('validate', image({}, annotations), EMPTY, BY_DEVELOPER);
     t.ok((response.status?.message.length ?? 0) < 4_000);
-    t.match(response.status?.message, /found 500 unknown annotations that begin with notary\.kpack\.io\/; .* Fix: /);
+    t.match(
+      response.status?.message,
+      /found 500 unknown annotations that begin with notary\.kpack\.io\/; .* Fix: /,
+    );
   });
   await t.test('is nothing that we change, nor that cannot be deleted', async (t) => {
     t.equal(verdictOf(await ask('mutate', MALFORMED, EMPTY, BY_DEVELOPER)), 'allowed');

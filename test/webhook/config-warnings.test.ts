@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import type { Cluster } from '../../src/webhook/cluster.ts';
+import type { Cluster } from '../../src/shared/kubernetes/cluster.ts';
 import { secret, signingNamespace, type Manifest } from '../build-fixture.ts';
 import { ask, countingRounds, failing, memoryCluster, mutate, verdictOf } from './asking.ts';
 import { objectThatSays, type Words } from './notary-rule.ts';

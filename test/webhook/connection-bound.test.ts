@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { connect as connectPlainly, type Socket } from 'node:net';
 import { connect } from 'node:tls';
 import t from 'tap';
-import { boundConnections } from '../../src/webhook/connection-bound.ts';
+import { boundConnections } from '../../src/webhook/server/connection-bound.ts';
 import { createAuthority } from '../bed/authority.ts';
 import { until } from './program.ts';
 

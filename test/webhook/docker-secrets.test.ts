@@ -1,6 +1,6 @@
 import t from 'tap';
-import { readBuildPod } from '../../src/webhook/build-pod.ts';
-import { dockerSecrets } from '../../src/webhook/docker-secrets.ts';
+import { readBuildPod } from '../../src/webhook/build-pod/build-pod.ts';
+import { dockerSecrets } from '../../src/webhook/build-pod/docker-secrets.ts';
 import type { PodManifest } from '../build-fixture.ts';
 import { inject, mutate, validate, verdictOf } from './asking.ts';
 import { afterOtherPlugins } from './pod-changes.ts';

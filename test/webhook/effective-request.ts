@@ -1,5 +1,5 @@
 /** What a pod asks a node for. */
-import { parseQuantity } from '../../src/webhook/quantity.ts';
+import { parseQuantity } from '../../src/webhook/injection/quantity.ts';
 import type { PodManifest } from '../build-fixture.ts';
 import { initContainers, type Container } from './pod.ts';
 

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { parseReview, type Verdict } from '../../src/webhook/admission.ts';
-import type { Cluster, ListedObject } from '../../src/webhook/cluster.ts';
-import { explain, type Explanation } from '../../src/webhook/explain.ts';
-import { review } from '../../src/webhook/review.ts';
+import { parseReview, type Verdict } from '../../src/webhook/admission/admission.ts';
+import type { Cluster, ListedObject } from '../../src/shared/kubernetes/cluster.ts';
+import { explain, type Explanation } from '../../src/webhook/explain/explain.ts';
+import { review } from '../../src/webhook/admission/router.ts';
 import { admissionReview, KPACK_USER } from '../bed/webhook.ts';
 import { manifestsOf, signingNamespace, type Manifest } from '../build-fixture.ts';
 import { projectDirectory } from '../fixture.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { Cluster } from '../../src/webhook/cluster.ts';
+import type { Cluster } from '../../src/shared/kubernetes/cluster.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
 import { manifestsOf, secret } from '../build-fixture.ts';
 import { ask, inject, memoryCluster } from './asking.ts';

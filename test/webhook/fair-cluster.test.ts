@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
 import t from 'tap';
-import type { Cluster, ObjectReference } from '../../src/webhook/cluster.ts';
-import { fairCluster } from '../../src/webhook/fair-cluster.ts';
-import { CONNECTIONS } from '../../src/webhook/kubernetes-access.ts';
-import { Turns } from '../../src/webhook/turns.ts';
+import type { Cluster, ObjectReference } from '../../src/shared/kubernetes/cluster.ts';
+import { fairCluster } from '../../src/webhook/server/fair-cluster.ts';
+import { CONNECTIONS } from '../../src/shared/kubernetes/kubernetes-access.ts';
+import { Turns } from '../../src/webhook/server/turns.ts';
 import { memoryCluster } from './asking.ts';
 
 const secret = (namespace: string, i: number): ObjectReference => ({

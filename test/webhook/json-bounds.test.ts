@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { exceededBound } from '../../src/webhook/json-bounds.ts';
+import { exceededBound } from '../../src/shared/json-bounds.ts';
 
 const PLENTY = Number.MAX_SAFE_INTEGER;
 

@@ -4,10 +4,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { KubeConfig } from '@kubernetes/client-node';
-import { certificateCluster } from '../../src/webhook/certificate-cluster.ts';
-import type { ConfigurationKind } from '../../src/webhook/certificate-plan.ts';
-import { accessSource } from '../../src/webhook/kubernetes-access.ts';
-import { readStoredTrust } from '../../src/webhook/authority.ts';
+import { certificateCluster } from '../../src/webhook/certificates/certificate-cluster.ts';
+import type { ConfigurationKind } from '../../src/webhook/certificates/certificate-plan.ts';
+import { accessSource } from '../../src/shared/kubernetes/kubernetes-access.ts';
+import { readStoredTrust } from '../../src/webhook/certificates/authority.ts';
 import { succeed } from '../bed/command.ts';
 import { demand } from '../bed/kube-client.ts';
 import {

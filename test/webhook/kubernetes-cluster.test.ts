@@ -3,8 +3,12 @@ import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import t from 'tap';
-import { ClusterError, type Cluster, type ObjectReference } from '../../src/webhook/cluster.ts';
-import { openKubernetesCluster } from '../../src/webhook/kubernetes-cluster.ts';
+import {
+  ClusterError,
+  type Cluster,
+  type ObjectReference,
+} from '../../src/shared/kubernetes/cluster.ts';
+import { openKubernetesCluster } from '../../src/shared/kubernetes/kubernetes-cluster.ts';
 import { createAuthority, type Authority } from '../bed/authority.ts';
 import { startWebhook } from '../bed/webhook.ts';
 import { manifestsOf } from '../build-fixture.ts';

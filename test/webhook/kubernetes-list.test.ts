@@ -1,8 +1,12 @@
 /** Lists of the Kubernetes API that a decision needs. */
 import type { ServerResponse } from 'node:http';
 import t from 'tap';
-import { ClusterError, type Cluster, type ClusterObject } from '../../src/webhook/cluster.ts';
-import { openKubernetesCluster } from '../../src/webhook/kubernetes-cluster.ts';
+import {
+  ClusterError,
+  type Cluster,
+  type ClusterObject,
+} from '../../src/shared/kubernetes/cluster.ts';
+import { openKubernetesCluster } from '../../src/shared/kubernetes/kubernetes-cluster.ts';
 import { createAuthority, type Authority } from '../bed/authority.ts';
 import type { Manifest } from '../build-fixture.ts';
 import { startApi } from './kubernetes-api.ts';

@@ -1,6 +1,6 @@
 /** A real API server and two replicas behind one address, which are restarted while it asks. */
 import t from 'tap';
-import type { MissingCondition } from '../../src/webhook/readiness.ts';
+import type { MissingCondition } from '../../src/webhook/server/readiness.ts';
 import { startKubeApiserver } from '../bed/kube-apiserver.ts';
 import { demand, type KubeAnswer } from '../bed/kube-client.ts';
 import { needKubernetes } from '../bed/kubernetes-programs.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
-import type { ListedObject } from '../../src/webhook/cluster.ts';
-import { explain } from '../../src/webhook/explain.ts';
+import type { ListedObject } from '../../src/shared/kubernetes/cluster.ts';
+import { explain } from '../../src/webhook/explain/explain.ts';
 import { applyPatch, KPACK_USER } from '../bed/webhook.ts';
 import { manifestsOf, type Manifest } from '../build-fixture.ts';
 import { ask, failing, memoryCluster, verdictOf } from './asking.ts';

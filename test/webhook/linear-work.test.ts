@@ -1,7 +1,7 @@
 /** What a requester writes costs no more than twice the work when it is twice as much. */
 import t, { type Test } from 'tap';
-import { parseReview } from '../../src/webhook/admission.ts';
-import { review } from '../../src/webhook/review.ts';
+import { parseReview } from '../../src/webhook/admission/admission.ts';
+import { review } from '../../src/webhook/admission/router.ts';
 import { admissionReview, type ReviewOptions } from '../bed/webhook.ts';
 import { manifestsOf, type PodManifest } from '../build-fixture.ts';
 import { inject, memoryCluster, SETTINGS } from './asking.ts';

@@ -6,7 +6,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import t from 'tap';
-import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from '../../src/webhook/webhook-flags.ts';
+import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from '../../src/webhook/settings/webhook-flags.ts';
 import { createAuthority, type Authority } from '../bed/authority.ts';
 import { freePort } from '../bed/port.ts';
 import { applyPatch, startWebhook } from '../bed/webhook.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import t from 'tap';
-import { manifestCluster } from '../../src/webhook/manifest-cluster.ts';
+import { manifestCluster } from '../../src/shared/kubernetes/manifest-cluster.ts';
 import { applyPatch } from '../bed/webhook.ts';
 import { manifestsOf } from '../build-fixture.ts';
 import { container, SIGNER } from './pod.ts';

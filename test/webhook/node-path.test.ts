@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { leadsToSecrets } from '../../src/webhook/node-path.ts';
+import { leadsToSecrets } from '../../src/webhook/injection/node-path.ts';
 
 const CLOSED = [
   '/dev/mem',

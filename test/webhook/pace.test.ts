@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Pace } from '../../src/webhook/pace.ts';
+import { Pace } from '../../src/webhook/server/pace.ts';
 import { admissionReview } from '../bed/webhook.ts';
 import { manifestsOf } from '../build-fixture.ts';
 import { floodKinds } from '../stress/flood-kind.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
-import type { Pod } from '../../src/webhook/build-pod.ts';
-import { draftOf } from '../../src/webhook/pod-draft.ts';
+import type { Pod } from '../../src/webhook/build-pod/build-pod.ts';
+import { draftOf } from '../../src/webhook/build-pod/pod-draft.ts';
 
 t.test('a draft says what the pod says, whatever is in it', (t) => {
   const text =

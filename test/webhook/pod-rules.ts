@@ -1,5 +1,5 @@
 /** Rules that a cluster may have for pods. */
-import { parseQuantity } from '../../src/webhook/quantity.ts';
+import { parseQuantity } from '../../src/webhook/injection/quantity.ts';
 import type { PodManifest } from '../build-fixture.ts';
 import type { Container } from './pod.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { review } from '../../src/webhook/review.ts';
+import { review } from '../../src/webhook/admission/router.ts';
 import { secret, type PodManifest } from '../build-fixture.ts';
 import { ask, inject, memoryCluster, validate, verdictOf } from './asking.ts';
 import { allContainers, container, SIGNER } from './pod.ts';

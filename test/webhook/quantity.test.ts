@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseQuantity } from '../../src/webhook/quantity.ts';
+import { parseQuantity } from '../../src/webhook/injection/quantity.ts';
 
 t.test('quantities are read as Kubernetes writes them', (t) => {
   const cases: Record<string, number | undefined> = {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { createReadiness, type ReadinessState } from '../../src/webhook/readiness.ts';
+import { createReadiness, type ReadinessState } from '../../src/webhook/server/readiness.ts';
 
 t.test('it is ready when all that applies was proven once, and stays so', (t) => {
   const readiness = createReadiness(['certificate', 'kubernetes-api'], () => undefined);

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import t from 'tap';
-import { BodyReader } from '../../src/webhook/review-body.ts';
+import { BodyReader } from '../../src/webhook/server/review-body.ts';
 
 const LONGEST = 8 * 1024 * 1024;
 const never = () => new AbortController().signal;

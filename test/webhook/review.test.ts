@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { Cluster } from '../../src/webhook/cluster.ts';
+import type { Cluster } from '../../src/shared/kubernetes/cluster.ts';
 import type { ReviewOptions } from '../bed/webhook.ts';
 import { manifestsOf, signingNamespace } from '../build-fixture.ts';
 import { ask, countingRounds, failing, memoryCluster, verdictOf } from './asking.ts';

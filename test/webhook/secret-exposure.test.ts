@@ -1,6 +1,6 @@
 import t from 'tap';
-import { readNotarySection } from '../../src/shared/notary-section.ts';
-import { configSource } from '../../src/webhook/config-source.ts';
+import { readNotarySection } from '../../src/webhook/config/notary-section.ts';
+import { configSource } from '../../src/webhook/config/config-source.ts';
 import { secret, type PodManifest } from '../build-fixture.ts';
 import { inject, mutate, refusedBy, validate, verdictOf } from './asking.ts';
 import { container } from './pod.ts';

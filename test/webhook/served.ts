@@ -2,10 +2,10 @@
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import tap, { type Test } from 'tap';
-import { createApp } from '../../src/webhook/app.ts';
-import type { Cluster } from '../../src/webhook/cluster.ts';
-import { createMetrics, type Metrics } from '../../src/webhook/metrics.ts';
-import { createReadiness } from '../../src/webhook/readiness.ts';
+import { createApp } from '../../src/webhook/server/server.ts';
+import type { Cluster } from '../../src/shared/kubernetes/cluster.ts';
+import { createMetrics, type Metrics } from '../../src/webhook/server/metrics.ts';
+import { createReadiness } from '../../src/webhook/server/readiness.ts';
 import { createAuthority, type Certificate } from '../bed/authority.ts';
 import { admissionReview, type AdmissionResponse, type ReviewOptions } from '../bed/webhook.ts';
 import { manifestsOf } from '../build-fixture.ts';

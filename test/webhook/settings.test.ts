@@ -1,6 +1,6 @@
 import t from 'tap';
-import { SettingsError } from '../../src/webhook/settings-error.ts';
-import { parseSettings } from '../../src/webhook/settings.ts';
+import { SettingsError } from '../../src/shared/settings-error.ts';
+import { parseSettings } from '../../src/webhook/settings/settings.ts';
 
 t.test('settings', (t) => {
   const image = `registry.example.com/signer@sha256:${'0f'.repeat(32)}`;

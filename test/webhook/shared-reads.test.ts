@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
 import t from 'tap';
-import { SharedReads } from '../../src/webhook/shared-reads.ts';
+import { SharedReads } from '../../src/webhook/server/shared-reads.ts';
 
 const never = () => new AbortController().signal;
 

@@ -2,8 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import type { Seen, WebhookConfiguration } from '../../src/webhook/certificate-plan.ts';
-import { distrustOf, trustCheck } from '../../src/webhook/trust-check.ts';
+import type {
+  Seen,
+  WebhookConfiguration,
+} from '../../src/webhook/certificates/certificate-plan.ts';
+import { distrustOf, trustCheck } from '../../src/webhook/certificates/trust-check.ts';
 import { succeed } from '../bed/command.ts';
 import { projectDirectory } from '../fixture.ts';
 

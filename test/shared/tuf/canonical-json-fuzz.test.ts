@@ -6,7 +6,7 @@ import {
   NotCanonicalError,
   wireForm,
   type Json,
-} from '../../../src/shared/tuf/canonical-json.ts';
+} from '../../../src/sidecar/tuf/canonical-json.ts';
 import { anyJson, anyText } from '../../trust/arbitrary.ts';
 import { canonical, type Draft } from '../../trust/draft.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { canonicalJson, wireForm, type Json } from '../../../src/shared/tuf/canonical-json.ts';
-import { emitFile } from '../../../src/shared/tuf/emit.ts';
+import { canonicalJson, wireForm, type Json } from '../../../src/sidecar/tuf/canonical-json.ts';
+import { emitFile } from '../../../src/sidecar/tuf/emit.ts';
 import { anyJson } from '../../trust/arbitrary.ts';
 
 t.test('canonical JSON', (t) => {

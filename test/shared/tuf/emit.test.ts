@@ -2,11 +2,16 @@ import assert from 'node:assert/strict';
 import { createHash, createPrivateKey, sign } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
-import { emitFile, emitTargets, formatExpires } from '../../../src/shared/tuf/emit.ts';
-import { keyId, verifySignature, type KeyId, type PublicKey } from '../../../src/shared/tuf/key.ts';
-import { TARGETS, type RoleName } from '../../../src/shared/tuf/metadata.ts';
-import { parseTargets } from '../../../src/shared/tuf/parse.ts';
-import { finish } from '../../../src/shared/tuf/work.ts';
+import { emitFile, emitTargets, formatExpires } from '../../../src/sidecar/tuf/emit.ts';
+import {
+  keyId,
+  verifySignature,
+  type KeyId,
+  type PublicKey,
+} from '../../../src/sidecar/tuf/key.ts';
+import { TARGETS, type RoleName } from '../../../src/sidecar/tuf/metadata.ts';
+import { parseTargets } from '../../../src/sidecar/tuf/parse.ts';
+import { finish } from '../../../src/sidecar/tuf/work.ts';
 import { anyJson, anyText } from '../../trust/arbitrary.ts';
 import { RELEASES } from '../../trust/repository.ts';
 import { signedText } from '../../trust/verification.ts';

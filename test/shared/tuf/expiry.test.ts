@@ -1,7 +1,7 @@
 import t from 'tap';
-import { TARGETS } from '../../../src/shared/tuf/metadata.ts';
-import { editRoles } from '../../../src/shared/tuf/publication.ts';
-import { expiryWarnings, missesOf } from '../../../src/shared/tuf/reader.ts';
+import { TARGETS } from '../../../src/sidecar/tuf/metadata.ts';
+import { editRoles } from '../../../src/sidecar/tuf/publication.ts';
+import { expiryWarnings, missesOf } from '../../../src/sidecar/tuf/client-visibility.ts';
 import { makeCertificateKey } from '../../trust/certificate.ts';
 import { makeKey } from '../../trust/key.ts';
 import { choose, publish } from '../../trust/publication.ts';

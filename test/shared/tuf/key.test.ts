@@ -1,7 +1,7 @@
 import { constants, sign } from 'node:crypto';
 import t from 'tap';
-import { canonicalKeyId, keyId } from '../../../src/shared/tuf/key.ts';
-import { TARGETS } from '../../../src/shared/tuf/metadata.ts';
+import { canonicalKeyId, keyId } from '../../../src/sidecar/tuf/key.ts';
+import { TARGETS } from '../../../src/sidecar/tuf/metadata.ts';
 import { makeCertificateKey } from '../../trust/certificate.ts';
 import { canonical, setAt, type DraftObject } from '../../trust/draft.ts';
 import { makeKey, relist, signText, type TestKey } from '../../trust/key.ts';

@@ -1,17 +1,17 @@
 import t from 'tap';
 import type { Gun } from '../../../src/shared/image-reference.ts';
-import { emitFile, emitTargets } from '../../../src/shared/tuf/emit.ts';
-import { canonicalKeyId, type KeyId } from '../../../src/shared/tuf/key.ts';
-import { ROOT, SNAPSHOT, TIMESTAMP, type RoleName } from '../../../src/shared/tuf/metadata.ts';
+import { emitFile, emitTargets } from '../../../src/sidecar/tuf/emit.ts';
+import { canonicalKeyId, type KeyId } from '../../../src/sidecar/tuf/key.ts';
+import { ROOT, SNAPSHOT, TIMESTAMP, type RoleName } from '../../../src/sidecar/tuf/metadata.ts';
 import {
   parseRoot,
   parseSnapshot,
   parseTargets,
   parseTimestamp,
-} from '../../../src/shared/tuf/parse.ts';
-import { editRoles } from '../../../src/shared/tuf/publication.ts';
-import { chooseRoles } from '../../../src/shared/tuf/role-choice.ts';
-import { finish } from '../../../src/shared/tuf/work.ts';
+} from '../../../src/sidecar/tuf/parse.ts';
+import { editRoles } from '../../../src/sidecar/tuf/publication.ts';
+import { chooseRoles } from '../../../src/sidecar/tuf/role-choice.ts';
+import { finish } from '../../../src/sidecar/tuf/work.ts';
 import { fixture } from '../../fixture.ts';
 import { fileMeta } from '../../trust/repository.ts';
 import {

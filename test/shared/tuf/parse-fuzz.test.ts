@@ -2,21 +2,21 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { SigningError } from '../../../src/shared/signing-error.ts';
-import { emitFile, emitTargets } from '../../../src/shared/tuf/emit.ts';
+import { emitFile, emitTargets } from '../../../src/sidecar/tuf/emit.ts';
 import {
   ROOT,
   SNAPSHOT,
   TARGETS,
   TIMESTAMP,
   type MetadataFile,
-} from '../../../src/shared/tuf/metadata.ts';
+} from '../../../src/sidecar/tuf/metadata.ts';
 import {
   parseRoot,
   parseSnapshot,
   parseTargets,
   parseTimestamp,
-} from '../../../src/shared/tuf/parse.ts';
-import { finish } from '../../../src/shared/tuf/work.ts';
+} from '../../../src/sidecar/tuf/parse.ts';
+import { finish } from '../../../src/sidecar/tuf/work.ts';
 import { fixture } from '../../fixture.ts';
 import { anyDamage } from '../../trust/damage.ts';
 import { goWire, type DraftObject } from '../../trust/draft.ts';

@@ -1,7 +1,7 @@
 import t from 'tap';
-import { parseTargets } from '../../../src/shared/tuf/parse.ts';
-import { editRoles } from '../../../src/shared/tuf/publication.ts';
-import { finish } from '../../../src/shared/tuf/work.ts';
+import { parseTargets } from '../../../src/sidecar/tuf/parse.ts';
+import { editRoles } from '../../../src/sidecar/tuf/publication.ts';
+import { finish } from '../../../src/sidecar/tuf/work.ts';
 import { choose, publish, releaseRepository } from '../../trust/publication.ts';
 import { entry, NOW, RELEASES } from '../../trust/repository.ts';
 import { failure, verifyBuilt } from '../../trust/verification.ts';

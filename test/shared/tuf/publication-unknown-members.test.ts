@@ -1,7 +1,7 @@
 import t from 'tap';
-import { TARGETS, type RoleName } from '../../../src/shared/tuf/metadata.ts';
-import { editRoles } from '../../../src/shared/tuf/publication.ts';
-import type { ChosenRole } from '../../../src/shared/tuf/role-choice.ts';
+import { TARGETS, type RoleName } from '../../../src/sidecar/tuf/metadata.ts';
+import { editRoles } from '../../../src/sidecar/tuf/publication.ts';
+import type { ChosenRole } from '../../../src/sidecar/tuf/role-choice.ts';
 import { setAt, type Draft, type DraftObject } from '../../trust/draft.ts';
 import { makeKey } from '../../trust/key.ts';
 import { publish } from '../../trust/publication.ts';

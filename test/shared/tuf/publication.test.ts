@@ -1,8 +1,8 @@
 import { sign } from 'node:crypto';
 import t from 'tap';
-import { emitTargets } from '../../../src/shared/tuf/emit.ts';
-import { TARGETS, type RoleName } from '../../../src/shared/tuf/metadata.ts';
-import { parseTargets } from '../../../src/shared/tuf/parse.ts';
+import { emitTargets } from '../../../src/sidecar/tuf/emit.ts';
+import { TARGETS, type RoleName } from '../../../src/sidecar/tuf/metadata.ts';
+import { parseTargets } from '../../../src/sidecar/tuf/parse.ts';
 import {
   editRoles,
   names,
@@ -10,9 +10,9 @@ import {
   type Publication,
   type SigningKey,
   fileOf,
-} from '../../../src/shared/tuf/publication.ts';
-import { finish } from '../../../src/shared/tuf/work.ts';
-import type { ChosenRole } from '../../../src/shared/tuf/role-choice.ts';
+} from '../../../src/sidecar/tuf/publication.ts';
+import { finish } from '../../../src/sidecar/tuf/work.ts';
+import type { ChosenRole } from '../../../src/sidecar/tuf/role-choice.ts';
 import { makeCertificateKey } from '../../trust/certificate.ts';
 import { setAt, type DraftObject } from '../../trust/draft.ts';
 import { asSigningKey, makeKey, signText } from '../../trust/key.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { missesOf } from '../../../src/shared/tuf/reader.ts';
+import { missesOf } from '../../../src/sidecar/tuf/client-visibility.ts';
 import { makeKey } from '../../trust/key.ts';
 import { buildRepository, entry, RELEASES } from '../../trust/repository.ts';
 import { verifyBuilt } from '../../trust/verification.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { TARGETS } from '../../../src/shared/tuf/metadata.ts';
+import { TARGETS } from '../../../src/sidecar/tuf/metadata.ts';
 import { makeCertificateKey } from '../../trust/certificate.ts';
 import { makeKey, type TestKey } from '../../trust/key.ts';
 import { choose } from '../../trust/publication.ts';

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { SigningError } from '../../../src/shared/signing-error.ts';
-import { emitEdited, emitFile, emitTargets } from '../../../src/shared/tuf/emit.ts';
-import { TARGETS, type FileMeta, type Targets } from '../../../src/shared/tuf/metadata.ts';
-import { parseTargets } from '../../../src/shared/tuf/parse.ts';
-import { LARGEST_PARSED, scanFile } from '../../../src/shared/tuf/targets-text.ts';
-import { finish, type Work } from '../../../src/shared/tuf/work.ts';
+import { emitEdited, emitFile, emitTargets } from '../../../src/sidecar/tuf/emit.ts';
+import { TARGETS, type FileMeta, type Targets } from '../../../src/sidecar/tuf/metadata.ts';
+import { parseTargets } from '../../../src/sidecar/tuf/parse.ts';
+import { LARGEST_PARSED, scanFile } from '../../../src/sidecar/tuf/targets-text.ts';
+import { finish, type Work } from '../../../src/sidecar/tuf/work.ts';
 import { anyJson, anyText } from '../../trust/arbitrary.ts';
 
 const base64 = fc

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Gun } from '../../../src/shared/image-reference.ts';
 import { SigningError } from '../../../src/shared/signing-error.ts';
-import { ROOT, SNAPSHOT, TARGETS, TIMESTAMP } from '../../../src/shared/tuf/metadata.ts';
+import { ROOT, SNAPSHOT, TARGETS, TIMESTAMP } from '../../../src/sidecar/tuf/metadata.ts';
 import { makeCertificateKey } from '../../trust/certificate.ts';
 import { setAt, type Draft, type DraftObject } from '../../trust/draft.ts';
 import { makeKey } from '../../trust/key.ts';

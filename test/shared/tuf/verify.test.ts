@@ -1,6 +1,6 @@
 import t from 'tap';
-import { canonicalKeyId, type KeyId } from '../../../src/shared/tuf/key.ts';
-import { ROOT, SNAPSHOT, TARGETS, TIMESTAMP } from '../../../src/shared/tuf/metadata.ts';
+import { canonicalKeyId, type KeyId } from '../../../src/sidecar/tuf/key.ts';
+import { ROOT, SNAPSHOT, TARGETS, TIMESTAMP } from '../../../src/sidecar/tuf/metadata.ts';
 import { makeCertificateKey } from '../../trust/certificate.ts';
 import { setAt, type DraftObject } from '../../trust/draft.ts';
 import { makeKey, type TestKey } from '../../trust/key.ts';

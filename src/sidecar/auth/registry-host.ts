@@ -1,0 +1,50 @@
+import type { Gun } from '../../shared/image-reference.ts';
+import { hostOf } from '../../shared/notary-url.ts';
+import { SigningError } from '../../shared/signing-error.ts';
+
+/** Where a repository is looked up. */
+export interface RegistryRepository {
+  /** The registry as people name it, and as credentials are found: Docker Hub is `docker.io`. */
+  readonly registry: string;
+  /** `host[:port]` that answers. */
+  readonly host: string;
+  /** Name of the repository there. */
+  readonly name: string;
+  /** Whether plain http will do where the registry does not speak TLS: on this machine alone. */
+  readonly isLoopback: boolean;
+}
+
+const HUB = 'docker.io';
+const HUB_HOSTS = new Set([HUB, 'index.docker.io', 'registry-1.docker.io']);
+const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/;
+
+/**
+ * Where the image of a repository is.
+ *
+ * @throws SigningError IMAGE_REFERENCE_INVALID: no such host can be
+ */
+export function registryRepository(gun: Gun): RegistryRepository {
+  const slash = gun.indexOf('/');
+  const registry = registryHost(gun.slice(0, slash));
+  if (registry === undefined) {
+    throw new SigningError(
+      'IMAGE_REFERENCE_INVALID',
+      `${gun.slice(0, slash)} of ${gun} is no host that could be asked`,
+    );
+  }
+  return {
+    registry,
+    host: registry === HUB ? 'registry-1.docker.io' : registry,
+    name: gun.slice(slash + 1),
+    isLoopback: LOOPBACK.test(registry),
+  };
+}
+
+/**
+ * The registry of what people write for one: `host`, `host:port`, or a URL, with a path or without.
+ * Docker Hub has several names, and is `docker.io`; 443 goes without saying.
+ */
+export function registryHost(text: string): string | undefined {
+  const host = hostOf(text);
+  return host !== undefined && HUB_HOSTS.has(host) ? HUB : host;
+}

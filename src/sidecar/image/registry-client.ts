@@ -1,0 +1,92 @@
+import { SigningError } from '../../shared/signing-error.ts';
+import { createAuthorizedClient, type AuthorizedClient } from '../auth/authorized-client.ts';
+import type { HttpClient, HttpResponse } from '../http/http-client.ts';
+import { MANIFEST_TYPES, readManifest, type Manifest, type ManifestReference } from './manifest.ts';
+import { createPatience, persist, type Pause } from '../http/retry.ts';
+import { registryLookup, type RegistryCredentials } from '../auth/registry-credentials.ts';
+import { registryFailure, registryRefusal } from './registry-failure.ts';
+import type { RegistryRepository } from '../auth/registry-host.ts';
+
+/** One repository at a registry. */
+export interface RegistryClient {
+  /**
+   * The manifest that a tag or digest names, from its very bytes.
+   *
+   * @throws SigningError MANIFEST_NOT_FOUND, MANIFEST_MISMATCH, CREDENTIALS_*, SERVER_*, DEADLINE_EXCEEDED
+   */
+  manifest(reference: ManifestReference): Promise<Manifest>;
+}
+
+export interface RegistryClientOptions {
+  readonly http: HttpClient;
+  readonly repository: RegistryRepository;
+  readonly credentials: RegistryCredentials;
+  readonly pause: Pause;
+  /** Hears why something is tried again. */
+  readonly tell: (message: string) => void;
+}
+
+/** What registries take for a manifest at most. */
+const LIMIT_BYTES = 4 * 1024 * 1024;
+
+export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
+  const { http, repository, credentials, pause, tell } = options;
+  const clientOf = (scheme: 'https' | 'http'): AuthorizedClient =>
+    createAuthorizedClient({
+      http,
+      server: `${scheme}://${repository.host}`,
+      scope: { repository: repository.name, actions: 'pull' },
+      credentials: registryLookup(repository, credentials),
+    });
+  const clients = { https: clientOf('https'), http: clientOf('http') };
+  let scheme: keyof typeof clients = 'https';
+
+  const get = (reference: ManifestReference): Promise<HttpResponse> =>
+    clients[scheme].send({
+      method: 'GET',
+      url: new URL(
+        `${scheme}://${repository.host}/v2/${repository.name}/manifests/${pathOf(reference)}`,
+      ),
+      headers: { accept: MANIFEST_TYPES.join(', ') },
+      limit: LIMIT_BYTES,
+      redirects: 'follow',
+    });
+
+  /** A registry on this machine may speak plain http; whether it speaks TLS is seen by trying. */
+  const getByAnyScheme = async (reference: ManifestReference): Promise<HttpResponse> => {
+    try {
+      return await get(reference);
+    } catch (error) {
+      const isMute = error instanceof SigningError && error.code === 'SERVER_UNREACHABLE';
+      if (!isMute || !repository.isLoopback || scheme === 'http') throw error;
+      scheme = 'http';
+      return await get(reference).catch((cause: unknown) => {
+        scheme = 'https';
+        throw cause;
+      });
+    }
+  };
+
+  const attempt = async (reference: ManifestReference): Promise<Manifest> => {
+    const answer = await getByAnyScheme(reference).catch((error: unknown) => {
+      throw error instanceof SigningError
+        ? registryFailure(repository, reference, error, credentials.problems(repository))
+        : error;
+    });
+    if (answer.status !== 200) throw registryRefusal(repository, reference, answer);
+    return readManifest(repository, reference, answer);
+  };
+
+  return {
+    manifest: (reference) =>
+      persist(
+        () => attempt(reference),
+        createPatience(pause),
+        ({ message }) => tell(`trying again: ${message}`),
+      ),
+  };
+}
+
+function pathOf(reference: ManifestReference): string {
+  return 'tag' in reference ? reference.tag : `sha256:${reference.sha256}`;
+}

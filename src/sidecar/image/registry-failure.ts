@@ -1,0 +1,78 @@
+import { SIGNER_ERRORS, type SignerErrorCode } from '../../shared/error-code.ts';
+import { SigningError, withLastStep } from '../../shared/signing-error.ts';
+import type { HttpResponse } from '../http/http-client.ts';
+import { formatManifestReference, type ManifestReference } from './manifest.ts';
+import { serverAnswer } from '../notary/notary-failure.ts';
+import type { RegistryRepository } from '../auth/registry-host.ts';
+import { transienceOf } from '../http/retry-after.ts';
+
+/** What to do where the server that failed is a registry, not a Notary server. */
+const FIX: Partial<Record<SignerErrorCode, (registry: string) => string>> = {
+  SERVER_UNREACHABLE: (registry) =>
+    `Check the name ${registry}, DNS, network policies, and that the registry runs.`,
+  SERVER_UNTRUSTED: () =>
+    'Give the signing container the CA of the registry, in the file that SSL_CERT_FILE names or the directory that SSL_CERT_DIR names.',
+  SERVER_FAILED: () => 'Look at the log of the registry, then build again.',
+  CREDENTIALS_MISSING: (registry) =>
+    `Add a docker Secret for ${registry} to the service account of the build.`,
+  CREDENTIALS_REFUSED: (registry) =>
+    `Correct the docker Secret for ${registry} that the service account of the build names, or let its account pull from the repository.`,
+  CREDENTIALS_OVER_HTTP: () => 'Let the registry and its token realm speak https.',
+  CREDENTIALS_INVALID: (registry) =>
+    `Correct the docker Secret that the message names: it could have credentials for ${registry}.`,
+};
+
+/**
+ * A look-up to which no answer came, as it concerns a registry.
+ *
+ * @param problems of Secrets that could have held the credentials
+ */
+export function registryFailure(
+  repository: RegistryRepository,
+  reference: ManifestReference,
+  error: SigningError,
+  problems: readonly string[],
+): SigningError {
+  if (error.code === 'DEADLINE_EXCEEDED') return error;
+  const isUnread = error.code === 'CREDENTIALS_MISSING' && problems.length > 0;
+  const code = isUnread ? 'CREDENTIALS_INVALID' : error.code;
+  const isUsual = isUnread || error.fix === withLastStep(SIGNER_ERRORS[error.code].fix);
+  const why = error.code.startsWith('CREDENTIALS_')
+    ? [error.message, ...problems]
+    : [error.message];
+  return new SigningError(
+    code,
+    `${formatManifestReference(repository, reference)} cannot be looked up: ${why.join('; ')}`,
+    {
+      fix: isUsual ? FIX[code]?.(repository.registry) : error.fix,
+      cause: error,
+      isTransient: error.isTransient,
+      retryAfterMs: error.retryAfterMs,
+    },
+  );
+}
+
+/** What an answer that holds no manifest means. */
+export function registryRefusal(
+  repository: RegistryRepository,
+  reference: ManifestReference,
+  answer: HttpResponse,
+): SigningError {
+  const { status } = answer;
+  const said = serverAnswer(answer);
+  const what =
+    `${repository.host} answered HTTP ${status} to the look-up of ` +
+    `${formatManifestReference(repository, reference)}${said ? ` (${said.text})` : ''}`;
+  if (status === 404) return new SigningError('MANIFEST_NOT_FOUND', what);
+  if (status === 403) {
+    const fix = FIX.CREDENTIALS_REFUSED?.(repository.registry);
+    return new SigningError('CREDENTIALS_REFUSED', what, { fix });
+  }
+  const transience = transienceOf(answer);
+  return new SigningError('SERVER_FAILED', what, {
+    fix: transience.isTransient
+      ? FIX.SERVER_FAILED?.(repository.registry)
+      : `Check that ${repository.host} is a registry.`,
+    ...transience,
+  });
+}

@@ -1,0 +1,192 @@
+import { constants, createHash, createPublicKey, verify, X509Certificate } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { BIT_STRING, contentOf, INTEGER, readDer, sequenceOf } from '../../shared/der.ts';
+import { formatPem, readPem } from '../../shared/pem.ts';
+import { canonicalJson, type Json } from './canonical-json.ts';
+
+/** Hex SHA-256 over the canonical JSON of a key object. */
+export type KeyId = string & { readonly brand: 'KeyId' };
+
+/** A public key as metadata carries it; `public` is base64 of what `keytype` says. */
+export interface PublicKey {
+  readonly keytype: string;
+  readonly public: string;
+}
+
+/** The signature methods that Notary writes and reads, by key algorithm. */
+export type SignatureMethod = 'ecdsa' | 'rsapss' | 'eddsa';
+
+/** Salt length of RSASSA-PSS signatures, in bytes: that of SHA-256. */
+const PSS_SALT_LENGTH = 32;
+/** Notary takes no smaller RSA keys; bits. */
+export const SMALLEST_RSA_MODULUS = 2048;
+/** The elliptic curves that Notary's own library knows, as OpenSSL names them. */
+const CURVES = ['secp224r1', 'prime256v1', 'secp384r1', 'secp521r1'];
+/** The first octet of a point of which both coordinates follow. */
+const UNCOMPRESSED_POINT = 0x04;
+/** DER prefix of a SubjectPublicKeyInfo that wraps a raw Ed25519 key. */
+const ED25519_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
+
+/** The key as metadata writes it. `private: null` is part of the format. */
+export function keyToJson(key: PublicKey): Json {
+  return { keytype: key.keytype, keyval: { private: null, public: key.public } };
+}
+
+/** The id of the key object as it is: what roles list (the TUF key id). */
+export function keyId(key: PublicKey): KeyId {
+  return createHash('sha256')
+    .update(canonicalJson(keyToJson(key)))
+    .digest('hex') as KeyId;
+}
+
+/**
+ * The id of the bare public key: the same for a key and for every certificate over it, and the name
+ * of a private key's file. Undefined where the key object cannot be read.
+ */
+export function canonicalKeyId(key: PublicKey): KeyId | undefined {
+  if (!key.keytype.endsWith('-x509')) return keyId(key);
+  const object = publicKeyObject(key);
+  return object && keyId(bareKey(object));
+}
+
+/**
+ * What tells one key from another, whatever it is written as: a certificate may wrap it, and base64
+ * has several spellings. Undefined where the key cannot be read.
+ */
+export function keyFingerprint(key: PublicKey): string | undefined {
+  return publicKeyObject(key)?.export({ type: 'spki', format: 'der' }).toString('base64');
+}
+
+/** The key object of a bare public key. */
+export function bareKey(object: KeyObject): PublicKey {
+  const der = object.export({ type: 'spki', format: 'der' });
+  if (object.asymmetricKeyType === 'ed25519') {
+    return {
+      keytype: 'ed25519',
+      public: der.subarray(ED25519_PREFIX.length).toString('base64'),
+    };
+  }
+  return {
+    keytype: object.asymmetricKeyType === 'rsa' ? 'rsa' : 'ecdsa',
+    public: der.toString('base64'),
+  };
+}
+
+/**
+ * The certificates of an `-x509` key, the leaf first; none for other keys. Nor for one that is not
+ * written as Notary writes it: its clients write the certificates anew, and look for signatures
+ * under the id of that.
+ */
+export function certificatesOf(key: PublicKey): readonly X509Certificate[] {
+  if (!key.keytype.endsWith('-x509')) return [];
+  const pem = Buffer.from(key.public, 'base64').toString('latin1');
+  const { blocks } = readPem(pem);
+  if (blocks.some(({ label }) => label !== 'CERTIFICATE')) return [];
+  if (blocks.map(formatPem).join('') !== pem) return [];
+  try {
+    return blocks.map(({ bytes }) => new X509Certificate(bytes));
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Whether `signature` is one by `key` over `message`. False, never an exception, for keys and
+ * methods that we cannot read: a signature that cannot be checked counts for nothing.
+ */
+export function verifySignature(
+  key: PublicKey,
+  method: string,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  const object = publicKeyObject(key);
+  try {
+    switch (object?.asymmetricKeyType) {
+      case 'ec':
+        return (
+          method === 'ecdsa' &&
+          verify('sha256', message, { key: object, dsaEncoding: 'ieee-p1363' }, signature)
+        );
+      case 'rsa':
+        return verifyRsa(object, method, message, signature);
+      case 'ed25519':
+        return method === 'eddsa' && verify(null, message, object, signature);
+      default:
+        return false;
+    }
+  } catch {
+    return false;
+  }
+}
+
+function verifyRsa(
+  key: KeyObject,
+  method: string,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  if (method === 'rsapkcs1v15') return verify('sha256', message, key, signature);
+  const padding = constants.RSA_PKCS1_PSS_PADDING;
+  return (
+    method === 'rsapss' &&
+    verify('sha256', message, { key, padding, saltLength: PSS_SALT_LENGTH }, signature)
+  );
+}
+
+/** Whether Notary's own library reads a public key, and does not find it too short. */
+export function isNotaryKey(key: KeyObject): boolean {
+  if (key.asymmetricKeyType === 'rsa') return rsaModulusLength(key) >= SMALLEST_RSA_MODULUS;
+  if (key.asymmetricKeyType !== 'ec') return true;
+  return CURVES.includes(key.asymmetricKeyDetails?.namedCurve ?? '') && isUncompressed(key);
+}
+
+/**
+ * Bits of the modulus of an RSA key; 0 of others. `asymmetricKeyDetails` says it as well, but of a
+ * key beyond 16,384 bits Node 24 leaves an error of OpenSSL behind, which fails the next key.
+ */
+export function rsaModulusLength(key: KeyObject): number {
+  if (key.asymmetricKeyType !== 'rsa') return 0;
+  const values = sequenceOf(readDer(key.export({ type: 'pkcs1', format: 'der' }))[0]);
+  // A private key begins with its version.
+  const modulus = contentOf(values[key.type === 'private' ? 1 : 0], INTEGER);
+  const first = modulus.findIndex((octet) => octet !== 0);
+  return (modulus.length - first) * 8 - (Math.clz32(modulus[first] ?? 0) - 24);
+}
+
+function isUncompressed(key: KeyObject): boolean {
+  const [, point] = sequenceOf(readDer(key.export({ type: 'spki', format: 'der' }))[0]);
+  const [, form] = contentOf(point, BIT_STRING);
+  return form === UNCOMPRESSED_POINT;
+}
+
+/** What OpenSSL calls the algorithm of each kind of key that Notary knows. */
+const ALGORITHMS: ReadonlyMap<string, string> = new Map([
+  ['ecdsa', 'ec'],
+  ['ecdsa-x509', 'ec'],
+  ['rsa', 'rsa'],
+  ['rsa-x509', 'rsa'],
+  ['ed25519', 'ed25519'],
+]);
+
+/**
+ * The key itself; undefined where it cannot be read, is of another algorithm than it says, or is one
+ * that no client of Notary reads.
+ */
+function publicKeyObject(key: PublicKey): KeyObject | undefined {
+  const algorithm = ALGORITHMS.get(key.keytype);
+  if (algorithm === undefined) return undefined;
+  try {
+    const isWrapped = key.keytype.endsWith('-x509');
+    const object = isWrapped ? certificatesOf(key)[0]?.publicKey : bareKeyObject(key);
+    return object?.asymmetricKeyType === algorithm && isNotaryKey(object) ? object : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function bareKeyObject({ keytype, public: encoded }: PublicKey): KeyObject {
+  const bytes = Buffer.from(encoded, 'base64');
+  const key = keytype === 'ed25519' ? Buffer.concat([ED25519_PREFIX, bytes]) : bytes;
+  return createPublicKey({ key, format: 'der', type: 'spki' });
+}

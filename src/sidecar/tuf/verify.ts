@@ -1,0 +1,352 @@
+import type { Gun } from '../../shared/image-reference.ts';
+import { SigningError } from '../../shared/signing-error.ts';
+import { command } from '../../shared/shell-command.ts';
+import { checkHashes, checkKeyIds, checkSignatures, missingFile, namedSha256 } from './check.ts';
+import { checkExpiry, inDate, type Clocks } from './expiry.ts';
+import type { KeyId, PublicKey } from './key.ts';
+import {
+  ROOT,
+  SNAPSHOT,
+  TARGETS,
+  TIMESTAMP,
+  type Delegation,
+  type FileMeta,
+  type MetadataFile,
+  type RoleKeys,
+  type RoleName,
+  type Root,
+  type Snapshot,
+  type Targets,
+  type Timestamp,
+} from './metadata.ts';
+import { parseRoot, parseSnapshot, parseTargets, parseTimestamp } from './parse.ts';
+import { listsAny } from './role-choice.ts';
+import { trustedRootKeys } from './root-certificate.ts';
+import { checkNotOlder, checkRootSuccession } from './succession.ts';
+import type { Work } from './work.ts';
+
+/** A file of a repository, which whoever verifies it wants to see. */
+export interface FileRequest {
+  readonly role: RoleName;
+  /** What timestamp or snapshot names; absent: the file that the server serves under the name. */
+  readonly meta?: FileMeta;
+}
+
+/** A pause; a wish for one file, which is the answer to it; or what will be wished for next. */
+export type VerificationStep =
+  undefined | { readonly file: FileRequest } | { readonly soon: readonly FileRequest[] };
+
+/**
+ * A verification in steps. It gets each file when it asks for it, undefined where the server has
+ * none, and does not hold on to those that nobody needs again.
+ */
+export type Verification<Result = TrustRepository> = Generator<VerificationStep, Result, unknown>;
+
+/** What the caller knows before it looks at any file. */
+export interface TrustExpectations extends Clocks {
+  /** Root key ids, TUF or canonical, one of which must have signed; empty: trust on first use. */
+  readonly rootPins: readonly string[];
+  /**
+   * The repository as it was loaded before: nothing may go back behind it, and a root that was
+   * rotated meanwhile is signed by its root keys.
+   */
+  readonly earlier?: TrustRepository;
+  /**
+   * Whether the server has served a file by this SHA-256 (hex): what was verified of that file
+   * before is not asked for again. Absent: no file was.
+   */
+  readonly wasServed?: (sha256: string) => boolean;
+  /** The tags whose targets matter; all where it is absent. */
+  readonly tags?: ReadonlySet<string>;
+  /** Canonical ids of our keys: of the roles that list none the text is not kept. Absent: of all it is. */
+  readonly held?: readonly KeyId[];
+}
+
+declare const verified: unique symbol;
+
+/** A repository whose every file was verified. Holding one is the proof: {@link verifyRepository}
+ * is its only maker. */
+export interface TrustRepository {
+  readonly [verified]: true;
+  readonly gun: Gun;
+  /** Ids of the root keys that signed, as root.json lists them. */
+  readonly rootKeyIds: readonly KeyId[];
+  readonly root: MetadataFile<Root>;
+  readonly timestamp: MetadataFile<Timestamp>;
+  readonly snapshot: MetadataFile<Snapshot>;
+  readonly targets: MetadataFile<Targets>;
+  /** The delegations that `targets` names and that their keys have signed. */
+  readonly delegations: ReadonlyMap<RoleName, MetadataFile<Targets>>;
+  /**
+   * Those of `targets` and delegations that readers do not read, and why: they have expired, or the
+   * snapshot does not list them. To sign them again is the cure.
+   */
+  readonly unread: ReadonlyMap<RoleName, SigningError>;
+  /** Delegations that their keys have not signed, and why not: readers pass over them. */
+  readonly rejected: ReadonlyMap<RoleName, SigningError>;
+}
+
+/**
+ * Verifies a whole repository, in the order of the TUF specification's client workflow (5.3 root,
+ * 5.4 timestamp, 5.5 snapshot, 5.6 targets) as far as Notary v1 has it. Every signature, version,
+ * expiry and hash link is checked before anything is believed.
+ *
+ * @throws SigningError ROOT_NAME_MISMATCH, ROOT_PIN_MISMATCH, ROOT_REPLACED, METADATA_INVALID,
+ * METADATA_EXPIRED, METADATA_INCONSISTENT, METADATA_ROLLED_BACK, METADATA_TOO_LARGE
+ */
+export function* verifyRepository(expected: TrustExpectations): Verification {
+  const { gun, earlier, tags } = expected;
+
+  // 5.3 Root: named for this GUN and pinned (root-certificate.ts), signed by enough of those keys,
+  // every key under its own id, in date, and the successor of the root that was trusted before.
+  const rootBytes = yield* wanted({ role: ROOT });
+  const root = parseRoot(ROOT, rootBytes);
+  checkKeyIds(root.content.keys, ROOT);
+  const rootRole = keysOf(root.content, ROOT);
+  if (earlier) yield* checkRootSuccession(root, earlier);
+  const rootKeys = inDate(expected, ROOT, (now) =>
+    trustedRootKeys(root.content, gun, expected.rootPins, now),
+  );
+  const rootKeyIds = yield* checkSignatures(
+    root,
+    ROOT,
+    { ...rootRole, keyIds: [...rootKeys.keys()] },
+    rootKeys,
+  );
+  checkExpiry(root, ROOT, expected);
+
+  // 5.4 Timestamp: signed by the root's timestamp key (arbitrary software attacks), in date (freeze
+  // attacks).
+  const timestamp = parseTimestamp(TIMESTAMP, yield* wanted({ role: TIMESTAMP }));
+  yield* checkSignatures(timestamp, TIMESTAMP, keysOf(root.content, TIMESTAMP), root.content.keys);
+  checkExpiry(timestamp, TIMESTAMP, expected);
+
+  // 5.5 Snapshot: the file that the timestamp names (mix-and-match), signed, in date; and it names
+  // the very root that we trust.
+  const snapshot = parseSnapshot(
+    SNAPSHOT,
+    yield* named({ role: SNAPSHOT, meta: timestamp.content.snapshot }),
+  );
+  yield* checkSignatures(snapshot, SNAPSHOT, keysOf(root.content, SNAPSHOT), root.content.keys);
+  checkExpiry(snapshot, SNAPSHOT, expected);
+  yield* checkHashes(rootBytes, ROOT, snapshotMeta(snapshot, ROOT));
+
+  // 5.6 Targets: the file that the snapshot names, signed.
+  const targetsMeta = snapshotMeta(snapshot, TARGETS);
+  const targetsBytes = yield* named({ role: TARGETS, meta: targetsMeta });
+  const targets = yield* parseTargets(TARGETS, targetsBytes, tags);
+  const targetsRole = keysOf(root.content, TARGETS);
+  yield* checkSignatures(targets, TARGETS, targetsRole, root.content.keys);
+
+  // 5.6.7 Delegations: a file that is not the one the snapshot names makes the whole repository
+  // unreadable for every client, whoever's it is. Signed by the keys that `targets` names: one that
+  // is not is passed over.
+  const { delegations, rejected } = yield* verifyDelegations(targets, snapshot, expected);
+
+  const repository = {
+    ...{ gun, rootKeyIds, root, timestamp, snapshot, delegations, rejected },
+    targets: withoutText(targets, targetsRole, root.content.keys, expected),
+    unread: unreadRoles(new Map([[TARGETS, targets], ...delegations]), snapshot, expected),
+  } as unknown as TrustRepository;
+  if (earlier) checkNotOlder(repository, earlier);
+  return repository;
+}
+
+function* verifyDelegations(
+  { content }: MetadataFile<Targets>,
+  snapshot: MetadataFile<Snapshot>,
+  expected: TrustExpectations,
+): Verification<Pick<TrustRepository, 'delegations' | 'rejected'>> {
+  checkKeyIds(content.delegations.keys, TARGETS);
+  const { meta } = snapshot.content;
+  const { roles } = content.delegations;
+  const delegations = new Map<RoleName, MetadataFile<Targets>>();
+  const rejected = new Map<RoleName, SigningError>();
+  const known = knownDelegations(snapshot, expected);
+  // A server goes on listing delegations that were removed, and no reader asks for those.
+  const isDeclared = (role: RoleName) =>
+    roles.some(({ name }) => role === name || role.startsWith(`${name}/`));
+  const listed = [...meta]
+    .filter(([role]) => isDeclared(role) && !known(role))
+    .map(([role, meta]) => ({ role, meta }));
+  yield { soon: listed };
+  const direct = new Map(roles.map((delegation) => [delegation.name, delegation]));
+  const verifyOne = function* (delegation: Delegation, bytes: Uint8Array): Verification<void> {
+    const { name } = delegation;
+    const verdict = yield* errorOfSteps(function* () {
+      const file = yield* verifyDelegation(bytes, delegation, content, meta.has(name), expected);
+      delegations.set(name, file);
+    });
+    if (verdict) rejected.set(name, verdict);
+  };
+  for (const request of listed) {
+    const bytes = yield* named(request);
+    const delegation = direct.get(request.role);
+    if (delegation) yield* verifyOne(delegation, bytes);
+  }
+  for (const delegation of roles) {
+    const { name } = delegation;
+    const before = known(name);
+    if (before?.file) delegations.set(name, before.file);
+    if (before?.verdict) rejected.set(name, before.verdict);
+    if (meta.has(name)) continue;
+    const bytes = yield* ask({ role: name });
+    if (bytes) yield* verifyOne(delegation, bytes);
+  }
+  return { delegations: inOrder(roles, delegations), rejected: inOrder(roles, rejected) };
+}
+
+/** In the order of the delegations, which readers keep to. */
+function inOrder<Value>(
+  roles: readonly Delegation[],
+  values: ReadonlyMap<RoleName, Value>,
+): ReadonlyMap<RoleName, Value> {
+  return new Map(
+    roles.flatMap(({ name }) => {
+      const value = values.get(name);
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
+}
+
+interface KnownDelegation {
+  readonly file: MetadataFile<Targets> | undefined;
+  readonly verdict: SigningError | undefined;
+}
+
+/**
+ * What was found out of a delegation before: the same file, under the same keys, since the same
+ * targets name them.
+ */
+function knownDelegations(
+  { content }: MetadataFile<Snapshot>,
+  { earlier, wasServed = () => false }: TrustExpectations,
+): (role: RoleName) => KnownDelegation | undefined {
+  const isSame = (role: RoleName) => {
+    const [before, now] = [earlier?.snapshot.content.meta.get(role), content.meta.get(role)];
+    return before && now && namedSha256(before) === namedSha256(now) && now.length === before.length
+      ? namedSha256(now)
+      : undefined;
+  };
+  if (!earlier || isSame(TARGETS) === undefined) return () => undefined;
+  return (role) => {
+    const sha256 = isSame(role);
+    if (sha256 === undefined || !wasServed(sha256)) return undefined;
+    return { file: earlier.delegations.get(role), verdict: earlier.rejected.get(role) };
+  };
+}
+
+/**
+ * Verifies the file of one delegation by the keys that `targets` names for it.
+ *
+ * @param isListed whether the snapshot lists it
+ * @throws SigningError METADATA_INVALID
+ */
+function* verifyDelegation(
+  bytes: Uint8Array,
+  delegation: Delegation,
+  { delegations }: Targets,
+  isListed: boolean,
+  expected: TrustExpectations,
+): Work<MetadataFile<Targets>> {
+  const { name } = delegation;
+  const parsed = yield* parseTargets(name, bytes, expected.tags);
+  const verdict = yield* errorOfSteps(function* () {
+    yield* checkSignatures(parsed, name, delegation, delegations.keys);
+  });
+  if (!verdict) return withoutText(parsed, delegation, delegations.keys, expected);
+  const { gun, server } = expected;
+  const url = server?.url ?? '<url>';
+  throw new SigningError('METADATA_INVALID', verdict.message, {
+    cause: verdict,
+    fix: isListed
+      ? `The keys of ${name} were replaced after it was signed: the owner of a new key runs ` +
+        `${command`notary -s ${url} witness ${gun} ${name} && notary -s ${url} publish ${gun}`}, ` +
+        'which signs again what the role holds; then build again.'
+      : `The server still has ${name} as it was before it was removed and got other keys, which no ` +
+        'client sees and none can replace: add the delegation under another name.',
+  });
+}
+
+/** Of a file that no key of ours can sign again, no more than the tags that matter. */
+function withoutText(
+  file: MetadataFile<Targets>,
+  role: RoleKeys,
+  keys: ReadonlyMap<KeyId, PublicKey>,
+  { held, tags }: TrustExpectations,
+): MetadataFile<Targets> {
+  if (!held || listsAny(role, keys, held)) return file;
+  const kept = [...file.content.targets].filter(([tag]) => !tags || tags.has(tag));
+  return { ...file, signed: undefined, content: { ...file.content, targets: new Map(kept) } };
+}
+
+function unreadRoles(
+  files: ReadonlyMap<RoleName, MetadataFile<Targets>>,
+  snapshot: MetadataFile<Snapshot>,
+  clocks: Clocks,
+): ReadonlyMap<RoleName, SigningError> {
+  return new Map(
+    [...files].flatMap(([role, file]) => {
+      const verdict = errorOf(() => {
+        snapshotMeta(snapshot, role);
+        checkExpiry(file, role, clocks);
+      });
+      return verdict ? [[role, verdict] as const] : [];
+    }),
+  );
+}
+
+function errorOf(check: () => void): SigningError | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof SigningError) return error;
+    throw error;
+  }
+}
+
+/** As {@link errorOf}, of what is done in steps. */
+function* errorOfSteps<Step>(
+  check: () => Generator<Step, void, unknown>,
+): Generator<Step, SigningError | undefined, unknown> {
+  try {
+    yield* check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof SigningError) return error;
+    throw error;
+  }
+}
+
+function* ask(file: FileRequest): Verification<Uint8Array | undefined> {
+  return (yield { file }) as Uint8Array | undefined;
+}
+
+/** A file that has to be there. */
+function* wanted(request: FileRequest): Verification<Uint8Array> {
+  const bytes = yield* ask(request);
+  if (bytes) return bytes;
+  throw new SigningError('METADATA_INCONSISTENT', `${request.role}.json is missing`);
+}
+
+/** The file that another one names. */
+function* named(request: Required<FileRequest>): Verification<Uint8Array> {
+  const { role, meta } = request;
+  const bytes = yield* ask(request);
+  if (!bytes) throw missingFile(role, meta);
+  yield* checkHashes(bytes, role, meta);
+  return bytes;
+}
+
+function keysOf(root: Root, role: RoleName): RoleKeys {
+  const keys = root.roles.get(role);
+  if (!keys) throw new SigningError('METADATA_INVALID', `root.json names no keys for ${role}`);
+  return keys;
+}
+
+function snapshotMeta(snapshot: MetadataFile<Snapshot>, role: RoleName): FileMeta {
+  const meta = snapshot.content.meta.get(role);
+  if (!meta) throw new SigningError('METADATA_INCONSISTENT', `snapshot.json does not list ${role}`);
+  return meta;
+}

@@ -1,0 +1,198 @@
+import type { WebhookErrorCode } from '../../shared/error-code.ts';
+import { WEBHOOK_ERRORS } from '../../shared/error-code.ts';
+import { cutText } from '../../shared/shell-command.ts';
+import type { Operation } from 'fast-json-patch';
+
+/**
+ * AdmissionReview of admission.k8s.io/v1, as far as we read and write it.
+ * https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
+ */
+export interface AdmissionRequest {
+  readonly uid: string;
+  readonly kind: { readonly group: string; readonly version: string; readonly kind: string };
+  readonly operation: string;
+  readonly subResource: string | undefined;
+  /** Empty for objects outside namespaces. */
+  readonly namespace: string;
+  readonly name: string | undefined;
+  readonly username: string;
+  /** Whether nothing is going to be stored. */
+  readonly isDryRun: boolean;
+  readonly object: unknown;
+  readonly oldObject: unknown;
+}
+
+/** Answer codes: 422 when posting the same again cannot help, 503 when it can. */
+export type DenialStatus = 400 | 422 | 503;
+
+/** What we say to a request, before it is put into a review. */
+export type Verdict =
+  | {
+      readonly kind: 'allow';
+      readonly code: AllowCode;
+      /** Why, for our log. */
+      readonly reason: string;
+      readonly warnings: readonly string[];
+      /** Empty: nothing to change. */
+      readonly patch: readonly Operation[];
+      /** What it would have been, if not for audit mode. */
+      readonly audited?: Verdict;
+    }
+  | {
+      readonly kind: 'deny';
+      readonly status: DenialStatus;
+      readonly code: WebhookErrorCode;
+      readonly reason: string;
+      readonly fix: string;
+      /** Code, reason and fix in one text. */
+      readonly message: string;
+      readonly warnings: readonly string[];
+    };
+
+/** Why a request is allowed: a closed set, since it is a label of metrics. */
+export type AllowCode =
+  /** No object that we judge. */
+  | 'NOT_OURS'
+  | 'NAMESPACE_OFF'
+  /** A pod of somebody else that only looks like one of kpack's. */
+  | 'NO_BUILD'
+  | 'OPTED_OUT'
+  | 'NO_CONFIG'
+  | 'INJECTED'
+  /** As we would have made it. */
+  | 'COMPLETE'
+  /** A change that touches nothing of ours. */
+  | 'UNTOUCHED'
+  | 'WELL_FORMED'
+  /** Malformed, as it was before. */
+  | 'MALFORMED_BEFORE'
+  /** Malformed, and written by kpack: the build pod is refused. */
+  | 'MALFORMED_BY_KPACK'
+  /** Would have been refused, if not for audit mode. */
+  | 'AUDITED';
+
+/** Allowed, as it is. */
+export function allow(
+  code: AllowCode,
+  reason: string,
+  warnings: readonly string[] = [],
+): Extract<Verdict, { kind: 'allow' }> {
+  return { kind: 'allow', code, reason, warnings, patch: [] };
+}
+
+/** Refused, with code, reason and fix in one text: kpack shows it in the Build. */
+export function deny(
+  status: DenialStatus,
+  code: WebhookErrorCode,
+  reason: string,
+  fix: string = WEBHOOK_ERRORS[code].fix,
+): Extract<Verdict, { kind: 'deny' }> {
+  const message = `kpack-notary ${code}: ${reason}. Fix: ${fix}`;
+  return { kind: 'deny', status, code, reason, fix, message, warnings: [] };
+}
+
+/** The body is no AdmissionReview of a version that we speak. */
+export class ReviewError extends Error {
+  override readonly name = 'ReviewError';
+  /** Of the request, as far as it could be read: the answer needs it. */
+  readonly uid: string;
+
+  constructor(message: string, uid = '') {
+    super(message);
+    this.uid = uid;
+  }
+}
+
+const API_VERSION = 'admission.k8s.io/v1';
+/** The API server cuts warnings beyond this many characters, where all together are too long. */
+const LONGEST_WARNING = 256;
+/** The mark at the end of what is cut is one character, of three bytes. */
+const LONGEST_WARNING_BYTES = LONGEST_WARNING + 2;
+/** Of so long ones it passes on no more than this. */
+const MOST_WARNINGS = 16;
+
+/** @throws ReviewError */
+export function parseReview(body: unknown): AdmissionRequest {
+  const review = members(body, 'the body');
+  if (review['apiVersion'] !== API_VERSION || review['kind'] !== 'AdmissionReview') {
+    throw new ReviewError(`the body is not an AdmissionReview of ${API_VERSION}`);
+  }
+  const request = members(review['request'], 'request');
+  try {
+    return readRequest(request);
+  } catch (error) {
+    const uid = request['uid'];
+    if (!(error instanceof ReviewError) || typeof uid !== 'string') throw error;
+    throw new ReviewError(error.message, uid);
+  }
+}
+
+function readRequest(request: Readonly<Record<string, unknown>>): AdmissionRequest {
+  const kind = members(request['kind'], 'request.kind');
+  const user = members(request['userInfo'], 'request.userInfo');
+  return {
+    uid: text(request['uid'], 'request.uid'),
+    kind: {
+      group: text(kind['group'] ?? '', 'request.kind.group'),
+      version: text(kind['version'], 'request.kind.version'),
+      kind: text(kind['kind'], 'request.kind.kind'),
+    },
+    operation: text(request['operation'], 'request.operation'),
+    subResource: optionalText(request['subResource'], 'request.subResource'),
+    namespace: text(request['namespace'] ?? '', 'request.namespace'),
+    name: optionalText(request['name'], 'request.name'),
+    username: text(user['username'] ?? '', 'request.userInfo.username'),
+    isDryRun: request['dryRun'] === true,
+    object: request['object'],
+    oldObject: request['oldObject'],
+  };
+}
+
+/** The review that answers a request: the one place where uid, status and patch are put together. */
+export function reviewOf(uid: string, verdict: Verdict): object {
+  const warnings = verdict.warnings
+    .slice(0, MOST_WARNINGS)
+    .map((warning) => cutText(`kpack-notary: ${warning}`, LONGEST_WARNING_BYTES));
+  const common = { uid, ...(warnings.length > 0 && { warnings }) };
+  return {
+    apiVersion: API_VERSION,
+    kind: 'AdmissionReview',
+    response:
+      verdict.kind === 'allow'
+        ? { ...common, allowed: true, ...patchMembers(verdict.patch) }
+        : { ...common, allowed: false, status: statusOf(verdict) },
+  };
+}
+
+function patchMembers(patch: readonly Operation[]): object {
+  if (patch.length === 0) return {};
+  const encoded = Buffer.from(JSON.stringify(patch)).toString('base64');
+  return { patchType: 'JSONPatch', patch: encoded };
+}
+
+/** Reasons as apimachinery's metav1.Status names them. */
+const REASON: Readonly<Record<DenialStatus, string>> = {
+  400: 'BadRequest',
+  422: 'Invalid',
+  503: 'ServiceUnavailable',
+};
+
+function statusOf({ status, message }: { status: DenialStatus; message: string }): object {
+  return { status: 'Failure', code: status, reason: REASON[status], message };
+}
+
+function members(value: unknown, path: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ReviewError(`${path} is not an object`);
+  }
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function text(value: unknown, path: string): string {
+  if (typeof value !== 'string') throw new ReviewError(`${path} is not a string`);
+  return value;
+}
+
+function optionalText(value: unknown, path: string): string | undefined {
+  return value === undefined || value === null || value === '' ? undefined : text(value, path);
+}

@@ -1,0 +1,175 @@
+import {
+  describeProblem,
+  describeProblems,
+  resolveNotaryConfig,
+  type ConfigResolution,
+} from '../config/notary-config.ts';
+import type { ConfigProblem } from '../config/notary-field.ts';
+import {
+  readNotarySection,
+  type ConfigSource,
+  type NotarySection,
+} from '../config/notary-section.ts';
+import { SIGNING } from '../../shared/names.ts';
+import { labelProblems } from '../config/signing-label.ts';
+import { allow, deny, type AdmissionRequest, type AllowCode, type Verdict } from './admission.ts';
+import { ClusterError, type Cluster } from '../../shared/kubernetes/cluster.ts';
+import { readConfigFacts, type ConfigFacts } from './config-facts.ts';
+import { configSource, isGoing, saysTheSame, serviceAccountOf } from '../config/config-source.ts';
+import {
+  labelWarnings,
+  malformedNamespaceWarning,
+  nothingToSignWarning,
+  optOutWarnings,
+  riskWarnings,
+  serverWarnings,
+  uncheckedWarning,
+  type SecretFacts,
+} from '../config/config-warnings.ts';
+import { signingLabel } from '../policy/facts.ts';
+
+export interface ConfigReviewSettings {
+  readonly cluster: Cluster;
+  /** Accounts whose writes are never refused: kpack copies what people wrote. */
+  readonly kpackUsers: readonly string[];
+}
+
+/**
+ * Answers for an Image, Build or Namespace that is written: whether what it says about signing is
+ * well-formed, and what is risky about it. The cluster is asked for what it can add; whether it
+ * answers decides nothing.
+ */
+export async function reviewConfig(
+  kind: ConfigSource['kind'],
+  request: AdmissionRequest,
+  settings: ConfigReviewSettings,
+): Promise<Verdict> {
+  const source = configSource(kind, request.object);
+  const section = readNotarySection(source);
+  const labels = kind === 'Namespace' ? labelProblems(source) : [];
+  const problems = [...labels, ...section.problems];
+
+  const pass = whyPassed(source, request, settings);
+  if (pass) return passed(problems, pass);
+  if (kind === 'Namespace') {
+    return judged(problems, () => [...section.warnings, ...namespaceWarnings(section)]);
+  }
+  const { isOptedOut, unit, rootPins } = section;
+  const isAlone = section.isEmpty || (isOptedOut && !unit && !rootPins);
+  if (isAlone) return judged(problems, () => section.warnings);
+  const { cluster } = settings;
+  const account = serviceAccountOf(request.object);
+  const facts = await readConfigFacts(unit, request.namespace, account, cluster).catch(toldError);
+  return facts instanceof ClusterError
+    ? judgeAlone(section, facts)
+    : judgeInNamespace(section, request.namespace, account, facts);
+}
+
+function judged(problems: readonly ConfigProblem[], warnings: () => readonly string[]): Verdict {
+  if (problems.length === 0) return allow('WELL_FORMED', 'well-formed', warnings());
+  const isLabelAlone = problems.every(({ field }) => field.startsWith('metadata.labels'));
+  const code = isLabelAlone ? 'NAMESPACE_LABEL_INVALID' : 'NOTARY_CONFIG_INVALID';
+  return deny(422, code, describeProblems(problems));
+}
+
+/** Why an object is not refused, whatever is in it. */
+interface Pass {
+  readonly code: Extract<AllowCode, 'MALFORMED_BEFORE' | 'MALFORMED_BY_KPACK'>;
+  readonly why: string;
+}
+
+function whyPassed(
+  source: ConfigSource,
+  { object, oldObject, username }: AdmissionRequest,
+  { kpackUsers }: ConfigReviewSettings,
+): Pass | undefined {
+  if (isGoing(object)) return { code: 'MALFORMED_BEFORE', why: 'malformed, and being deleted' };
+  if (kpackUsers.includes(username)) {
+    return { code: 'MALFORMED_BY_KPACK', why: 'malformed, so its pod is going to be refused' };
+  }
+  const hasOld = oldObject !== undefined && oldObject !== null;
+  if (hasOld && saysTheSame(source, configSource(source.kind, oldObject))) {
+    return { code: 'MALFORMED_BEFORE', why: 'malformed, as before' };
+  }
+  return undefined;
+}
+
+/** How many warnings tell what is wrong in an object that passes. */
+const MOST_TOLD = 5;
+
+function passed(problems: readonly ConfigProblem[], { code, why }: Pass): Verdict {
+  if (problems.length === 0) return allow('WELL_FORMED', 'well-formed');
+  const told = problems.slice(0, MOST_TOLD).map((problem) => `${why}: ${describeProblem(problem)}`);
+  return allow(code, why, told);
+}
+
+/** A Namespace that says nothing. */
+const SILENT = readNotarySection(configSource('Namespace', undefined));
+/** An Image that says nothing. */
+const SILENT_IMAGE = readNotarySection(configSource('Image', undefined));
+
+function judgeInNamespace(
+  section: NotarySection,
+  namespaceName: string,
+  serviceAccountName: string,
+  { namespace, missingSecrets, credentials }: ConfigFacts,
+): Verdict {
+  const admin = readNotarySection(configSource('Namespace', namespace));
+  const [adminProblem] = admin.problems;
+  // The author of an Image cannot mend the Namespace.
+  const resolved = resolveNotaryConfig(section, adminProblem ? SILENT : admin);
+  if (resolved.kind === 'invalid') return judged(resolved.problems, () => []);
+  const facts = { namespaceName, serviceAccountName, missingSecrets, credentials };
+  return judged([], () => [
+    ...resolved.warnings,
+    ...warningsOf(resolved, section.source, signingLabel(namespace), facts),
+    ...(adminProblem ? [malformedNamespaceWarning(adminProblem)] : []),
+  ]);
+}
+
+/** What is risky about that which is well-formed, in its namespace. */
+function warningsOf(
+  resolved: Exclude<ConfigResolution, { kind: 'invalid' }>,
+  source: ConfigSource,
+  label: string | undefined,
+  facts: SecretFacts,
+): readonly string[] {
+  switch (resolved.kind) {
+    case 'opted-out':
+      return optOutWarnings(source, label);
+    case 'none':
+      return [...labelWarnings(facts.namespaceName, label), nothingToSignWarning(source)];
+    case 'config':
+      return [
+        ...labelWarnings(facts.namespaceName, label),
+        ...riskWarnings(resolved.config, facts),
+      ];
+  }
+}
+
+/** By its own words, as the cluster tells no more. */
+function judgeAlone(section: NotarySection, { message }: ClusterError): Verdict {
+  const resolved = resolveNotaryConfig(section, SILENT);
+  if (resolved.kind === 'invalid') return judged(resolved.problems, () => []);
+  return judged([], () => [
+    ...resolved.warnings,
+    ...(resolved.kind === 'config' ? serverWarnings(resolved.config) : []),
+    uncheckedWarning(message),
+  ]);
+}
+
+function namespaceWarnings(section: NotarySection): readonly string[] {
+  const resolved = resolveNotaryConfig(SILENT_IMAGE, section);
+  if (resolved.kind !== 'config') return [];
+  const { labels, name } = section.source;
+  const label = labels[SIGNING];
+  return [
+    ...labelWarnings(name, typeof label === 'string' ? label : undefined),
+    ...serverWarnings(resolved.config),
+  ];
+}
+
+function toldError(error: unknown): ClusterError {
+  if (error instanceof ClusterError) return error;
+  throw error;
+}

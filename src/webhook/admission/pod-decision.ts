@@ -1,0 +1,131 @@
+import fastJsonPatch, { type Operation } from 'fast-json-patch';
+import { SIGNING_CONTAINER } from '../../shared/names.ts';
+import { allow, deny, type Verdict } from './admission.ts';
+import { allContainers, type BuildPod, type Pod } from '../build-pod/build-pod.ts';
+import { KPACK_SIGNATURE_GOES } from '../config/config-warnings.ts';
+import { handDown } from '../injection/inherit-trust-and-proxy.ts';
+import { changeOf } from '../injection/injected-mark.ts';
+import { injectSigner, markSkipped, unmarked, type Injection } from '../injection/inject.ts';
+import type { PodPlan } from '../policy/plan.ts';
+import { leave, letIn, type PodVerdict } from '../policy/pod-gate.ts';
+import type { SignerPlacement } from '../injection/signing-container.ts';
+import { withoutKpackSigner } from '../injection/remove-kpack-signer.ts';
+
+/** What a review needs beside pod and plan. */
+export interface PodReviewSettings {
+  readonly placement: SignerPlacement;
+  /** Ours, for the pod's annotation. */
+  readonly version: string;
+}
+
+const TO_BE_SIGNED = { code: 'INJECTED', reason: 'to be signed' } as const;
+
+/** Makes the plan true: the answer of the mutating webhook. */
+export function mutatePod(
+  { pod }: BuildPod,
+  plan: PodPlan,
+  { placement, version }: PodReviewSettings,
+): PodVerdict {
+  switch (plan.kind) {
+    case 'deny':
+      return deny(plan.status, plan.code, plan.reason);
+    case 'outside':
+      return plan.code === 'NAMESPACE_OFF'
+        ? leave(plan, [pod, pod], [])
+        : leave(plan, [pod, unmarked(pod)], [`left unsigned: ${plan.reason}`]);
+    case 'skip': {
+      const { gate, code, reason } = plan;
+      const unsigned = withoutKpackSigner(pod);
+      const warnings = [
+        `left unsigned: ${reason}`,
+        ...(unsigned !== pod && code === 'OPTED_OUT' ? [KPACK_SIGNATURE_GOES] : []),
+      ];
+      return letIn(gate, [pod, markSkipped(unsigned, reason)], [], { code, reason, warnings });
+    }
+    case 'inject': {
+      const injection = injectSigner(pod, plan.signing, placement, version);
+      if (injection.kind !== 'pod') return refuse(injection);
+      const whole = handDown(injection.pod, plan.signing.steps.exportStep.name);
+      const { gate, warnings } = plan;
+      return letIn(gate, [pod, whole], plannedSecrets(plan), { ...TO_BE_SIGNED, warnings });
+    }
+  }
+}
+
+/**
+ * Checks that the plan is true: injecting again would change nothing. What of the step before ours
+ * has not been handed down is no reason to refuse: it may have come after the last call of mutate.
+ */
+export function validatePod(
+  { pod, name }: BuildPod,
+  plan: PodPlan,
+  { placement, version }: PodReviewSettings,
+): PodVerdict {
+  switch (plan.kind) {
+    case 'deny':
+      return deny(plan.status, plan.code, plan.reason);
+    case 'outside':
+      return leave(plan, [pod, pod], []);
+    case 'skip': {
+      const { gate, code, reason } = plan;
+      // Who opts out between the two questions finds out here.
+      return isInjected(pod)
+        ? deny(503, 'SIGNER_DIFFERS', `${SIGNING_CONTAINER} is there, and ${reason}`)
+        : letIn(gate, [pod, pod], [], { code, reason });
+    }
+    case 'inject': {
+      const injection = injectSigner(pod, plan.signing, placement, version);
+      if (injection.kind !== 'pod') return refuse(injection);
+      const missing = fastJsonPatch.compare(pod, injection.pod);
+      if (missing.length === 0) {
+        const complete = { code: 'COMPLETE', reason: 'as injected' } as const;
+        return letIn(plan.gate, [pod, pod], plannedSecrets(plan), complete);
+      }
+      if (!isInjected(pod)) {
+        return deny(503, 'SIGNER_MISSING', `pod ${name} has no container ${SIGNING_CONTAINER}`);
+      }
+      const kind = changeOf(pod, injection.mark());
+      return refuse({ kind, what: `not as injected: ${pathsOf(missing)}` });
+    }
+  }
+}
+
+/** Where audited, nothing is refused and nothing changed: the verdict becomes a warning. */
+export function audited(verdict: Verdict): Verdict {
+  if (verdict.kind === 'deny') {
+    const warning = `audit: would be refused: ${verdict.message}`;
+    return { ...allow('AUDITED', warning, [warning]), audited: verdict };
+  }
+  const changes = verdict.patch.length > 0 ? ['audit: the pod would be changed'] : [];
+  const warnings = verdict.warnings.map((warning) => `audit: ${warning}`);
+  const allowed = allow(verdict.code, `audit: ${verdict.reason}`, [...changes, ...warnings]);
+  return { ...allowed, audited: verdict };
+}
+
+function refuse({ kind, what }: Exclude<Injection, { kind: 'pod' }>): PodVerdict {
+  switch (kind) {
+    case 'differs':
+      return deny(503, 'SIGNER_DIFFERS', what);
+    case 'tampered':
+      return deny(422, 'SIGNER_TAMPERED', what);
+    case 'collision':
+      return deny(422, 'POD_COLLISION', `the pod has ${what}`);
+  }
+}
+
+/** Key and credentials of a plan; a CA is public by purpose. */
+function plannedSecrets({ signing }: Extract<PodPlan, { kind: 'inject' }>): readonly string[] {
+  const { config, credentials } = signing;
+  return [config.secretName, ...credentials.map(({ secretName }) => secretName)];
+}
+
+function isInjected({ spec }: Pod): boolean {
+  return allContainers(spec).some(({ name }) => name === SIGNING_CONTAINER);
+}
+
+function pathsOf(operations: readonly Operation[]): string {
+  return operations
+    .slice(0, 3)
+    .map(({ path }) => path)
+    .join(', ');
+}

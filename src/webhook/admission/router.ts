@@ -1,0 +1,78 @@
+import {
+  KPACK_GROUP,
+  MIRROR_ANNOTATION,
+  NODE_USER_PREFIX,
+  SYSTEM_NAMESPACES,
+} from '../../shared/names.ts';
+import type { ConfigSource } from '../config/notary-section.ts';
+import { withLastStep } from '../../shared/signing-error.ts';
+import { allow, deny, type AdmissionRequest, type Verdict } from './admission.ts';
+import { readBuildPod, type Pod } from '../build-pod/build-pod.ts';
+import { reviewConfig } from './config-review.ts';
+import { reviewNewPod, type Question, type ReviewSettings } from './pod-create.ts';
+import { reviewPodUpdate } from './pod-update.ts';
+
+/** What of a pod can be changed after it was admitted: the pod itself, and these subresources. */
+const CHANGED_PARTS: readonly (string | undefined)[] = [undefined, 'ephemeralcontainers', 'resize'];
+
+const NOT_OURS = allow('NOT_OURS', 'not ours to judge');
+
+/** Answers one request: leads it to who judges its kind of object. */
+export async function review(
+  question: Question,
+  request: AdmissionRequest,
+  settings: ReviewSettings,
+): Promise<Verdict> {
+  const { kind, operation, subResource, namespace } = request;
+  // Of a Namespace, its own name stands there.
+  if (SYSTEM_NAMESPACES.includes(namespace) || namespace === settings.ownNamespace) return NOT_OURS;
+  const configKind = configKindOf(kind);
+  if (configKind) {
+    const isWrite = operation === 'CREATE' || operation === 'UPDATE';
+    return question === 'validate' && isWrite && subResource === undefined
+      ? reviewConfig(configKind, request, settings)
+      : NOT_OURS;
+  }
+  return kind.group === '' && kind.kind === 'Pod'
+    ? reviewPod(question, request, settings)
+    : NOT_OURS;
+}
+
+async function reviewPod(
+  question: Question,
+  request: AdmissionRequest,
+  settings: ReviewSettings,
+): Promise<Verdict> {
+  const { operation, subResource, object, oldObject } = request;
+  if (operation === 'CREATE' && subResource === undefined) {
+    const pod = readBuildPod(object);
+    return pod && !isMirror(pod.pod, request)
+      ? withRebuild(await reviewNewPod(question, pod, request, settings))
+      : NOT_OURS;
+  }
+  const isChange = operation === 'UPDATE' && CHANGED_PARTS.includes(subResource);
+  return isChange && question === 'validate' ? reviewPodUpdate(object, oldObject) : NOT_OURS;
+}
+
+/** What is final for a pod fails its Build, and a correction alone makes no new one. */
+function withRebuild(verdict: Verdict): Verdict {
+  if (verdict.kind !== 'deny' || verdict.status !== 422) return verdict;
+  return deny(verdict.status, verdict.code, verdict.reason, withLastStep(verdict.fix));
+}
+
+/**
+ * Whether a pod stands for one that a kubelet runs from its own files. The annotation alone says
+ * nothing: kpack copies all annotations of an Image to its build pods.
+ */
+function isMirror({ metadata }: Pod, { username }: AdmissionRequest): boolean {
+  return (
+    metadata?.annotations?.[MIRROR_ANNOTATION] !== undefined &&
+    username.startsWith(NODE_USER_PREFIX)
+  );
+}
+
+/** The kinds that people configure signing on. */
+function configKindOf({ group, kind }: AdmissionRequest['kind']): ConfigSource['kind'] | undefined {
+  if (group === KPACK_GROUP && (kind === 'Image' || kind === 'Build')) return kind;
+  return group === '' && kind === 'Namespace' ? kind : undefined;
+}

@@ -1,0 +1,88 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import type { Socket } from 'node:net';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import type { FastifyBaseLogger } from 'fastify';
+import { readPemCertificates } from '../../shared/pem.ts';
+import { SettingsError } from '../../shared/settings-error.ts';
+import { POLL_MS, type ServingContext } from './tls-files.ts';
+
+/** Whose certificates callers have to show. */
+export interface ClientAuthority {
+  /** PEM, as it is now. */
+  readonly certificates: () => string;
+  /**
+   * Has a server trust the CA as it comes to be, beside whatever certificate it serves.
+   *
+   * @param initial what the server serves at first
+   * @returns what the server's certificates are to be given to, and what ends the watching
+   */
+  keep(
+    server: ServingContext,
+    initial: SecureContextOptions,
+  ): { readonly context: ServingContext; readonly stop: () => void };
+}
+
+/**
+ * Callers' certificates are checked against a file, which is read again when it changes; one that
+ * holds no certificate is left until it does.
+ *
+ * @throws SettingsError when the file holds none now
+ */
+export function clientAuthority(file: string, log: FastifyBaseLogger): ClientAuthority {
+  let certificates = firstOf(file);
+  return {
+    certificates: () => certificates,
+    keep: (server, initial) => {
+      let served = initial;
+      const context: ServingContext = {
+        setSecureContext: (options) => {
+          served = options;
+          server.setSecureContext({ ...options, ca: certificates });
+        },
+      };
+      const reload = () => {
+        try {
+          certificates = read(file);
+          context.setSecureContext(served);
+          log.info({ file }, 'trusting a new CA of callers');
+        } catch (error) {
+          log.warn({ file, err: error }, 'the new CA of callers cannot be trusted yet');
+        }
+      };
+      watchFile(file, { interval: POLL_MS, persistent: false }, reload);
+      return { context, stop: () => unwatchFile(file, reload) };
+    },
+  };
+}
+
+/**
+ * Whether the peer of a connection has shown a certificate of the CA that has not expired. That the
+ * handshake was fine is not enough: Node says so of each session that is resumed.
+ */
+export function isAuthenticated(socket: Socket): boolean {
+  const { authorized, getPeerX509Certificate } = socket as Partial<TLSSocket>;
+  if (authorized !== true) return false;
+  const certificate = getPeerX509Certificate?.call(socket as TLSSocket);
+  return certificate !== undefined && Date.parse(certificate.validTo) > Date.now();
+}
+
+function firstOf(file: string): string {
+  try {
+    return read(file);
+  } catch (error) {
+    throw new SettingsError(
+      `--client-ca ${file}: ${(error as Error).message}. Fix: name a PEM file with the CA certificates of your API servers, readable by this user.`,
+    );
+  }
+}
+
+/** @throws Error when there is no certificate in it, or one that cannot be read */
+function read(file: string): string {
+  const { certificates, damaged } = readPemCertificates(readFileSync(file, 'utf8'));
+  const [lost] = damaged;
+  if (lost) throw new Error(`the certificate in line ${lost.line} ${lost.what}`);
+  if (certificates.length === 0) throw new Error('it holds no PEM certificate');
+  for (const certificate of certificates) new X509Certificate(certificate);
+  return certificates.join('');
+}

@@ -1,0 +1,69 @@
+import { readFlags } from '../../shared/flags.ts';
+import { clusterSource, type ClusterSource } from '../../shared/kubernetes/cluster-source.ts';
+import type { ListedKind } from '../../shared/kubernetes/cluster.ts';
+import { readSignerImage } from '../settings/signer-image.ts';
+import { usageError } from '../../shared/settings-error.ts';
+import { DEFAULT_KPACK_USER, EXPLAIN_FLAGS } from '../settings/webhook-flags.ts';
+
+/** An object that is asked about. */
+export interface NamedObject {
+  readonly kind: ListedKind;
+  readonly name: string;
+}
+
+/** All that `webhook explain` is told. */
+export interface ExplainOptions {
+  readonly cluster: ClusterSource;
+  readonly namespace: string;
+  /** Empty: all of the namespace. */
+  readonly objects: readonly NamedObject[];
+  readonly signerImage: string | undefined;
+  readonly kpackUsers: readonly [string, ...string[]];
+  readonly output: 'text' | 'json';
+}
+
+const KINDS: Readonly<Record<string, ListedKind>> = { image: 'Image', build: 'Build', pod: 'Pod' };
+
+/** @throws SettingsError with all problems at once */
+export function parseExplainOptions(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): ExplainOptions {
+  const {
+    values,
+    words,
+    problems: found,
+  } = readFlags(EXPLAIN_FLAGS, args, environment, {
+    expected: 'image/NAME, build/NAME or pod/NAME',
+    accepts: (word) => readObject(word) !== undefined,
+  });
+  const problems = [...found];
+  const objects = words.map(readObject).filter((object) => object !== undefined);
+  const [kubeconfig] = values.kubeconfig;
+  const [manifests] = values.manifests;
+  if (kubeconfig !== undefined && manifests !== undefined) {
+    problems.push('--kubeconfig and --manifests exclude each other');
+  }
+  const [signerImage] = values['signer-image'];
+  const { problem } = signerImage === undefined ? {} : readSignerImage(signerImage);
+  if (problem !== undefined) problems.push(problem);
+  const [output = 'text'] = values.output;
+  if (output !== 'text' && output !== 'json') problems.push('--output is text or json');
+  if (problems.length > 0) throw usageError(problems);
+  const [firstUser = DEFAULT_KPACK_USER, ...otherUsers] = values['kpack-user'];
+  return {
+    cluster: clusterSource(kubeconfig, manifests),
+    namespace: values.namespace[0] ?? 'default',
+    objects,
+    signerImage,
+    kpackUsers: [firstUser, ...otherUsers],
+    output: output === 'json' ? 'json' : 'text',
+  };
+}
+
+function readObject(word: string): NamedObject | undefined {
+  const [kind = '', name = '', ...others] = word.split('/');
+  const known = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+  const isObject = known !== undefined && name !== '' && others.length === 0;
+  return isObject ? { kind: known, name } : undefined;
+}

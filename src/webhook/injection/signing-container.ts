@@ -1,0 +1,127 @@
+import type { V1Container, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+import {
+  CA_FILE,
+  CREDENTIALS_VOLUME_PREFIX,
+  MOUNT,
+  REPORT_DIRECTORY,
+  REPORT_FILE,
+  REPORT_VOLUME,
+  SERVICE_ACCOUNT_TOKEN_DIRECTORY,
+  SIGNER_COMMAND,
+  SIGNING_CONTAINER,
+  TERMINATION_LOG,
+  VOLUME,
+} from '../../shared/names.ts';
+import { formatSignerFlags } from '../../shared/signer-flags.ts';
+import type { Pod } from '../build-pod/build-pod.ts';
+import { dockerSecrets, type DockerSecret } from '../build-pod/docker-secrets.ts';
+import type { PlannedSigning } from '../policy/plan.ts';
+import { signerResources, type SignerResources } from './signer-resources.ts';
+
+/** What the operator of the webhook decides about the signing container. */
+export interface SignerPlacement extends SignerResources {
+  readonly image: string;
+}
+
+/** The signing container, and the volumes that it alone mounts. */
+export interface SigningParts {
+  readonly container: V1Container;
+  readonly volumes: readonly V1Volume[];
+}
+
+/** The user of the signer's image, for pods that name none or root. */
+const NON_ROOT_USER = 65532;
+const GROUP_READABLE = 0o440;
+const WORLD_READABLE = 0o444;
+
+/**
+ * The container that signs what a pod builds, and its volumes: a function of pod, plan and
+ * placement alone, so that every replica makes the same.
+ */
+export function signingParts(
+  pod: Pod,
+  { steps, config, tags, credentials, bounds }: PlannedSigning,
+  placement: SignerPlacement,
+): SigningParts {
+  const { waiting } = steps;
+  const hasReport = steps.report !== 'unknown';
+  const secrets = [
+    { volume: VOLUME.key, secretName: config.secretName, mountPath: MOUNT.key },
+    ...(config.caSecretName === undefined
+      ? []
+      : [{ volume: VOLUME.ca, secretName: config.caSecretName, mountPath: MOUNT.ca }]),
+    ...credentials.map(({ secretName }, i) => ({
+      volume: `${CREDENTIALS_VOLUME_PREFIX}${i}`,
+      secretName,
+      mountPath: `${MOUNT.credentials}/${i}`,
+    })),
+  ];
+  // Whether a report will lack the size cannot be known yet, nor whom a token server will believe.
+  const registrySecrets = dockerSecrets(pod, tags);
+  const settings = {
+    source: hasReport ? { report: REPORT_FILE } : { tags },
+    notaryUrl: config.url,
+    keyDirectory: MOUNT.key,
+    caFiles: config.caSecretName === undefined ? [] : [`${MOUNT.ca}/${CA_FILE}`],
+    rootPins: config.rootPins,
+    notaryCredentials: credentials.map(({ host }, i) => ({
+      host,
+      directory: `${MOUNT.credentials}/${i}`,
+    })),
+    registryCredentials: registrySecrets.map(({ host, mountPath }) => ({
+      host,
+      directory: mountPath,
+    })),
+    allowedTags: tags,
+    onFailure: config.onFailure,
+  };
+  // Without an fsGroup the files belong to root, and our user is neither root nor in its group.
+  const defaultMode =
+    pod.spec.securityContext?.fsGroup === undefined ? WORLD_READABLE : GROUP_READABLE;
+  return {
+    container: {
+      name: SIGNING_CONTAINER,
+      image: placement.image,
+      imagePullPolicy: 'IfNotPresent',
+      command: [...SIGNER_COMMAND],
+      args: formatSignerFlags(settings, TERMINATION_LOG, waiting?.chain),
+      resources: signerResources(steps, placement, bounds),
+      volumeMounts: [
+        ...(hasReport
+          ? [{ name: REPORT_VOLUME, mountPath: REPORT_DIRECTORY, readOnly: true }]
+          : []),
+        ...secrets.map(({ volume, mountPath }) => ({ name: volume, mountPath, readOnly: true })),
+        ...mountsOf(registrySecrets),
+        ...(waiting ? [waiting.mount] : []),
+        // Taken, so that the ServiceAccount plug-in mounts no token there.
+        { name: VOLUME.noToken, mountPath: SERVICE_ACCOUNT_TOKEN_DIRECTORY, readOnly: true },
+      ],
+      terminationMessagePath: TERMINATION_LOG,
+      terminationMessagePolicy: 'FallbackToLogsOnError',
+      securityContext: {
+        allowPrivilegeEscalation: false,
+        capabilities: { drop: ['ALL'] },
+        privileged: false,
+        readOnlyRootFilesystem: true,
+        runAsNonRoot: true,
+        ...(!pod.spec.securityContext?.runAsUser && { runAsUser: NON_ROOT_USER }),
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+    },
+    volumes: [
+      ...secrets.map(({ volume, secretName }) => ({
+        name: volume,
+        secret: { secretName, defaultMode },
+      })),
+      { name: VOLUME.noToken, emptyDir: {} },
+    ],
+  };
+}
+
+/** A Secret for several registries is mounted once. */
+function mountsOf(secrets: readonly DockerSecret[]): V1VolumeMount[] {
+  const mounts = secrets.map(
+    ({ volume, mountPath }) => [mountPath, { name: volume, mountPath, readOnly: true }] as const,
+  );
+  return [...new Map(mounts).values()];
+}

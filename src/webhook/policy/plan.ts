@@ -1,0 +1,164 @@
+import type { WebhookErrorCode } from '../../shared/error-code.ts';
+import {
+  describeProblems,
+  resolveNotaryConfig,
+  type NotaryConfig,
+} from '../config/notary-config.ts';
+import { readNotarySection, type NotarySection } from '../config/notary-section.ts';
+import { serverHost } from '../../shared/notary-url.ts';
+import { ANNOTATION, SIGNING } from '../../shared/names.ts';
+import type { AllowCode } from '../admission/admission.ts';
+import type { BuildPod } from '../build-pod/build-pod.ts';
+import type { BuildSteps } from '../build-pod/build-steps.ts';
+import type { ClusterObject } from '../../shared/kubernetes/cluster.ts';
+import { configSource, saysTheSame } from '../config/config-source.ts';
+import { riskWarnings } from '../config/config-warnings.ts';
+import { whyDockerSecretsUnclear } from '../build-pod/docker-secrets.ts';
+import {
+  buildTags,
+  credentialsFor,
+  MOST_SECRETS,
+  type ClusterFacts,
+  type HostSecret,
+} from './facts.ts';
+import type { LimitRangeBounds } from '../injection/limit-range.ts';
+import { gateOf, type BuildGate, type Closed, type Outside } from './pod-gate.ts';
+
+/** What is to become of a pod with kpack's build label. */
+export type PodPlan =
+  | Outside
+  | {
+      /** A build that stays unsigned on purpose, which its pod says. */
+      readonly kind: 'skip';
+      readonly code: SkipCode;
+      readonly reason: string;
+      readonly gate: BuildGate;
+    }
+  | {
+      readonly kind: 'inject';
+      readonly signing: PlannedSigning;
+      readonly warnings: readonly string[];
+      readonly gate: BuildGate;
+    }
+  | {
+      readonly kind: 'deny';
+      readonly status: Closed['status'];
+      readonly code: WebhookErrorCode;
+      readonly reason: string;
+    };
+
+type SkipCode = Extract<AllowCode, 'OPTED_OUT' | 'NO_CONFIG'>;
+
+/** What the signing container of a pod is to do, and between which steps. */
+export interface PlannedSigning {
+  readonly steps: BuildSteps;
+  readonly config: NotaryConfig;
+  /** The tags of the Build. */
+  readonly tags: readonly string[];
+  readonly credentials: readonly HostSecret[];
+  /** What the LimitRanges of the namespace demand of it. */
+  readonly bounds: LimitRangeBounds;
+}
+
+/**
+ * The whole policy: whether a build pod is signed, left alone or refused, and why. Mutating and
+ * validating webhook both ask here.
+ *
+ * @param kpackUsers accounts that kpack posts build pods with
+ */
+export function planPod(
+  pod: BuildPod,
+  requester: string,
+  facts: ClusterFacts,
+  kpackUsers: readonly string[],
+): PodPlan {
+  const gate = gateOf(pod, requester, facts, kpackUsers);
+  switch (gate.kind) {
+    case 'outside':
+      return gate;
+    case 'closed':
+      return { ...gate, kind: 'deny' };
+    case 'build':
+      return planBuildPod(pod, gate, facts);
+  }
+}
+
+function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodPlan {
+  const { build, image } = gate;
+  const section = sectionOf(build, image);
+  const resolved = resolveNotaryConfig(section, gate.admin);
+  switch (resolved.kind) {
+    case 'invalid':
+      return deny('NOTARY_CONFIG_INVALID', describeProblems(resolved.problems));
+    case 'opted-out':
+      return {
+        kind: 'skip',
+        code: 'OPTED_OUT',
+        reason: `${SIGNING}: disabled on the ${section.source.kind}; to have builds signed, take it off`,
+        gate,
+      };
+    case 'none':
+      return {
+        kind: 'skip',
+        code: 'NO_CONFIG',
+        reason: `neither Image nor Namespace has a notary section; to have builds signed, set ${ANNOTATION.url} and ${ANNOTATION.secretRef} on the Image`,
+        gate,
+      };
+    case 'config':
+      break;
+  }
+
+  // Whether we know how.
+  if (pod.isWindows) return deny('POD_UNSUPPORTED', 'Windows builds cannot be signed');
+  if ('unknown' in pod.steps) return deny('POD_UNSUPPORTED', pod.steps.unknown);
+  const tags = buildTags(build);
+  if (tags.length === 0)
+    return deny('POD_UNSUPPORTED', `Build ${build.metadata.name ?? ''} has no tags`);
+  const unclear = whyDockerSecretsUnclear(pod.pod, tags);
+  if (unclear !== undefined) return deny('ARGUMENTS_AMBIGUOUS', unclear);
+
+  if (facts.credentials === undefined) {
+    return deny(
+      'SECRETS_TOO_MANY',
+      `service account ${pod.serviceAccountName} names more than ${MOST_SECRETS} Secrets`,
+    );
+  }
+
+  const { config, warnings } = resolved;
+  return {
+    kind: 'inject',
+    signing: {
+      steps: pod.steps,
+      config,
+      tags,
+      credentials: credentialsFor(serverHost(config.url), facts.credentials),
+      bounds: facts.bounds,
+    },
+    warnings: [
+      ...warnings,
+      ...riskWarnings(config, { ...facts, serviceAccountName: pod.serviceAccountName }),
+    ],
+    gate,
+  };
+}
+
+/**
+ * What is asked for: by the Build, which carries a copy of what its Image said, else by the Image.
+ * Where both say the same, the Image is named: it is what people can correct.
+ */
+function sectionOf(build: ClusterObject, image: ClusterObject | undefined): NotarySection {
+  const buildSource = configSource('Build', build);
+  const imageSource = image && configSource('Image', image);
+  if (imageSource && saysTheSame(imageSource, buildSource)) return readNotarySection(imageSource);
+  const fromBuild = readNotarySection(buildSource);
+  return imageSource && isIncomplete(fromBuild) ? readNotarySection(imageSource) : fromBuild;
+}
+
+/** kpack 0.1 copies the annotations alone: settings of a section that the Image has. */
+function isIncomplete({ unit, isOptedOut, problems }: NotarySection): boolean {
+  return !unit && !isOptedOut && problems.length === 0;
+}
+
+function deny(code: WebhookErrorCode, reason: string): PodPlan {
+  return { kind: 'deny', status: 422, code, reason };
+}

@@ -1,0 +1,173 @@
+import { readFlags } from '../../shared/flags.ts';
+import { show } from '../../shared/shown-value.ts';
+import { clusterSource, type ClusterSource } from '../../shared/kubernetes/cluster-source.ts';
+import { parseQuantity } from '../injection/quantity.ts';
+import { usageError } from '../../shared/settings-error.ts';
+import { readSignerImage } from './signer-image.ts';
+import type { SignerPlacement } from '../injection/signing-container.ts';
+import {
+  DEFAULT_CONFIGURATION,
+  DEFAULT_CPU,
+  DEFAULT_KPACK_USER,
+  DEFAULT_MEMORY,
+  DEFAULT_METRICS_PORT,
+  DEFAULT_PORT,
+  DEFAULT_QUIET_PERIOD,
+  DEFAULT_SERVICE,
+  WEBHOOK_FLAGS,
+} from './webhook-flags.ts';
+
+/** All that the webhook is told at its start. */
+export interface WebhookSettings {
+  readonly certificate: CertificateSettings;
+  /** File with the CA certificates of callers; undefined: whoever calls is answered. */
+  readonly clientCa: string | undefined;
+  readonly port: number;
+  /** 0: no metrics are served. */
+  readonly metricsPort: number;
+  /** Seconds from SIGTERM until we stop listening. */
+  readonly quietPeriod: number;
+  /** The namespace that the webhook itself runs in, where it is told. */
+  readonly ownNamespace: string | undefined;
+  readonly kpackUsers: readonly string[];
+  readonly placement: SignerPlacement;
+  readonly logLevel: string;
+  readonly cluster: ClusterSource;
+  /** What is legal, and should be thought about. */
+  readonly warnings: readonly string[];
+}
+
+/** Where the serving certificate comes from. */
+export type CertificateSettings =
+  | {
+      readonly kind: 'files';
+      readonly certFile: string;
+      readonly keyFile: string;
+      /** Name of our webhook configurations. */
+      readonly configuration: string;
+    }
+  | {
+      readonly kind: 'own';
+      /** Name of the Secret of the authority. */
+      readonly secret: string;
+      /** Name of our Service. */
+      readonly service: string;
+      readonly configuration: string;
+    };
+
+/** As the downward API usually names it in pods. */
+const NAMESPACE_VARIABLE = 'POD_NAMESPACE';
+/** Nobody waits longer than that for a pod to end. */
+const LONGEST_QUIET_PERIOD = 3600;
+/** As the API has names of objects; and short enough for the first part of a DNS name. */
+const OBJECT_NAME = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+
+/** @throws SettingsError with all problems at once */
+export function parseSettings(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): WebhookSettings {
+  const ownWords = Object.entries(environment).filter(([, value]) => !isServiceLink(value));
+  const { values, problems: found } = readFlags(WEBHOOK_FLAGS, args, Object.fromEntries(ownWords));
+  const problems = [...found];
+  const one = (name: keyof typeof WEBHOOK_FLAGS, otherwise?: string) => {
+    const value = values[name].at(-1) ?? otherwise;
+    if (value === undefined) problems.push(`--${name} is missing`);
+    return value ?? '';
+  };
+  const quantity = (name: 'signer-cpu' | 'signer-memory', otherwise: string) => {
+    const value = one(name, otherwise);
+    if ((parseQuantity(value) ?? 0) <= 0) {
+      problems.push(`--${name} is a quantity like ${otherwise}, not ${show(value)}`);
+    }
+    return value;
+  };
+
+  const portOf = (name: 'port' | 'metrics-port', otherwise: string) => {
+    const port = one(name, otherwise);
+    if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) {
+      problems.push(`--${name} is 0 to 65535, not ${show(port)}`);
+    }
+    return Number(port);
+  };
+
+  const port = portOf('port', DEFAULT_PORT);
+  const metricsPort = portOf('metrics-port', DEFAULT_METRICS_PORT);
+  if (port === metricsPort && port !== 0) problems.push('--port and --metrics-port are the same');
+  const quietPeriod = one('quiet-period', DEFAULT_QUIET_PERIOD);
+  if (!/^\d+(?:\.\d+)?$/.test(quietPeriod) || Number(quietPeriod) > LONGEST_QUIET_PERIOD) {
+    problems.push(
+      `--quiet-period is 0 to ${LONGEST_QUIET_PERIOD} seconds, not ${show(quietPeriod)}`,
+    );
+  }
+  const image = one('signer-image');
+  const signerImage = image === '' ? undefined : readSignerImage(image);
+  if (signerImage?.problem !== undefined) problems.push(signerImage.problem);
+  const logLevel = one('log-level', 'info');
+  if (!LOG_LEVELS.includes(logLevel)) {
+    problems.push(`--log-level is one of ${LOG_LEVELS.join(', ')}`);
+  }
+  const [kubeconfig] = values.kubeconfig;
+  const [manifests] = values.manifests;
+  if (kubeconfig !== undefined && manifests !== undefined) {
+    problems.push('--kubeconfig and --manifests exclude each other');
+  }
+  const objectName = (
+    name: 'certificate-secret' | 'service' | 'webhook-configuration',
+    otherwise?: string,
+  ) => {
+    const value = one(name, otherwise);
+    if (!OBJECT_NAME.test(value)) {
+      problems.push(`--${name} is a name like kpack-notary, not ${show(value)}`);
+    }
+    return value;
+  };
+  const certificateSettings = (): CertificateSettings => {
+    const configuration = objectName('webhook-configuration', DEFAULT_CONFIGURATION);
+    const service = objectName('service', DEFAULT_SERVICE);
+    if (values['certificate-secret'].length === 0) {
+      const files = ['tls-cert', 'tls-key'] as const;
+      if (files.every((file) => values[file].length === 0)) {
+        problems.push('--certificate-secret, or --tls-cert and --tls-key, is missing');
+        return { kind: 'files', certFile: '', keyFile: '', configuration };
+      }
+      const [certFile, keyFile] = [one('tls-cert'), one('tls-key')];
+      return { kind: 'files', certFile, keyFile, configuration };
+    }
+    if (values['tls-cert'].length > 0 || values['tls-key'].length > 0) {
+      problems.push('--certificate-secret excludes --tls-cert and --tls-key');
+    }
+    if (manifests !== undefined) {
+      problems.push('--certificate-secret needs a cluster, which --manifests is not');
+    }
+    return { kind: 'own', secret: objectName('certificate-secret'), service, configuration };
+  };
+  const settings: WebhookSettings = {
+    certificate: certificateSettings(),
+    clientCa: values['client-ca'].at(-1),
+    port,
+    metricsPort,
+    quietPeriod: Number(quietPeriod),
+    ownNamespace: values['own-namespace'].at(-1) ?? (environment[NAMESPACE_VARIABLE] || undefined),
+    kpackUsers: values['kpack-user'].length > 0 ? values['kpack-user'] : [DEFAULT_KPACK_USER],
+    placement: {
+      image,
+      cpu: quantity('signer-cpu', DEFAULT_CPU),
+      memory: quantity('signer-memory', DEFAULT_MEMORY),
+    },
+    logLevel,
+    cluster: clusterSource(kubeconfig, manifests),
+    warnings: signerImage?.warnings ?? [],
+  };
+  if (problems.length > 0) throw usageError(problems);
+  return settings;
+}
+
+/**
+ * What Kubernetes sets by itself, as KPACK_NOTARY_METRICS_PORT of a Service kpack-notary-metrics.
+ * https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+ */
+function isServiceLink(value: string | undefined): boolean {
+  return /^(?:tcp|udp|sctp):\/\//.test(value ?? '');
+}
