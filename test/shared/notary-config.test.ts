@@ -5,8 +5,9 @@ import {
   resolveNotaryConfig,
   type ConfigResolution,
 } from '../../src/webhook/config/notary-config.ts';
-import { readNotarySection, type ConfigSource } from '../../src/webhook/config/notary-section.ts';
+import { readNotarySection } from '../../src/webhook/config/notary-section.ts';
 import { isPlainHttp, parseNotaryUrl, serverHost } from '../../src/shared/notary-url.ts';
+import type { ConfigSource } from '../../src/webhook/config/notary-field.ts';
 
 const P = 'notary.kpack.io/';
 const URL = 'https://notary.example.com:4443';

@@ -12,15 +12,12 @@ import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
 import { Authorization } from '../../src/sidecar/http/authorization.ts';
-import {
-  createHttpClient,
-  type HttpClientOptions,
-  type HttpRequest,
-} from '../../src/sidecar/http/http-client.ts';
+import { createHttpClient, type HttpClientOptions } from '../../src/sidecar/http/http-client.ts';
 import { readProxySettings } from '../../src/sidecar/http/proxy-settings.ts';
 import { createAuthority } from '../bed/authority.ts';
 import { startHandlerServer, type HandlerServer } from '../bed/handler-server.ts';
 import { freePort } from '../bed/port.ts';
+import type { HttpRequest } from '../../src/sidecar/http/http-message.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
 t.teardown(() => rm(directory, { recursive: true, force: true }));

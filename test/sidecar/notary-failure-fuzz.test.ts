@@ -7,9 +7,10 @@ import { SigningError } from '../../src/shared/signing-error.ts';
 import { RELEASES, ROOT, TARGETS } from '../../src/sidecar/tuf/metadata.ts';
 import { parseRoot } from '../../src/sidecar/tuf/parse.ts';
 import { createNotaryClient } from '../../src/sidecar/notary/notary-client.ts';
-import { publishFailure, serverAnswer } from '../../src/sidecar/notary/notary-failure.ts';
+import { publishFailure } from '../../src/sidecar/notary/notary-failure.ts';
 import { fixture } from '../fixture.ts';
 import { UNBOUNDED } from '../unbounded.ts';
+import { serverAnswer } from '../../src/sidecar/http/server-error.ts';
 
 const GUN = 'registry.example.test/demo/app' as Gun;
 const SERVER = 'https://notary.example.test' as NotaryUrl;

@@ -6,7 +6,7 @@ import type { NotaryUrl } from '../../src/shared/notary-url.ts';
 import { SigningError } from '../../src/shared/signing-error.ts';
 import { ROOT } from '../../src/sidecar/tuf/metadata.ts';
 import { parseRoot } from '../../src/sidecar/tuf/parse.ts';
-import type { HttpClient, HttpResponse } from '../../src/sidecar/http/http-client.ts';
+import type { HttpClient } from '../../src/sidecar/http/http-client.ts';
 import { createNotaryClient } from '../../src/sidecar/notary/notary-client.ts';
 import { publishFailure } from '../../src/sidecar/notary/notary-failure.ts';
 import { proxyRefusal } from '../../src/sidecar/http/proxy-tunnel.ts';
@@ -16,6 +16,7 @@ import { fetchToken } from '../../src/sidecar/auth/token-client.ts';
 import { TokenRealm } from '../../src/sidecar/auth/token-realm.ts';
 import { fixture } from '../fixture.ts';
 import { UNBOUNDED } from '../unbounded.ts';
+import type { HttpResponse } from '../../src/sidecar/http/http-message.ts';
 
 const NOW = Date.parse('2026-11-30T06:00:00Z');
 const busy = (retryAfter: string, date?: string) =>

@@ -6,11 +6,11 @@ import {
   type Target,
 } from '../../src/sidecar/tuf/publication.ts';
 import { chooseRoles } from '../../src/sidecar/tuf/role-choice.ts';
-import type { TrustRepository } from '../../src/sidecar/tuf/verify.ts';
 import type { DraftObject } from './draft.ts';
 import { asSigningKey, makeKey, type TestKey } from './key.ts';
 import { buildRepository, NOW, RELEASES, type RepositoryOptions } from './repository.ts';
 import { targetsOf, verifyBuilt } from './verification.ts';
+import type { TrustRepository } from '../../src/sidecar/tuf/trust-repository.ts';
 
 /** A repository whose releases we may sign. */
 export function releaseRepository(

@@ -9,17 +9,14 @@ import {
   type Targets,
 } from '../../src/sidecar/tuf/metadata.ts';
 import { fileOf } from '../../src/sidecar/tuf/publication.ts';
-import {
-  verifyRepository,
-  type TrustExpectations,
-  type TrustRepository,
-} from '../../src/sidecar/tuf/verify.ts';
+import { verifyRepository, type TrustExpectations } from '../../src/sidecar/tuf/verify.ts';
 import {
   buildRepository,
   NOW,
   type BuiltRepository,
   type RepositoryOptions,
 } from './repository.ts';
+import type { TrustRepository } from '../../src/sidecar/tuf/trust-repository.ts';
 
 /** What the caller of {@link verifyBuilt} expects, where not what the repository is. */
 export interface Expected {

@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { copyFile, truncate } from 'node:fs/promises';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import tap, { t, type Test } from 'tap';
-import { isAuthenticated } from '../../src/webhook/certificates/client-authority.ts';
 import { createAuthority, type Certificate } from '../bed/authority.ts';
 import { startWebhook, type Webhook } from '../bed/webhook.ts';
 import { manifestsOf, writeManifests } from '../build-fixture.ts';
 import { asking, getting } from './connection.ts';
 import { IMAGE_FLAG, PROGRAM, run, until } from './program.ts';
 import { world } from './world.ts';
+import { isAuthenticated } from '../../src/webhook/server/client-certificate.ts';
 
 const authority = await createAuthority(t.testdir({ own: {}, callers: {}, others: {} }) + '/own');
 const callers = await createAuthority(`${tap.testdirName}/callers`);

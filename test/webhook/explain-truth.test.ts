@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { parseReview, type Verdict } from '../../src/webhook/admission/admission.ts';
+import { parseReview } from '../../src/webhook/admission/admission.ts';
 import type { Cluster, ListedObject } from '../../src/shared/kubernetes/cluster.ts';
 import { explain, type Explanation } from '../../src/webhook/explain/explain.ts';
 import { review } from '../../src/webhook/admission/router.ts';
@@ -22,6 +22,7 @@ import {
   world,
   type World,
 } from './world.ts';
+import type { Verdict } from '../../src/webhook/policy/verdict.ts';
 
 const DIRECTORY = join(projectDirectory(), 'test/fixtures/pods');
 /** Versions of the group that is ours. */

@@ -100,3 +100,8 @@ export class ClusterError extends Error {
     return this.fix === undefined ? this.message : `${this.message}. Fix: ${this.fix}`;
   }
 }
+
+/** The group of an apiVersion. */
+export function groupOf(apiVersion: string): string {
+  return apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
+}

@@ -1,11 +1,11 @@
 import { KubeConfig } from '@kubernetes/client-node';
-import { groupOf } from '../../webhook/build-pod/build-pod.ts';
 import {
   ClusterError,
   type ClusterKind,
   type ClusterObject,
   type ListingCluster,
   type ObjectReference,
+  groupOf,
 } from './cluster.ts';
 import { exceededBound } from '../json-bounds.ts';
 import { accessSource, type AccessSource } from './kubernetes-access.ts';

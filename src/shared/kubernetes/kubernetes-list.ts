@@ -1,5 +1,4 @@
-import { groupOf } from '../../webhook/build-pod/build-pod.ts';
-import { ClusterError, type ClusterObject, type ListedKind } from './cluster.ts';
+import { ClusterError, type ClusterObject, type ListedKind, groupOf } from './cluster.ts';
 import type { AccessSource } from './kubernetes-access.ts';
 import { parseJson, refusalOf, request } from './kubernetes-request.ts';
 

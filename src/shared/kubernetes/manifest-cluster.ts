@@ -2,7 +2,6 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadAll, YAMLException } from 'js-yaml';
 import { KPACK_GROUP } from '../names.ts';
-import { groupOf } from '../../webhook/build-pod/build-pod.ts';
 import {
   ClusterError,
   type ClusterObject,
@@ -10,6 +9,7 @@ import {
   type ListedObject,
   type ListingCluster,
   type ObjectReference,
+  groupOf,
 } from './cluster.ts';
 
 /** A file as it was when it was parsed. */

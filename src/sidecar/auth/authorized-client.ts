@@ -2,11 +2,12 @@ import { SigningError } from '../../shared/signing-error.ts';
 import type { Authorization } from '../http/authorization.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
 import type { CredentialLookup, Credentials, FoundCredentials } from './credentials.ts';
-import type { HttpClient, HttpRequest, HttpResponse } from '../http/http-client.ts';
+import type { HttpClient } from '../http/http-client.ts';
 import { transienceOf } from '../http/retry-after.ts';
 import { fetchToken } from './token-client.ts';
 import { TokenRealm, type TokenRequest } from './token-realm.ts';
 import type { TokenScope } from './token-scope.ts';
+import type { HttpRequest, HttpResponse } from '../http/http-message.ts';
 
 /** Sends requests to one server for one repository, with the authorization that the server wants. */
 export interface AuthorizedClient {

@@ -4,10 +4,11 @@ import { hostOf, serverHost, type NotaryUrl } from '../../shared/notary-url.ts';
 import type { HostDirectory } from '../../shared/signer-flags.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import { Authorization } from '../http/authorization.ts';
-import type { HttpClient, HttpRequest } from '../http/http-client.ts';
+import type { HttpClient } from '../http/http-client.ts';
 import type { Log } from '../io/log.ts';
 import { readText } from '../io/text-file.ts';
 import { tokenParameters, type TokenRequest } from './token-realm.ts';
+import type { HttpRequest } from '../http/http-message.ts';
 
 /** User name and password, or an identity token, as a file holds them: not yet for anybody. */
 export type Login =

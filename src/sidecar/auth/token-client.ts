@@ -1,14 +1,10 @@
 import { SigningError } from '../../shared/signing-error.ts';
 import { Authorization } from '../http/authorization.ts';
 import type { Credentials } from './credentials.ts';
-import {
-  pointedTo,
-  type HttpClient,
-  type HttpRequest,
-  type HttpResponse,
-} from '../http/http-client.ts';
+import { pointedTo, type HttpClient } from '../http/http-client.ts';
 import { transienceOf } from '../http/retry-after.ts';
 import { tokenParameters, type TokenRequest } from './token-realm.ts';
+import type { HttpRequest, HttpResponse } from '../http/http-message.ts';
 
 /** A bearer token, for the server that it was asked for. */
 export interface Token {

@@ -1,7 +1,7 @@
 import { SigningError } from '../../shared/signing-error.ts';
 import { parseChallenges } from './challenge.ts';
-import type { HttpResponse } from '../http/http-client.ts';
 import { formatScope, type TokenScope } from './token-scope.ts';
+import type { HttpResponse } from '../http/http-message.ts';
 
 /** A token server, as the answer of a server names it. */
 export class TokenRealm {

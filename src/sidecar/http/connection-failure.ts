@@ -1,4 +1,5 @@
 import { SigningError } from '../../shared/signing-error.ts';
+import { OUT_OF_FILES_FIX, isOutOfFiles } from '../io/out-of-files.ts';
 
 /** How long the headers of an answer may be together; bytes. Node would take 16 KiB. */
 export const MOST_HEADER_BYTES = 64 * 1024;
@@ -55,13 +56,6 @@ const TRANSIENT = new Set([
   'ENETUNREACH',
   'EAI_AGAIN',
 ]);
-
-/** The limit of the process, and that of the machine. */
-const OUT_OF_FILES = new Set(['EMFILE', 'ENFILE']);
-/** What to do then. */
-export const OUT_OF_FILES_FIX =
-  'Raise the limit of open files: of the container (ulimit -n) for EMFILE, of the node for ENFILE.';
-
 const TLS = /^(?:EPROTO|ERR_SSL_)/;
 /** OpenSSL's words for what began as something else than TLS. */
 const NOT_TLS = /wrong version number|packet length too long|http request/i;
@@ -108,11 +102,6 @@ export function connectionFailure(url: URL, cause: unknown): SigningError {
     cause,
     isTransient: TRANSIENT.has(code),
   });
-}
-
-/** Whether the process, or the machine, may open no more files; a connection is one. */
-export function isOutOfFiles(cause: unknown): boolean {
-  return OUT_OF_FILES.has((cause as NodeJS.ErrnoException).code ?? '');
 }
 
 function tlsFailure(url: URL, what: string, cause: unknown): SigningError {

@@ -8,8 +8,8 @@ import {
 import { request as httpsRequest } from 'node:https';
 import { SigningError } from '../../shared/signing-error.ts';
 import { MOST_HEADER_BYTES } from './connection-failure.ts';
-import type { HttpRequest, HttpResponse } from './http-client.ts';
 import type { ProxyServer } from './proxy-settings.ts';
+import type { HttpRequest, HttpResponse } from './http-message.ts';
 
 /** How one exchange goes over the network. */
 export interface ExchangeOptions {

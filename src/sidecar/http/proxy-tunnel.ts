@@ -7,10 +7,11 @@ import {
 import { Agent, request as httpsRequest, type AgentOptions, type RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { SigningError } from '../../shared/signing-error.ts';
-import { connectionFailure, isOutOfFiles, MOST_HEADER_BYTES } from './connection-failure.ts';
+import { connectionFailure, MOST_HEADER_BYTES } from './connection-failure.ts';
 import { silenceError } from './http-exchange.ts';
 import { PROXY_FIX, type ProxyServer } from './proxy-settings.ts';
 import { transienceOf } from './retry-after.ts';
+import { isOutOfFiles } from '../io/out-of-files.ts';
 
 /** How connections through a proxy are made. */
 export interface TunnelOptions {

@@ -3,7 +3,7 @@ import type { HttpClient } from '../http/http-client.ts';
 import type { LookupOptions } from './image-lookup.ts';
 import type { Manifest } from './manifest.ts';
 import { parseReport, type BuildReport } from './report.ts';
-import type { SignerOptions } from '../signer-options.ts';
+import type { SignerSettings } from '../../shared/signer-flags.ts';
 import { readTags, type Tags } from './signing-plan.ts';
 import { readText } from '../io/text-file.ts';
 
@@ -26,7 +26,7 @@ export interface ImageSources extends Omit<LookupOptions, 'http'> {
  * the look-ups
  */
 export async function findImage(
-  { source, allowedTags }: Pick<SignerOptions, 'source' | 'allowedTags'>,
+  { source, allowedTags }: Pick<SignerSettings, 'source' | 'allowedTags'>,
   { client, ...options }: ImageSources,
 ): Promise<BuiltImage> {
   const report = 'report' in source ? await readReport(source.report) : undefined;

@@ -1,7 +1,7 @@
 import { sha256Hex } from '../../shared/sha256.ts';
 import { SigningError } from '../../shared/signing-error.ts';
-import type { HttpResponse } from '../http/http-client.ts';
 import type { RegistryRepository } from '../auth/registry-host.ts';
+import type { HttpResponse } from '../http/http-message.ts';
 
 /** What an image is signed as: digest and size of its manifest; an index counts as itself. */
 export interface Manifest {

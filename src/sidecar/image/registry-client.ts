@@ -1,11 +1,12 @@
 import { SigningError } from '../../shared/signing-error.ts';
 import { createAuthorizedClient, type AuthorizedClient } from '../auth/authorized-client.ts';
-import type { HttpClient, HttpResponse } from '../http/http-client.ts';
+import type { HttpClient } from '../http/http-client.ts';
 import { MANIFEST_TYPES, readManifest, type Manifest, type ManifestReference } from './manifest.ts';
 import { createPatience, persist, type Pause } from '../http/retry.ts';
 import { registryLookup, type RegistryCredentials } from '../auth/registry-credentials.ts';
 import { registryFailure, registryRefusal } from './registry-failure.ts';
 import type { RegistryRepository } from '../auth/registry-host.ts';
+import type { HttpResponse } from '../http/http-message.ts';
 
 /** One repository at a registry. */
 export interface RegistryClient {

@@ -1,10 +1,10 @@
 import { SIGNER_ERRORS, type SignerErrorCode } from '../../shared/error-code.ts';
 import { SigningError, withLastStep } from '../../shared/signing-error.ts';
-import type { HttpResponse } from '../http/http-client.ts';
 import { formatManifestReference, type ManifestReference } from './manifest.ts';
-import { serverAnswer } from '../notary/notary-failure.ts';
 import type { RegistryRepository } from '../auth/registry-host.ts';
 import { transienceOf } from '../http/retry-after.ts';
+import { serverAnswer } from '../http/server-error.ts';
+import type { HttpResponse } from '../http/http-message.ts';
 
 /** What to do where the server that failed is a registry, not a Notary server. */
 const FIX: Partial<Record<SignerErrorCode, (registry: string) => string>> = {

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { SigningError } from '../../shared/signing-error.ts';
-import { isOutOfFiles, OUT_OF_FILES_FIX } from '../http/connection-failure.ts';
+import { OUT_OF_FILES_FIX, isOutOfFiles } from './out-of-files.ts';
 
 /** Reports, keys and certificates are a few KiB; Secrets hold at most 1 MiB. */
 const LIMIT_BYTES = 1024 * 1024;

@@ -9,10 +9,12 @@ import { LARGEST_PARSED } from '../tuf/targets-text.ts';
 import type { Driver } from '../tuf/work.ts';
 import { createAuthorizedClient } from '../auth/authorized-client.ts';
 import type { CredentialLookup } from '../auth/credentials.ts';
-import { pointedTo, type HttpClient, type HttpResponse } from '../http/http-client.ts';
+import { pointedTo, type HttpClient } from '../http/http-client.ts';
 import type { Memory } from '../io/memory.ts';
-import { publishFailure, serverAnswer } from './notary-failure.ts';
+import { publishFailure } from './notary-failure.ts';
 import { transienceOf } from '../http/retry-after.ts';
+import { serverAnswer } from '../http/server-error.ts';
+import type { HttpResponse } from '../http/http-message.ts';
 
 /** One repository at a Notary server. */
 export interface NotaryClient {

@@ -3,38 +3,10 @@ import type { NotaryUrl } from '../../shared/notary-url.ts';
 import { command } from '../../shared/shell-command.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import { SNAPSHOT, TIMESTAMP, type RoleName, type Root } from '../tuf/metadata.ts';
-import { pointedTo, type HttpResponse } from '../http/http-client.ts';
+import { pointedTo } from '../http/http-client.ts';
 import { transienceOf } from '../http/retry-after.ts';
-
-/** The first error of a Notary server's answer. */
-export interface ServerAnswer {
-  readonly code: string;
-  /** What the server says, for people: at most a few hundred characters. */
-  readonly text: string;
-  /** The role whose file the server misses. */
-  readonly missing: unknown;
-}
-
-const LONGEST_TEXT = 300;
-/** What an authorization header holds: a server may repeat ours in what it says. */
-const AUTHORIZATION = /\b(basic|bearer)\s+\S+/gi;
-
-/** Reads `{"errors":[{"code","message","detail"}]}`; undefined when it is something else. */
-export function serverAnswer({ body }: HttpResponse): ServerAnswer | undefined {
-  const error = member(member(parseJson(body), 'errors'), '0');
-  const code = member(error, 'code');
-  if (typeof code !== 'string') return undefined;
-  const detail = member(error, 'detail');
-  const reason = member(detail, 'Error');
-  const words = [member(error, 'message'), member(reason, 'Msg') ?? detail].filter(
-    (word) => typeof word === 'string' && word !== '',
-  );
-  return {
-    code,
-    text: `${code}: ${words.join(': ')}`.replace(AUTHORIZATION, '$1 …').slice(0, LONGEST_TEXT),
-    missing: member(reason, 'Missing'),
-  };
-}
+import { serverAnswer } from '../http/server-error.ts';
+import type { HttpResponse } from '../http/http-message.ts';
 
 /** A publish that was refused. */
 export interface RefusedPublish {
@@ -113,17 +85,4 @@ function fixOfStatus({ url, size }: RefusedPublish, status: number): string | un
         ? `Let what stands before ${url} pass on a POST instead of redirecting it; or use the URL that it points to as the Notary URL.`
         : undefined;
   }
-}
-
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body).toString());
-  } catch {
-    return undefined;
-  }
-}
-
-function member(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null) return undefined;
-  return (value as Readonly<Record<string, unknown>>)[name];
 }

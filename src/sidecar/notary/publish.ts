@@ -5,10 +5,10 @@ import { asSigningError, SigningError } from '../../shared/signing-error.ts';
 import { fileOf, names, type Publication, type RoleEdit, type Target } from '../tuf/publication.ts';
 import type { RoleName } from '../tuf/metadata.ts';
 import type { ChosenRole } from '../tuf/role-choice.ts';
-import type { TrustRepository } from '../tuf/verify.ts';
 import type { NotaryClient } from './notary-client.ts';
 import type { Expected } from './repository-loader.ts';
 import { createPatience, persist, type Pause } from '../http/retry.ts';
+import type { TrustRepository } from '../tuf/trust-repository.ts';
 
 /** What is posted: the edits, signed, of one repository. */
 export interface Post {

@@ -5,15 +5,11 @@ import { SigningError } from '../../shared/signing-error.ts';
 import { RELEASES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, type RoleName } from '../tuf/metadata.ts';
 import { hashInSteps, missingFile, namedSha256 } from '../tuf/check.ts';
 import { parseSnapshot, parseTimestamp } from '../tuf/parse.ts';
-import {
-  verifyRepository,
-  type FileRequest,
-  type TrustExpectations,
-  type TrustRepository,
-} from '../tuf/verify.ts';
+import { verifyRepository, type FileRequest, type TrustExpectations } from '../tuf/verify.ts';
 import type { NotaryUrl } from '../../shared/notary-url.ts';
 import type { NotaryClient } from './notary-client.ts';
 import type { Steps } from '../io/steps.ts';
+import type { TrustRepository } from '../tuf/trust-repository.ts';
 
 /** Names that Notary itself lets a delegation have; others would be paths of something else. */
 const DELEGATION = /^targets(?:\/[-a-z0-9_]+)+$/;

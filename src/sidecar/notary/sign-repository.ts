@@ -10,7 +10,6 @@ import {
 } from '../tuf/publication.ts';
 import { describeMiss, expiryWarnings, missesOf } from '../tuf/client-visibility.ts';
 import { chooseRoles, type ChosenRole } from '../tuf/role-choice.ts';
-import type { TrustRepository } from '../tuf/verify.ts';
 import type { Log } from '../io/log.ts';
 import type { Memory } from '../io/memory.ts';
 import type { NotaryClient } from './notary-client.ts';
@@ -25,6 +24,7 @@ import {
 import { loadRepository, type Expected } from './repository-loader.ts';
 import type { RepositoryPlan } from '../image/signing-plan.ts';
 import type { Steps } from '../io/steps.ts';
+import type { TrustRepository } from '../tuf/trust-repository.ts';
 
 /** What signing one repository needs beside the plan. */
 export interface SigningContext {

@@ -2,7 +2,7 @@ import { RELEASES, ROOT, TARGETS, type RoleName, type Targets } from './metadata
 import { names, type Target } from './publication.ts';
 import { covers } from './role-choice.ts';
 import { certificateEnd } from './root-certificate.ts';
-import type { TrustRepository } from './verify.ts';
+import type { TrustRepository } from './trust-repository.ts';
 
 /**
  * Programs that look up what a tag names. Each looks into roles of its own, in an order of its own:

@@ -11,8 +11,8 @@ import {
   type Targets,
 } from './metadata.ts';
 import type { ChosenRole } from './role-choice.ts';
-import type { TrustRepository } from './verify.ts';
 import { finish, type Driver, type Work } from './work.ts';
+import type { TrustRepository } from './trust-repository.ts';
 
 /** One image to sign: a tag, and the manifest that it names. */
 export interface Target {

@@ -9,8 +9,8 @@ import {
   type RoleName,
   type Root,
 } from './metadata.ts';
-import type { TrustRepository } from './verify.ts';
 import type { Work } from './work.ts';
+import type { TrustRepository } from './trust-repository.ts';
 
 /**
  * The keys that were trusted before have signed the root that is served now: a root that was rotated

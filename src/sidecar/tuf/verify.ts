@@ -1,4 +1,3 @@
-import type { Gun } from '../../shared/image-reference.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import { command } from '../../shared/shell-command.ts';
 import { checkHashes, checkKeyIds, checkSignatures, missingFile, namedSha256 } from './check.ts';
@@ -17,13 +16,13 @@ import {
   type Root,
   type Snapshot,
   type Targets,
-  type Timestamp,
 } from './metadata.ts';
 import { parseRoot, parseSnapshot, parseTargets, parseTimestamp } from './parse.ts';
 import { listsAny } from './role-choice.ts';
 import { trustedRootKeys } from './root-certificate.ts';
 import { checkNotOlder, checkRootSuccession } from './succession.ts';
 import type { Work } from './work.ts';
+import type { TrustRepository } from './trust-repository.ts';
 
 /** A file of a repository, which whoever verifies it wants to see. */
 export interface FileRequest {
@@ -60,30 +59,6 @@ export interface TrustExpectations extends Clocks {
   readonly tags?: ReadonlySet<string>;
   /** Canonical ids of our keys: of the roles that list none the text is not kept. Absent: of all it is. */
   readonly held?: readonly KeyId[];
-}
-
-declare const verified: unique symbol;
-
-/** A repository whose every file was verified. Holding one is the proof: {@link verifyRepository}
- * is its only maker. */
-export interface TrustRepository {
-  readonly [verified]: true;
-  readonly gun: Gun;
-  /** Ids of the root keys that signed, as root.json lists them. */
-  readonly rootKeyIds: readonly KeyId[];
-  readonly root: MetadataFile<Root>;
-  readonly timestamp: MetadataFile<Timestamp>;
-  readonly snapshot: MetadataFile<Snapshot>;
-  readonly targets: MetadataFile<Targets>;
-  /** The delegations that `targets` names and that their keys have signed. */
-  readonly delegations: ReadonlyMap<RoleName, MetadataFile<Targets>>;
-  /**
-   * Those of `targets` and delegations that readers do not read, and why: they have expired, or the
-   * snapshot does not list them. To sign them again is the cure.
-   */
-  readonly unread: ReadonlyMap<RoleName, SigningError>;
-  /** Delegations that their keys have not signed, and why not: readers pass over them. */
-  readonly rejected: ReadonlyMap<RoleName, SigningError>;
 }
 
 /**

@@ -7,8 +7,8 @@ import {
   type ObjectReference,
 } from '../../shared/kubernetes/cluster.ts';
 import { configSource } from '../config/config-source.ts';
-import { credentialsOf, missingOf, secretsOf, unitSecrets } from '../policy/facts.ts';
-import type { CredentialsSecret } from '../policy/facts.ts';
+import { missingOf, secretsOf, unitSecrets } from '../policy/facts.ts';
+import { type CredentialsSecret, credentialsOf } from '../config/credentials-secret.ts';
 
 /** What the cluster adds to what somebody writes. */
 export interface ConfigFacts {

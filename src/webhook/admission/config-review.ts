@@ -4,15 +4,11 @@ import {
   resolveNotaryConfig,
   type ConfigResolution,
 } from '../config/notary-config.ts';
-import type { ConfigProblem } from '../config/notary-field.ts';
-import {
-  readNotarySection,
-  type ConfigSource,
-  type NotarySection,
-} from '../config/notary-section.ts';
+import type { ConfigProblem, ConfigSource } from '../config/notary-field.ts';
+import { readNotarySection, type NotarySection } from '../config/notary-section.ts';
 import { SIGNING } from '../../shared/names.ts';
-import { labelProblems } from '../config/signing-label.ts';
-import { allow, deny, type AdmissionRequest, type AllowCode, type Verdict } from './admission.ts';
+import { labelProblems, signingLabel } from '../config/signing-label.ts';
+import type { AdmissionRequest } from './admission.ts';
 import { ClusterError, type Cluster } from '../../shared/kubernetes/cluster.ts';
 import { readConfigFacts, type ConfigFacts } from './config-facts.ts';
 import { configSource, isGoing, saysTheSame, serviceAccountOf } from '../config/config-source.ts';
@@ -26,7 +22,7 @@ import {
   uncheckedWarning,
   type SecretFacts,
 } from '../config/config-warnings.ts';
-import { signingLabel } from '../policy/facts.ts';
+import { type Verdict, type AllowCode, allow, deny } from '../policy/verdict.ts';
 
 export interface ConfigReviewSettings {
   readonly cluster: Cluster;

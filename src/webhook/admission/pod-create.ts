@@ -1,4 +1,4 @@
-import { allow, deny, type AdmissionRequest, type Verdict } from './admission.ts';
+import type { AdmissionRequest } from './admission.ts';
 import type { BuildPod } from '../build-pod/build-pod.ts';
 import {
   ClusterError,
@@ -6,18 +6,13 @@ import {
   type ClusterObject,
   type ObjectReference,
 } from '../../shared/kubernetes/cluster.ts';
-import {
-  credentialsOf,
-  firstReads,
-  missingOf,
-  secondReads,
-  signingLabel,
-  signingMode,
-  type ClusterFacts,
-} from '../policy/facts.ts';
+import { firstReads, missingOf, secondReads, type ClusterFacts } from '../policy/facts.ts';
 import { readLimitRanges, UNBOUNDED } from '../injection/limit-range.ts';
 import { planPod } from '../policy/plan.ts';
 import { audited, mutatePod, validatePod, type PodReviewSettings } from './pod-decision.ts';
+import { type Verdict, allow, deny } from '../policy/verdict.ts';
+import { credentialsOf } from '../config/credentials-secret.ts';
+import { signingLabel, signingMode } from '../config/signing-label.ts';
 
 /** The two questions that the API server asks. */
 export type Question = 'mutate' | 'validate';

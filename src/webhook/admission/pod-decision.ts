@@ -1,6 +1,5 @@
 import fastJsonPatch, { type Operation } from 'fast-json-patch';
 import { SIGNING_CONTAINER } from '../../shared/names.ts';
-import { allow, deny, type Verdict } from './admission.ts';
 import { allContainers, type BuildPod, type Pod } from '../build-pod/build-pod.ts';
 import { KPACK_SIGNATURE_GOES } from '../config/config-warnings.ts';
 import { handDown } from '../injection/inherit-trust-and-proxy.ts';
@@ -10,6 +9,7 @@ import type { PodPlan } from '../policy/plan.ts';
 import { leave, letIn, type PodVerdict } from '../policy/pod-gate.ts';
 import type { SignerPlacement } from '../injection/signing-container.ts';
 import { withoutKpackSigner } from '../injection/remove-kpack-signer.ts';
+import { type Verdict, allow, deny } from '../policy/verdict.ts';
 
 /** What a review needs beside pod and plan. */
 export interface PodReviewSettings {

@@ -1,10 +1,10 @@
 import type { V1Container, V1ResourceRequirements } from '@kubernetes/client-node';
 import { BUILD_LABEL, INJECTED, SIGNING_CONTAINER, SKIPPED } from '../../shared/names.ts';
-import { allow, deny, type Verdict } from './admission.ts';
 import { allContainers, isPod, type Pod } from '../build-pod/build-pod.ts';
 import { whyEphemeralLeads, whyEphemeralReads } from '../injection/ephemeral-container.ts';
 import { whyDifferent } from '../injection/normal-form.ts';
 import { isPinned } from '../injection/same-image.ts';
+import { type Verdict, allow, deny } from '../policy/verdict.ts';
 
 /**
  * Answers for a change of a pod, of its ephemeral containers or of its resources, from the two objects

@@ -4,13 +4,14 @@ import {
   NODE_USER_PREFIX,
   SYSTEM_NAMESPACES,
 } from '../../shared/names.ts';
-import type { ConfigSource } from '../config/notary-section.ts';
 import { withLastStep } from '../../shared/signing-error.ts';
-import { allow, deny, type AdmissionRequest, type Verdict } from './admission.ts';
+import type { AdmissionRequest } from './admission.ts';
 import { readBuildPod, type Pod } from '../build-pod/build-pod.ts';
 import { reviewConfig } from './config-review.ts';
 import { reviewNewPod, type Question, type ReviewSettings } from './pod-create.ts';
 import { reviewPodUpdate } from './pod-update.ts';
+import { type Verdict, allow, deny } from '../policy/verdict.ts';
+import type { ConfigSource } from '../config/notary-field.ts';
 
 /** What of a pod can be changed after it was admitted: the pod itself, and these subresources. */
 const CHANGED_PARTS: readonly (string | undefined)[] = [undefined, 'ephemeralcontainers', 'resize'];

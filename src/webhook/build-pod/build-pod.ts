@@ -52,11 +52,6 @@ function isKpackVersion(apiVersion: string): boolean {
   return group === KPACK_GROUP && KPACK_VERSION.test(version) && others.length === 0;
 }
 
-/** The group of an apiVersion. */
-export function groupOf(apiVersion: string): string {
-  return apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
-}
-
 /** The containers that a pod is created with. */
 export function allContainers({ initContainers = [], containers }: V1PodSpec): V1Container[] {
   return [...initContainers, ...containers];

@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
-import type { Socket } from 'node:net';
-import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import type { SecureContextOptions } from 'node:tls';
 import type { FastifyBaseLogger } from 'fastify';
 import { readPemCertificates } from '../../shared/pem.ts';
 import { SettingsError } from '../../shared/settings-error.ts';
@@ -54,17 +53,6 @@ export function clientAuthority(file: string, log: FastifyBaseLogger): ClientAut
       return { context, stop: () => unwatchFile(file, reload) };
     },
   };
-}
-
-/**
- * Whether the peer of a connection has shown a certificate of the CA that has not expired. That the
- * handshake was fine is not enough: Node says so of each session that is resumed.
- */
-export function isAuthenticated(socket: Socket): boolean {
-  const { authorized, getPeerX509Certificate } = socket as Partial<TLSSocket>;
-  if (authorized !== true) return false;
-  const certificate = getPeerX509Certificate?.call(socket as TLSSocket);
-  return certificate !== undefined && Date.parse(certificate.validTo) > Date.now();
 }
 
 function firstOf(file: string): string {

@@ -7,9 +7,8 @@ import {
   SKIPPED,
 } from '../../shared/names.ts';
 import { nearest } from '../../shared/nearest.ts';
-import { expectedName, problem, type Findings } from './notary-field.ts';
+import { expectedName, problem, type Findings, type ConfigSource } from './notary-field.ts';
 import { annotationLine } from './notary-members.ts';
-import type { ConfigSource } from './notary-section.ts';
 import { command } from '../../shared/shell-command.ts';
 import { cut } from '../../shared/shown-value.ts';
 

@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isOurAnnotation } from './annotation-name.ts';
 import { PREFIX } from '../../shared/names.ts';
-import { sortedEntries } from './notary-field.ts';
-import type { ConfigSource } from './notary-section.ts';
+import { sortedEntries, type ConfigSource } from './notary-field.ts';
 
 /** What an object says about signing, yet to be read: of any type and shape. */
 export function configSource(kind: ConfigSource['kind'], object: unknown): ConfigSource {

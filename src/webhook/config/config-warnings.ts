@@ -1,11 +1,12 @@
 import { ANNOTATION, CA_FILE, CREDENTIALS_ANNOTATION, SIGNING } from '../../shared/names.ts';
 import type { NotaryConfig } from './notary-config.ts';
-import type { ConfigProblem } from './notary-field.ts';
-import { hasSection, type ConfigSource } from './notary-section.ts';
+import type { ConfigProblem, ConfigSource } from './notary-field.ts';
+import { hasSection } from './notary-section.ts';
 import { isPlainHttp, serverHost } from '../../shared/notary-url.ts';
 import { command } from '../../shared/shell-command.ts';
 import { cut } from '../../shared/shown-value.ts';
-import { credentialsFor, signingMode, type CredentialsSecret } from '../policy/facts.ts';
+import { type CredentialsSecret, credentialsFor } from './credentials-secret.ts';
+import { signingMode } from './signing-label.ts';
 
 /** What the namespace holds for a build. */
 export interface SecretFacts {

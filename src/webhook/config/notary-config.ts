@@ -1,12 +1,7 @@
 import { fieldOf } from './annotation-name.ts';
 import { ANNOTATION } from '../../shared/names.ts';
-import type { ConfigProblem } from './notary-field.ts';
-import {
-  hasSection,
-  type ConfigSource,
-  type NotarySection,
-  type NotaryUnit,
-} from './notary-section.ts';
+import type { ConfigProblem, ConfigSource } from './notary-field.ts';
+import { hasSection, type NotarySection, type NotaryUnit } from './notary-section.ts';
 import { cut, show } from '../../shared/shown-value.ts';
 import type { OnFailure } from '../../shared/signer-flags.ts';
 

@@ -175,3 +175,13 @@ export function readOneOf<Value extends string>(
   const expected = meant === undefined ? OR.format(allowed) : `${meant} (did you mean that?)`;
   return problem(findings, field, show(value), expected, meant ?? allowed[0]);
 }
+
+/** An object that can configure signing, as far as that goes. */
+export interface ConfigSource {
+  readonly kind: 'Image' | 'Build' | 'Namespace';
+  readonly name: string;
+  readonly labels: Readonly<Record<string, unknown>>;
+  readonly annotations: Readonly<Record<string, unknown>>;
+  /** `spec.notary`; Namespaces have none. */
+  readonly section?: unknown;
+}

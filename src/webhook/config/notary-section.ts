@@ -11,21 +11,12 @@ import {
   readUrl,
   type ConfigProblem,
   type Findings,
+  type ConfigSource,
 } from './notary-field.ts';
 import { annotationLine, NOTARY_MEMBERS, V1_MEMBERS } from './notary-members.ts';
 import type { NotaryUrl } from '../../shared/notary-url.ts';
 import { show } from '../../shared/shown-value.ts';
 import type { OnFailure } from '../../shared/signer-flags.ts';
-
-/** An object that can configure signing, as far as that goes. */
-export interface ConfigSource {
-  readonly kind: 'Image' | 'Build' | 'Namespace';
-  readonly name: string;
-  readonly labels: Readonly<Record<string, unknown>>;
-  readonly annotations: Readonly<Record<string, unknown>>;
-  /** `spec.notary`; Namespaces have none. */
-  readonly section?: unknown;
-}
 
 /** Url, Secret and CA: they only go together. */
 export interface NotaryUnit {

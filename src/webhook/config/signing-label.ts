@@ -5,10 +5,11 @@ import {
   sortedEntries,
   type ConfigProblem,
   type Findings,
+  type ConfigSource,
 } from './notary-field.ts';
 import { annotationLine } from './notary-members.ts';
-import type { ConfigSource } from './notary-section.ts';
 import { cut } from '../../shared/shown-value.ts';
+import type { ClusterObject } from '../../shared/kubernetes/cluster.ts';
 
 /** The values of the label that opts a namespace in. */
 const SIGNING_LABELS = ['enabled', 'audit', 'disabled'] as const;
@@ -28,4 +29,18 @@ export function labelProblems({ kind, name, labels }: ConfigSource): readonly Co
     }
   }
   return findings.problems;
+}
+
+/** The value of the label that opts the namespace in. */
+export function signingLabel(namespace: ClusterObject | undefined): string | undefined {
+  return namespace?.metadata.labels?.[SIGNING];
+}
+
+/** What the namespace label says. */
+export type SigningMode = 'enabled' | 'audit' | 'off' | 'invalid';
+
+/** @param label value of the label; undefined: there is none */
+export function signingMode(label: string | undefined): SigningMode {
+  if (label === undefined || label === 'disabled') return 'off';
+  return label === 'enabled' || label === 'audit' ? label : 'invalid';
 }

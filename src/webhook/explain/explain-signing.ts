@@ -3,7 +3,7 @@ import type { BuildPod } from '../build-pod/build-pod.ts';
 import type { Cluster, ClusterObject } from '../../shared/kubernetes/cluster.ts';
 import { configSource } from '../config/config-source.ts';
 import { MOST_SECRETS, secretsOf } from '../policy/facts.ts';
-import type { PlannedSigning } from '../policy/plan.ts';
+import type { PlannedSigning } from '../injection/signing-container.ts';
 
 /** How it would be signed; of Secrets, the names. */
 export interface Signing {

@@ -2,7 +2,6 @@ import type { V1Container } from '@kubernetes/client-node';
 import { WEBHOOK_ERRORS, type WebhookErrorCode } from '../../shared/error-code.ts';
 import { SIGNING_CONTAINER, SYSTEM_NAMESPACES } from '../../shared/names.ts';
 import { VERSION } from '../../shared/version.ts';
-import type { AllowCode, Verdict } from '../admission/admission.ts';
 import { allContainers, type BuildPod } from '../build-pod/build-pod.ts';
 import {
   ClusterError,
@@ -13,18 +12,13 @@ import {
 } from '../../shared/kubernetes/cluster.ts';
 import { describeSigning, findMissing, type Signing } from './explain-signing.ts';
 import { subjectOf, type Subject } from './explain-subject.ts';
-import {
-  credentialsOf,
-  firstReads,
-  secondReads,
-  signingLabel,
-  signingMode,
-  type ClusterFacts,
-  type SigningMode,
-} from '../policy/facts.ts';
+import { firstReads, secondReads, type ClusterFacts } from '../policy/facts.ts';
 import { readLimitRanges } from '../injection/limit-range.ts';
 import { planPod } from '../policy/plan.ts';
 import { mutatePod } from '../admission/pod-decision.ts';
+import type { Verdict, AllowCode } from '../policy/verdict.ts';
+import { credentialsOf } from '../config/credentials-secret.ts';
+import { signingLabel, type SigningMode, signingMode } from '../config/signing-label.ts';
 
 /** What would become of one object, and why. */
 export interface Explanation {

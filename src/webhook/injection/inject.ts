@@ -6,9 +6,13 @@ import { setWaitFile } from '../build-pod/build-waiter.ts';
 import { whyContainerDiffers, whyTampered, whyVolumeDiffers } from './container-diff.ts';
 import { changeOf, markOf, type InjectedMark } from './injected-mark.ts';
 import { draftOf } from '../build-pod/pod-draft.ts';
-import type { PlannedSigning } from '../policy/plan.ts';
 import { askForReport } from './report-request.ts';
-import { signingParts, type SignerPlacement, type SigningParts } from './signing-container.ts';
+import {
+  signingParts,
+  type SignerPlacement,
+  type SigningParts,
+  type PlannedSigning,
+} from './signing-container.ts';
 import { takeOverFromKpack } from './remove-kpack-signer.ts';
 
 /** What comes of injecting: the pod as it should be, or why that cannot be made of this one. */

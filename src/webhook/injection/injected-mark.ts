@@ -1,8 +1,7 @@
 import { INJECTED } from '../../shared/names.ts';
 import { sha256Hex } from '../../shared/sha256.ts';
 import type { Pod } from '../build-pod/build-pod.ts';
-import type { PlannedSigning } from '../policy/plan.ts';
-import type { SignerPlacement } from './signing-container.ts';
+import type { SignerPlacement, PlannedSigning } from './signing-container.ts';
 
 /** What the annotation `injected` says: `<version>+<hash>`. */
 export type InjectedMark = string & { readonly brand: 'InjectedMark' };

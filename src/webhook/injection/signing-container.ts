@@ -15,8 +15,11 @@ import {
 import { formatSignerFlags } from '../../shared/signer-flags.ts';
 import type { Pod } from '../build-pod/build-pod.ts';
 import { dockerSecrets, type DockerSecret } from '../build-pod/docker-secrets.ts';
-import type { PlannedSigning } from '../policy/plan.ts';
 import { signerResources, type SignerResources } from './signer-resources.ts';
+import type { NotaryConfig } from '../config/notary-config.ts';
+import type { BuildSteps } from '../build-pod/build-steps.ts';
+import type { LimitRangeBounds } from './limit-range.ts';
+import type { HostSecret } from '../config/credentials-secret.ts';
 
 /** What the operator of the webhook decides about the signing container. */
 export interface SignerPlacement extends SignerResources {
@@ -124,4 +127,15 @@ function mountsOf(secrets: readonly DockerSecret[]): V1VolumeMount[] {
     ({ volume, mountPath }) => [mountPath, { name: volume, mountPath, readOnly: true }] as const,
   );
   return [...new Map(mounts).values()];
+}
+
+/** What the signing container of a pod is to do, and between which steps. */
+export interface PlannedSigning {
+  readonly steps: BuildSteps;
+  readonly config: NotaryConfig;
+  /** The tags of the Build. */
+  readonly tags: readonly string[];
+  readonly credentials: readonly HostSecret[];
+  /** What the LimitRanges of the namespace demand of it. */
+  readonly bounds: LimitRangeBounds;
 }

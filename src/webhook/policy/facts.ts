@@ -1,5 +1,3 @@
-import { CREDENTIALS_ANNOTATION, SIGNING } from '../../shared/names.ts';
-import { hostOf } from '../../shared/notary-url.ts';
 import { readNotarySection, type NotaryUnit } from '../config/notary-section.ts';
 import { kpackController, type BuildPod } from '../build-pod/build-pod.ts';
 import type {
@@ -9,16 +7,9 @@ import type {
 } from '../../shared/kubernetes/cluster.ts';
 import { configSource } from '../config/config-source.ts';
 import type { LimitRangeBounds } from '../injection/limit-range.ts';
-
+import type { CredentialsSecret } from '../config/credentials-secret.ts';
 /** How many Secrets a service account of builds may name: each is read for each build pod. */
 export const MOST_SECRETS = 200;
-
-/** A Secret that names a Notary server it is for. */
-export interface CredentialsSecret {
-  readonly name: string;
-  /** Value of `kpack.io/notary.v1`: a host, or a URL. */
-  readonly server: string;
-}
 
 /** All that the cluster knows about a build pod, as far as a decision needs it. */
 export interface ClusterFacts {
@@ -145,47 +136,6 @@ export function missingOf(
 /** The kpack Image that controls a Build; a Build made by hand has none. */
 export function imageOwner(build: ClusterObject | undefined): OwnerReference | undefined {
   return kpackController(build?.metadata.ownerReferences, 'Image');
-}
-
-/** The credentials Secrets among those of a service account. */
-export function credentialsOf(
-  secrets: readonly (ClusterObject | undefined)[],
-): readonly CredentialsSecret[] {
-  return secrets.flatMap((secret) => {
-    const server = secret?.metadata.annotations?.[CREDENTIALS_ANNOTATION];
-    const name = secret?.metadata.name;
-    return server && name ? [{ name, server }] : [];
-  });
-}
-
-/** A Secret with credentials, and the host as it is to be compared with that of the server. */
-export interface HostSecret {
-  readonly host: string;
-  readonly secretName: string;
-}
-
-/** The credentials for one server; the annotation may be a host or a URL. */
-export function credentialsFor(
-  host: string,
-  secrets: readonly CredentialsSecret[],
-): readonly HostSecret[] {
-  return secrets
-    .filter(({ server }) => hostOf(server) === host)
-    .map(({ name }) => ({ host, secretName: name }));
-}
-
-/** The value of the label that opts the namespace in. */
-export function signingLabel(namespace: ClusterObject | undefined): string | undefined {
-  return namespace?.metadata.labels?.[SIGNING];
-}
-
-/** What the namespace label says. */
-export type SigningMode = 'enabled' | 'audit' | 'off' | 'invalid';
-
-/** @param label value of the label; undefined: there is none */
-export function signingMode(label: string | undefined): SigningMode {
-  if (label === undefined || label === 'disabled') return 'off';
-  return label === 'enabled' || label === 'audit' ? label : 'invalid';
 }
 
 /** The tags that a Build pushes. */

@@ -1,28 +1,18 @@
 import type { WebhookErrorCode } from '../../shared/error-code.ts';
-import {
-  describeProblems,
-  resolveNotaryConfig,
-  type NotaryConfig,
-} from '../config/notary-config.ts';
+import { describeProblems, resolveNotaryConfig } from '../config/notary-config.ts';
 import { readNotarySection, type NotarySection } from '../config/notary-section.ts';
 import { serverHost } from '../../shared/notary-url.ts';
 import { ANNOTATION, SIGNING } from '../../shared/names.ts';
-import type { AllowCode } from '../admission/admission.ts';
 import type { BuildPod } from '../build-pod/build-pod.ts';
-import type { BuildSteps } from '../build-pod/build-steps.ts';
 import type { ClusterObject } from '../../shared/kubernetes/cluster.ts';
 import { configSource, saysTheSame } from '../config/config-source.ts';
 import { riskWarnings } from '../config/config-warnings.ts';
 import { whyDockerSecretsUnclear } from '../build-pod/docker-secrets.ts';
-import {
-  buildTags,
-  credentialsFor,
-  MOST_SECRETS,
-  type ClusterFacts,
-  type HostSecret,
-} from './facts.ts';
-import type { LimitRangeBounds } from '../injection/limit-range.ts';
+import { buildTags, MOST_SECRETS, type ClusterFacts } from './facts.ts';
 import { gateOf, type BuildGate, type Closed, type Outside } from './pod-gate.ts';
+import type { PlannedSigning } from '../injection/signing-container.ts';
+import type { AllowCode } from './verdict.ts';
+import { credentialsFor } from '../config/credentials-secret.ts';
 
 /** What is to become of a pod with kpack's build label. */
 export type PodPlan =
@@ -48,17 +38,6 @@ export type PodPlan =
     };
 
 type SkipCode = Extract<AllowCode, 'OPTED_OUT' | 'NO_CONFIG'>;
-
-/** What the signing container of a pod is to do, and between which steps. */
-export interface PlannedSigning {
-  readonly steps: BuildSteps;
-  readonly config: NotaryConfig;
-  /** The tags of the Build. */
-  readonly tags: readonly string[];
-  readonly credentials: readonly HostSecret[];
-  /** What the LimitRanges of the namespace demand of it. */
-  readonly bounds: LimitRangeBounds;
-}
 
 /**
  * The whole policy: whether a build pod is signed, left alone or refused, and why. Mutating and

@@ -2,20 +2,14 @@ import fastJsonPatch from 'fast-json-patch';
 import type { WebhookErrorCode } from '../../shared/error-code.ts';
 import { describeProblems } from '../config/notary-config.ts';
 import { readNotarySection, type NotarySection } from '../config/notary-section.ts';
-import { labelProblems } from '../config/signing-label.ts';
-import {
-  allow,
-  deny,
-  type AllowCode,
-  type DenialStatus,
-  type Verdict,
-} from '../admission/admission.ts';
+import { labelProblems, signingMode } from '../config/signing-label.ts';
 import type { BuildPod, Pod } from '../build-pod/build-pod.ts';
 import type { ClusterObject } from '../../shared/kubernetes/cluster.ts';
 import { configSource } from '../config/config-source.ts';
-import { imageOwner, signingMode, type ClusterFacts } from './facts.ts';
+import { imageOwner, type ClusterFacts } from './facts.ts';
 import { whoElseReads } from '../injection/secret-exposure.ts';
 import { kpackSignerIn, whyKpackSignerUnclear } from '../injection/remove-kpack-signer.ts';
+import { type DenialStatus, type Verdict, type AllowCode, allow, deny } from './verdict.ts';
 
 /** The mark of what only this gate makes. */
 const byGate = Symbol('by the gate');

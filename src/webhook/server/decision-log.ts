@@ -1,8 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { WebhookErrorCode } from '../../shared/error-code.ts';
-import type { AdmissionRequest, AllowCode, Verdict } from '../admission/admission.ts';
+import type { AdmissionRequest } from '../admission/admission.ts';
 import type { OwnerReference } from '../../shared/kubernetes/cluster.ts';
 import type { Question } from '../admission/pod-create.ts';
+import type { Verdict, AllowCode } from '../policy/verdict.ts';
 
 /** What an operator is told about a verdict. Every member is of a closed set. */
 export interface Decision {

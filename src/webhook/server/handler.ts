@@ -1,12 +1,10 @@
 import { performance } from 'node:perf_hooks';
 import type { FastifyBaseLogger } from 'fastify';
 import {
-  deny,
   parseReview,
   ReviewError,
   reviewOf,
   type AdmissionRequest,
-  type Verdict,
 } from '../admission/admission.ts';
 import { decisionOf, logDecision } from './decision-log.ts';
 import type { Metrics } from './metrics.ts';
@@ -16,6 +14,7 @@ import { review } from '../admission/router.ts';
 import type { BodyError } from './review-body.ts';
 import type { ReviewDeadline } from './review-deadline.ts';
 import { watchedCluster } from './watched-cluster.ts';
+import { type Verdict, deny } from '../policy/verdict.ts';
 
 /** What a path asks. */
 export interface Asked {

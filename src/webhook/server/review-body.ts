@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { WebhookErrorCode } from '../../shared/error-code.ts';
-import { deny, type DenialStatus, type Verdict } from '../admission/admission.ts';
 import { ByteBudget, type Share } from './byte-budget.ts';
 import { exceededBound } from '../../shared/json-bounds.ts';
 import { Pace } from './pace.ts';
+import { type DenialStatus, type Verdict, deny } from '../policy/verdict.ts';
 
 /** A review carries an object and its predecessor, each of up to 1.5 MiB, as text. */
 const LONGEST_BODY = 8 * 1024 * 1024;

@@ -7,7 +7,6 @@ import Fastify, {
 } from 'fastify';
 import type { Server } from 'node:https';
 import { answerReview, refuseUnread, type Asked } from './handler.ts';
-import { isAuthenticated } from '../certificates/client-authority.ts';
 import { boundConnections } from './connection-bound.ts';
 import { fairCluster } from './fair-cluster.ts';
 import type { Metrics } from './metrics.ts';
@@ -15,6 +14,7 @@ import type { ReviewSettings } from '../admission/pod-create.ts';
 import type { Readiness } from './readiness.ts';
 import { BodyError, BodyReader } from './review-body.ts';
 import { startDeadline } from './review-deadline.ts';
+import { isAuthenticated } from './client-certificate.ts';
 
 export interface AppOptions extends ReviewSettings {
   /** PEM. */

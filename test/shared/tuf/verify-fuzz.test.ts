@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import t from 'tap';
 import { SigningError } from '../../../src/shared/signing-error.ts';
 import type { RoleName } from '../../../src/sidecar/tuf/metadata.ts';
-import type { TrustRepository } from '../../../src/sidecar/tuf/verify.ts';
 import { makeCertificateKey } from '../../trust/certificate.ts';
 import { anyDamage, type Damage } from '../../trust/damage.ts';
 import { makeKey } from '../../trust/key.ts';
@@ -15,6 +14,7 @@ import {
   type BuiltRepository,
 } from '../../trust/repository.ts';
 import { signedText, verifyBuilt } from '../../trust/verification.ts';
+import type { TrustRepository } from '../../../src/sidecar/tuf/trust-repository.ts';
 
 const A = 'a1'.repeat(32);
 const key = makeKey();
