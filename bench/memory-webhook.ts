@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
-import { createApp } from '../src/webhook/server/server.ts';
+import { createServer } from '../src/webhook/server/server.ts';
 import { createMetrics } from '../src/webhook/server/metrics.ts';
 import { createReadiness } from '../src/webhook/server/readiness.ts';
 import { VERSION } from '../src/shared/version.ts';
@@ -14,7 +14,7 @@ import { memoryCluster, SETTINGS } from '../test/webhook/asking.ts';
 
 const [certificateFile = '', keyFile = '', objects = ''] = process.argv.slice(2);
 const manifests = JSON.parse(readFileSync(objects, 'utf8')) as Manifest[];
-const app = createApp({
+const app = createServer({
   ...SETTINGS,
   tls: { cert: readFileSync(certificateFile, 'utf8'), key: readFileSync(keyFile, 'utf8') },
   log: pino(),

@@ -7,7 +7,7 @@ import { pino, type Logger } from 'pino';
 import { helpText, isHelpWanted } from '../shared/help.ts';
 import { VERSION } from '../shared/version.ts';
 import { proveApiAccess } from './server/api-access.ts';
-import { createApp } from './server/server.ts';
+import { createServer } from './server/server.ts';
 import { clientAuthority } from './certificates/client-authority.ts';
 import { openCluster } from '../shared/kubernetes/cluster-source.ts';
 import { ClusterError } from '../shared/kubernetes/cluster.ts';
@@ -76,7 +76,7 @@ async function serve(): Promise<void> {
   });
   const { clientCa } = settings;
   const clients = clientCa === undefined ? undefined : clientAuthority(clientCa, log);
-  const app = createApp({
+  const app = createServer({
     tls: certificate.initial,
     clientCa: clients?.certificates(),
     log,

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import { createPatience, persist } from '../../src/sidecar/http/retry.ts';
+import { createRetries, retry } from '../../src/sidecar/http/retry.ts';
 
 const passing = () => new SigningError('SERVER_FAILED', 'away', { isTransient: true });
 const lasting = () => new SigningError('SERVER_UNTRUSTED', 'no');
@@ -22,15 +22,12 @@ function failing(times: number, error: () => SigningError) {
   return { calls, work };
 }
 
-t.test('patience', (t) => {
+t.test('retries', (t) => {
   t.test('outlasts what passes, waits longer each time, and tells why', async (t) => {
     const { waits, pause } = remembered();
     const told: string[] = [];
     const { calls, work } = failing(4, passing);
-    t.equal(
-      await persist(work, createPatience(pause), ({ message }) => told.push(message)),
-      'done',
-    );
+    t.equal(await retry(work, createRetries(pause), ({ message }) => told.push(message)), 'done');
     t.equal(calls.count, 5);
     t.same(told, ['away', 'away', 'away', 'away']);
     for (const [i, longest] of [400, 800, 1600, 3200].entries()) {
@@ -43,7 +40,7 @@ t.test('patience', (t) => {
     const { waits, pause } = remembered();
     const { calls, work } = failing(5, passing);
     await t.rejects(
-      persist(work, createPatience(pause), () => undefined),
+      retry(work, createRetries(pause), () => undefined),
       { message: 'away' },
     );
     t.equal(calls.count, 5);
@@ -54,7 +51,7 @@ t.test('patience', (t) => {
     const { waits, pause } = remembered();
     const { calls, work } = failing(1, lasting);
     await t.rejects(
-      persist(work, createPatience(pause), () => undefined),
+      retry(work, createRetries(pause), () => undefined),
       { message: 'no' },
     );
     t.equal(calls.count, 1);
@@ -65,7 +62,7 @@ t.test('patience', (t) => {
     const pause = () => Promise.reject(new SigningError('DEADLINE_EXCEEDED', 'too long'));
     const { work } = failing(1, passing);
     await t.rejects(
-      persist(work, createPatience(pause), () => undefined),
+      retry(work, createRetries(pause), () => undefined),
       {
         code: 'DEADLINE_EXCEEDED',
       },
@@ -77,7 +74,7 @@ t.test('patience', (t) => {
     const busy = () =>
       new SigningError('SERVER_FAILED', 'busy', { isTransient: true, retryAfterMs: 60_000 });
     const { work } = failing(1, busy);
-    t.equal(await persist(work, createPatience(pause), () => undefined), 'done');
+    t.equal(await retry(work, createRetries(pause), () => undefined), 'done');
     t.ok((waits[0] ?? 0) > 60_000 && (waits[0] ?? 0) <= 60_400, `${waits[0]}`);
   });
 
@@ -85,7 +82,7 @@ t.test('patience', (t) => {
     const { calls, work } = failing(1, passing);
     const pause = () => Promise.resolve(false);
     await t.rejects(
-      persist(work, createPatience(pause), () => undefined),
+      retry(work, createRetries(pause), () => undefined),
       { code: 'SERVER_FAILED', message: 'away' },
     );
     t.equal(calls.count, 1);
@@ -93,7 +90,7 @@ t.test('patience', (t) => {
 
   t.test('of racers lets chance take away all of a wait, and has no end', async (t) => {
     const { waits, pause } = remembered();
-    const race = createPatience(pause, {
+    const race = createRetries(pause, {
       firstWaitMs: 50,
       longestWaitMs: 2000,
       waits: Infinity,

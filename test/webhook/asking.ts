@@ -3,7 +3,7 @@ import type { Test } from 'tap';
 import { parseReview, reviewOf } from '../../src/webhook/admission/admission.ts';
 import { ClusterError, type Cluster } from '../../src/shared/kubernetes/cluster.ts';
 import type { ReviewSettings } from '../../src/webhook/admission/pod-create.ts';
-import { review } from '../../src/webhook/admission/router.ts';
+import { routeReview } from '../../src/webhook/admission/router.ts';
 import {
   admissionReview,
   applyPatch,
@@ -109,7 +109,7 @@ export async function ask(
 ): Promise<AdmissionResponse> {
   const body = frozen(JSON.parse(JSON.stringify(admissionReview({ object, ...options }))));
   const request = parseReview(body);
-  const verdict = await review(question, request, { ...SETTINGS, cluster, ...settings });
+  const verdict = await routeReview(question, request, { ...SETTINGS, cluster, ...settings });
   const answer = JSON.parse(JSON.stringify(reviewOf(request.uid, verdict))) as {
     response: AdmissionResponse;
   };

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Cluster } from '../../src/shared/kubernetes/cluster.ts';
 import { parseReview } from '../../src/webhook/admission/admission.ts';
-import { review } from '../../src/webhook/admission/router.ts';
+import { routeReview } from '../../src/webhook/admission/router.ts';
 import { admissionReview, KPACK_USER } from '../bed/webhook.ts';
 import { signingNamespace, type Manifest } from '../build-fixture.ts';
 import { ask, memoryCluster, mutate, SETTINGS, verdictOf } from './asking.ts';
@@ -104,7 +104,7 @@ t.test('what is nested deeply is refused for its form, not by a mistake of ours'
   for (const oldObject of [image(section()), deep(9_000)]) {
     const body = admissionReview({ object: oldObject, operation: 'UPDATE', ...BY_DEVELOPER });
     const request = { ...parseReview(body), object: deep(9_000), oldObject };
-    const verdict = await review('validate', request, { ...SETTINGS, cluster: EMPTY });
+    const verdict = await routeReview('validate', request, { ...SETTINGS, cluster: EMPTY });
     t.match(verdict, { kind: 'deny', code: 'NOTARY_CONFIG_INVALID' });
   }
 });
@@ -128,7 +128,7 @@ t.test('system namespaces, and our own, are left alone whatever asks', async (t)
 t.test('the status of an object is not judged', async (t) => {
   const body = admissionReview({ object: MALFORMED, operation: 'UPDATE', ...BY_DEVELOPER });
   const request = { ...parseReview(body), subResource: 'status' };
-  const verdict = await review('validate', request, { ...SETTINGS, cluster: EMPTY });
+  const verdict = await routeReview('validate', request, { ...SETTINGS, cluster: EMPTY });
   t.match(verdict, { kind: 'allow', code: 'NOT_OURS' });
 });
 

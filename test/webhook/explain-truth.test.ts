@@ -4,7 +4,7 @@ import t from 'tap';
 import { parseReview } from '../../src/webhook/admission/admission.ts';
 import type { Cluster, ListedObject } from '../../src/shared/kubernetes/cluster.ts';
 import { explain, type Explanation } from '../../src/webhook/explain/explain.ts';
-import { review } from '../../src/webhook/admission/router.ts';
+import { routeReview } from '../../src/webhook/admission/router.ts';
 import { admissionReview, KPACK_USER } from '../bed/webhook.ts';
 import { manifestsOf, signingNamespace, type Manifest } from '../build-fixture.ts';
 import { projectDirectory } from '../fixture.ts';
@@ -86,7 +86,7 @@ async function told(object: object, cluster: Cluster): Promise<Told> {
 /** What the mutating webhook does with a pod, in the words of an explanation. */
 async function done(pod: object, cluster: Cluster): Promise<Told> {
   const request = parseReview(admissionReview({ object: pod }));
-  const answered = await review('mutate', request, { ...SETTINGS, cluster });
+  const answered = await routeReview('mutate', request, { ...SETTINGS, cluster });
   const verdict: Verdict = answered.kind === 'allow' ? (answered.audited ?? answered) : answered;
   const { code, reason } = verdict;
   if (verdict.kind === 'deny') return { outcome: 'refused', code, reason };

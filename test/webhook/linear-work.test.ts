@@ -1,7 +1,7 @@
 /** What a requester writes costs no more than twice the work when it is twice as much. */
 import t, { type Test } from 'tap';
 import { parseReview } from '../../src/webhook/admission/admission.ts';
-import { review } from '../../src/webhook/admission/router.ts';
+import { routeReview } from '../../src/webhook/admission/router.ts';
 import { admissionReview, type ReviewOptions } from '../bed/webhook.ts';
 import { manifestsOf, type PodManifest } from '../build-fixture.ts';
 import { inject, memoryCluster, SETTINGS } from './asking.ts';
@@ -53,7 +53,7 @@ async function workFor(
   const body = JSON.parse(JSON.stringify(admissionReview(options))) as object;
   const { value, looks } = counted(body);
   const cluster = memoryCluster(manifestsOf(given, given.namespace));
-  await review(question, parseReview(value), { ...SETTINGS, cluster });
+  await routeReview(question, parseReview(value), { ...SETTINGS, cluster });
   return looks();
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { review } from '../../src/webhook/admission/router.ts';
+import { routeReview } from '../../src/webhook/admission/router.ts';
 import { secret, type PodManifest } from '../build-fixture.ts';
 import { ask, inject, memoryCluster, validate, verdictOf } from './asking.ts';
 import { allContainers, container, SIGNER } from './pod.ts';
@@ -381,7 +381,7 @@ t.test('what is no pod is not judged', async (t) => {
     [{ kind: 'Pod' }, pod],
     [pod, { kind: 'Pod', spec: {} }],
   ]) {
-    const verdict = await review('validate', { ...request, object, oldObject }, settings);
+    const verdict = await routeReview('validate', { ...request, object, oldObject }, settings);
     t.equal(verdict.code, 'NOT_OURS');
   }
 });

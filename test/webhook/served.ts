@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import tap, { type Test } from 'tap';
-import { createApp } from '../../src/webhook/server/server.ts';
+import { createServer } from '../../src/webhook/server/server.ts';
 import type { Cluster } from '../../src/shared/kubernetes/cluster.ts';
 import { createMetrics, type Metrics } from '../../src/webhook/server/metrics.ts';
 import { createReadiness } from '../../src/webhook/server/readiness.ts';
@@ -38,7 +38,7 @@ export function serve(
   const tls = { cert: certificate.certificatePem, key: certificate.keyPem };
   const metrics = createMetrics(SETTINGS.version);
   const readiness = createReadiness([], () => undefined);
-  const app = createApp({ ...SETTINGS, cluster, tls, log, metrics, readiness });
+  const app = createServer({ ...SETTINGS, cluster, tls, log, metrics, readiness });
   t.teardown(() => app.close());
   return { app, log: () => text, metrics };
 }

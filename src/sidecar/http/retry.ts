@@ -7,7 +7,7 @@ import { asSigningError, type SigningError } from '../../shared/signing-error.ts
 export type Pause = (milliseconds: number) => Promise<boolean>;
 
 /** Waits between tries, longer each time. */
-export interface Patience {
+export interface Retries {
   /**
    * Waits; false, at once, when it was asked too often, or no time is left for another try.
    *
@@ -18,7 +18,7 @@ export interface Patience {
 }
 
 /** How often, and how long, something is tried again. */
-export interface PatienceLimits {
+export interface RetryLimits {
   readonly firstWaitMs: number;
   readonly longestWaitMs: number;
   readonly waits: number;
@@ -27,10 +27,10 @@ export interface PatienceLimits {
 }
 
 /** For a server that restarts, or a connection that broke: about five seconds in all. */
-const OUTAGE: PatienceLimits = { firstWaitMs: 400, longestWaitMs: 4000, waits: 4, jitter: 0.5 };
+const OUTAGE: RetryLimits = { firstWaitMs: 400, longestWaitMs: 4000, waits: 4, jitter: 0.5 };
 
-/** Makes a new patience, which ends after so many waits. */
-export function createPatience(pause: Pause, limits: PatienceLimits = OUTAGE): Patience {
+/** Retries that end after so many waits. */
+export function createRetries(pause: Pause, limits: RetryLimits = OUTAGE): Retries {
   let waits = 0;
   return {
     async wait(leastMs = 0) {
@@ -47,9 +47,9 @@ export function createPatience(pause: Pause, limits: PatienceLimits = OUTAGE): P
  * @param tell hears of each failure that is not the last
  * @throws the last failure
  */
-export async function persist<T>(
+export async function retry<T>(
   work: () => Promise<T>,
-  patience: Patience,
+  retries: Retries,
   tell: (failure: SigningError) => void,
 ): Promise<T> {
   for (;;) {
@@ -57,7 +57,7 @@ export async function persist<T>(
       return await work();
     } catch (error) {
       const failure = asSigningError(error);
-      if (!failure.isTransient || !(await patience.wait(failure.retryAfterMs))) throw failure;
+      if (!failure.isTransient || !(await retries.wait(failure.retryAfterMs))) throw failure;
       tell(failure);
     }
   }

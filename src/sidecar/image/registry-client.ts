@@ -2,7 +2,7 @@ import { SigningError } from '../../shared/signing-error.ts';
 import { createAuthorizedClient, type AuthorizedClient } from '../auth/authorized-client.ts';
 import type { HttpClient } from '../http/http-client.ts';
 import { MANIFEST_TYPES, readManifest, type Manifest, type ManifestReference } from './manifest.ts';
-import { createPatience, persist, type Pause } from '../http/retry.ts';
+import { createRetries, retry, type Pause } from '../http/retry.ts';
 import { registryLookup, type RegistryCredentials } from '../auth/registry-credentials.ts';
 import { registryFailure, registryRefusal } from './registry-failure.ts';
 import type { RegistryRepository } from '../auth/registry-host.ts';
@@ -80,9 +80,9 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
 
   return {
     manifest: (reference) =>
-      persist(
+      retry(
         () => attempt(reference),
-        createPatience(pause),
+        createRetries(pause),
         ({ message }) => tell(`trying again: ${message}`),
       ),
   };

@@ -6,7 +6,7 @@ import { SigningError } from '../../shared/signing-error.ts';
 import { rsaModulusLength, SMALLEST_RSA_MODULUS, type SignatureMethod } from '../tuf/key.ts';
 import type { Work } from '../tuf/work.ts';
 import { ed25519Key, notaryEd25519Key } from './ed25519-key.ts';
-import { foreignBlock } from './unusable-key-file.ts';
+import { unusableBlock } from './unusable-key-file.ts';
 import {
   cipherOf,
   decryptPkcs8,
@@ -78,7 +78,7 @@ export function* openBlock(
   const dekInfo = block.headers.get('DEK-Info');
   const format = dekInfo === undefined ? formatOf(block.bytes) : undefined;
   if (!LABELS.includes(block.label) || format === 'dsa') {
-    const { what, fix } = foreignBlock(format === 'dsa' ? 'DSA PRIVATE KEY' : block.label);
+    const { what, fix } = unusableBlock(format === 'dsa' ? 'DSA PRIVATE KEY' : block.label);
     throw new SigningError('KEY_INVALID', `${where} is ${what}`, { fix });
   }
   const isEncrypted = dekInfo !== undefined || format === 'encrypted';

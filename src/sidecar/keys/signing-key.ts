@@ -3,7 +3,7 @@ import { readPem, type PemBlock, type PemText } from '../../shared/pem.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import { bareKey, keyId, type KeyId, type PublicKey, type SignatureMethod } from '../tuf/key.ts';
 import type { Work } from '../tuf/work.ts';
-import { damageOf, foreignFile } from './unusable-key-file.ts';
+import { damageOf, unusableFile } from './unusable-key-file.ts';
 import { DERIVATION_STEPS, openBlock } from './key-block.ts';
 import type { Password } from './password.ts';
 
@@ -121,7 +121,7 @@ function isPrivate(label: string): boolean {
 function keyBlocks({ name, pem, text }: ReadFile): readonly NamedBlock[] {
   const blocks = text.blocks.filter(({ label }) => isPrivate(label));
   if (blocks.length === 0) {
-    const { what, fix } = foreignFile(pem, text);
+    const { what, fix } = unusableFile(pem, text);
     throw new SigningError('KEY_INVALID', `${name} holds no private key: ${what}`, { fix });
   }
   return blocks.map((block, i) => {

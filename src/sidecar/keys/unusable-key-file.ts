@@ -2,7 +2,7 @@ import type { DamagedBlock, PemText } from '../../shared/pem.ts';
 import { command } from '../../shared/shell-command.ts';
 
 /** What a file or block is that is no key we can use. */
-export interface Foreign {
+export interface UnusableKey {
   /** A block: follows "is". A file: says what it is. */
   readonly what: string;
   /** What to do, where that is more than taking the right file. */
@@ -52,18 +52,18 @@ const TEXTS: readonly (readonly [text: RegExp, what: string, fix?: string])[] = 
 ];
 
 /** What a PEM block is, by its label. */
-export function foreignBlock(label: string): Foreign {
+export function unusableBlock(label: string): UnusableKey {
   const [, what, fix] = BLOCKS.find(([pattern]) => pattern.test(label)) ?? [];
   return foreign(what ?? `a PEM block of another kind (${label.slice(0, 40)})`, fix);
 }
 
 /** What a file without a whole private key is. */
-export function foreignFile(text: string, { blocks, damaged }: PemText): Foreign {
+export function unusableFile(text: string, { blocks, damaged }: PemText): UnusableKey {
   const [lost] = damaged;
   if (lost) return foreign(damageOf(lost), AS_IT_IS);
   const block = blocks.find(({ label }) => label !== 'EC PARAMETERS') ?? blocks[0];
   if (block) {
-    const { what, fix } = foreignBlock(block.label);
+    const { what, fix } = unusableBlock(block.label);
     return foreign(`it holds ${what}`, fix);
   }
   const trimmed = text.trim();
@@ -76,6 +76,6 @@ export function damageOf({ label, line, what }: DamagedBlock): string {
   return `its ${label.slice(0, 40)} in line ${line} ${what}`;
 }
 
-function foreign(what: string, fix: string | undefined): Foreign {
+function foreign(what: string, fix: string | undefined): UnusableKey {
   return fix === undefined ? { what } : { what, fix };
 }

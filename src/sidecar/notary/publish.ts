@@ -7,7 +7,7 @@ import type { RoleName } from '../tuf/metadata.ts';
 import type { ChosenRole } from '../tuf/role-choice.ts';
 import type { NotaryClient } from './notary-client.ts';
 import type { Expected } from './repository-loader.ts';
-import { createPatience, persist, type Pause } from '../http/retry.ts';
+import { createRetries, retry, type Pause } from '../http/retry.ts';
 import type { TrustRepository } from '../tuf/trust-repository.ts';
 
 /** What is posted: the edits, signed, of one repository. */
@@ -96,14 +96,14 @@ interface NextTry {
 }
 
 export function createPublisher({ client, load, pause, tell }: PublisherOptions): Publisher {
-  const race = createPatience(pause, RACE);
-  const outage = createPatience(pause);
+  const race = createRetries(pause, RACE);
+  const outage = createRetries(pause);
   let wasRejected = false;
   /** The server may have stored these, or may store them still. */
   const unanswered: Posted[] = [];
 
   const again = <T>(work: () => Promise<T>) =>
-    persist(work, createPatience(pause), ({ message }) => tell(`reading again: ${message}`));
+    retry(work, createRetries(pause), ({ message }) => tell(`reading again: ${message}`));
   const reload = (from: TrustRepository, expected?: Expected) => again(() => load(from, expected));
 
   const confirm = async (posted: Posted, from: TrustRepository): Promise<PostOutcome> => {

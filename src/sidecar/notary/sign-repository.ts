@@ -13,7 +13,7 @@ import { chooseRoles, type ChosenRole } from '../tuf/role-choice.ts';
 import type { Log } from '../io/log.ts';
 import type { Memory } from '../io/memory.ts';
 import type { NotaryClient } from './notary-client.ts';
-import { createPatience, persist, type Pause } from '../http/retry.ts';
+import { createRetries, retry, type Pause } from '../http/retry.ts';
 import { checkNotSuperseded, createPublisher, type Claim } from './publish.ts';
 import {
   failureOf,
@@ -99,7 +99,7 @@ async function loadEditPublish(
 
   const tryAgain = ({ message }: SigningError) => tell(`trying again: ${message}`);
 
-  let loaded = await persist(() => load(), createPatience(pause), tryAgain);
+  let loaded = await retry(() => load(), createRetries(pause), tryAgain);
   log.step(`${gun} at ${url}: ${describeTrust(loaded, rootPins)}`);
   for (const { code, message } of loaded.rejected.values()) {
     tell(`${code === 'METADATA_TOO_LARGE' ? 'not read' : 'readers pass over'}: ${message}`);
@@ -135,7 +135,7 @@ async function loadEditPublish(
     if (edits.length === 0) {
       // Read once more as readers read, by hash: what is served under a name may be served there alone.
       const named = versionsOf(loaded, roles);
-      loaded = await persist(() => load(loaded), createPatience(pause), tryAgain);
+      loaded = await retry(() => load(loaded), createRetries(pause), tryAgain);
       if (editRoles(loaded, roles, targets, now()).length > 0) {
         checkNotSuperseded({ gun, roles: named, targets }, loaded);
         continue;

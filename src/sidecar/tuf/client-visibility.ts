@@ -13,10 +13,10 @@ import type { TrustRepository } from './trust-repository.ts';
  * - Connaisseur for which no delegations are configured: `targets/releases` where there are
  *   delegations, whatever paths it has, and `targets` where there are none or it was never published.
  */
-export type Reader = 'docker pull' | 'docker trust inspect' | 'notary lookup' | 'Connaisseur';
+export type TrustClient = 'docker pull' | 'docker trust inspect' | 'notary lookup' | 'Connaisseur';
 
 /** A reader that does not find just the image that was signed. */
-export type Miss = { readonly reader: Reader; readonly tag: string } & (
+export type Miss = { readonly reader: TrustClient; readonly tag: string } & (
   | { readonly sees: 'none' }
   | {
       /** Another image; or another one beside it. */
@@ -61,7 +61,7 @@ function firstOf(sources: readonly Source[], { tag }: Target): readonly Source[]
   return first ? [first] : [];
 }
 
-function missOf(reader: Reader, target: Target, sources: readonly Source[]): readonly Miss[] {
+function missOf(reader: TrustClient, target: Target, sources: readonly Source[]): readonly Miss[] {
   const { tag } = target;
   const showing = sources.filter(([, content]) => content?.targets.has(tag));
   const [other] = showing.filter(([, content]) => !names(content, target));

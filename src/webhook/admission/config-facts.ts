@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { readNotarySection, type NotaryUnit } from '../config/notary-section.ts';
+import { readNotarySection, type ServerAndKey } from '../config/notary-section.ts';
 import {
   ClusterError,
   type Cluster,
@@ -30,7 +30,7 @@ const MOST_LOOKED_AT = 32;
  * @throws ClusterError when that takes too long, or the cluster does not tell
  */
 export async function readConfigFacts(
-  unit: NotaryUnit | undefined,
+  unit: ServerAndKey | undefined,
   namespaceName: string,
   serviceAccountName: string,
   cluster: Cluster,
@@ -48,7 +48,7 @@ export async function readConfigFacts(
 }
 
 async function readAll(
-  unit: NotaryUnit | undefined,
+  unit: ServerAndKey | undefined,
   namespaceName: string,
   serviceAccountName: string,
   cluster: Cluster,

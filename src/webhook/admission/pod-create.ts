@@ -31,7 +31,7 @@ export interface ReviewSettings extends PodReviewSettings {
  * Answers for a build pod that is to be created: at most two rounds of reads, and the decision of
  * the planner.
  */
-export async function reviewNewPod(
+export async function reviewPodCreate(
   question: Question,
   pod: BuildPod,
   { namespace: namespaceName, username }: AdmissionRequest,

@@ -2,18 +2,18 @@ import fastJsonPatch, { type Operation } from 'fast-json-patch';
 import { SIGNING_CONTAINER } from '../../shared/names.ts';
 import { allContainers, type BuildPod, type Pod } from '../build-pod/build-pod.ts';
 import { KPACK_SIGNATURE_GOES } from '../config/config-warnings.ts';
-import { handDown } from '../injection/inherit-trust-and-proxy.ts';
+import { inheritTrustAndProxy } from '../injection/inherit-trust-and-proxy.ts';
 import { changeOf } from '../injection/injected-mark.ts';
 import { injectSigner, markSkipped, unmarked, type Injection } from '../injection/inject.ts';
 import type { PodPlan } from '../policy/plan.ts';
 import { leave, letIn, type PodVerdict } from '../policy/pod-gate.ts';
-import type { SignerPlacement } from '../injection/signing-container.ts';
+import type { SignerContainerSettings } from '../injection/signing-container.ts';
 import { withoutKpackSigner } from '../injection/remove-kpack-signer.ts';
 import { type Verdict, allow, deny } from '../policy/verdict.ts';
 
 /** What a review needs beside pod and plan. */
 export interface PodReviewSettings {
-  readonly placement: SignerPlacement;
+  readonly placement: SignerContainerSettings;
   /** Ours, for the pod's annotation. */
   readonly version: string;
 }
@@ -45,7 +45,7 @@ export function mutatePod(
     case 'inject': {
       const injection = injectSigner(pod, plan.signing, placement, version);
       if (injection.kind !== 'pod') return refuse(injection);
-      const whole = handDown(injection.pod, plan.signing.steps.exportStep.name);
+      const whole = inheritTrustAndProxy(injection.pod, plan.signing.steps.exportStep.name);
       const { gate, warnings } = plan;
       return letIn(gate, [pod, whole], plannedSecrets(plan), { ...TO_BE_SIGNED, warnings });
     }

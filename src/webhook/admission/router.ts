@@ -8,7 +8,7 @@ import { withLastStep } from '../../shared/signing-error.ts';
 import type { AdmissionRequest } from './admission.ts';
 import { readBuildPod, type Pod } from '../build-pod/build-pod.ts';
 import { reviewConfig } from './config-review.ts';
-import { reviewNewPod, type Question, type ReviewSettings } from './pod-create.ts';
+import { reviewPodCreate, type Question, type ReviewSettings } from './pod-create.ts';
 import { reviewPodUpdate } from './pod-update.ts';
 import { type Verdict, allow, deny } from '../policy/verdict.ts';
 import type { ConfigSource } from '../config/notary-field.ts';
@@ -19,7 +19,7 @@ const CHANGED_PARTS: readonly (string | undefined)[] = [undefined, 'ephemeralcon
 const NOT_OURS = allow('NOT_OURS', 'not ours to judge');
 
 /** Answers one request: leads it to who judges its kind of object. */
-export async function review(
+export async function routeReview(
   question: Question,
   request: AdmissionRequest,
   settings: ReviewSettings,
@@ -48,7 +48,7 @@ async function reviewPod(
   if (operation === 'CREATE' && subResource === undefined) {
     const pod = readBuildPod(object);
     return pod && !isMirror(pod.pod, request)
-      ? withRebuild(await reviewNewPod(question, pod, request, settings))
+      ? withRebuild(await reviewPodCreate(question, pod, request, settings))
       : NOT_OURS;
   }
   const isChange = operation === 'UPDATE' && CHANGED_PARTS.includes(subResource);

@@ -1,12 +1,12 @@
 import { fieldOf } from './annotation-name.ts';
 import { ANNOTATION } from '../../shared/names.ts';
 import type { ConfigProblem, ConfigSource } from './notary-field.ts';
-import { hasSection, type NotarySection, type NotaryUnit } from './notary-section.ts';
+import { hasSection, type NotarySection, type ServerAndKey } from './notary-section.ts';
 import { cut, show } from '../../shared/shown-value.ts';
 import type { OnFailure } from '../../shared/signer-flags.ts';
 
 /** What is to be done for one build: complete, checked, nothing left to default. */
-export interface NotaryConfig extends NotaryUnit {
+export interface NotaryConfig extends ServerAndKey {
   /** Root key ids, one of which must have signed; empty: trust on first use. */
   readonly rootPins: readonly string[];
   readonly onFailure: OnFailure;
@@ -67,9 +67,9 @@ export function resolveNotaryConfig(
 /** What an Image has beside the admin's key that is not the admin's: no key of theirs signs there. */
 function keyProblems(
   source: ConfigSource,
-  unit: NotaryUnit,
+  unit: ServerAndKey,
   admin: ConfigSource,
-  { url, secretName, caSecretName }: NotaryUnit,
+  { url, secretName, caSecretName }: ServerAndKey,
 ): readonly ConfigProblem[] {
   if (![unit.secretName, unit.caSecretName].includes(secretName)) return [];
   const urlField = hasSection(source) ? 'spec.notary.v1.url' : fieldOf(ANNOTATION.url);

@@ -19,7 +19,7 @@ import { show } from '../../shared/shown-value.ts';
 import type { OnFailure } from '../../shared/signer-flags.ts';
 
 /** Url, Secret and CA: they only go together. */
-export interface NotaryUnit {
+export interface ServerAndKey {
   readonly url: NotaryUrl;
   readonly secretName: string;
   readonly caSecretName: string | undefined;
@@ -31,7 +31,7 @@ export interface NotarySection {
   /** Whether it says nothing at all, right or wrong. */
   readonly isEmpty: boolean;
   readonly isOptedOut: boolean;
-  readonly unit: NotaryUnit | undefined;
+  readonly unit: ServerAndKey | undefined;
   /** Secrets with keys that it names, also where the rest of what it says is malformed. */
   readonly signingSecrets: readonly string[];
   /** Root key ids; undefined where the object does not pin. */

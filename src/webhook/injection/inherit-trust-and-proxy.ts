@@ -9,7 +9,7 @@ import { PathSet } from './path-set.ts';
 /** Variables that say whom to trust, and by which way to go out; proxies in both cases. */
 const TRUST = ['SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_EXTRA_CA_CERTS'];
 const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
-const HANDED_DOWN = [...TRUST, ...PROXIES, ...PROXIES.map((name) => name.toLowerCase())];
+const INHERITED = [...TRUST, ...PROXIES, ...PROXIES.map((name) => name.toLowerCase())];
 
 /** Where the programs of a step look for CA certificates that no variable names. */
 const TRUST_DIRECTORIES = new PathSet(['/etc/ssl', '/etc/pki']);
@@ -27,7 +27,7 @@ const CERTIFICATE_FILE = /\.(?:pem|crt|cer)$/;
  * twice. Neither certificates nor proxies are a matter of who may sign, so what is missing here makes
  * no container one that is not ours.
  */
-export function handDown(pod: Pod, stepName: string): Pod {
+export function inheritTrustAndProxy(pod: Pod, stepName: string): Pod {
   const given = draftOf(pod, [SIGNING_CONTAINER]);
   const containers = allContainers(given.spec);
   const step = containers.find(({ name }) => name === stepName);
@@ -51,7 +51,7 @@ export function handDown(pod: Pod, stepName: string): Pod {
 
 /** The variables of a step that can be given to another container; of two, the last counts. */
 function variablesOf({ env = [] }: V1Container): readonly V1EnvVar[] {
-  return HANDED_DOWN.flatMap(
+  return INHERITED.flatMap(
     (name) => env.findLast((variable) => variable.name === name) ?? [],
   ).filter(({ value = '', valueFrom }) =>
     // What is made of other variables has no meaning where those are missing.

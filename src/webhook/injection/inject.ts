@@ -9,11 +9,11 @@ import { draftOf } from '../build-pod/pod-draft.ts';
 import { askForReport } from './report-request.ts';
 import {
   signingParts,
-  type SignerPlacement,
+  type SignerContainerSettings,
   type SigningParts,
   type PlannedSigning,
 } from './signing-container.ts';
-import { takeOverFromKpack } from './remove-kpack-signer.ts';
+import { removeKpackSigner } from './remove-kpack-signer.ts';
 
 /** What comes of injecting: the pod as it should be, or why that cannot be made of this one. */
 export type Injection =
@@ -39,7 +39,7 @@ export type Injection =
 export function injectSigner(
   pod: Pod,
   signing: PlannedSigning,
-  placement: SignerPlacement,
+  placement: SignerContainerSettings,
   version: string,
 ): Injection {
   const { steps } = signing;
@@ -48,7 +48,7 @@ export function injectSigner(
   const existing = allContainers(pod.spec).filter(({ name }) => name === SIGNING_CONTAINER);
   const injected = draftOf(pod, [steps.exportStep.name, steps.completion.name]);
 
-  takeOverFromKpack(injected);
+  removeKpackSigner(injected);
   if (steps.report === 'possible') {
     const taken = askForReport(injected, steps.exportStep.name);
     if (taken !== undefined) return collision(taken);

@@ -1,7 +1,7 @@
 import { INJECTED } from '../../shared/names.ts';
 import { sha256Hex } from '../../shared/sha256.ts';
 import type { Pod } from '../build-pod/build-pod.ts';
-import type { SignerPlacement, PlannedSigning } from './signing-container.ts';
+import type { SignerContainerSettings, PlannedSigning } from './signing-container.ts';
 
 /** What the annotation `injected` says: `<version>+<hash>`. */
 export type InjectedMark = string & { readonly brand: 'InjectedMark' };
@@ -16,7 +16,7 @@ const HASH_LENGTH = 16;
  */
 export function markOf(
   { config, tags, credentials }: PlannedSigning,
-  { image, cpu, memory }: SignerPlacement,
+  { image, cpu, memory }: SignerContainerSettings,
   version: string,
 ): InjectedMark {
   const settings = JSON.stringify({ image, cpu, memory, config, tags, credentials });

@@ -38,12 +38,12 @@ export function kpackSignerIn(pod: Pod): string | undefined {
 export function withoutKpackSigner(pod: Pod): Pod {
   if (kpackSignerIn(pod) === undefined) return pod;
   const draft = draftOf(pod, [COMPLETION]);
-  takeOverFromKpack(draft);
+  removeKpackSigner(draft);
   return draft;
 }
 
 /** Makes of a draft of a pod what kpack would have made of it without a notary section. */
-export function takeOverFromKpack(draft: Pod): void {
+export function removeKpackSigner(draft: Pod): void {
   const completion = completionOf(draft);
   const words = completion ? [...programArguments(completion)] : [];
   const at = words.findIndex((word) => KPACK_SIGNER_FLAG.test(word));

@@ -22,7 +22,7 @@ import type { LimitRangeBounds } from './limit-range.ts';
 import type { HostSecret } from '../config/credentials-secret.ts';
 
 /** What the operator of the webhook decides about the signing container. */
-export interface SignerPlacement extends SignerResources {
+export interface SignerContainerSettings extends SignerResources {
   readonly image: string;
 }
 
@@ -44,7 +44,7 @@ const WORLD_READABLE = 0o444;
 export function signingParts(
   pod: Pod,
   { steps, config, tags, credentials, bounds }: PlannedSigning,
-  placement: SignerPlacement,
+  placement: SignerContainerSettings,
 ): SigningParts {
   const { waiting } = steps;
   const hasReport = steps.report !== 'unknown';

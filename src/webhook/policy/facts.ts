@@ -1,4 +1,4 @@
-import { readNotarySection, type NotaryUnit } from '../config/notary-section.ts';
+import { readNotarySection, type ServerAndKey } from '../config/notary-section.ts';
 import { kpackController, type BuildPod } from '../build-pod/build-pod.ts';
 import type {
   ClusterObject,
@@ -113,7 +113,7 @@ export function secretsOf(
 
 /** The Secrets that a configuration names. */
 export function unitSecrets(
-  unit: NotaryUnit | undefined,
+  unit: ServerAndKey | undefined,
   namespace: string,
 ): readonly ObjectReference[] {
   return [unit?.secretName, unit?.caSecretName]

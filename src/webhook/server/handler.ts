@@ -10,7 +10,7 @@ import { decisionOf, logDecision } from './decision-log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Question, ReviewSettings } from '../admission/pod-create.ts';
 import { audited } from '../admission/pod-decision.ts';
-import { review } from '../admission/router.ts';
+import { routeReview } from '../admission/router.ts';
 import type { BodyError } from './review-body.ts';
 import type { ReviewDeadline } from './review-deadline.ts';
 import { watchedCluster } from './watched-cluster.ts';
@@ -24,7 +24,7 @@ export interface Asked {
 }
 
 /** What answering needs beside the request. */
-export interface AnswerSettings extends ReviewSettings {
+export interface HandlerSettings extends ReviewSettings {
   /** Whether the API server asks about an audited namespace: nothing is refused there. */
   readonly isAudit: boolean;
   readonly log: FastifyBaseLogger;
@@ -38,11 +38,11 @@ export interface Answer {
 }
 
 /** Always an AdmissionReview, whatever the body holds and whatever goes wrong. */
-export async function answerReview(
+export async function handleReview(
   question: Question,
   body: unknown,
   deadline: ReviewDeadline,
-  { log, metrics, isAudit, ...settings }: AnswerSettings,
+  { log, metrics, isAudit, ...settings }: HandlerSettings,
 ): Promise<Answer> {
   const started = performance.now();
   let request: AdmissionRequest;
@@ -57,7 +57,7 @@ export async function answerReview(
   let verdict: Verdict;
   try {
     const cluster = watchedCluster(settings.cluster, deadline.signal, metrics);
-    verdict = await review(question, request, { ...settings, cluster });
+    verdict = await routeReview(question, request, { ...settings, cluster });
   } catch (error) {
     // A mistake of ours must not pass for a decision; the next replica or version may do better.
     log.error({ question, uid: request.uid, err: error }, 'unexpected error');
@@ -80,7 +80,7 @@ export async function answerReview(
 export function refuseUnread(
   { question, isAudit }: Asked,
   { httpStatus, verdict, uid }: Pick<BodyError, 'httpStatus' | 'verdict' | 'uid'>,
-  { log, metrics }: Pick<AnswerSettings, 'log' | 'metrics'>,
+  { log, metrics }: Pick<HandlerSettings, 'log' | 'metrics'>,
 ): Answer {
   const { code, reason } = verdict;
   log.warn({ question, code, reason }, 'not a review, or not read');

@@ -6,7 +6,7 @@ import Fastify, {
   type FastifyRequest,
 } from 'fastify';
 import type { Server } from 'node:https';
-import { answerReview, refuseUnread, type Asked } from './handler.ts';
+import { handleReview, refuseUnread, type Asked } from './handler.ts';
 import { boundConnections } from './connection-bound.ts';
 import { fairCluster } from './fair-cluster.ts';
 import type { Metrics } from './metrics.ts';
@@ -16,7 +16,7 @@ import { BodyError, BodyReader } from './review-body.ts';
 import { startDeadline } from './review-deadline.ts';
 import { isAuthenticated } from './client-certificate.ts';
 
-export interface AppOptions extends ReviewSettings {
+export interface ServerOptions extends ReviewSettings {
   /** PEM. */
   readonly tls: { readonly cert: string; readonly key: string };
   /** CA of the callers that are answered, PEM; undefined: all are. */
@@ -53,7 +53,7 @@ const PATHS: ReadonlyMap<string, Asked> = new Map([
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
 /** The admission server; it does not listen yet. */
-export function createApp(options: AppOptions): FastifyInstance {
+export function createServer(options: ServerOptions): FastifyInstance {
   const { tls, clientCa, log, metrics, readiness, ...given } = options;
   const settings = { ...given, cluster: fairCluster(given.cluster) };
   const app = Fastify({
@@ -96,7 +96,7 @@ export function createApp(options: AppOptions): FastifyInstance {
       });
       try {
         const body = await bodies.read(request.raw, deadline.signal);
-        const answer = await answerReview(question, body.value, deadline, {
+        const answer = await handleReview(question, body.value, deadline, {
           ...settings,
           turn: () => body.turn(),
           isAudit,

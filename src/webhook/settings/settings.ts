@@ -4,7 +4,7 @@ import { clusterSource, type ClusterSource } from '../../shared/kubernetes/clust
 import { parseQuantity } from '../injection/quantity.ts';
 import { usageError } from '../../shared/settings-error.ts';
 import { readSignerImage } from './signer-image.ts';
-import type { SignerPlacement } from '../injection/signing-container.ts';
+import type { SignerContainerSettings } from '../injection/signing-container.ts';
 import {
   DEFAULT_CONFIGURATION,
   DEFAULT_CPU,
@@ -30,7 +30,7 @@ export interface WebhookSettings {
   /** The namespace that the webhook itself runs in, where it is told. */
   readonly ownNamespace: string | undefined;
   readonly kpackUsers: readonly string[];
-  readonly placement: SignerPlacement;
+  readonly placement: SignerContainerSettings;
   readonly logLevel: string;
   readonly cluster: ClusterSource;
   /** What is legal, and should be thought about. */
