@@ -75,7 +75,7 @@ export const ROOMS = {
 /** Modules of Node that only compute. */
 const COMPUTING = '^(crypto|path/posix|util)$';
 /** Libraries of which a pure room uses types alone. */
-const EDGE_LIBRARIES = '/node_modules/(fastify|@kubernetes|undici|pino|node-jose)/';
+const EDGE_LIBRARIES = '(^|/)node_modules/(fastify|@kubernetes|undici|pino|node-jose)/';
 
 const filesOf = (room) => `^src/${room}/[^/]+$`;
 
