@@ -13,7 +13,7 @@ import { projectDirectory } from './fixture.ts';
 
 const readme = () => readFileSync(join(projectDirectory(), 'README.md'), 'utf8');
 
-t.test('docs/errors.md has every code, as `npm run docs` writes it', (t) => {
+t.test('docs/reference/errors.md has every code, as `npm run docs` writes it', (t) => {
   t.equal(errorPage(), makeErrorPage());
   for (const code of [...Object.keys(SIGNER_ERRORS), ...Object.keys(WEBHOOK_ERRORS)]) {
     t.match(errorPage(), new RegExp(`^### ${code}$`, 'm'));
@@ -22,7 +22,8 @@ t.test('docs/errors.md has every code, as `npm run docs` writes it', (t) => {
 });
 
 t.test('the pages say of every flag what --help says, and of no other', (t) => {
-  const operating = () => readFileSync(join(projectDirectory(), 'docs/operating.md'), 'utf8');
+  const operating = () =>
+    readFileSync(join(projectDirectory(), 'docs/reference/metrics.md'), 'utf8');
   const rowsOf = (page: string) =>
     [...page.matchAll(/^\| `--.*$/gm)].map(([row]) =>
       row.replace(/[`\\]/g, '').replace(/ {2,}/g, ' '),
@@ -39,8 +40,8 @@ t.test('README names every annotation', (t) => {
   t.end();
 });
 
-t.test('docs/security.md shows each claim by a test that is there', (t) => {
-  const page = readFileSync(join(projectDirectory(), 'docs/security.md'), 'utf8');
+t.test('docs/explanation/security.md shows each claim by a test that is there', (t) => {
+  const page = readFileSync(join(projectDirectory(), 'docs/explanation/security.md'), 'utf8');
   const named = [...page.matchAll(/`([\w/-]+\.test\.ts)`/g)].map(([, file = '']) => file);
   t.ok(named.length > 30);
   for (const file of new Set(named)) t.ok(existsSync(join(projectDirectory(), 'test', file)), file);
@@ -49,7 +50,10 @@ t.test('docs/security.md shows each claim by a test that is there', (t) => {
 
 t.test('links between the pages lead to files and headings that are there', (t) => {
   const root = projectDirectory();
-  const pages = ['README.md', 'certs/README.md', ...pagesIn('docs'), ...pagesIn('docs/runbook')];
+  const pages = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join('docs', file))
+    .concat('README.md');
   // As GitHub makes anchors of headings.
   const anchors = (page: string) =>
     [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
@@ -72,11 +76,6 @@ t.test('links between the pages lead to files and headings that are there', (t) 
   t.ok(links > 40);
   t.end();
 });
-
-function pagesIn(directory: string): readonly string[] {
-  const files = readdirSync(join(projectDirectory(), directory));
-  return files.filter((file) => file.endsWith('.md')).map((file) => join(directory, file));
-}
 
 t.test('the version in code is that of package.json and of the images', (t) => {
   const text = readFileSync(join(projectDirectory(), 'package.json'), 'utf8');

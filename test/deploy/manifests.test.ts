@@ -103,8 +103,8 @@ t.test('the network policy is open to every address until it is patched', async 
   });
 });
 
-t.test('the patch of docs/install.md lets API servers in, and nobody else', async (t) => {
-  const page = await readFile(join(projectDirectory(), 'docs/install.md'), 'utf8');
+t.test('the patch of docs/how-to/install.md lets API servers in, and nobody else', async (t) => {
+  const page = await readFile(join(projectDirectory(), 'docs/how-to/install.md'), 'utf8');
   const [, text = ''] = /```yaml\n(patches:\n.+?)```/s.exec(page) ?? [];
   const patched = await customization(t.testdir(), ['network-policy'], load(text) as object);
   const policy = theOne(await deployedObjects(patched), 'NetworkPolicy', 'kpack-notary-webhook');

@@ -1,4 +1,4 @@
-/** docs/tutorial.md, from "Install" on, typed as it stands there; kpack is played by us. */
+/** docs/tutorial/first-signed-image.md, from "Install" on, typed as it stands there; kpack is played by us. */
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { succeed } from '../bed/command.ts';
@@ -15,7 +15,7 @@ import { signed } from './signing-chapter.ts';
 import type { Story } from './story.ts';
 import { until } from './until.ts';
 
-const PAGE = 'tutorial.md';
+const PAGE = 'tutorial/first-signed-image.md';
 const NAMESPACE = 'apps';
 /** A build with one Secret for the registry; the tutorial has another name for it. */
 const FIXTURE = 'v0.17.2/04b-dockerconfig-only';

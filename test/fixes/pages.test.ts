@@ -22,7 +22,7 @@ const ANNOTATIONS = {
   [`${P}v1.secretRef`]: 'notary-signing',
 };
 const BUILD_NEEDED = 'image.kpack.io/additionalBuildNeeded';
-const TROUBLESHOOTING = 'docs/troubleshooting.md';
+const TROUBLESHOOTING = 'docs/how-to/troubleshooting.md';
 /** How much of what a command said is shown, in characters. */
 const SHOWN = 800;
 
@@ -184,7 +184,7 @@ t.test(
     const runbook = readdirSync(join(projectDirectory(), 'docs/runbook'));
     const pages = [
       TROUBLESHOOTING,
-      'docs/install.md',
+      'docs/how-to/install.md',
       ...runbook.map((file) => `docs/runbook/${file}`),
     ];
     const commands = new Set(pages.flatMap(pageCommands));

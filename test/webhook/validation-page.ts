@@ -1,4 +1,4 @@
-/** docs/validation.md: every rule with the words that a person reads, made from the rules alone. */
+/** docs/reference/validation.md: every rule with the words that a person reads, made from the rules alone. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
@@ -16,7 +16,7 @@ import {
 import { NOTARY_RULES } from './notary-rules.ts';
 import { section } from './world.ts';
 
-const FILE = 'docs/validation.md';
+const FILE = 'docs/reference/validation.md';
 /** Longer ones say nothing more. */
 const LONGEST_MANIFEST = 240;
 
