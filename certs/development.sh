@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes certificates for development: an authority, and a serving certificate of it.
+# Creates a CA for development, and a serving certificate from it.
 #
 # usage: certs/development.sh DIRECTORY [NAME ...]
 #
-# DIRECTORY gets ca.crt, ca.key, tls.crt and tls.key; those that are there already are replaced. Each
-# NAME is a DNS name or an IPv4 address of the server, beside localhost, 127.0.0.1 and ::1. They are good
+# DIRECTORY gets ca.crt, ca.key, tls.crt and tls.key; existing ones are replaced. Each
+# NAME is a DNS name or an IPv4 address of the server, beside localhost, 127.0.0.1 and ::1. They are valid
 # for 30 days. Needs openssl 1.1.1 or newer.
 set -eu
 
@@ -27,7 +27,7 @@ umask 077
 mkdir -p "$directory"
 cd "$directory"
 settings=$(mktemp)
-# openssl's own settings would add extensions that are not wanted.
+# openssl's own settings would add other extensions.
 printf '[req]\ndistinguished_name = name\n[name]\n' > "$settings"
 
 trap 'rm -f "$settings" "$settings.extensions" tls.csr ca.srl' EXIT

@@ -1,5 +1,5 @@
 /**
- * Draws which room of src/ imports which, as docs/graph.svg: `npm run graph`. With --check, says whether
+ * Draws which room of src/ imports which, as docs/explanation/graph.svg: `npm run graph`. With --check, says whether
  * the picture there is that of the code.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { instance } from '@viz-js/viz';
 import { cruise } from 'dependency-cruiser';
 import config, { ROOMS } from '../.dependency-cruiser.mjs';
 
-const FILE = new URL('./graph.svg', import.meta.url);
+const FILE = new URL('./explanation/graph.svg', import.meta.url);
 const MAINS = ['sidecar', 'webhook'];
 
 const roomOf = (file) => file.replace(/^src\//, '').replace(/\/[^/]+$/, '');
@@ -36,6 +36,6 @@ const svg = (await instance()).renderString(dot, { format: 'svg' });
 if (!process.argv.includes('--check')) {
   writeFileSync(FILE, svg);
 } else if (readFileSync(FILE, 'utf8') !== svg) {
-  console.error('docs/graph.svg is not the graph of src/: npm run graph');
+  console.error('docs/explanation/graph.svg is not the graph of src/: npm run graph');
   process.exitCode = 1;
 }

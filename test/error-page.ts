@@ -1,4 +1,4 @@
-/** docs/errors.md, made from the one source in code. */
+/** docs/reference/errors.md, made from the one source in code. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SIGNER_ERRORS, WEBHOOK_ERRORS } from '../src/shared/error-code.ts';
@@ -11,16 +11,20 @@ interface ErrorEntry {
   readonly fix: string;
 }
 
-const FILE = 'docs/errors.md';
+const FILE = 'docs/reference/errors.md';
 
 const INTRODUCTION = `# Errors
 
-Every refusal and failure has one of these codes, says what was tried, where, and why it failed, and what
-to do next. Those of the signer stand in the log of the container \`notary-sign\`, in its receipt and
-termination message, and so in the status of the Build; those of the webhooks in the answer to who
-posted the object, and in the log of the webhook. An error may carry a more precise fix than the usual
-one here. A Build that failed stays failed, since kpack builds again neither when a Secret changes nor when an
-annotation does: [build again](troubleshooting.md#build-again) has the command. What stands in \`<…>\` is yours to fill in.
+Every refusal and failure has one of these codes. It says what was tried, where and why it failed, and what
+to do next.
+
+- Codes of the signer stand in the log of the container \`notary-sign\`, in its receipt and termination
+  message, and so in the status of the Build.
+- Codes of the webhooks stand in the answer to the request, and in the log of the webhook.
+
+An error may have a more precise fix than the usual one here. A Build that failed stays failed, since kpack
+builds again neither when a Secret changes nor when an annotation does:
+[build again](../how-to/troubleshooting.md#build-again) has the command. Replace what stands in \`<…>\`.
 
 This page is made from \`src/shared/error-code.ts\` by \`npm run docs\`.
 `;

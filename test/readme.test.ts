@@ -11,9 +11,9 @@ import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from '../src/webhook/settings/webhook-fl
 import { errorPage, makeErrorPage } from './error-page.ts';
 import { projectDirectory } from './fixture.ts';
 
-const readme = () => readFileSync(join(projectDirectory(), 'README.md'), 'utf8');
+const pageOf = (name: string) => readFileSync(join(projectDirectory(), 'docs', name), 'utf8');
 
-t.test('docs/errors.md has every code, as `npm run docs` writes it', (t) => {
+t.test('docs/reference/errors.md has every code, as `npm run docs` writes it', (t) => {
   t.equal(errorPage(), makeErrorPage());
   for (const code of [...Object.keys(SIGNER_ERRORS), ...Object.keys(WEBHOOK_ERRORS)]) {
     t.match(errorPage(), new RegExp(`^### ${code}$`, 'm'));
@@ -21,27 +21,29 @@ t.test('docs/errors.md has every code, as `npm run docs` writes it', (t) => {
   t.end();
 });
 
-t.test('the pages say of every flag what --help says, and of no other', (t) => {
-  const operating = () => readFileSync(join(projectDirectory(), 'docs/operating.md'), 'utf8');
+t.test('the reference says of every flag what --help says, and of no other', (t) => {
   const rowsOf = (page: string) =>
     [...page.matchAll(/^\| `--.*$/gm)].map(([row]) =>
       row.replace(/[`\\]/g, '').replace(/ {2,}/g, ' '),
     );
   const rows = (flags: FlagTable) =>
     Object.entries(flags).map(([name, flag]) => `| ${written(name, flag)} | ${flag.text} |`);
-  t.same(rowsOf(readme()), [...rows(WEBHOOK_FLAGS), ...rows(SIGNER_FLAGS)]);
-  t.same(rowsOf(operating()), rows(EXPLAIN_FLAGS));
+  t.same(rowsOf(pageOf('reference/webhook.md')), [...rows(WEBHOOK_FLAGS), ...rows(EXPLAIN_FLAGS)]);
+  t.same(rowsOf(pageOf('reference/signer.md')), rows(SIGNER_FLAGS));
   t.end();
 });
 
-t.test('README names every annotation', (t) => {
-  for (const name of Object.values(ANNOTATION)) t.match(readme(), `\`${name}\``);
+t.test('the reference names every annotation', (t) => {
+  for (const name of Object.values(ANNOTATION)) {
+    t.match(pageOf('reference/configuration.md'), `\`${name}\``);
+  }
   t.end();
 });
 
-t.test('docs/security.md shows each claim by a test that is there', (t) => {
-  const page = readFileSync(join(projectDirectory(), 'docs/security.md'), 'utf8');
-  const named = [...page.matchAll(/`([\w/-]+\.test\.ts)`/g)].map(([, file = '']) => file);
+t.test('docs/explanation/security.md shows each claim by a test that is there', (t) => {
+  const named = [...pageOf('explanation/security.md').matchAll(/`([\w/-]+\.test\.ts)`/g)].map(
+    ([, file = '']) => file,
+  );
   t.ok(named.length > 30);
   for (const file of new Set(named)) t.ok(existsSync(join(projectDirectory(), 'test', file)), file);
   t.end();
@@ -49,7 +51,10 @@ t.test('docs/security.md shows each claim by a test that is there', (t) => {
 
 t.test('links between the pages lead to files and headings that are there', (t) => {
   const root = projectDirectory();
-  const pages = ['README.md', 'certs/README.md', ...pagesIn('docs'), ...pagesIn('docs/runbook')];
+  const pages = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join('docs', file))
+    .concat('README.md', 'certs/README.md');
   // As GitHub makes anchors of headings.
   const anchors = (page: string) =>
     [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
@@ -72,11 +77,6 @@ t.test('links between the pages lead to files and headings that are there', (t) 
   t.ok(links > 40);
   t.end();
 });
-
-function pagesIn(directory: string): readonly string[] {
-  const files = readdirSync(join(projectDirectory(), directory));
-  return files.filter((file) => file.endsWith('.md')).map((file) => join(directory, file));
-}
 
 t.test('the version in code is that of package.json and of the images', (t) => {
   const text = readFileSync(join(projectDirectory(), 'package.json'), 'utf8');

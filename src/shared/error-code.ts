@@ -2,7 +2,7 @@ import { command } from './shell-command.ts';
 
 /**
  * The closed set of error codes of both programs, each with its meaning, the usual cause and the
- * usual fix. docs/errors.md is made from this one source.
+ * usual fix. docs/reference/errors.md is made from this one source.
  */
 
 interface ErrorEntry {

@@ -40,7 +40,7 @@ export class SigningError extends Error {
 
 /**
  * A fix with the step that ends each: kpack builds again neither when a Secret nor when an annotation
- * changes. How, docs/troubleshooting.md says.
+ * changes. How, docs/how-to/troubleshooting.md says.
  */
 export function withLastStep(fix: string): string {
   if (/\bbuild again\b/i.test(fix)) return fix;

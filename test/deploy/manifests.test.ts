@@ -103,10 +103,17 @@ t.test('the network policy is open to every address until it is patched', async 
   });
 });
 
-t.test('the patch of docs/install.md lets API servers in, and nobody else', async (t) => {
-  const page = await readFile(join(projectDirectory(), 'docs/install.md'), 'utf8');
-  const [, text = ''] = /```yaml\n(patches:\n.+?)```/s.exec(page) ?? [];
-  const patched = await customization(t.testdir(), ['network-policy'], load(text) as object);
+/** The patches that a section of docs/how-to/install.md adds to a kustomization. */
+async function patchesOf(heading: string): Promise<object> {
+  const page = await readFile(join(projectDirectory(), 'docs/how-to/install.md'), 'utf8');
+  const section = page.split(/^##+ /m).find((part) => part.startsWith(`${heading}\n`)) ?? '';
+  const [, text = ''] = /```yaml\n(patches:\n.+?)```/s.exec(section) ?? [];
+  return load(text) as object;
+}
+
+t.test('the patch of docs/how-to/install.md lets API servers in, and nobody else', async (t) => {
+  const patches = await patchesOf('Network policy');
+  const patched = await customization(t.testdir(), ['network-policy'], patches);
   const policy = theOne(await deployedObjects(patched), 'NetworkPolicy', 'kpack-notary-webhook');
   const { ingress, egress, policyTypes } = policy['spec'] as V1NetworkPolicySpec;
   t.same(policyTypes, ['Ingress', 'Egress']);
@@ -120,6 +127,29 @@ t.test('the patch of docs/install.md lets API servers in, and nobody else', asyn
       ports: [{ port: 'metrics' }],
     },
   ]);
+});
+
+t.test('the patch of docs/how-to/install.md names the accounts of kpack', async (t) => {
+  const directory = await customization(
+    t.testdir(),
+    [],
+    await patchesOf('Another account of kpack'),
+  );
+  const { KPACK_NOTARY_KPACK_USER: users = '' } = environmentOf(await deployedObjects(directory));
+  t.same(users.split('\n'), [
+    'system:serviceaccount:kpack:controller',
+    'system:serviceaccount:team-kpack:controller',
+  ]);
+});
+
+t.test('the patch of docs/how-to/install.md leads alerts to a copy of the runbook', async (t) => {
+  const directory = await customization(t.testdir(), ['alerts'], await patchesOf('Alerts'));
+  const text = await kustomize(directory);
+  t.match(
+    text,
+    'runbook_url: https://git.example.com/kpack-notary/blob/v0.1.0/docs/runbook/KpackNotaryDown.md',
+  );
+  t.notMatch(text, 'kpack-notary.invalid');
 });
 
 t.test('one images section replaces the image of the webhook and that of the signer', async (t) => {

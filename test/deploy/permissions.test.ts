@@ -1,4 +1,4 @@
-/** What our account may do, in the words of a real API server and of docs/permissions.md. */
+/** What our account may do, in the words of a real API server and of docs/reference/permissions.md. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -34,7 +34,7 @@ const PATIENCE = 10_000;
 /** Some five thousand questions. */
 const MATRIX_LIMIT = 180_000;
 
-const page = readFileSync(join(projectDirectory(), 'docs/permissions.md'), 'utf8');
+const page = readFileSync(join(projectDirectory(), 'docs/reference/permissions.md'), 'utf8');
 const asItIs = blockOf('As it is');
 const byNamespace = blockOf('With components/namespace-permissions');
 const notWithFiles = blockOf('With components/certificate-files or components/cert-manager');

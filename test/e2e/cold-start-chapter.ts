@@ -83,7 +83,7 @@ function shuffled<T>(items: readonly T[], seed: number): T[] {
   return keyed.sort((a, b) => a.key - b.key).map(({ item }) => item);
 }
 
-/** Removes it all, as docs/install.md says; nothing of ours may be left. */
+/** Removes it all, as docs/how-to/uninstall.md says; nothing of ours may be left. */
 export async function uninstallChapter(
   scene: Scene,
   story: Story,
@@ -93,8 +93,8 @@ export async function uninstallChapter(
   story.chapter('Uninstall');
   const { cluster } = scene;
   const installed = await render(cluster, directory);
-  await story.check('docs/install.md, "Uninstall"', async () => {
-    await shell.run(commandsOf('install.md', 'Uninstall'));
+  await story.check('docs/how-to/uninstall.md', async () => {
+    await shell.run(commandsOf('how-to/uninstall.md', 'Remove everything'));
     for (const object of installed) {
       const { ok } = await cluster.api.get(object);
       if (ok) throw new Error(`${object.kind} ${object.metadata.name} is still there`);

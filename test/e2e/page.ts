@@ -6,7 +6,7 @@ import { projectDirectory } from '../fixture.ts';
 /**
  * The shell commands of a section, as they stand there.
  *
- * @param page such as `tutorial.md`
+ * @param page such as `how-to/install.md`
  * @throws Error where the page has no such section, or the section no commands
  */
 export function commandsOf(page: string, heading: string): string {

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { projectDirectory } from '../fixture.ts';
 
 /** Programs that the pages name. */
-const PROGRAM =
-  /^(?:[A-Z_]+=\$\()?(?:kubectl|notary|docker|kp|openssl|ssh-keygen|node dist\/|webhook) /;
+const PROGRAM = /^(?:[A-Z_]+=\$\()?(?:kubectl|notary|docker|kp|openssl|ssh-keygen|node dist\/) /;
 
 /** Every command of a page once, in its order: lines of blocks of shell, and code within the text. */
 export function pageCommands(page: string): readonly string[] {

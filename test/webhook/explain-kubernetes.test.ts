@@ -76,7 +76,7 @@ t.test('a permission that is taken away is named in the refusal', async (t) => {
   }
 });
 
-/** For an account with the webhook's rights, and what docs/operating.md says that it takes beside. */
+/** For an account with the webhook's rights, and what docs/reference/webhook.md says that it takes beside. */
 async function explainerKubeconfig(namespace: string): Promise<string> {
   const account = {
     apiVersion: 'v1',

@@ -1,4 +1,4 @@
-/** A real API server that shows a client certificate to the webhook, as docs/install.md has it. */
+/** A real API server that shows a client certificate to the webhook, as docs/how-to/install.md has it. */
 import { writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';

@@ -140,7 +140,7 @@ t.test('names are as Prometheus and its own clients have them', async (t) => {
   t.match(value('kpack_notary_certificate_expiration_timestamp_seconds'), {
     value: 1_800_000_000,
   });
-  const page = readFileSync(join(projectDirectory(), 'docs/operating.md'), 'utf8');
+  const page = readFileSync(join(projectDirectory(), 'docs/reference/metrics.md'), 'utf8');
   for (const [, name = ''] of (await metrics.exposition()).text.matchAll(/^# TYPE (kpack\S+)/gm)) {
     t.match(page, `\`${name}\``, 'documented');
   }

@@ -1,4 +1,4 @@
-/** docs/validation.md: every rule with the words that a person reads, made from the rules alone. */
+/** docs/reference/validation.md: every rule with the words that a person reads, made from the rules alone. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
@@ -16,26 +16,26 @@ import {
 import { NOTARY_RULES } from './notary-rules.ts';
 import { section } from './world.ts';
 
-const FILE = 'docs/validation.md';
+const FILE = 'docs/reference/validation.md';
 /** Longer ones say nothing more. */
 const LONGEST_MANIFEST = 240;
 
-const INTRODUCTION = `# What may be written, and what people are told
+const INTRODUCTION = `# Validation
 
-Images and Builds of \`kpack.io\` (both versions) and Namespaces are judged when they are created or changed,
-in every namespace but system ones; a dry run is told the same. All that is wrong comes in one answer:
+The webhook checks Images and Builds of \`kpack.io\` (both versions) and Namespaces when you create or change
+them, in every namespace but system ones. A dry run gets the same answer. One answer has all mistakes:
 
 \`\`\`text
 The request is invalid: admission webhook "kpack.notary.kpack.io" denied the request: kpack-notary
 NOTARY_CONFIG_INVALID: (1) … of Image app: found …; expected …, for example …; (2) …. Fix: …
 \`\`\`
 
-Never refused: what kpack's own controller writes, an object that is being deleted, and a change that leaves
-what it says about signing as it was. Where that is malformed, warnings say so, and the build pod is
-refused with the words below.
+Three requests are never rejected: those of kpack's own controller, those for an object that is being deleted,
+and changes that leave the settings for signing as they were. If such settings are malformed, warnings say so,
+and the build pod is refused with the words below.
 
-This page is made from the rules in \`test/webhook/notary-rules.ts\` by \`npm run docs\`; tests hold it
-against what a real API server answers.
+This page is made from the rules in \`test/webhook/notary-rules.ts\` by \`npm run docs\`. Tests compare it with
+the answers of a real API server.
 `;
 
 /** The page as it is. */

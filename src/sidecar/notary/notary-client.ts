@@ -176,7 +176,7 @@ function unknownAbsence(url: NotaryUrl, gun: Gun, { status }: HttpResponse): Sig
       `server: either ${gun} is not initialised there, and a proxy writes its own 404 pages, or the ` +
       'URL is not that of a Notary server',
     {
-      fix: 'Check the Notary URL. If it is right, initialise the repository, as docs/errors.md says under REPOSITORY_NOT_INITIALISED.',
+      fix: 'Check the Notary URL. If it is right, initialise the repository, as docs/reference/errors.md says under REPOSITORY_NOT_INITIALISED.',
     },
   );
 }

@@ -1,6 +1,6 @@
 /**
  * What is to be done about certificates, decided from what was seen and what is remembered alone. Every
- * replica decides for itself; docs/architecture.md tells why that is enough.
+ * replica decides for itself; docs/explanation/architecture.md tells why that is enough.
  */
 import {
   isCurrent,

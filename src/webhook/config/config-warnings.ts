@@ -37,7 +37,7 @@ export function serverWarnings({ url, rootPins }: NotaryConfig): readonly string
       : []),
     ...(rootPins.length === 0
       ? [
-          `no root pin: the first root key that ${named(serverHost(url))} serves is trusted. Set ${ANNOTATION.rootPin} to the id of the root key.`,
+          `no root pin: the first root key that ${named(serverHost(url))} serves is trusted. Set ${ANNOTATION.rootPin} to the id of the root key: docs/how-to/root-pins.md says how to find it.`,
         ]
       : []),
   ];
