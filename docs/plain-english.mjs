@@ -9,11 +9,8 @@ const MOST_WORDS = 35;
 const COINED = [
   ['authority, not CA', /(?<![-\w]|certificate )authorit(y|ies)\b/i],
   ['patience, not retry', /\bpatience\b/i],
-  ['quiet period, not shutdown delay', /\bquiet[ -]periods?\b/i],
-  [
-    'race lost, not conflict',
-    /\brace (is |was )?lost\b|\blos(es?|t|ing) (an?|that|the|this) race\b/i,
-  ],
+  ['quiet period, not shutdown delay', /(?<!-)\bquiet[ -]periods?\b/i],
+  ['race lost, not conflict', /\brace (is |was )?lost\b|\blos(es?|t|ing|ers? of) \w+ race\b/i],
   ['cannot be told, not unknown', /\bcan(not| not|'t) be told\b(?! apart| from)/i],
 ];
 const WE = ['we, us or our', /\b([Ww]e|[Uu]s|[Oo]urs?|[Oo]urselves)\b/];
