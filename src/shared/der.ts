@@ -12,17 +12,17 @@ export const OCTET_STRING = 0x04;
 const OBJECT_IDENTIFIER = 0x06;
 export const SEQUENCE = 0x30;
 
-/** From here on, the octet says how many octets of length follow. */
+/** An octet of this value or more gives the number of length octets that follow. */
 const LONG_FORM = 0x80;
-/** Octets of an integer that a number holds. */
+/** The most octets of an integer that fit into a number. */
 const LONGEST_NUMBER = 6;
-/** More values than keys and certificates have side by side; hostile files have half a million. */
+/** Keys and certificates have fewer values side by side; hostile files have half a million. */
 const MOST_VALUES = 64;
 
 /**
- * The values that follow one another in these bytes.
+ * Reads the sequence of values in these bytes.
  *
- * @throws RangeError when they are no DER, or too many
+ * @throws RangeError when the bytes are not DER, or hold too many values
  */
 export function readDer(bytes: Buffer): DerValue[] {
   const values: DerValue[] = [];
@@ -31,7 +31,7 @@ export function readDer(bytes: Buffer): DerValue[] {
     const tag = bytes.readUInt8(at);
     const first = bytes.readUInt8(at + 1);
     const isLong = first >= LONG_FORM;
-    // None (a length of BER: unknown), or more octets than a number holds, is a RangeError as well.
+    // readUIntBE throws RangeError for no octets (the indefinite length of BER) and for too many.
     const length = isLong ? bytes.readUIntBE(at + 2, first - LONG_FORM) : first;
     const start = at + 2 + (isLong ? first - LONG_FORM : 0);
     at = start + length;
@@ -43,16 +43,16 @@ export function readDer(bytes: Buffer): DerValue[] {
 }
 
 /**
- * What a value of this tag holds.
+ * The content of a value that must have this tag.
  *
- * @throws RangeError when there is no such value
+ * @throws RangeError when the value is absent or has another tag
  */
 export function contentOf(value: DerValue | undefined, tag: number): Buffer {
   if (value?.tag !== tag) throw new RangeError(`no value of tag ${tag}`);
   return value.content;
 }
 
-/** The values within a SEQUENCE. @throws RangeError */
+/** The values of a SEQUENCE. @throws RangeError */
 export function sequenceOf(value: DerValue | undefined): DerValue[] {
   return readDer(contentOf(value, SEQUENCE));
 }
@@ -62,7 +62,7 @@ export function identifierOf(value: DerValue | undefined): string {
   return contentOf(value, OBJECT_IDENTIFIER).toString('hex');
 }
 
-/** An object identifier as people write it, `1.2.840`; of the hex of its content. */
+/** Converts the hex of an object identifier to the dotted form: `1.2.840`. */
 export function dottedIdentifier(hex: string): string {
   const numbers: bigint[] = [];
   let number = 0n;
@@ -74,12 +74,12 @@ export function dottedIdentifier(hex: string): string {
     }
   }
   const [both = 0n, ...others] = numbers;
-  // The first two are one number.
+  // DER encodes the first two numbers as one.
   const first = both < 80n ? both / 40n : 2n;
   return [first, both - first * 40n, ...others].join('.');
 }
 
-/** An INTEGER, none of which is negative here; Infinity when no number is as large. @throws RangeError */
+/** A non-negative INTEGER; Infinity when it does not fit into a number. @throws RangeError */
 export function integerOf(value: DerValue | undefined): number {
   const content = contentOf(value, INTEGER);
   return content.length > LONGEST_NUMBER ? Infinity : content.readUIntBE(0, content.length);

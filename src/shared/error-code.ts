@@ -2,19 +2,19 @@ import { command } from './shell-command.ts';
 
 /**
  * The closed set of error codes of both programs, each with its meaning, the usual cause and the
- * usual fix. docs/reference/errors.md is made from this one source.
+ * usual fix. `npm run docs` makes docs/reference/errors.md from it.
  */
 
 interface ErrorEntry {
   /** What went wrong, in one sentence for people. */
   readonly meaning: string;
-  /** How it usually comes to this. */
+  /** The usual cause. */
   readonly cause: string;
-  /** What to do; an error may carry a more precise one. */
+  /** The usual fix; an error may have a more precise one. */
   readonly fix: string;
 }
 
-/** Codes of the signer, in the order in which a run can meet them. */
+/** Codes of the signer, in the order in which they can occur in a run. */
 export const SIGNER_ERRORS = {
   OPTIONS_INVALID: {
     meaning: 'The flags or environment of the signer do not parse.',
@@ -299,7 +299,7 @@ export const SIGNER_ERRORS = {
   },
 } as const satisfies Record<string, ErrorEntry>;
 
-/** Codes of the webhooks: why a request was refused, or a build pod left unsigned. */
+/** Codes of the webhooks: why they refused a request, or left a build pod unsigned. */
 export const WEBHOOK_ERRORS = {
   NOTARY_CONFIG_INVALID: {
     meaning: 'The notary section or our annotations are malformed.',

@@ -5,17 +5,17 @@ import { shownName } from './shown-value.ts';
 
 /** A flag of a program. */
 export interface Flag {
-  /** `one` is given once, `many` collects; `switch` needs no value, and takes `true` or `false`. */
+  /** `one`: at most once; `many`: repeatable; `switch`: no value, or `true` or `false`. */
   readonly takes: 'one' | 'many' | 'switch';
-  /** What stands for the value in `--help` and the README: `FILE`. */
+  /** The placeholder for the value in `--help` and the README: `FILE`. */
   readonly value?: string;
-  /** What it is for, with its default. */
+  /** The purpose of the flag, with its default. */
   readonly text: string;
-  /** A letter that stands for it after a single dash. */
+  /** Its one-letter form, after a single dash. */
   readonly short?: string;
 }
 
-/** The flags of a program, by name: the one source of what is read, of `--help` and the README. */
+/** The flags of a program, by name. The parser, `--help` and the README use this one table. */
 export type FlagTable = Readonly<Record<string, Flag>>;
 
 export const one = (value: string, text: string): Flag => ({ takes: 'one', value, text });
@@ -23,17 +23,17 @@ export const many = (value: string, text: string): Flag => ({ takes: 'many', val
 export const toggle = (text: string): Flag => ({ takes: 'switch', text });
 
 export interface FlagValues<Flags extends FlagTable> {
-  /** Values by flag, in order; empty where the flag was not given. */
+  /** The values of each flag, in order; empty if the flag was not given. */
   readonly values: { readonly [Name in keyof Flags]: readonly string[] };
-  /** What stands beside the flags, as far as it may. */
+  /** The accepted positional arguments. */
   readonly words: readonly string[];
-  /** What is wrong with the command line, one sentence each. */
+  /** What is wrong with the command line, one sentence for each problem. */
   readonly problems: readonly string[];
 }
 
-/** What may stand beside the flags of a program. */
+/** The positional arguments that a program accepts. */
 export interface Words {
-  /** For people: `image/NAME`. */
+  /** Their form, for error messages: `image/NAME`. */
   readonly expected: string;
   accepts(text: string): boolean;
 }
@@ -44,9 +44,9 @@ export function environmentName(flag: string): string {
 }
 
 /**
- * Reads flags from a command line and, where it lacks one, from the environment (repeatable ones
- * separated by newlines). All problems at once; values are for the caller to judge. What belongs to
- * no flag may be anything, a password too, and is not repeated.
+ * Reads flags from the command line. A flag that is missing there is read from the environment, where
+ * newlines separate the values of a repeatable flag. Reports all problems at once. The caller checks
+ * the values. Unexpected arguments are reported by position, because they may be passwords.
  */
 export function readFlags<Flags extends FlagTable>(
   flags: Flags,
@@ -85,12 +85,12 @@ export function readFlags<Flags extends FlagTable>(
     if (token.kind !== 'option') continue;
     const { name, rawName, inlineValue } = token;
     const isShort = !rawName.startsWith('--');
-    // As kubectl has it, `-n=apps` is `-n apps`.
+    // Like kubectl, accept `-n=apps` for `-n apps`.
     const value = isShort && inlineValue ? token.value.replace(/^=/, '') : token.value;
     const values = given.get(name);
     const takes = flags[name]?.takes;
     if (!values) {
-      // Each letter after a single dash counts as a flag of its own.
+      // parseArgs reads each letter after a single dash as a flag.
       problems.add(isShort ? `${argument} is an unknown flag` : unknownFlag(rawName, names));
     } else if (takes === 'switch') values.push(value ?? 'true');
     else if (!value || (!inlineValue && value.startsWith('-')))

@@ -1,20 +1,20 @@
 import { ENVIRONMENT_PREFIX } from './names.ts';
 import type { Flag, FlagTable } from './flags.ts';
 
-/** Whether a command line asks for help. The environment never does: a run would end unseen. */
+/** Whether the command line asks for help. The environment cannot: a run would end unnoticed. */
 export function isHelpWanted(args: readonly string[]): boolean {
   return args.includes('--help') || args.includes('-h');
 }
 
-/** A flag as it is written: `--tag REF ...`. */
+/** A flag as `--help` shows it: `--tag REF ...`. */
 export function written(name: string, { takes, value }: Flag): string {
   return `--${name}${value === undefined ? '' : ` ${value}`}${takes === 'many' ? ' ...' : ''}`;
 }
 
 /**
- * What `--help` prints.
+ * The output of `--help`.
  *
- * @param usage how the program is called, and what it is for
+ * @param usage how to call the program, and its purpose
  */
 export function helpText(usage: string, flags: FlagTable): string {
   const all = Object.entries(flags).map(([name, flag]) => [written(name, flag), flag.text]);

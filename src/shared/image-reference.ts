@@ -3,7 +3,7 @@ import { SigningError } from './signing-error.ts';
 /** Globally unique name of a repository at a Notary server: `registry/repository`, no tag. */
 export type Gun = string & { readonly brand: 'Gun' };
 
-/** One tag of one repository, as Notary names it. */
+/** One tag of one repository, under its Notary name. */
 export interface TagReference {
   readonly gun: Gun;
   readonly tag: string;
@@ -17,8 +17,8 @@ const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 const LONGEST_NAME = 255;
 
 /**
- * Reads an image reference with a tag (`latest` where it has none), and names its repository as the
- * docker CLI does: Docker Hub is `docker.io`, and one-word repositories there are in `library/`.
+ * Parses an image reference; the tag defaults to `latest`. The repository gets the name that the
+ * docker CLI gives it: Docker Hub is `docker.io`, and one-word repositories there are in `library/`.
  *
  * @throws SigningError IMAGE_REFERENCE_INVALID
  */
@@ -47,12 +47,12 @@ export function parseTagReference(text: string): TagReference {
   return { gun: gun as Gun, tag };
 }
 
-/** Whether two references name the same tag. */
+/** Whether two references name the same tag of the same repository. */
 export function sameTag(a: TagReference, b: TagReference): boolean {
   return a.gun === b.gun && a.tag === b.tag;
 }
 
-/** The reference as people write it. */
+/** The reference in its usual form: `registry/repository:tag`. */
 export function formatTagReference(reference: TagReference): string {
   return `${reference.gun}:${reference.tag}`;
 }

@@ -1,8 +1,8 @@
-/** What a text of JSON is made of. */
+/** Limits of a JSON text. */
 export interface JsonBounds {
-  /** How deeply its lists and objects may be nested. */
+  /** How deeply lists and objects may be nested. */
   readonly depth: number;
-  /** How many brackets, commas and colons it may have. */
+  /** How many brackets, commas and colons the text may have. */
   readonly parts: number;
 }
 
@@ -23,8 +23,8 @@ for (const [characters, meaning] of [
 const [QUOTE_CODE, BACKSLASH_CODE] = [0x22, 0x5c];
 
 /**
- * Which bound a text exceeds; undefined: none. Looks at each byte once, and keeps nothing: parsing
- * can take thirty times the memory of the text. Whether it is JSON is for the parser to say.
+ * Which limit a text exceeds; undefined if none. Reads each byte once and allocates nothing, because
+ * parsing can take thirty times the memory of the text. It does not check whether the text is JSON.
  *
  * @param text in UTF-8
  */
@@ -52,7 +52,7 @@ export function exceededBound(text: Buffer, most: JsonBounds): keyof JsonBounds 
   return undefined;
 }
 
-/** Where the string ends that begins at a quote; the end of the text where it does not end. */
+/** The index of the quote that closes a string, or the length of the text if none does. */
 function endOfString(text: Buffer, start: number): number {
   for (
     let quote = text.indexOf(QUOTE_CODE, start + 1);
@@ -62,7 +62,7 @@ function endOfString(text: Buffer, start: number): number {
     if (quote < 0) return text.length;
     let before = quote - 1;
     while (text[before] === BACKSLASH_CODE) before--;
-    // An even number of backslashes escapes one another.
+    // An even number of backslashes does not escape the quote.
     if ((quote - before) % 2 === 1) return quote;
   }
 }

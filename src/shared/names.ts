@@ -1,12 +1,12 @@
 /**
  * Every name that people, kpack or Kubernetes see: labels, annotations, containers, volumes, paths.
- * One source, so that webhook, signer, manifests and tests cannot drift apart.
+ * Webhook, signer, manifests and tests all use this one source.
  */
 
-/** Prefix of our own labels and annotations. */
+/** Prefix of the labels and annotations of this product. */
 export const PREFIX = 'notary.kpack.io/';
 
-/** Namespace label that opts a namespace in; also the annotation that opts one Image out. */
+/** The label that opts a namespace in; also the annotation that opts one Image out. */
 export const SIGNING = `${PREFIX}signing`;
 
 /** Annotations that configure signing, on Images, Builds and Namespaces. */
@@ -18,46 +18,46 @@ export const ANNOTATION = {
   onFailure: `${PREFIX}on-failure`,
 } as const;
 
-/** Annotations that we write on pods: ours alone, never read for a decision. */
+/** Annotations that the webhook writes on pods. It never reads them to allow anything. */
 export const INJECTED = `${PREFIX}injected`;
 export const SKIPPED = `${PREFIX}skipped`;
 
 /** Prefix of annotations reserved for Notary Project signatures. */
 export const RESERVED_PREFIX = `${PREFIX}v2.`;
 
-/** kpack's label on every build pod: a selector, not an identity. */
+/** kpack's label on every build pod. It selects pods, but does not prove that kpack made them. */
 export const BUILD_LABEL = 'kpack.io/build';
 
-/** The kubelet's annotation on the mirror of a pod that its own files define. */
+/** The kubelet's annotation on the mirror pod of a static pod. */
 export const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
-/** What the user name of every kubelet begins with. */
+/** Prefix of the user name of every kubelet. */
 export const NODE_USER_PREFIX = 'system:node:';
 
-/** Namespaces that we never touch, whatever labels they bear. */
+/** The webhook never touches pods in these namespaces, whatever their labels. */
 export const SYSTEM_NAMESPACES: readonly string[] = [
   'kube-system',
   'kube-public',
   'kube-node-lease',
 ];
 
-/** kpack's API group; Builds and Images of other groups are not ours. */
+/** kpack's API group. The webhook ignores Builds and Images of other groups. */
 export const KPACK_GROUP = 'kpack.io';
 
-/** kpack's annotation on a basic-auth Secret that names the Notary server it is for. */
+/** kpack's annotation on a basic-auth Secret: the Notary server that the Secret is for. */
 export const CREDENTIALS_ANNOTATION = 'kpack.io/notary.v1';
 
 /** Name of the injected container. */
 export const SIGNING_CONTAINER = 'notary-sign';
 
-/** kpack's volume with report.toml, and where it is mounted. */
+/** kpack's volume with report.toml, and its mount path. */
 export const REPORT_VOLUME = 'report-dir';
 export const REPORT_DIRECTORY = '/var/report';
 export const REPORT_FILE = `${REPORT_DIRECTORY}/report.toml`;
 
-/** kpack's volume for its own signer's key: an emptyDir where there is no notary section. */
+/** kpack's volume for the key of its own signer; an emptyDir if there is no notary section. */
 export const KPACK_KEY_VOLUME = 'notary-dir';
 
-/** Volumes that we add, for the signing container alone. */
+/** Volumes that the webhook adds. Only the signing container mounts them. */
 export const OWN_VOLUME_PREFIX = `${SIGNING_CONTAINER}-`;
 export const VOLUME = {
   key: `${OWN_VOLUME_PREFIX}key`,
@@ -66,23 +66,23 @@ export const VOLUME = {
 } as const;
 export const CREDENTIALS_VOLUME_PREFIX = `${OWN_VOLUME_PREFIX}credentials-`;
 
-/** Where our volumes are mounted in the signing container. */
+/** Mount paths of these volumes in the signing container. */
 export const MOUNT = {
   key: '/var/notary-sign/key',
   ca: '/var/notary-sign/ca',
   credentials: '/var/notary-sign/credentials',
 } as const;
 
-/** Where the ServiceAccount plug-in would mount a token, unless the path is taken. */
+/** The ServiceAccount plug-in mounts a token here, unless the path is in use. */
 export const SERVICE_ACCOUNT_TOKEN_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /** Key of a CA certificate in a Secret. */
 export const CA_FILE = 'ca.crt';
 
-/** Where the kubelet reads a container's last words. */
+/** The file from which the kubelet reads the termination message. */
 export const TERMINATION_LOG = '/dev/termination-log';
 
-/** The signer's program in its image, and how the injected container starts it. */
+/** The command of the injected container: the signer's program in its image. */
 export const SIGNER_COMMAND = ['node', '/app/signer.cjs'] as const;
 
 /** Prefix of the environment form of every flag of both programs. */

@@ -1,9 +1,9 @@
-/** How many typing mistakes may lie between a word and the one that was meant. */
+/** The most typing mistakes that a suggestion may correct. */
 const FARTHEST = 3;
 
 /**
- * The candidate that a mistyped word most likely meant, if any is nearer than all of the word. Upper
- * and lower case are no mistake.
+ * The candidate that the author of a mistyped word most likely meant. There is none when every
+ * letter would have to change. Upper and lower case count as equal.
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const meant = word.toLowerCase();
@@ -15,8 +15,8 @@ export function nearest(word: string, candidates: readonly string[]): string | u
 }
 
 /**
- * Levenshtein distance, given up once it is too far: an object may have thousands of names, which
- * begin alike.
+ * Levenshtein distance, or Infinity as soon as it exceeds the limit. This keeps it cheap for an
+ * object with thousands of similar names.
  */
 function editDistance(one: string, other: string): number {
   if (Math.abs(one.length - other.length) > FARTHEST) return Infinity;

@@ -3,22 +3,22 @@ import { mayHoldCredentials, quote } from './shown-value.ts';
 /** Base URL of a Notary server, without a trailing slash. */
 export type NotaryUrl = string & { readonly brand: 'NotaryUrl' };
 
-/** What makes a text no Notary URL: what was found, and what is expected. */
+/** Why a text is not a Notary URL: what was found, and what is expected. */
 export interface UrlProblem {
   readonly problem: string;
   readonly expected: string;
 }
 
-/** Longer ones are no URLs of servers, and cost more than they are worth. */
+/** No server has a longer URL, and checking one would cost too much. */
 const LONGEST_URL = 2048;
 const EXPECTED = 'an https URL without credentials, query or fragment';
 
-/** A URL in parts, as it was written: Node's URL drops or rewrites what it can. */
+/** The parts of a URL as the user wrote it. Node's URL drops or rewrites some of them. */
 interface WrittenUrl {
   readonly text: string;
   readonly authority: string;
   readonly host: string;
-  /** What follows the colon; undefined where there is none. */
+  /** What follows the colon; undefined if there is no colon. */
   readonly port: string | undefined;
   readonly path: string;
   readonly query: string | undefined;
@@ -30,21 +30,21 @@ const AUTHORITY = /^(?:.*@)?(\[[^\]]*\]?[^:]*|[^:]*)(?::(.*))?$/s;
 const LABEL = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?';
 const HOST_NAME = new RegExp(`^(?=.{1,253}$)${LABEL}(\\.${LABEL})*$`, 'i');
 const PORT = /^[1-9]\d{0,4}$/;
-/** A user and a password, whatever stands before them: what follows the colon is no port. */
+/** Matches a user and a password, with or without a scheme: a port would have only digits. */
 const NO_PORT =
   /^(?:https?:|(?!https?:)(?:[a-z][a-z0-9+.-]*:(?=[/\\]))?)[/\\]*[^:/\\?#[]*:[^/\\?#]*[^\d:\s/\\?#]/i;
-/** Printable, and not to stand in a path as it is; nor the @, which hides a host from readers. */
+/** Printable characters that a path must encode, and the @, which can hide the real host. */
 const TO_ENCODE = /["<>[\]^`{|}@]/;
 
 type Rule = readonly [isBroken: (url: WrittenUrl) => boolean, what: string];
 
-/** What Node would drop. */
+/** Parts that a Notary URL must not have. */
 const EXTRAS: readonly Rule[] = [
   [({ authority }) => authority.includes('@'), 'holds credentials'],
   [({ query }) => query !== undefined, 'has a query'],
   [({ fragment }) => fragment !== undefined, 'has a fragment'],
 ];
-/** What Node or the kubelet would read as something else; where it is, the form is not judged. */
+/** Characters that Node or the kubelet would interpret. If one is there, FORM_RULES are skipped. */
 const CONTENT: readonly Rule[] = [
   [({ text }) => /[\s\p{Cc}]/u.test(text), 'holds a space, tab or line break'],
   [
@@ -53,7 +53,7 @@ const CONTENT: readonly Rule[] = [
   ],
   [({ text }) => text.includes('%'), 'is percent-encoded'],
   [({ text }) => text.includes('\\'), 'holds a backslash'],
-  // In the arguments of a container, $(NAME) is a variable, and $$ is $.
+  // In container arguments, Kubernetes replaces $(NAME) by a variable and $$ by $.
   [({ text }) => /\$[$(]/.test(text), 'holds $( or $$, which Kubernetes replaces'],
 ];
 
@@ -74,10 +74,10 @@ const FORM_RULES: readonly Rule[] = [
 ];
 
 /**
- * Reads the URL of a Notary server: http or https, a host, at most port and path. No credentials
- * (they belong into a Secret), no query, no fragment, and nothing that Node's URL would read as
- * something else than is written there: only case, the default port and slashes at the end are
- * forgiven. What may be a secret is not repeated.
+ * Parses the URL of a Notary server: http or https, a host, and optionally a port and a path. It must
+ * have no credentials (they belong in a Secret), no query and no fragment. Node's URL must read it as
+ * it is written, apart from case, the default port and trailing slashes. Messages do not repeat
+ * anything that may be a secret.
  */
 export function parseNotaryUrl(text: string): NotaryUrl | UrlProblem {
   if (text.length > LONGEST_URL) return problem(text, [`is longer than ${LONGEST_URL} characters`]);
@@ -91,7 +91,7 @@ export function parseNotaryUrl(text: string): NotaryUrl | UrlProblem {
   const url = parsed(text);
   if (!url) return problem(text, [NO_HOST]);
   const { protocol, host, hostname } = url;
-  // 127.1, 0x7f000001 and 2130706433 are all 127.0.0.1 to Node.
+  // Node reads 127.1, 0x7f000001 and 2130706433 as 127.0.0.1.
   if (!isAddress(hostname) && hostname !== written.host.toLowerCase()) {
     return problem(text, [`has a host that is read as ${hostname}`]);
   }
@@ -119,19 +119,19 @@ function withoutEnd(path: string): string {
   return path.replace(/\/+$/, '');
 }
 
-/** Host and port of a server, as credentials name it: the default port of the scheme dropped. */
+/** Host and port of a server, without the default port of the scheme, as credentials name it. */
 export function serverHost(url: NotaryUrl): string {
-  // As Node wrote it when the URL was read.
+  // parseNotaryUrl took the host from Node's URL, which drops a default port.
   return url.split('/')[2] ?? '';
 }
 
-/** The host of what people write for a server: `host`, `host:port`, or a URL. */
+/** The host (and port) of a server that users write as `host`, `host:port` or a URL. */
 export function hostOf(server: string): string | undefined {
   if (server.length > LONGEST_URL) return undefined;
   return parsed(/^[a-z]+:\/\//i.test(server) ? server : `https://${server}`)?.host;
 }
 
-/** Undefined where Node reads no URL. Node 20 has no `URL.parse`, and `canParse` parses once more. */
+/** Undefined if Node cannot parse it. Node 20 has no `URL.parse`; `canParse` would parse twice. */
 function parsed(text: string): URL | undefined {
   try {
     return new URL(text);
@@ -140,7 +140,7 @@ function parsed(text: string): URL | undefined {
   }
 }
 
-/** Whether what is sent there can be read on the way. */
+/** Whether the connection is unencrypted. */
 export function isPlainHttp(url: NotaryUrl): boolean {
   return url.startsWith('http:');
 }
@@ -155,7 +155,7 @@ function problem(text: string, whats: readonly string[]): UrlProblem {
   };
 }
 
-/** Credentials as such, or a password where the port should be: who forgot the host wrote one. */
+/** Whether it holds credentials, or a password in place of the port because the host is missing. */
 function mayHoldPassword(text: string): boolean {
   return mayHoldCredentials(text) || NO_PORT.test(text.trimStart());
 }

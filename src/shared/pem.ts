@@ -1,30 +1,30 @@
 import { readDer, SEQUENCE } from './der.ts';
 
-/** One whole block of a PEM text. */
+/** One complete block of a PEM text. */
 export interface PemBlock {
-  /** What follows BEGIN, as `ENCRYPTED PRIVATE KEY`. */
+  /** What follows BEGIN, such as `ENCRYPTED PRIVATE KEY`. */
   readonly label: string;
   /** The `Name: value` lines at its beginning. */
   readonly headers: ReadonlyMap<string, string>;
   readonly bytes: Buffer;
 }
 
-/** A block of a PEM text and where it stands. */
+/** A block, and how it stands in its text. */
 export interface FoundBlock extends PemBlock {
-  /** Whether BEGIN and END have lines of their own; Go reads no others. */
+  /** Whether BEGIN and END are on lines of their own. Go ignores other blocks. */
   readonly hasOwnLines: boolean;
 }
 
-/** A block that is not whole. */
+/** A block that is not complete. */
 export interface DamagedBlock {
   readonly label: string;
-  /** The line of its BEGIN, from 1. */
+  /** The line of its BEGIN, counted from 1. */
   readonly line: number;
-  /** What is wrong; follows the name of what it is. */
+  /** What is wrong, as the rest of a sentence whose subject is the block. */
   readonly what: string;
 }
 
-/** What a PEM text holds. */
+/** The content of a PEM text. */
 export interface PemText {
   readonly blocks: readonly FoundBlock[];
   readonly damaged: readonly DamagedBlock[];
@@ -33,25 +33,25 @@ export interface PemText {
 interface Edge {
   readonly label: string;
   readonly line: number;
-  /** Where the text goes on after it. */
+  /** The index of the first character after it. */
   readonly end: number;
   readonly hasOwnLine: boolean;
 }
 
-/** Characters of base64 in a line, as every program writes them. */
+/** Every program writes this many base64 characters in a line. */
 const LINE_LENGTH = 64;
-/** More blanks than anybody writes around a line. */
+/** Nobody writes more blanks around a line. */
 const MOST_BLANKS = 80;
 const EDGE = /-----(BEGIN|END) ([^-\r\n]{1,100})-----/g;
-/** Where a line ends: also as JSON, YAML and shells write that in one line. */
+/** A line end, also one that JSON, YAML or a shell has escaped. */
 const LINE_END = /\r|\n|\\r|\\n/;
 const HEADER = /^([\w-]+):(.*)$/;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
 /**
- * Reads PEM in time that grows with the length alone. White space, a byte order mark, lost or
- * literal line ends (`\n`), lines that begin with `#`, and whatever stands around the blocks do not
- * matter. A block that ends under another name counts where its content is whole.
+ * Parses PEM in linear time. It ignores white space, a byte order mark, lost or literal line ends
+ * (`\n`), lines that begin with `#`, and text around the blocks. It accepts a block with another label
+ * at its end if the content is complete.
  */
 export function readPem(text: string): PemText {
   const blocks: FoundBlock[] = [];
@@ -86,7 +86,7 @@ export function readPem(text: string): PemText {
   return { blocks, damaged };
 }
 
-/** Whether nothing but blanks is on the line beside what is between two places. */
+/** Whether the line holds only blanks before the start index and after the end index. */
 function standsAlone(text: string, start: number, end: number): boolean {
   const before = text.slice(Math.max(0, start - MOST_BLANKS), start);
   const after = text.slice(end, end + MOST_BLANKS);
@@ -109,13 +109,13 @@ function readBody(text: string): Pick<PemBlock, 'headers' | 'bytes'> & { readonl
   return { headers, bytes, flaw: `holds ${nameOf(foreign)}, which is no base64` };
 }
 
-/** A character by its number: it may be invisible. */
+/** Names a character by its code point, because it may be invisible. */
 function nameOf(character: string): string {
   const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
   return `the character U+${code}`;
 }
 
-/** Whether bytes are one value of DER from beginning to end, as keys and certificates are. */
+/** Whether the bytes are exactly one DER value, as every key and certificate is. */
 function isWhole(bytes: Buffer): boolean {
   try {
     const [first, ...others] = readDer(bytes);
@@ -125,7 +125,7 @@ function isWhole(bytes: Buffer): boolean {
   }
 }
 
-/** The block as text that every program reads; without headers. */
+/** The block as a PEM text that every program can read, without headers. */
 export function formatPem({ label, bytes }: PemBlock): string {
   const base64 = bytes.toString('base64');
   const lines = base64.match(new RegExp(`.{1,${LINE_LENGTH}}`, 'g')) ?? [];
@@ -134,7 +134,7 @@ export function formatPem({ label, bytes }: PemBlock): string {
 
 const CERTIFICATE_LABELS = ['CERTIFICATE', 'TRUSTED CERTIFICATE', 'X509 CERTIFICATE'];
 
-/** The certificates among the blocks of a PEM text, each as text of its own. */
+/** The certificates of a PEM text, each as a PEM text of its own. */
 export function readPemCertificates(text: string): {
   readonly certificates: readonly string[];
   readonly damaged: readonly DamagedBlock[];

@@ -1,35 +1,35 @@
-/** Characters that no POSIX shell reads as anything else than themselves, wherever they stand. */
+/** Characters that have no special meaning in a POSIX shell, wherever they stand. */
 const BARE = /^[A-Za-z0-9_@%+:,./-]+$/;
 
 /**
- * A text as one word of a POSIX shell: the shell hands on exactly this text, and runs nothing in it.
- * Texts that need no quotes stay as they are.
+ * Quotes a text as one word of a POSIX shell, so that the shell passes on exactly this text and runs
+ * nothing in it. A text that needs no quotes stays as it is.
  */
 export function shellWord(text: string): string {
   return BARE.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`;
 }
 
 /**
- * A command for people to run, between backticks, as all commands in messages, fixes and warnings
- * are written: `` command`notary -s ${url} init ${gun}` ``. Each value is one word of the shell. What
- * the reader has to fill in stands as `<name>` in the text.
+ * Formats a command for users to run, between backticks. All messages, fixes and warnings use it:
+ * `` command`notary -s ${url} init ${gun}` ``. Each value becomes one word of the shell. A placeholder
+ * that users fill in is written as `<name>`.
  */
 export function command(text: TemplateStringsArray, ...values: readonly string[]): string {
   const words = values.map(shellWord);
   return `\`${text.map((part, i) => `${part}${words[i] ?? ''}`).join('')}\``;
 }
 
-/** A quoted part of a command, any other of its characters, and a whole command. */
+/** A command between backticks; a quoted part of it may hold backticks. */
 const COMMAND = /`(?:'[^']*'|"[^"]*"|[^`'"])*`/g;
 
-/** The commands in a text, without their backticks, as {@link command} wrote them there. */
+/** The commands that {@link command} wrote into a text, without their backticks. */
 export function commandsIn(text: string): readonly string[] {
   return [...text.matchAll(COMMAND)].map(([written]) => written.slice(1, -1));
 }
 
 /**
- * The beginning of a text, at most so many bytes of UTF-8 with the mark at its end. No character is
- * cut, and no command: half of one does something else.
+ * Truncates a text to this many bytes of UTF-8, the mark at its end included. It never splits a
+ * character. It drops a command that does not fit, because half of a command does something else.
  */
 export function cutText(text: string, bytes: number, mark = '…'): string {
   if (Buffer.byteLength(text) <= bytes) return text;

@@ -1,11 +1,11 @@
-/** Longer texts are no names or values that people would want to read again. */
+/** Names and values are truncated to this length. */
 const LONGEST_SHOWN = 100;
-/** What a terminal would obey instead of showing it: control characters, directions, line ends. */
+/** Characters that control a terminal: control characters, text direction, line ends. */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
 /**
- * A value as a message shows it: in quotes, cut, and not at all where it may hold credentials.
- * Lists and objects are named by their kind alone, whatever is in them.
+ * Formats a value for a message: quoted and truncated. A value that may hold credentials is not
+ * shown. Of lists and objects only the kind is shown.
  */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
@@ -16,12 +16,12 @@ export function show(value: unknown): string {
 
 const HIDDEN = 'a value that may hold credentials';
 
-/** A text in quotes. */
+/** A text in quotes, truncated. */
 export function quote(text: string): string {
   return `"${cut(text)}"`;
 }
 
-/** A name that somebody chose, in a length that stays readable and without control characters. */
+/** Truncates a name that a user chose, and escapes control characters. */
 export function cut(text: string, longest = LONGEST_SHOWN): string {
   const short = text.length > longest ? `${text.slice(0, longest)}…` : text;
   return short.replaceAll(UNPRINTABLE, (character) => {
@@ -30,17 +30,17 @@ export function cut(text: string, longest = LONGEST_SHOWN): string {
   });
 }
 
-/** A name that somebody chose, as a message shows it: without quotes, else as a value. */
+/** Formats a name that a user chose for a message: without quotes, and hidden like a value. */
 export function shownName(name: string): string {
   return mayHoldSecret(name) ? `(${HIDDEN})` : cut(name);
 }
 
-/** A user before a host, plain, wide or encoded; or what begins like a key. */
+/** Whether it may hold a user before a host (with @ plain, wide or encoded), or a PEM block. */
 export function mayHoldCredentials(text: string): boolean {
   return /[@＠﹫]|%40|-----BEGIN/i.test(text);
 }
 
-/** Whether it looks like an address with a user, or with more than a path; or like a key. */
+/** Whether it may hold credentials, or is a URL with a query or fragment. */
 function mayHoldSecret(text: string): boolean {
   return mayHoldCredentials(text) || (text.includes('://') && /[?#]/.test(text));
 }

@@ -1,26 +1,26 @@
 import { many, one, toggle, type FlagTable } from './flags.ts';
 import type { NotaryUrl } from './notary-url.ts';
 
-/** Whether a build fails when its image cannot be signed. */
+/** What a failure to sign does to the build: `fail` fails it, `warn` lets it go on. */
 export type OnFailure = 'fail' | 'warn';
 
-/** What the signer is told: the webhook writes it as flags, the signer reads them back. */
+/** The settings of the signer. The webhook writes them as flags, and the signer parses these. */
 export interface SignerSettings {
-  /** report.toml, or the tags to look up at the registry where the build writes no report. */
+  /** report.toml, or the tags to look up at the registry if the build writes no report. */
   readonly source: { readonly report: string } | { readonly tags: readonly string[] };
   readonly notaryUrl: NotaryUrl;
-  /** The mounted signing Secret. */
+  /** The directory of the mounted signing Secret. */
   readonly keyDirectory: string;
   readonly caFiles: readonly string[];
   readonly rootPins: readonly string[];
   readonly notaryCredentials: readonly HostDirectory[];
   readonly registryCredentials: readonly RegistrySecret[];
-  /** The tags of the Build; a report that holds another is refused. Empty: any. */
+  /** The tags of the Build. The signer rejects a report with another tag. Empty: any tag. */
   readonly allowedTags: readonly string[];
   readonly onFailure: OnFailure;
 }
 
-/** A directory with `username` and `password`, and the server that they are for. */
+/** A directory with `username` and `password`, and their server. */
 export interface HostDirectory {
   /** `host` or `host:port`. */
   readonly host: string;
@@ -28,21 +28,21 @@ export interface HostDirectory {
 }
 
 /**
- * A mounted Secret for registries: with a host its `username` and `password`, else a docker
- * configuration, which names hosts itself.
+ * A mounted Secret for registries. With a host it holds `username` and `password`. Without one it is a
+ * docker configuration, which names hosts itself.
  */
 export interface RegistrySecret {
   readonly host: string | undefined;
   readonly directory: string;
 }
 
-/** The files by which the steps of a build in standard containers follow one another. */
+/** The files that order the steps of a build in standard containers. */
 export interface StepChain {
-  /** Written by the step before ours when it is done. */
+  /** The step before the signer writes it when it is done. */
   readonly waitFile: string;
-  /** Written by the signer when the build may go on. */
+  /** The signer writes it when the build may go on. */
   readonly doneFile: string;
-  /** Written by whichever step fails; it ends all others. */
+  /** A step that fails writes it; all other steps end. */
   readonly errorFile: string;
 }
 
@@ -78,9 +78,10 @@ export const SIGNER_FLAGS = {
 } as const satisfies FlagTable;
 
 /**
- * The settings as a command line, with the file for the termination message.
+ * Formats the settings as the command line of the signer.
  *
- * @param chain the signer's place among steps that are standard containers
+ * @param terminationLog the file for the termination message
+ * @param chain the wait files, if the steps are standard containers
  */
 export function formatSignerFlags(
   settings: SignerSettings,

@@ -2,30 +2,29 @@ import { SIGNER_ERRORS, type SignerErrorCode } from './error-code.ts';
 import { cutText } from './shell-command.ts';
 
 interface SigningErrorOptions {
-  /** What to do, where that can be said better than in the table of codes. */
+  /** A more precise fix than the one in the table of codes. */
   readonly fix?: string | undefined;
   readonly cause?: unknown;
-  /** Whether the same may succeed a little later: a server that restarts, a connection that broke. */
+  /** Whether a retry may succeed, as after a restart of the server or a broken connection. */
   readonly isTransient?: boolean;
-  /** For how many milliseconds the server asks not to be asked again; none where it does not say. */
+  /** How long the server asks to wait before a retry; undefined if it does not say. */
   readonly retryAfterMs?: number;
 }
 
-/** What others say, servers and libraries, may be long, and is cut. */
+/** Messages are truncated, because servers and libraries may send long texts. */
 const LONGEST_MESSAGE = 2000;
 
-/** Why something was not signed. Callers branch on `code`, never on text. */
+/** Why the signer did not sign. Callers branch on `code`, never on text. */
 export class SigningError extends Error {
   override readonly name = 'SigningError';
   readonly code: SignerErrorCode;
   readonly fix: string;
   readonly isTransient: boolean;
-  /** Milliseconds to wait at least before another try. */
+  /** The least time to wait before a retry, in milliseconds. */
   readonly retryAfterMs: number;
 
   /**
-   * @param code one of the closed set
-   * @param message what was tried, where, and why it failed; no secrets. It becomes one line.
+   * @param message what was tried, where, and why it failed; no secrets. It is put on one line.
    */
   constructor(code: SignerErrorCode, message: string, options: SigningErrorOptions = {}) {
     super(oneLine(message).slice(0, LONGEST_MESSAGE), { cause: options.cause });
@@ -39,8 +38,8 @@ export class SigningError extends Error {
 }
 
 /**
- * A fix with the step that ends each: kpack builds again neither when a Secret nor when an annotation
- * changes. How, docs/how-to/troubleshooting.md says.
+ * Appends the last step, "build again", to a fix. kpack makes no new build when a Secret or an
+ * annotation changes. docs/how-to/troubleshooting.md says how to start one.
  */
 export function withLastStep(fix: string): string {
   if (/\bbuild again\b/i.test(fix)) return fix;
@@ -48,8 +47,8 @@ export function withLastStep(fix: string): string {
 }
 
 /**
- * An error as one of ours. What is no SigningError is a mistake of ours; its message may hold
- * anything, so only its name and place are told.
+ * Converts any error to a SigningError. An error of another class is a bug. Its message may hold
+ * secrets, so only its name and place are reported.
  */
 export function asSigningError(error: unknown): SigningError {
   if (error instanceof SigningError) return error;
@@ -58,7 +57,7 @@ export function asSigningError(error: unknown): SigningError {
   return new SigningError('INTERNAL', `${name} at ${place}`, { cause: error });
 }
 
-/** A text in which nothing can pass for another line, or move the cursor of a terminal. */
+/** Puts a text on one line, without control characters. */
 export function oneLine(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim();
 }

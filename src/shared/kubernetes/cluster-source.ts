@@ -15,7 +15,7 @@ export interface OpenedCluster extends ListingCluster {
   readonly access?: AccessSource;
 }
 
-/** The cluster that two flags name; the one that we run in, where both are missing. */
+/** The cluster that the two flags name; without them, the one that the program runs in. */
 export function clusterSource(
   kubeconfig: string | undefined,
   manifests: string | undefined,
@@ -42,7 +42,7 @@ export async function openCluster(source: ClusterSource): Promise<OpenedCluster>
     }
     return manifestCluster(directory);
   }
-  // Loaded here: offline use does without the largest library we have.
+  // Loaded on demand: it is the largest library, and offline use does not need it.
   const { openKubernetesCluster } = await import('./kubernetes-cluster.ts');
   const kubeconfig = source.kind === 'kubeconfig' ? source.file : undefined;
   try {

@@ -10,11 +10,11 @@ export interface ObjectReference {
   readonly name: string;
 }
 
-/** An object as the API serves it, as far as we look at it. */
+/** The members of an API object that the programs use. */
 export interface ClusterObject {
   readonly metadata: ObjectMetadata;
   readonly spec?: Readonly<Record<string, unknown>>;
-  /** Of a ServiceAccount; `too-many` where they are so many that nobody looks at them. */
+  /** Of a ServiceAccount; `too-many` if there are too many to look at. */
   readonly secrets?: readonly { readonly name?: string }[] | 'too-many';
 }
 
@@ -39,17 +39,17 @@ export interface OwnerReference {
 /** Where objects come from: the Kubernetes API, or a directory of manifests. */
 export interface Cluster {
   /**
-   * One object as it is now; undefined where there is none.
+   * Reads one object; undefined if it does not exist.
    *
-   * @param signal gives the read up; its reason says why
-   * @throws ClusterError when that cannot be told
+   * @param signal aborts the read; its reason says why
+   * @throws ClusterError when the read fails
    */
   get(reference: ObjectReference, signal?: AbortSignal): Promise<ClusterObject | undefined>;
   /**
-   * All LimitRanges of a namespace as they are now: the one kind that a decision wants all of.
+   * Reads all LimitRanges of a namespace. No decision needs all objects of another kind.
    *
    * @param signal as for {@link get}
-   * @throws ClusterError when that cannot be told
+   * @throws ClusterError when the read fails
    */
   limitRanges(namespace: string, signal?: AbortSignal): Promise<readonly ClusterObject[]>;
 }
@@ -63,9 +63,9 @@ export type ListedKind = 'Build' | 'Image' | 'Pod';
 /** A cluster that can also be looked through. */
 export interface ListingCluster extends Cluster {
   /**
-   * All objects of a kind in a namespace, whole, with their kind.
+   * Reads all objects of a kind in a namespace, with their kind.
    *
-   * @throws ClusterError when that cannot be told
+   * @throws ClusterError when the read fails
    */
   list(kind: ListedKind, namespace: string): Promise<readonly ListedObject[]>;
 }

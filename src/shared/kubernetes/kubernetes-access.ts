@@ -2,7 +2,7 @@ import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent, ProxyAgent, type Dispatcher } from 'undici';
 
-/** What a kubeconfig says about our requests: where they go, and who we are. */
+/** What a kubeconfig says about requests: the server, and the credentials to send. */
 export interface Access {
   readonly origin: string;
   /** What stands before the paths of the API, without a slash at its end. */
@@ -16,7 +16,7 @@ export interface Access {
 export interface AccessSource {
   /** @throws Error when credentials cannot be had */
   current(): Promise<Access>;
-  /** Reads everything anew the next time: the API server does not know our token any more. */
+  /** Makes the next call read everything again, because the API server refused the token. */
   forget(): void;
 }
 

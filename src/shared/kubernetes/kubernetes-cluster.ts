@@ -34,7 +34,7 @@ const READ_TIMEOUT_MS = 10_000;
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 
 /**
- * The cluster that a kubeconfig names, or the one that we run in.
+ * The cluster that a kubeconfig names; without one, the cluster that the program runs in.
  *
  * @throws Error when there is none
  */

@@ -14,7 +14,7 @@ const SERVED: Readonly<
   Pod: { resource: 'pods', apiVersions: ['v1'] },
   LimitRange: { resource: 'limitranges', apiVersions: ['v1'] },
 };
-/** So few that a page of large objects is below what we read. */
+/** Few enough that a page of large objects is below the limit of an answer. */
 const PAGE = 100;
 const TIMEOUT_MS = 10_000;
 

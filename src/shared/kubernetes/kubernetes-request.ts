@@ -43,7 +43,7 @@ export async function request(source: AccessSource, what: Request): Promise<Answ
       return requestOnce(await source.current(), what);
     });
     if (answer.status !== 401) return answer;
-    // The token may have been replaced since we looked.
+    // The token may have been replaced since it was read.
     source.forget();
     return await requestOnce(await source.current(), what);
   } catch (cause) {
@@ -113,7 +113,7 @@ function requestOnce(
   });
 }
 
-/** What to do when the API server does not let us. @param where namespace of a Role that would do */
+/** The fix when the API server refuses. @param where namespace of a Role that is enough */
 export function refusalOf(
   status: number,
   verb: 'get' | 'list' | 'create' | 'update' | 'patch',
