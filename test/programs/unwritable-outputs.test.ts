@@ -4,8 +4,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { runCommand, succeed } from '../../bed/command.ts';
-import { reportToml, runWatched, SIGNER } from '../../support/signer-run.ts';
+import { runCommand, succeed } from '../bed/command.ts';
+import { reportToml, runWatched, SIGNER } from '../support/signer-run.ts';
 
 /** A run that fails, since there is no report, with its files in a directory of its own. */
 function failing(t: Test) {

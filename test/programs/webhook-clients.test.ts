@@ -5,15 +5,15 @@ import { connect } from 'node:tls';
 import { performance } from 'node:perf_hooks';
 import t from 'tap';
 import type { FastifyInstance } from 'fastify';
-import type { Cluster } from '../../../../src/shared/kubernetes/cluster.ts';
-import { deadlineFor } from '../../../../src/webhook/server/review-deadline.ts';
-import { admissionReview } from '../../../bed/webhook.ts';
-import { manifestsOf } from '../../../support/build-fixture.ts';
-import { memoryCluster, verdictOf } from '../../../support/asking.ts';
-import { asking, openConnection } from '../../../support/connection.ts';
-import { until } from '../../../support/program.ts';
-import { post, review, serve, serveWorld } from '../../../support/served.ts';
-import { world } from '../../../support/world.ts';
+import type { Cluster } from '../../src/shared/kubernetes/cluster.ts';
+import { deadlineFor } from '../../src/webhook/server/review-deadline.ts';
+import { admissionReview } from '../bed/webhook.ts';
+import { manifestsOf } from '../support/build-fixture.ts';
+import { memoryCluster, verdictOf } from '../support/asking.ts';
+import { asking, openConnection } from '../support/connection.ts';
+import { until } from '../support/program.ts';
+import { post, review, serve, serveWorld } from '../support/served.ts';
+import { world } from '../support/world.ts';
 
 /** A cluster that never answers, and tells how its reads were given up. */
 function hangingCluster(): { readonly cluster: Cluster; readonly abandoned: Promise<Error> } {

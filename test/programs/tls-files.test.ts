@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { copyFile, rm, truncate } from 'node:fs/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import t from 'tap';
-import { createAuthority, type Authority, type Certificate } from '../../../bed/authority.ts';
-import { startWebhook } from '../../../bed/webhook.ts';
-import { IMAGE_FLAG, PROGRAM, until } from '../../../support/program.ts';
+import { createAuthority, type Authority, type Certificate } from '../bed/authority.ts';
+import { startWebhook } from '../bed/webhook.ts';
+import { IMAGE_FLAG, PROGRAM, until } from '../support/program.ts';
 
 let authority: Authority;
 t.before(async () => {

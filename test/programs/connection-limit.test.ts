@@ -5,28 +5,25 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { Gun } from '../../../../src/shared/image-reference.ts';
-import type { NotaryUrl } from '../../../../src/shared/notary-url.ts';
-import { SigningError } from '../../../../src/shared/signing-error.ts';
-import type { RoleName } from '../../../../src/sidecar/tuf/metadata.ts';
-import { createConnectionLimit } from '../../../../src/sidecar/http/connection-limit.ts';
-import {
-  createHttpClient,
-  type HttpClientOptions,
-} from '../../../../src/sidecar/http/http-client.ts';
-import { createLog } from '../../../../src/sidecar/io/log.ts';
-import { createNotaryClient } from '../../../../src/sidecar/notary/notary-client.ts';
-import { readProxySettings } from '../../../../src/sidecar/http/proxy-settings.ts';
-import { runSigner } from '../../../../src/sidecar/run.ts';
-import { parseSignerOptions, readSignerFlags } from '../../../../src/sidecar/signer-options.ts';
-import { createAuthority } from '../../../bed/authority.ts';
-import { runCommand } from '../../../bed/command.ts';
-import { startForwardProxy } from '../../../bed/forward-proxy.ts';
-import { startHandlerServer, type HandlerServerOptions } from '../../../bed/handler-server.ts';
-import { projectDirectory } from '../../../support/fixture.ts';
-import { makeKey } from '../../../support/trust/key.ts';
-import { buildRepository, NOW } from '../../../support/trust/repository.ts';
-import { UNBOUNDED } from '../../../support/unbounded.ts';
+import type { Gun } from '../../src/shared/image-reference.ts';
+import type { NotaryUrl } from '../../src/shared/notary-url.ts';
+import { SigningError } from '../../src/shared/signing-error.ts';
+import type { RoleName } from '../../src/sidecar/tuf/metadata.ts';
+import { createConnectionLimit } from '../../src/sidecar/http/connection-limit.ts';
+import { createHttpClient, type HttpClientOptions } from '../../src/sidecar/http/http-client.ts';
+import { createLog } from '../../src/sidecar/io/log.ts';
+import { createNotaryClient } from '../../src/sidecar/notary/notary-client.ts';
+import { readProxySettings } from '../../src/sidecar/http/proxy-settings.ts';
+import { runSigner } from '../../src/sidecar/run.ts';
+import { parseSignerOptions, readSignerFlags } from '../../src/sidecar/signer-options.ts';
+import { createAuthority } from '../bed/authority.ts';
+import { runCommand } from '../bed/command.ts';
+import { startForwardProxy } from '../bed/forward-proxy.ts';
+import { startHandlerServer, type HandlerServerOptions } from '../bed/handler-server.ts';
+import { projectDirectory } from '../support/fixture.ts';
+import { makeKey } from '../support/trust/key.ts';
+import { buildRepository, NOW } from '../support/trust/repository.ts';
+import { UNBOUNDED } from '../support/unbounded.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
 t.teardown(() => rm(directory, { recursive: true, force: true }));

@@ -1,7 +1,7 @@
 /** Months of certificates, with clocks of their own, outages and damage. */
 import t from 'tap';
-import { readCaBundle } from '../../../../src/webhook/certificates/ca-certificate.ts';
-import { readStoredTrust } from '../../../../src/webhook/certificates/authority.ts';
+import { readCaBundle } from '../../src/webhook/certificates/ca-certificate.ts';
+import { readStoredTrust } from '../../src/webhook/certificates/authority.ts';
 import {
   chanceOf,
   createWorld,
@@ -11,7 +11,7 @@ import {
   type Chance,
   type SimulatedReplica,
   type World,
-} from '../../../support/certificate-world.ts';
+} from '../support/certificate-world.ts';
 
 const MONTHS_15 = 456 * DAY;
 /** How long a replica that has nothing to do is asleep at most: far longer than in truth. */

@@ -7,15 +7,15 @@ import {
   ClusterError,
   type Cluster,
   type ObjectReference,
-} from '../../../../src/shared/kubernetes/cluster.ts';
-import { openKubernetesCluster } from '../../../../src/shared/kubernetes/kubernetes-cluster.ts';
-import { createAuthority, type Authority } from '../../../bed/authority.ts';
-import { startWebhook } from '../../../bed/webhook.ts';
-import { manifestsOf } from '../../../support/build-fixture.ts';
-import { ask, verdictOf } from '../../../support/asking.ts';
-import { startApi, TOKEN } from '../../../support/kubernetes-api.ts';
-import { IMAGE_FLAG, PROGRAM, until } from '../../../support/program.ts';
-import { world } from '../../../support/world.ts';
+} from '../../src/shared/kubernetes/cluster.ts';
+import { openKubernetesCluster } from '../../src/shared/kubernetes/kubernetes-cluster.ts';
+import { createAuthority, type Authority } from '../bed/authority.ts';
+import { startWebhook } from '../bed/webhook.ts';
+import { manifestsOf } from '../support/build-fixture.ts';
+import { ask, verdictOf } from '../support/asking.ts';
+import { startApi, TOKEN } from '../support/kubernetes-api.ts';
+import { IMAGE_FLAG, PROGRAM, until } from '../support/program.ts';
+import { world } from '../support/world.ts';
 
 let authority: Authority;
 t.before(async () => {

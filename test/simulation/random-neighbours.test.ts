@@ -1,16 +1,26 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { PodManifest } from '../../support/build-fixture.ts';
-import { SETTINGS } from '../../support/asking.ts';
-import { harmfulPatches } from './support/harmful-patches.ts';
-import { keyProblems, placeProblems } from '../../support/injection-problems.ts';
-import { afterAll, type MutatingWebhook } from './support/mutating-webhooks.ts';
-import { container, SIGNER } from '../../support/pod.ts';
-import { withoutOurs } from '../../support/pod-changes.ts';
-import { afterPatches, patchedPod, type Harm, type PodPatch } from './support/pod-patches.ts';
-import { builds, takenOver } from './support/random-builds.ts';
-import { harmlessPatches } from './support/random-patches.ts';
-import { demandOnce, demandSame, webhookIn, type Answered } from './support/webhook-in.ts';
+import type { PodManifest } from '../support/build-fixture.ts';
+import { SETTINGS } from '../support/asking.ts';
+import { harmfulPatches } from '../unit/webhook/support/harmful-patches.ts';
+import { keyProblems, placeProblems } from '../support/injection-problems.ts';
+import { afterAll, type MutatingWebhook } from '../unit/webhook/support/mutating-webhooks.ts';
+import { container, SIGNER } from '../support/pod.ts';
+import { withoutOurs } from '../support/pod-changes.ts';
+import {
+  afterPatches,
+  patchedPod,
+  type Harm,
+  type PodPatch,
+} from '../unit/webhook/support/pod-patches.ts';
+import { builds, takenOver } from '../unit/webhook/support/random-builds.ts';
+import { harmlessPatches } from '../unit/webhook/support/random-patches.ts';
+import {
+  demandOnce,
+  demandSame,
+  webhookIn,
+  type Answered,
+} from '../unit/webhook/support/webhook-in.ts';
 
 const RUNS = { numRuns: 500 };
 

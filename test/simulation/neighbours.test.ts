@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { PodManifest } from '../../support/build-fixture.ts';
-import { SETTINGS } from '../../support/asking.ts';
-import { after, neighbours } from './support/neighbours.ts';
-import { waitingForOurs, withoutOurs } from '../../support/pod-changes.ts';
-import { container, SIGNER } from '../../support/pod.ts';
-import { signableFixtures, signableWorld } from '../../support/signable.ts';
-import { demandOnce, demandSame, webhookIn } from './support/webhook-in.ts';
-import { changed } from '../../support/world.ts';
+import type { PodManifest } from '../support/build-fixture.ts';
+import { SETTINGS } from '../support/asking.ts';
+import { after, neighbours } from '../unit/webhook/support/neighbours.ts';
+import { waitingForOurs, withoutOurs } from '../support/pod-changes.ts';
+import { container, SIGNER } from '../support/pod.ts';
+import { signableFixtures, signableWorld } from '../support/signable.ts';
+import { demandOnce, demandSame, webhookIn } from '../unit/webhook/support/webhook-in.ts';
+import { changed } from '../support/world.ts';
 
 const RUNS = { numRuns: 300 };
 const fixtures = fc.constantFrom(...signableFixtures);

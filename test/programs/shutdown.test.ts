@@ -2,21 +2,16 @@
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { createAuthority, type Authority } from '../../../bed/authority.ts';
-import { freePort } from '../../../bed/port.ts';
-import type { AdmissionResponse } from '../../../bed/webhook.ts';
-import { manifestsOf, writeManifests } from '../../../support/build-fixture.ts';
-import { verdictOf } from '../../../support/asking.ts';
-import {
-  asking,
-  getting,
-  openConnection,
-  type ConnectionAnswer,
-} from '../../../support/connection.ts';
-import { parseExposition } from '../../../support/exposition.ts';
-import { startApi } from '../../../support/kubernetes-api.ts';
-import { IMAGE_FLAG, run, until, type Run } from '../../../support/program.ts';
-import { world } from '../../../support/world.ts';
+import { createAuthority, type Authority } from '../bed/authority.ts';
+import { freePort } from '../bed/port.ts';
+import type { AdmissionResponse } from '../bed/webhook.ts';
+import { manifestsOf, writeManifests } from '../support/build-fixture.ts';
+import { verdictOf } from '../support/asking.ts';
+import { asking, getting, openConnection, type ConnectionAnswer } from '../support/connection.ts';
+import { parseExposition } from '../support/exposition.ts';
+import { startApi } from '../support/kubernetes-api.ts';
+import { IMAGE_FLAG, run, until, type Run } from '../support/program.ts';
+import { world } from '../support/world.ts';
 
 let authority: Authority;
 t.before(async () => {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { SigningError } from '../../../../src/shared/signing-error.ts';
-import { emitEdited, emitFile, emitTargets } from '../../../../src/sidecar/tuf/emit.ts';
-import { TARGETS, type FileMeta, type Targets } from '../../../../src/sidecar/tuf/metadata.ts';
-import { parseTargets } from '../../../../src/sidecar/tuf/parse.ts';
-import { LARGEST_PARSED, scanFile } from '../../../../src/sidecar/tuf/targets-text.ts';
-import { finish, type Work } from '../../../../src/sidecar/tuf/work.ts';
-import { anyJson, anyText } from '../support/trust/arbitrary.ts';
+import { SigningError } from '../../src/shared/signing-error.ts';
+import { emitEdited, emitFile, emitTargets } from '../../src/sidecar/tuf/emit.ts';
+import { TARGETS, type FileMeta, type Targets } from '../../src/sidecar/tuf/metadata.ts';
+import { parseTargets } from '../../src/sidecar/tuf/parse.ts';
+import { LARGEST_PARSED, scanFile } from '../../src/sidecar/tuf/targets-text.ts';
+import { finish, type Work } from '../../src/sidecar/tuf/work.ts';
+import { anyJson, anyText } from '../unit/sidecar/support/trust/arbitrary.ts';
 
 const base64 = fc
   .uint8Array({ minLength: 32, maxLength: 32 })

@@ -6,15 +6,15 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import t from 'tap';
-import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from '../../../src/webhook/settings/webhook-flags.ts';
-import { createAuthority, type Authority } from '../../bed/authority.ts';
-import { freePort } from '../../bed/port.ts';
-import { applyPatch, startWebhook } from '../../bed/webhook.ts';
-import { manifestsOf, writeManifests } from '../../support/build-fixture.ts';
-import { inject, verdictOf } from '../../support/asking.ts';
-import { parseExposition } from '../../support/exposition.ts';
-import { IMAGE_FLAG, PROGRAM, run, until } from '../../support/program.ts';
-import { world } from '../../support/world.ts';
+import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from '../../src/webhook/settings/webhook-flags.ts';
+import { createAuthority, type Authority } from '../bed/authority.ts';
+import { freePort } from '../bed/port.ts';
+import { applyPatch, startWebhook } from '../bed/webhook.ts';
+import { manifestsOf, writeManifests } from '../support/build-fixture.ts';
+import { inject, verdictOf } from '../support/asking.ts';
+import { parseExposition } from '../support/exposition.ts';
+import { IMAGE_FLAG, PROGRAM, run, until } from '../support/program.ts';
+import { world } from '../support/world.ts';
 
 let authority: Authority;
 t.before(async () => {

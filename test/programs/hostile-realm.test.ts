@@ -8,12 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
-import { createAuthority } from '../../bed/authority.ts';
-import { startHandlerServer } from '../../bed/handler-server.ts';
-import { ensureInstalled } from '../../bed/installed.ts';
-import { startTokenServer } from '../../bed/token-server.ts';
-import { CANARIES, failsWith } from '../../support/signer-failure.ts';
-import { reportToml, runSigner, type SignerRunOptions } from '../../support/signer-run.ts';
+import { createAuthority } from '../bed/authority.ts';
+import { startHandlerServer } from '../bed/handler-server.ts';
+import { ensureInstalled } from '../bed/installed.ts';
+import { startTokenServer } from '../bed/token-server.ts';
+import { CANARIES, failsWith } from '../support/signer-failure.ts';
+import { reportToml, runSigner, type SignerRunOptions } from '../support/signer-run.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
 t.teardown(() => rm(directory, { recursive: true, force: true }));

@@ -1,18 +1,18 @@
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
-import { createAuthority, type Authority } from '../../../bed/authority.ts';
-import { spawnBound } from '../../../bed/child.ts';
+import { createAuthority, type Authority } from '../bed/authority.ts';
+import { spawnBound } from '../bed/child.ts';
 import {
   manifestsOf,
   secret,
   signingNamespace,
   writeManifests,
   type Manifest,
-} from '../../../support/build-fixture.ts';
-import { inject } from '../../../support/asking.ts';
-import { runExplain } from '../../../support/explain-run.ts';
-import { startApi } from '../../../support/kubernetes-api.ts';
-import { PROGRAM } from '../../../support/program.ts';
+} from '../support/build-fixture.ts';
+import { inject } from '../support/asking.ts';
+import { runExplain } from '../support/explain-run.ts';
+import { startApi } from '../support/kubernetes-api.ts';
+import { PROGRAM } from '../support/program.ts';
 import {
   ADMIN,
   annotate,
@@ -25,7 +25,7 @@ import {
   silentWorld,
   world,
   type World,
-} from '../../../support/world.ts';
+} from '../support/world.ts';
 
 let authority: Authority;
 t.before(async () => {

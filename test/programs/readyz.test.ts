@@ -2,14 +2,14 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { createAuthority, type Authority } from '../../bed/authority.ts';
-import { freePort } from '../../bed/port.ts';
-import { makeCertificate } from '../../support/trust/certificate.ts';
-import { makeKey } from '../../support/trust/key.ts';
-import { getting, openConnection } from '../../support/connection.ts';
-import { parseExposition } from '../../support/exposition.ts';
-import { startApi, TOKEN, trustingConfigurations } from '../../support/kubernetes-api.ts';
-import { IMAGE_FLAG, run, until, type Run } from '../../support/program.ts';
+import { createAuthority, type Authority } from '../bed/authority.ts';
+import { freePort } from '../bed/port.ts';
+import { makeCertificate } from '../support/trust/certificate.ts';
+import { makeKey } from '../support/trust/key.ts';
+import { getting, openConnection } from '../support/connection.ts';
+import { parseExposition } from '../support/exposition.ts';
+import { startApi, TOKEN, trustingConfigurations } from '../support/kubernetes-api.ts';
+import { IMAGE_FLAG, run, until, type Run } from '../support/program.ts';
 
 let authority: Authority;
 t.before(async () => {

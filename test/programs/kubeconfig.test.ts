@@ -1,13 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { createAuthority, type Authority } from '../../bed/authority.ts';
-import { startForwardProxy } from '../../bed/forward-proxy.ts';
-import { freePort } from '../../bed/port.ts';
-import { manifestsOf } from '../../support/build-fixture.ts';
-import { runExplain } from '../../support/explain-run.ts';
-import { startApi } from '../../support/kubernetes-api.ts';
-import { world } from '../../support/world.ts';
+import { createAuthority, type Authority } from '../bed/authority.ts';
+import { startForwardProxy } from '../bed/forward-proxy.ts';
+import { freePort } from '../bed/port.ts';
+import { manifestsOf } from '../support/build-fixture.ts';
+import { runExplain } from '../support/explain-run.ts';
+import { startApi } from '../support/kubernetes-api.ts';
+import { world } from '../support/world.ts';
 
 let authority: Authority;
 t.before(async () => {
