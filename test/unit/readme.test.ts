@@ -1,15 +1,15 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
-import type { FlagTable } from '../../../../src/shared/flags.ts';
-import { written } from '../../../../src/shared/help.ts';
-import { ANNOTATION } from '../../../../src/shared/names.ts';
-import { VERSION } from '../../../../src/shared/version.ts';
-import { SIGNER_ERRORS, WEBHOOK_ERRORS } from '../../../../src/shared/error-code.ts';
-import { SIGNER_FLAGS } from '../../../../src/shared/signer-flags.ts';
-import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from '../../../../src/webhook/settings/webhook-flags.ts';
-import { errorPage, makeErrorPage } from '../../../support/error-page.ts';
-import { projectDirectory } from '../../../support/fixture.ts';
+import type { FlagTable } from '../../src/shared/flags.ts';
+import { written } from '../../src/shared/help.ts';
+import { ANNOTATION } from '../../src/shared/names.ts';
+import { VERSION } from '../../src/shared/version.ts';
+import { SIGNER_ERRORS, WEBHOOK_ERRORS } from '../../src/shared/error-code.ts';
+import { SIGNER_FLAGS } from '../../src/shared/signer-flags.ts';
+import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from '../../src/webhook/settings/webhook-flags.ts';
+import { errorPage, makeErrorPage } from '../support/error-page.ts';
+import { projectDirectory } from '../support/fixture.ts';
 
 const readme = () => readFileSync(join(projectDirectory(), 'README.md'), 'utf8');
 
