@@ -1,7 +1,7 @@
 /** How many admissions the webhook answers, how fast, and what it takes for each. */
 import type { Bed } from '../test/bed/bed.ts';
 import { admissionReview } from '../test/bed/webhook.ts';
-import { buildFixture } from '../test/build-fixture.ts';
+import { buildFixture } from '../test/support/build-fixture.ts';
 import { startAdmissionServers, type AdmissionServers } from './admission-servers.ts';
 import { interleave } from './interleaving.ts';
 import { openLoad, type Load, type Run } from './load.ts';

@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import type { Bed } from '../test/bed/bed.ts';
 import { admissionReview, type Webhook } from '../test/bed/webhook.ts';
-import { buildFixture } from '../test/build-fixture.ts';
+import { buildFixture } from '../test/support/build-fixture.ts';
 import { FIXTURE, type AdmissionOptions } from './admission.ts';
 import { signedPod, startKubernetesApi, startVersion, urlOf } from './admission-servers.ts';
 import { interleave } from './interleaving.ts';

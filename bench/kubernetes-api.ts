@@ -4,7 +4,7 @@
  * objects were asked for.
  */
 import { readFileSync } from 'node:fs';
-import type { Manifest } from '../test/build-fixture.ts';
+import type { Manifest } from '../test/support/build-fixture.ts';
 import { serve } from './loopback-server.ts';
 
 const NOT_FOUND = '{"kind":"Status","apiVersion":"v1","reason":"NotFound","code":404}';

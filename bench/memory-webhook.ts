@@ -9,8 +9,8 @@ import { createServer } from '../src/webhook/server/server.ts';
 import { createMetrics } from '../src/webhook/server/metrics.ts';
 import { createReadiness } from '../src/webhook/server/readiness.ts';
 import { VERSION } from '../src/shared/version.ts';
-import type { Manifest } from '../test/build-fixture.ts';
-import { memoryCluster, SETTINGS } from '../test/webhook/asking.ts';
+import type { Manifest } from '../test/support/build-fixture.ts';
+import { memoryCluster, SETTINGS } from '../test/support/asking.ts';
 
 const [certificateFile = '', keyFile = '', objects = ''] = process.argv.slice(2);
 const manifests = JSON.parse(readFileSync(objects, 'utf8')) as Manifest[];

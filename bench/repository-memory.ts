@@ -1,8 +1,8 @@
 /** What the signer needs in large repositories: peak memory and time, by tags and by what others sign. */
 import { performance } from 'node:perf_hooks';
 import type { Bed } from '../test/bed/bed.ts';
-import { publishFilled } from '../test/filled-role.ts';
-import { delegated, initialised, secretOf } from '../test/notary-repository.ts';
+import { publishFilled } from '../test/support/filled-role.ts';
+import { delegated, initialised, secretOf } from '../test/support/notary-repository.ts';
 import { createMemoryProbe } from './process-figures.ts';
 import { secretRepository, type SigningRepository } from './signing-repository.ts';
 import type { Measurement } from './table.ts';

@@ -10,7 +10,7 @@ import {
   secretData,
   type BuildFixture,
   type Manifest,
-} from '../test/build-fixture.ts';
+} from '../test/support/build-fixture.ts';
 
 /** Name of the Secret with the signing key, as the fixtures have it. */
 export const SIGNING_SECRET = 'notary-signing';

@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:f
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { projectDirectory } from '../fixture.ts';
+import { projectDirectory } from '../support/fixture.ts';
 import { atExit } from './cleanup.ts';
 import { findProgram, searchPath } from './installed.ts';
 import { holdLock } from './lock.ts';

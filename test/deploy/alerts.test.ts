@@ -7,11 +7,11 @@ import { createAuthority } from '../bed/authority.ts';
 import { onFreePort } from '../bed/port.ts';
 import { testRules, type RuleTest } from '../bed/promtool.ts';
 import { startWebhook } from '../bed/webhook.ts';
-import { manifestsOf, writeManifests } from '../build-fixture.ts';
-import { projectDirectory } from '../fixture.ts';
-import { parseExposition } from '../webhook/exposition.ts';
-import { IMAGE_FLAG, PROGRAM } from '../webhook/program.ts';
-import { world } from '../webhook/world.ts';
+import { manifestsOf, writeManifests } from '../support/build-fixture.ts';
+import { projectDirectory } from '../support/fixture.ts';
+import { parseExposition } from '../support/exposition.ts';
+import { IMAGE_FLAG, PROGRAM } from '../support/program.ts';
+import { world } from '../support/world.ts';
 import { ALERT_CASES, type AlertCase, type Firing } from './alert-cases.ts';
 
 interface Rule {

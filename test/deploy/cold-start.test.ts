@@ -1,9 +1,9 @@
 /** Everything at once into an empty cluster, in any order; and the cluster while the webhook is away. */
 import t from 'tap';
 import { demand, type KubeAnswer } from '../bed/kube-client.ts';
-import { buildFixture, type PodManifest } from '../build-fixture.ts';
-import { prepareKpack } from '../webhook/kubernetes-setup.ts';
-import { until } from '../webhook/program.ts';
+import { buildFixture, type PodManifest } from '../support/build-fixture.ts';
+import { prepareKpack } from '../support/kubernetes-setup.ts';
+import { until } from '../support/program.ts';
 import { ALERT_CASES } from './alert-cases.ts';
 import { startInstallation } from './installation.ts';
 import { deployDirectory, deployedObjects, replicaPod, type ManifestObject } from './manifests.ts';

@@ -13,10 +13,10 @@ import { needKubernetes } from '../bed/kubernetes-programs.ts';
 import { onFreePort } from '../bed/port.ts';
 import { startService } from '../bed/service.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
-import type { BuildFixture, PodManifest } from '../build-fixture.ts';
-import { storeBuild, type StoredBuild } from '../webhook/kubernetes-build.ts';
-import { makeNamespace, ownKubeconfig, prepareKpack } from '../webhook/kubernetes-setup.ts';
-import { PROGRAM, until } from '../webhook/program.ts';
+import type { BuildFixture, PodManifest } from '../support/build-fixture.ts';
+import { storeBuild, type StoredBuild } from '../support/kubernetes-build.ts';
+import { makeNamespace, ownKubeconfig, prepareKpack } from '../support/kubernetes-setup.ts';
+import { PROGRAM, until } from '../support/program.ts';
 import { deployDirectory, environmentOf, type ManifestObject } from './manifests.ts';
 
 /** A replica of the webhook. */

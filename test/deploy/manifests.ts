@@ -5,8 +5,8 @@ import type { V1Deployment } from '@kubernetes/client-node';
 import { loadAll } from 'js-yaml';
 import type { KubeReference } from '../bed/kube-client.ts';
 import { kustomize } from '../bed/kubectl.ts';
-import type { PodManifest } from '../build-fixture.ts';
-import { projectDirectory } from '../fixture.ts';
+import type { PodManifest } from '../support/build-fixture.ts';
+import { projectDirectory } from '../support/fixture.ts';
 
 /** An object of a manifest. */
 export type ManifestObject = KubeReference & Readonly<Record<string, unknown>>;

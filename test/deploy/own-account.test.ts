@@ -1,7 +1,7 @@
 /** What the token of the webhook can change, where components/own-account bounds it. */
 import t, { type Test } from 'tap';
 import { demand, kubeClient, type KubeAnswer, type KubeObject } from '../bed/kube-client.ts';
-import { until } from '../webhook/program.ts';
+import { until } from '../support/program.ts';
 import { startInstallation } from './installation.ts';
 import { customization, deployedObjects } from './manifests.ts';
 

@@ -6,8 +6,8 @@ import t from 'tap';
 import { startKubeApiserver } from '../bed/kube-apiserver.ts';
 import { demand } from '../bed/kube-client.ts';
 import { needKubernetes } from '../bed/kubernetes-programs.ts';
-import { projectDirectory } from '../fixture.ts';
-import { makeNamespace, prepareCluster } from '../webhook/kubernetes-setup.ts';
+import { projectDirectory } from '../support/fixture.ts';
+import { makeNamespace, prepareCluster } from '../support/kubernetes-setup.ts';
 import {
   customization,
   deployDirectory,

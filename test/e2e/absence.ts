@@ -1,7 +1,7 @@
 /** What becomes of requests while no replica is there. */
 import { demand } from '../bed/kube-client.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
-import type { PodManifest } from '../build-fixture.ts';
+import type { PodManifest } from '../support/build-fixture.ts';
 import { isRetried, postBuild, type ReadyBuild } from './build.ts';
 import type { Scene } from './scene.ts';
 import { until } from './until.ts';

@@ -6,9 +6,14 @@ import { demand, type KubeAnswer, type KubeReference } from '../bed/kube-client.
 import { runnable } from '../bed/kpack-images.ts';
 import type { NotaryCli } from '../bed/notary-cli.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
-import { buildFixture, secret, type BuildFixture, type PodManifest } from '../build-fixture.ts';
-import { keyFile } from '../notary-repository.ts';
-import { storeBuild } from '../webhook/kubernetes-build.ts';
+import {
+  buildFixture,
+  secret,
+  type BuildFixture,
+  type PodManifest,
+} from '../support/build-fixture.ts';
+import { keyFile } from '../support/notary-repository.ts';
+import { storeBuild } from '../support/kubernetes-build.ts';
 import { owner, type Scene } from './scene.ts';
 import { until } from './until.ts';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:tls';
 import { demand, type KubeReference } from '../bed/kube-client.ts';
 import { demandSigner, postBuild, prepareBuild, runBuild, type ReadyBuild } from './build.ts';
-import { webhookCalls } from '../webhook/kubernetes-calls.ts';
+import { webhookCalls } from '../support/kubernetes-calls.ts';
 import { DEPLOYMENT, NAMESPACE, replicas, rolledOut } from './installation.ts';
 import { describe, startLoad, type Load } from './load.ts';
 import type { Scene } from './scene.ts';

@@ -1,9 +1,9 @@
 import t from 'tap';
 import { SIGNER_ERRORS, type SignerErrorCode } from '../../src/shared/error-code.ts';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import { ask, failing, memoryCluster, mutate } from '../webhook/asking.ts';
-import { setSection, world } from '../webhook/world.ts';
-import { manifestsOf } from '../build-fixture.ts';
+import { ask, failing, memoryCluster, mutate } from '../support/asking.ts';
+import { setSection, world } from '../support/world.ts';
+import { manifestsOf } from '../support/build-fixture.ts';
 
 t.test('every failure of a build ends with the step that kpack does not do by itself', (t) => {
   for (const code of Object.keys(SIGNER_ERRORS) as SignerErrorCode[]) {

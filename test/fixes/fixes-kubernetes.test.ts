@@ -1,5 +1,5 @@
 import t from 'tap';
-import { startScene } from '../webhook/kubernetes-scene.ts';
+import { startScene } from '../support/kubernetes-scene.ts';
 import { kubernetesScenarios } from './kubernetes-scenarios.ts';
 import { playScenario } from './scenario.ts';
 

@@ -2,7 +2,7 @@
 import { chmod, copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import { makeKeyDirectory, openPem, PASSWORD, type KeyDirectory } from '../private-key.ts';
+import { makeKeyDirectory, openPem, PASSWORD, type KeyDirectory } from '../support/private-key.ts';
 import type { Scenario, Shell } from './scenario.ts';
 
 /** How somebody comes by a file that is refused, and turns it into another one. */

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { SigningError } from '../../src/shared/signing-error.ts';
 import { parseDockerConfig } from '../../src/sidecar/auth/docker-config.ts';
 import { demand, type KubeReference } from '../bed/kube-client.ts';
-import { makeKeyDirectory, openPem, PASSWORD } from '../private-key.ts';
-import type { Scene } from '../webhook/kubernetes-scene.ts';
-import { objectThatSays } from '../webhook/notary-rule.ts';
-import { P, section } from '../webhook/world.ts';
+import { makeKeyDirectory, openPem, PASSWORD } from '../support/private-key.ts';
+import type { Scene } from '../support/kubernetes-scene.ts';
+import { objectThatSays } from '../support/notary-rule.ts';
+import { P, section } from '../support/world.ts';
 import { adminShell } from './people.ts';
 import type { Scenario } from './scenario.ts';
 

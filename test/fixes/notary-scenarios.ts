@@ -11,10 +11,10 @@ import {
   makeDelegationKey,
   ownersKey,
   passed,
-} from '../catalogue/forgery.ts';
-import { delegate, makeScene, reportOf, TAG, type Scene } from '../catalogue/scene.ts';
-import { secretOf } from '../notary-repository.ts';
-import { runSigner, type SignerRunOptions } from '../signer-run.ts';
+} from '../support/catalogue/forgery.ts';
+import { delegate, makeScene, reportOf, TAG, type Scene } from '../support/catalogue/scene.ts';
+import { secretOf } from '../support/notary-repository.ts';
+import { runSigner, type SignerRunOptions } from '../support/signer-run.ts';
 import { demandSigned, notaryShell, printedBy, type Played, type Scenario } from './scenario.ts';
 
 const RELEASES = 'targets/releases';

@@ -6,7 +6,7 @@ import { commandsIn, shellWord } from '../../src/shared/shell-command.ts';
 import type { Bed } from '../bed/bed.ts';
 import { runCommand } from '../bed/command.ts';
 import type { NotaryCli } from '../bed/notary-cli.ts';
-import type { SignerRun } from '../signer-run.ts';
+import type { SignerRun } from '../support/signer-run.ts';
 import { printedForm } from './source-commands.ts';
 
 /** A situation, with the command that cures it. */

@@ -18,9 +18,9 @@ import {
 import { prepareContainer, runImage } from '../bed/image-container.ts';
 import { unpackImage, type UnpackedImage } from '../bed/oci-archive.ts';
 import { freePort } from '../bed/port.ts';
-import { projectDirectory } from '../fixture.ts';
-import { initialised, secretOf } from '../notary-repository.ts';
-import { reportToml } from '../signer-run.ts';
+import { projectDirectory } from '../support/fixture.ts';
+import { initialised, secretOf } from '../support/notary-repository.ts';
+import { reportToml } from '../support/signer-run.ts';
 
 needImages(t);
 

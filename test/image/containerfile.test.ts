@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { succeed } from '../bed/command.ts';
-import { projectDirectory } from '../fixture.ts';
+import { projectDirectory } from '../support/fixture.ts';
 
 t.test('what the Containerfile copies makes the bundles that npm run build makes', async (t) => {
   const project = projectDirectory();

@@ -1,5 +1,5 @@
 /** One fault at one call: a run with it, what independent clients see then, and a run without it. */
-import type { SignerRun } from '../signer-run.ts';
+import type { SignerRun } from '../support/signer-run.ts';
 import type { FaultKind } from './fault-kind.ts';
 import type { FaultScene, SignedTag } from './fault-scene.ts';
 

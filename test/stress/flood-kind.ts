@@ -1,6 +1,6 @@
 /** The floods: what each one sends, and what of the cluster it needs. */
 import { admissionReview } from '../bed/webhook.ts';
-import type { PodManifest } from '../build-fixture.ts';
+import type { PodManifest } from '../support/build-fixture.ts';
 
 /** How a flood goes on. */
 export type Flood =

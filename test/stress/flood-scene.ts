@@ -7,15 +7,15 @@ import { limitMemory } from '../bed/memory-limit.ts';
 import { onFreePort } from '../bed/port.ts';
 import { startService, type Service } from '../bed/service.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
-import { buildFixture, type PodManifest } from '../build-fixture.ts';
-import { storeBuild } from '../webhook/kubernetes-build.ts';
+import { buildFixture, type PodManifest } from '../support/build-fixture.ts';
+import { storeBuild } from '../support/kubernetes-build.ts';
 import {
   configureWebhooks,
   makeNamespace,
   ownKubeconfig,
   prepareCluster,
-} from '../webhook/kubernetes-setup.ts';
-import { IMAGE_FLAG, PROGRAM } from '../webhook/program.ts';
+} from '../support/kubernetes-setup.ts';
+import { IMAGE_FLAG, PROGRAM } from '../support/program.ts';
 import { CROWDED } from './flood-kind.ts';
 
 /** What floods go against. */

@@ -10,11 +10,11 @@ import { signRepository } from '../../src/sidecar/notary/sign-repository.ts';
 import { signingKey } from '../../src/sidecar/keys/key-signer.ts';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { FORWARD, startProxy, type ProxiedRequest, type ProxyAction } from '../bed/proxy.ts';
-import { initialised, keyFile } from '../notary-repository.ts';
-import { asPassword, openKeys } from '../private-key.ts';
+import { initialised, keyFile } from '../support/notary-repository.ts';
+import { asPassword, openKeys } from '../support/private-key.ts';
 import { LOSSES, type Loss, type LossPorts } from './lost-answer.ts';
 import { Turns } from './turns.ts';
-import { UNBOUNDED } from '../unbounded.ts';
+import { UNBOUNDED } from '../support/unbounded.ts';
 
 /** What is to be played. */
 export interface Play {

@@ -4,8 +4,8 @@ import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { startBed, type Bed } from '../bed/bed.ts';
 import type { NotaryCli } from '../bed/notary-cli.ts';
-import { initialised, secretOf } from '../notary-repository.ts';
-import { reportToml, runSigner, type SignerRun } from '../signer-run.ts';
+import { initialised, secretOf } from '../support/notary-repository.ts';
+import { reportToml, runSigner, type SignerRun } from '../support/signer-run.ts';
 
 /** A race to run. */
 export interface RaceOptions {

@@ -1,0 +1,14 @@
+import t from 'tap';
+import { play, playAll } from './support/catalogue/play.ts';
+import { SIGNER_ROWS } from './support/catalogue/repository-rows.ts';
+import { makeScene, startServer } from '../support/catalogue/scene.ts';
+
+t.test('the failure catalogue, with keys in notary-signer', (t) => playAll(t, 'remote'));
+
+for (const row of SIGNER_ROWS) {
+  t.test(row.what, async (t) => {
+    const bed = await startServer('remote');
+    t.teardown(() => bed.stop());
+    await play(t, row, await makeScene(bed, 'signer'));
+  });
+}

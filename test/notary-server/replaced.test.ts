@@ -1,0 +1,62 @@
+import t, { type Test } from 'tap';
+import { FORWARD, startProxy } from '../bed/proxy.ts';
+import { makeScene, reportOf, startServer, TAG, type Scene } from '../support/catalogue/scene.ts';
+import { initialised } from '../support/notary-repository.ts';
+import { runSigner } from '../support/signer-run.ts';
+
+t.setTimeout(120_000);
+
+const bed = await startServer('local');
+t.teardown(() => bed.stop());
+
+/** Runs the signer, and does something to its repository right before or after it publishes. */
+async function runWith(
+  t: Test,
+  { gun, secret }: Scene,
+  when: 'before' | 'after',
+  work: () => Promise<unknown>,
+) {
+  let isFirst = true;
+  const proxy = await startProxy({
+    authority: bed.authority,
+    target: bed.notary.url,
+    rule: async ({ method }) => {
+      if (method !== 'POST' || !isFirst) return FORWARD;
+      isFirst = false;
+      if (when === 'before') await work();
+      else return { kind: 'forward', answered: () => work().then(() => undefined) };
+      return FORWARD;
+    },
+  });
+  t.teardown(() => proxy.stop());
+  return runSigner({
+    directory: bed.directory,
+    notaryUrl: proxy.url,
+    secret,
+    report: reportOf(gun),
+  });
+}
+
+for (const when of ['before', 'after'] as const) {
+  t.test(`a repository that is deleted right ${when} the publish`, async (t) => {
+    const scene = await makeScene(bed, `deleted-${when}`);
+    const { gun, owner } = scene;
+    const { receipt, stdout } = await runWith(t, scene, when, () =>
+      owner.run(['delete', gun, '--remote']),
+    );
+    t.equal(receipt.code, 'REPOSITORY_NOT_INITIALISED', stdout);
+    await t.rejects(bed.cli(`judge-${gun}`).lookup(gun, TAG), /does not have trust data/);
+  });
+
+  t.test(`a repository that is initialised anew right ${when} the publish`, async (t) => {
+    const scene = await makeScene(bed, `anew-${when}`);
+    const { gun, owner } = scene;
+    const { receipt, stdout } = await runWith(t, scene, when, async () => {
+      await owner.run(['delete', gun, '--remote']);
+      await initialised(bed, gun, bed.cli(`other-${gun}`));
+    });
+    t.equal(receipt.code, 'ROOT_REPLACED', stdout);
+    t.match(receipt.message, /the root of .* was replaced while it was being signed/);
+    t.equal(await bed.cli(`judge-${gun}`).lookup(gun, TAG), undefined);
+  });
+}

@@ -1,0 +1,89 @@
+/** Keys whose derivation outlasts the deadline: it is heard between two derivations. */
+import crypto from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { SigningError } from '../../src/shared/signing-error.ts';
+import type { Password } from '../../src/sidecar/keys/password.ts';
+import * as signingKey from '../../src/sidecar/keys/signing-key.ts';
+import { createSteps } from '../../src/sidecar/io/steps.ts';
+import { createAuthority } from '../bed/authority.ts';
+import { startHandlerServer } from '../bed/handler-server.ts';
+import { asPassword, makeKeyDirectory, openPem, PASSWORD } from '../support/private-key.ts';
+import { failsWith } from '../support/signer-failure.ts';
+import { reportToml, runSigner } from '../support/signer-run.ts';
+
+const { opensslKey } = makeKeyDirectory(t);
+const p256 = opensslKey('p256', ['ec_paramgen_curve:P-256']);
+
+/** How many keys were derived from a password since now, by Node or by OpenSSL. */
+function countDerivations(t: Test): () => number {
+  const derived = t.capture(crypto, 'pbkdf2Sync', crypto.pbkdf2Sync);
+  const created = t.capture(crypto, 'createPrivateKey', crypto.createPrivateKey);
+  syncBuiltinESMExports();
+  t.teardown(syncBuiltinESMExports);
+  return () =>
+    derived().length + created().filter(({ args: [key] }) => 'passphrase' in Object(key)).length;
+}
+
+/** Opens keys beside a deadline that passes during the first derivation. */
+function openTooLate(pem: string, password: Password | undefined) {
+  const deadline = new AbortController();
+  setTimeout(() => deadline.abort(new SigningError('DEADLINE_EXCEEDED', 'too late')), 1);
+  const { drive } = createSteps(deadline.signal);
+  return drive(signingKey.openKeys([{ name: 'x.key', pem }], password));
+}
+
+t.test('no derivation begins after the deadline', async (t) => {
+  const slow = p256.encrypt('-iter', '500000');
+  const derivations = countDerivations(t);
+  await t.rejects(async () => openTooLate(slow.repeat(4), asPassword(PASSWORD)), {
+    code: 'DEADLINE_EXCEEDED',
+  });
+  t.equal(derivations(), 1, 'of four keys');
+  await t.rejects(async () => openTooLate(slow, asPassword(' another ')), {
+    code: 'DEADLINE_EXCEEDED',
+  });
+  t.equal(derivations(), 1, 'of the two ways to read a password');
+});
+
+t.test('one password takes one derivation, also where it is wrong', (t) => {
+  for (const options of [[], ['-v2prf', 'hmacWithSHA512'], ['-v2', 'aes-128-cbc'], ['-scrypt']]) {
+    const pem = p256.encrypt(...options);
+    const derivations = countDerivations(t);
+    t.throws(() => openPem(pem, 'another'), { code: 'KEY_PASSWORD_WRONG' });
+    t.equal(derivations(), 1, options.join(' '));
+  }
+  t.end();
+});
+
+t.test('a run whose keys take all of the budget ends with the deadline', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'kpack-notary-test-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const authority = await createAuthority(directory);
+  const requests: (string | undefined)[] = [];
+  const server = await startHandlerServer({
+    authority,
+    handle: ({ url }, response) => {
+      requests.push(url);
+      response.writeHead(404).end();
+    },
+  });
+  t.teardown(() => server.stop());
+  for (const count of [1, 2]) {
+    // SHA-512 takes longest: no machine does a million in a fifth of a second.
+    const pem = p256.encrypt('-v2prf', 'hmacWithSHA512', '-iter', `${2_000_000 / count}`);
+    const run = await runSigner({
+      directory,
+      notaryUrl: server.url,
+      secret: { 'a.key': pem.repeat(count), password: PASSWORD },
+      report: reportToml(['registry.example.test/demo/app:1'], 'a'.repeat(64), 7),
+      args: ['--deadline=0.2'],
+    });
+    failsWith(t, run, 'DEADLINE_EXCEEDED');
+    if (count > 1) t.notMatch(run.stdout, /^keys: /m, 'they are not all opened');
+  }
+  t.same(requests, [], 'the Notary server is asked nothing');
+});

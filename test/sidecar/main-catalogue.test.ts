@@ -1,4 +1,0 @@
-import t from 'tap';
-import { playAll } from '../catalogue/play.ts';
-
-t.test('the failure catalogue, with keys in the server', (t) => playAll(t, 'local'));

@@ -1,0 +1,172 @@
+import fc from 'fast-check';
+import t from 'tap';
+import type { PodManifest } from '../support/build-fixture.ts';
+import { SETTINGS } from '../support/asking.ts';
+import { harmfulPatches } from '../unit/webhook/support/harmful-patches.ts';
+import { keyProblems, placeProblems } from '../support/injection-problems.ts';
+import { afterAll, type MutatingWebhook } from '../unit/webhook/support/mutating-webhooks.ts';
+import { container, SIGNER } from '../support/pod.ts';
+import { withoutOurs } from '../support/pod-changes.ts';
+import {
+  afterPatches,
+  patchedPod,
+  type Harm,
+  type PodPatch,
+} from '../unit/webhook/support/pod-patches.ts';
+import { builds, takenOver } from '../unit/webhook/support/random-builds.ts';
+import { harmlessPatches } from '../unit/webhook/support/random-patches.ts';
+import {
+  demandOnce,
+  demandSame,
+  webhookIn,
+  type Answered,
+} from '../unit/webhook/support/webhook-in.ts';
+
+const RUNS = { numRuns: 500 };
+
+/** Another webhook, with its reinvocationPolicy. */
+interface Neighbour {
+  readonly patch: PodPatch;
+  readonly isReinvoked: boolean;
+}
+
+/** All the mutating webhooks of a cluster. */
+interface WebhookSet {
+  readonly before: readonly Neighbour[];
+  /** Ours is; where it is not, it is as if those behind it had waited for its second call. */
+  readonly isReinvoked: boolean;
+  readonly behind: readonly Neighbour[];
+}
+
+function sets(patch: fc.Arbitrary<PodPatch>): fc.Arbitrary<WebhookSet> {
+  const neighbours = fc.array(fc.record({ patch, isReinvoked: fc.boolean() }), { maxLength: 5 });
+  return fc.record({ before: neighbours, isReinvoked: fc.boolean(), behind: neighbours });
+}
+
+/** Two pods of three that meet some of them come to no harm. */
+const any = fc.oneof(
+  { weight: 9, arbitrary: harmlessPatches },
+  { weight: 1, arbitrary: harmfulPatches },
+);
+
+t.test('injecting twice changes nothing, whatever the pod', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(builds, async (build) => {
+      const { mutate, validate } = webhookIn(build);
+      const { verdict, pod } = await mutate(build.pod);
+      demand('patched', verdict, 'at first');
+      demand('allowed', (await mutate(pod)).verdict, 'again');
+      demand('allowed', (await validate(pod)).verdict, 'validate');
+      demandOnce(pod);
+    }),
+    RUNS,
+  );
+  t.pass('both answers are empty');
+});
+
+t.test('all that stood there stays, in order, byte for byte', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(builds, fc.array(harmlessPatches), async (build, between) => {
+      const { mutate } = webhookIn(build);
+      const { pod: injected } = await mutate(build.pod);
+      demandSame(withoutOurs(injected), takenOver(build.pod, build), 'at first');
+      const changed = afterPatches(injected, between);
+      const { pod: last } = await mutate(changed);
+      demandSame(withoutOurs(last), withoutOurs(changed), 'called again');
+    }),
+    RUNS,
+  );
+  t.pass('nothing else is touched');
+});
+
+t.test('the set converges, or is refused for what a neighbour did', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(builds, sets(any), async (build, set) => {
+      const { mutate, validate } = webhookIn(build);
+      const { pod, refusal, harms } = await admission(build.pod, set, mutate);
+      const answer = refusal ?? (await validate(pod));
+      if (harms.length > 0) {
+        const isBlamed = harms.some(
+          ({ verdict, names }) => answer.verdict === verdict && answer.message.includes(names),
+        );
+        if (!isBlamed) throw new Error(`${answer.verdict} ${answer.message}`);
+        return;
+      }
+      demand('allowed', answer.verdict, answer.message);
+      const problems = [...placeProblems(pod), ...keyProblems(pod, 'notary-signing')];
+      demand('', problems.join(), 'as it is stored');
+      demandOnce(pod);
+      // Who comes after our last call may still have given the step before ours something.
+      const { pod: last } = await mutate(pod);
+      demand('allowed', (await mutate(last)).verdict, 'and then once more');
+    }),
+    RUNS,
+  );
+  t.pass('mutate and validate agree');
+});
+
+t.test('two versions behind one address never refuse for good what one would sign', async (t) => {
+  const digest = `sha256:${'1e'.repeat(32)}`;
+  const other = {
+    placement: { image: `registry.example.com/signer@${digest}`, cpu: '1', memory: '1Gi' },
+    version: '10.0.0',
+  };
+  const versions = [SETTINGS, other];
+  const answering = fc.array(fc.constantFrom(...versions), { minLength: 2, maxLength: 2 });
+  await fc.assert(
+    fc.asyncProperty(builds, sets(harmlessPatches), answering, async (build, set, turns) => {
+      const { mutate, validate } = webhookIn(build);
+      const calls = turns.values();
+      const either = (pod: PodManifest) => mutate(pod, calls.next().value);
+      const { pod, refusal } = await admission(build.pod, set, either);
+      if (refusal) return demand('503 SIGNER_DIFFERS', refusal.verdict, refusal.message);
+      const { image = '' } = container(pod, SIGNER);
+      for (const settings of versions) {
+        const isTheirs = settings.placement.image.endsWith(image.slice(image.indexOf('@')));
+        const { verdict, message } = await validate(pod, settings);
+        demand(isTheirs ? 'allowed' : '503 SIGNER_DIFFERS', verdict, message);
+      }
+    }),
+    RUNS,
+  );
+  t.pass('posted again, or accepted');
+});
+
+/** Ours among others: the pod after all, or our refusal, and what harm was done to it. */
+async function admission(
+  posted: PodManifest,
+  { before, isReinvoked, behind }: WebhookSet,
+  mutate: (pod: PodManifest) => Promise<Answered>,
+): Promise<{ pod: PodManifest; refusal?: Answered; harms: readonly Harm[] }> {
+  const harms: Harm[] = [];
+  let refusal: Answered | undefined;
+  const webhookOf = ({ patch, isReinvoked }: Neighbour): MutatingWebhook => ({
+    isReinvoked,
+    call: (pod) => {
+      const operations = patch.answer(pod);
+      if (patch.harm && operations.length > 0) harms.push(patch.harm);
+      return patchedPod(pod, operations);
+    },
+  });
+  const ours: MutatingWebhook = {
+    isReinvoked,
+    call: async (pod) => {
+      const answered = await mutate(pod);
+      if (answered.verdict === 'allowed' || answered.verdict === 'patched') return answered.pod;
+      refusal = answered;
+      throw new Error(answered.message);
+    },
+  };
+  try {
+    const webhooks = [...before.map(webhookOf), ours, ...behind.map(webhookOf)];
+    return { pod: await afterAll(posted, webhooks), harms };
+  } catch (error) {
+    if (!refusal) throw error;
+    return { pod: posted, refusal, harms };
+  }
+}
+
+/** @throws Error where an answer is not the one that is wanted */
+function demand(wanted: string, found: string, when: string): void {
+  if (found !== wanted) throw new Error(`${when}: ${found}, not ${wanted}`);
+}

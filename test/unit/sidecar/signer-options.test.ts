@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import t from 'tap';
+import { environmentName } from '../../../src/shared/flags.ts';
+import type { NotaryUrl } from '../../../src/shared/notary-url.ts';
+import {
+  formatSignerFlags,
+  SIGNER_FLAGS,
+  type SignerSettings,
+} from '../../../src/shared/signer-flags.ts';
+import {
+  parseSignerOptions,
+  readOutputOptions,
+  readSignerFlags,
+} from '../../../src/sidecar/signer-options.ts';
+
+const PIN = 'a'.repeat(64);
+
+t.test('signer options', (t) => {
+  const needed = ['--report=/r', '--notary-url=https://n.test', '--key-dir=/k'];
+
+  t.test('have defaults', (t) => {
+    t.same(parseSignerOptions(readSignerFlags(needed, {})), {
+      source: { report: '/r' },
+      notaryUrl: 'https://n.test',
+      keyDirectory: '/k',
+      caFiles: [],
+      rootPins: [],
+      notaryCredentials: [],
+      registryCredentials: [],
+      allowedTags: [],
+      onFailure: 'fail',
+      deadline: 300,
+      dryRun: false,
+      stepFiles: { waitFile: undefined, doneFile: undefined, errorFile: undefined },
+    });
+    t.same(readOutputOptions(readSignerFlags(needed, {})), {
+      terminationLog: undefined,
+      receiptFile: undefined,
+      logFormat: 'text',
+      doneFile: undefined,
+      errorFile: undefined,
+    });
+    t.end();
+  });
+
+  t.test('are read from every flag and its environment form', (t) => {
+    const values: Readonly<Record<Exclude<keyof typeof SIGNER_FLAGS, 'report'>, string>> = {
+      tag: 'h.test/a:1',
+      'notary-url': 'http://n.test:4443/x/',
+      'key-dir': '/k',
+      'ca-file': '/c',
+      'root-pin': PIN,
+      'notary-credentials': 'n.test:4443=/d=e',
+      'registry-credentials': 'r.test:5000=/d=e',
+      'allow-tag': 'h.test/a:1',
+      'on-failure': 'warn',
+      'termination-log': '/t',
+      receipt: '/rc',
+      deadline: '1.5',
+      'wait-file': '/w',
+      'done-file': '/d',
+      'error-file': '/e',
+      'log-format': 'json',
+      'dry-run': 'false',
+    };
+    const expected = {
+      source: { tags: ['h.test/a:1'] },
+      notaryUrl: 'http://n.test:4443/x',
+      keyDirectory: '/k',
+      caFiles: ['/c'],
+      rootPins: [PIN],
+      notaryCredentials: [{ host: 'n.test:4443', directory: '/d=e' }],
+      registryCredentials: [{ host: 'r.test:5000', directory: '/d=e' }],
+      allowedTags: ['h.test/a:1'],
+      onFailure: 'warn',
+      deadline: 1.5,
+      dryRun: false,
+      stepFiles: { waitFile: '/w', doneFile: '/d', errorFile: '/e' },
+    };
+    const outputs = {
+      ...{ terminationLog: '/t', receiptFile: '/rc', logFormat: 'json' },
+      ...{ doneFile: '/d', errorFile: '/e' },
+    };
+    const args = Object.entries(values).map(([name, value]) => `--${name}=${value}`);
+    t.same(parseSignerOptions(readSignerFlags(args, {})), expected);
+    t.same(readOutputOptions(readSignerFlags([...args, '--unknown=x'], {})), outputs);
+    const environment = Object.entries(values).map(([name, value]) => [
+      environmentName(name),
+      value,
+    ]);
+    const variables = Object.fromEntries(environment) as Record<string, string>;
+    t.same(parseSignerOptions(readSignerFlags([], variables)), expected);
+    t.same(readOutputOptions(readSignerFlags([], variables)), outputs);
+    t.end();
+  });
+
+  t.test('a switch needs no value', (t) => {
+    t.equal(parseSignerOptions(readSignerFlags([...needed, '--dry-run'], {})).dryRun, true);
+    t.equal(parseSignerOptions(readSignerFlags([...needed, '--dry-run=true'], {})).dryRun, true);
+    t.equal(
+      parseSignerOptions(readSignerFlags(needed, { KPACK_NOTARY_DRY_RUN: 'true' })).dryRun,
+      true,
+    );
+    t.equal(
+      parseSignerOptions(readSignerFlags(needed, { KPACK_NOTARY_DRY_RUN: 'false' })).dryRun,
+      false,
+    );
+    t.end();
+  });
+
+  t.test('name a docker Secret by its directory, a basic-auth Secret with its host', (t) => {
+    const cases: readonly (readonly [
+      value: string,
+      host: string | undefined,
+      directory: string,
+    ])[] = [
+      ['/d', undefined, '/d'],
+      ['/d=e', undefined, '/d=e'],
+      ['./d=e', undefined, './d=e'],
+      ['d', undefined, 'd'],
+      ['r.test=/d', 'r.test', '/d'],
+      ['https://index.docker.io/v1/=/d', 'https://index.docker.io/v1/', '/d'],
+    ];
+    for (const [value, host, directory] of cases) {
+      const options = parseSignerOptions(
+        readSignerFlags([...needed, `--registry-credentials=${value}`], {}),
+      );
+      t.same(options.registryCredentials, [{ host, directory }], value);
+    }
+    t.end();
+  });
+
+  t.test('that are wrong are refused in one message', (t) => {
+    const cases: readonly (readonly [args: readonly string[], problem: string])[] = [
+      [[...needed, '--dry-run=yes'], '--dry-run is true or false'],
+      [
+        [...needed, '--dry-run', '--done-file=/d'],
+        '--dry-run and --done-file exclude each other: the build would go on unsigned',
+      ],
+      [[...needed, '--root-pin=AB'], '--root-pin is a key id of 64 hex digits, not "AB"'],
+      [needed.slice(1), '--report is missing, or --tag'],
+      [[...needed, '--tag=a'], '--tag and --report exclude each other'],
+      [[needed[0] ?? '', needed[2] ?? ''], '--notary-url is missing'],
+      [needed.slice(0, 2), '--key-dir is missing'],
+      [
+        ['--report=/r', '--key-dir=/k', '--notary-url=n.test'],
+        '--notary-url: "n.test", which has no scheme; expected an https URL without credentials, query or fragment',
+      ],
+      [[...needed, '--on-failure=ignore'], '--on-failure is fail or warn, not "ignore"'],
+      [[...needed, '--log-format=xml'], '--log-format is text or json, not "xml"'],
+      [[...needed, '--deadline=soon'], '--deadline is a number of seconds up to 86400'],
+      [[...needed, '--deadline=0'], '--deadline is a number of seconds up to 86400'],
+      [[...needed, '--deadline=-1'], '--deadline is a number of seconds up to 86400'],
+      [[...needed, '--deadline=3000000'], '--deadline is a number of seconds up to 86400'],
+      [[...needed, '--deadline=Infinity'], '--deadline is a number of seconds up to 86400'],
+      [[...needed, '--notary-credentials=n.test'], '--notary-credentials is HOST=DIR'],
+      [[...needed, '--notary-credentials==/d'], '--notary-credentials is HOST=DIR'],
+      [[...needed, '--notary-credentials=n.test='], '--notary-credentials is HOST=DIR'],
+      [[...needed, '--registry-credentials=r.test='], '--registry-credentials is HOST=DIR'],
+      [[...needed, '--registry-credentials==/d'], '--registry-credentials is HOST=DIR'],
+      [[...needed, '--root-pins=a'], 'unknown flag --root-pins; did you mean --root-pin?'],
+      [
+        ['--deadline=x', '--log-format=y'],
+        '--report is missing, or --tag; --notary-url is missing; --key-dir is missing; --deadline is a number of seconds up to 86400; --log-format is text or json, not "y"',
+      ],
+    ];
+    for (const [args, message] of cases) {
+      t.throws(() => parseSignerOptions(readSignerFlags(args, {})), {
+        name: 'SigningError',
+        code: 'OPTIONS_INVALID',
+      });
+      try {
+        parseSignerOptions(readSignerFlags(args, {}));
+      } catch (error) {
+        t.equal((error as Error).message, message);
+      }
+    }
+    t.end();
+  });
+
+  t.test('come back as the webhook wrote them', (t) => {
+    const value = fc.oneof(
+      fc.string({ minLength: 1 }),
+      fc.constantFrom('-', '--', '--tag=x', 'a=b', 'a\nb', ' ', '"'),
+    );
+    const values = fc.array(value, { maxLength: 3 });
+    const url = fc
+      .constantFrom('https://n.test', 'http://127.0.0.1:4443/x', 'https://[::1]/a=b')
+      .map((text) => text as NotaryUrl);
+    const settings: fc.Arbitrary<SignerSettings> = fc.record(
+      {
+        source: fc.oneof(
+          value.map((report) => ({ report })),
+          fc.array(value, { minLength: 1, maxLength: 3 }).map((tags) => ({ tags })),
+        ),
+        notaryUrl: url,
+        keyDirectory: value,
+        caFiles: values,
+        rootPins: fc.array(fc.stringMatching(/^[0-9a-f]{64}$/), { maxLength: 2 }),
+        notaryCredentials: fc.array(
+          fc.record(
+            { host: fc.constantFrom('a', 'n.test:4443', '[::1]:1'), directory: value },
+            { noNullPrototype: true },
+          ),
+          { maxLength: 2 },
+        ),
+        registryCredentials: fc.array(
+          fc.record(
+            {
+              host: fc.constantFrom(undefined, 'a', 'n.test:4443', 'https://[::1]:1/v1/'),
+              directory: value.map((path) => `/${path}`),
+            },
+            { noNullPrototype: true },
+          ),
+          { maxLength: 2 },
+        ),
+        allowedTags: values,
+        onFailure: fc.constantFrom('fail' as const, 'warn' as const),
+      },
+      {
+        requiredKeys: [
+          'source',
+          'notaryUrl',
+          'keyDirectory',
+          'caFiles',
+          'rootPins',
+          'notaryCredentials',
+          'registryCredentials',
+          'allowedTags',
+          'onFailure',
+        ],
+        noNullPrototype: true,
+      },
+    );
+    fc.assert(
+      fc.property(settings, (settings) => {
+        const args = formatSignerFlags(settings, '/dev/termination-log');
+        assert.deepEqual(parseSignerOptions(readSignerFlags(args, {})), {
+          ...{ ...settings, deadline: 300, dryRun: false },
+          stepFiles: { waitFile: undefined, doneFile: undefined, errorFile: undefined },
+        });
+        assert.equal(
+          readOutputOptions(readSignerFlags(args, {})).terminationLog,
+          '/dev/termination-log',
+        );
+      }),
+      { numRuns: 300 },
+    );
+    t.end();
+  });
+  t.end();
+});
