@@ -1,5 +1,5 @@
 import tseslint from 'typescript-eslint';
-import { ROOMS } from '.dependency-cruiser.mjs';
+import { ROOMS } from './.dependency-cruiser.mjs';
 
 // What a pure room may import, .dependency-cruiser.mjs says; here is what else would be I/O.
 const pure = Object.keys(ROOMS)
