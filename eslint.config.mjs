@@ -1,6 +1,11 @@
 import tseslint from 'typescript-eslint';
 import { EDGES, PURE_ROOMS } from './.dependency-cruiser.mjs';
 
+const KEY_DETAILS = {
+  property: 'asymmetricKeyDetails',
+  message: 'for some damaged keys it aborts the process: ask curveOf of src/shared/curve.ts',
+};
+
 // What pure files may import, .dependency-cruiser.mjs says; here is what else would be I/O.
 export default tseslint.config(
   { ignores: ['dist', '.tap', 'node_modules', 'test/fixtures'] },
@@ -18,6 +23,12 @@ export default tseslint.config(
       '@typescript-eslint/no-unused-vars': ['error', { ignoreRestSiblings: true }],
       '@typescript-eslint/no-confusing-void-expression': 'off',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+    },
+  },
+  {
+    files: ['src/**/*.ts'],
+    rules: {
+      'no-restricted-properties': ['error', KEY_DETAILS],
     },
   },
   {
@@ -43,6 +54,7 @@ export default tseslint.config(
         'error',
         { object: 'Date', property: 'now', message: 'a pure module is told the time' },
         { object: 'Math', property: 'random', message: 'a pure module is deterministic' },
+        KEY_DETAILS,
       ],
       'no-restricted-syntax': [
         'error',
