@@ -21,9 +21,9 @@ for (const { source, dependencies } of output.modules) {
     if (from !== to && to !== 'shared') edges.add(`"${from}" -> "${to}"`);
   }
 }
-const nodes = Object.entries(ROOMS).map(([room, { pure }]) => {
+const nodes = Object.entries(ROOMS).map(([room, { edges }]) => {
   const label = MAINS.includes(room) ? `${room} (main)` : room;
-  return `"${room}" [label="${label}"${pure ? ', fillcolor="#d9ead3"' : ''}]`;
+  return `"${room}" [label="${label}"${edges?.length === 0 ? ', fillcolor="#d9ead3"' : ''}]`;
 });
 const dot = `digraph {
   rankdir=TB; bgcolor=transparent;

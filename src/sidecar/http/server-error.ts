@@ -9,12 +9,12 @@ export interface ServerAnswer {
   readonly missing: unknown;
 }
 
-export const LONGEST_TEXT = 300;
+const LONGEST_TEXT = 300;
 
 /** What an authorization header holds: a server may repeat ours in what it says. */
-export const AUTHORIZATION = /\b(basic|bearer)\s+\S+/gi;
+const AUTHORIZATION = /\b(basic|bearer)\s+\S+/gi;
 
-export function parseJson(body: Uint8Array): unknown {
+function parseJson(body: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(body).toString());
   } catch {
@@ -22,7 +22,7 @@ export function parseJson(body: Uint8Array): unknown {
   }
 }
 
-export function member(value: unknown, name: string): unknown {
+function member(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined;
   return (value as Readonly<Record<string, unknown>>)[name];
 }

@@ -1,5 +1,5 @@
 /** The limit of the process, and that of the machine. */
-export const OUT_OF_FILES = new Set(['EMFILE', 'ENFILE']);
+const OUT_OF_FILES = new Set(['EMFILE', 'ENFILE']);
 
 /** What to do then. */
 export const OUT_OF_FILES_FIX =

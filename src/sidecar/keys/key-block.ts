@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
+import { curveOf } from '../../shared/curve.ts';
 import { INTEGER, OCTET_STRING, readDer, SEQUENCE, sequenceOf } from '../../shared/der.ts';
 import type { PemBlock } from '../../shared/pem.ts';
 import { command } from '../../shared/shell-command.ts';
@@ -240,7 +241,7 @@ function spend(budget: DerivationBudget, steps: number, where: string): void {
 
 function signatureMethod(where: string, key: KeyObject): SignatureMethod {
   const { asymmetricKeyType: type = 'nameless' } = key;
-  const namedCurve = (type === 'ec' && key.asymmetricKeyDetails?.namedCurve) || 'of its own';
+  const namedCurve = curveOf(key) ?? 'of its own';
   const modulusLength = rsaModulusLength(key);
   if (type === 'ec' && CURVES.includes(namedCurve)) return 'ecdsa';
   if (type === 'ed25519') return 'eddsa';

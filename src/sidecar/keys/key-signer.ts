@@ -1,4 +1,5 @@
 import { sign, type KeyObject } from 'node:crypto';
+import { curveOf } from '../../shared/curve.ts';
 import type { Signer, SigningKey } from '../tuf/publication.ts';
 import type { PrivateKey } from './signing-key.ts';
 
@@ -7,7 +8,7 @@ import type { PrivateKey } from './signing-key.ts';
  * PS256: PSS with a 32-byte salt), node:crypto the rest: P-384 over SHA-256, and Ed25519.
  */
 export function signingKey({ canonicalId, publicKey, method, key }: PrivateKey): SigningKey {
-  const curve = key.asymmetricKeyDetails?.namedCurve;
+  const curve = curveOf(key);
   const algorithm = method === 'rsapss' ? 'PS256' : curve === 'prime256v1' ? 'ES256' : undefined;
   const signer = algorithm ? joseSigner(key, algorithm) : cryptoSigner(key, method === 'eddsa');
   return { canonicalId, publicKey, method, signer };

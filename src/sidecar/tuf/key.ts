@@ -1,5 +1,6 @@
 import { constants, createHash, createPublicKey, verify, X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { curveOf } from '../../shared/curve.ts';
 import { BIT_STRING, contentOf, INTEGER, readDer, sequenceOf } from '../../shared/der.ts';
 import { formatPem, readPem } from '../../shared/pem.ts';
 import { canonicalJson, type Json } from './canonical-json.ts';
@@ -138,7 +139,7 @@ function verifyRsa(
 export function isNotaryKey(key: KeyObject): boolean {
   if (key.asymmetricKeyType === 'rsa') return rsaModulusLength(key) >= SMALLEST_RSA_MODULUS;
   if (key.asymmetricKeyType !== 'ec') return true;
-  return CURVES.includes(key.asymmetricKeyDetails?.namedCurve ?? '') && isUncompressed(key);
+  return CURVES.includes(curveOf(key) ?? '') && isUncompressed(key);
 }
 
 /**

@@ -1,4 +1,5 @@
-import { createPrivateKey, createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { curveOf } from '../../shared/curve.ts';
 import { formatPem, readPem } from '../../shared/pem.ts';
 import {
   formatCaCertificates,
@@ -102,15 +103,15 @@ function readKeys(text: string): readonly KeyObject[] {
   return blocks.slice(0, MOST_KEYS).flatMap((block) => {
     try {
       const key = createPrivateKey(formatPem(block));
-      return isP256(createPublicKey(key)) ? [key] : [];
+      return isP256(key) ? [key] : [];
     } catch {
       return [];
     }
   });
 }
 
-function isP256({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): boolean {
-  return asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1';
+function isP256(key: KeyObject): boolean {
+  return curveOf(key) === 'prime256v1';
 }
 
 function pkcs8(key: KeyObject): string {

@@ -95,6 +95,23 @@ t.test('an RSA key that it would take days to sign with is refused before it sig
   t.end();
 });
 
+t.test('a private number that does not fit its curve is damage, and no end of the process', (t) => {
+  // What OpenSSL reads, and Node aborts over when it is asked for the curve.
+  const sec1 = Buffer.from(`30310201010420${'72'.repeat(32)}a00a06082a8648ce3d030101`, 'hex');
+  const pkcs8 = Buffer.from(
+    `303f020100301306072a8648ce3d020106082a8648ce3d03010104253023020101041e${'72'.repeat(30)}`,
+    'hex',
+  );
+  for (const [label, bytes] of [
+    ['EC PRIVATE KEY', sec1],
+    ['PRIVATE KEY', pkcs8],
+  ] as const) {
+    const { error } = judge(formatPem({ label, headers: new Map(), bytes }));
+    t.match(error, { code: 'KEY_INVALID', message: /^0\.key holds a damaged private key/ }, label);
+  }
+  t.end();
+});
+
 t.test('key derivation without end is refused before it begins', (t) => {
   const derivation = (parameters: readonly string[], name: string) => {
     const conf = join(directory, 'bomb.conf');

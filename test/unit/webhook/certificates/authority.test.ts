@@ -100,6 +100,13 @@ t.test('an authority of somebody else issues, however it writes its name', async
   }
 });
 
+t.test('a key that does not fit its curve is passed over', async (t) => {
+  const { cert, key } = await foreign(t, {});
+  const der = Buffer.from(`30310201010420${'72'.repeat(32)}a00a06082a8648ce3d030101`, 'hex');
+  const unfit = `-----BEGIN EC PRIVATE KEY-----\n${der.toString('base64')}\n-----END EC PRIVATE KEY-----\n`;
+  t.equal(readStoredTrust(secretOf(cert, `${unfit}${key}`)).authorities.length, 1);
+});
+
 t.test(
   'one that is limited, or may be refused for what it says of itself, issues nothing',
   async (t) => {
