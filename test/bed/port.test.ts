@@ -47,3 +47,8 @@ t.test('a start is tried on other ports for a taken one alone', async (t) => {
   await t.rejects(onFreePort(broken('address already in use')), /address already in use/);
   t.equal(tries, 11, 'it gives up in the end');
 });
+
+t.test('no port is picked twice while its process lives', async (t) => {
+  const ports = await Promise.all(Array.from({ length: 1000 }, () => freePort()));
+  t.equal(new Set(ports).size, ports.length);
+});

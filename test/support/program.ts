@@ -39,7 +39,14 @@ export function run(
   };
 }
 
-/** Waits until something is so; the test's own time limit ends it otherwise. */
+/** Far more than anything that is waited for takes, and less than a test file may; milliseconds. */
+const LONGEST_WAIT = 300_000;
+
+/** Waits until something is so. @throws Error when it is not so after five minutes */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await pause(20);
+  const begun = performance.now();
+  while (!(await condition())) {
+    if (performance.now() - begun > LONGEST_WAIT) throw new Error(`never so: ${String(condition)}`);
+    await pause(20);
+  }
 }
