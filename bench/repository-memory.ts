@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Bed } from '../test/bed/bed.ts';
 import { publishFilled } from '../test/support/filled-role.ts';
-import { delegated, initialised, secretOf } from '../test/support/notary-repository.ts';
+import { delegated, initialised, secretOf } from '../test/bed/notary-repository.ts';
 import { createMemoryProbe } from './process-figures.ts';
 import { secretRepository, type SigningRepository } from './signing-repository.ts';
 import type { Measurement } from './table.ts';

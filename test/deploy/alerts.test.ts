@@ -8,7 +8,7 @@ import { onFreePort } from '../bed/port.ts';
 import { testRules, type RuleTest } from '../bed/promtool.ts';
 import { startWebhook } from '../bed/webhook.ts';
 import { manifestsOf, writeManifests } from '../support/build-fixture.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { parseExposition } from '../support/exposition.ts';
 import { IMAGE_FLAG, PROGRAM } from '../support/program.ts';
 import { world } from '../support/world.ts';

@@ -12,7 +12,7 @@ import {
   type BuildFixture,
   type PodManifest,
 } from '../support/build-fixture.ts';
-import { keyFile } from '../support/notary-repository.ts';
+import { keyFile } from '../bed/notary-repository.ts';
 import { storeBuild } from '../support/kubernetes-build.ts';
 import { owner, type Scene } from './scene.ts';
 import { until } from './until.ts';

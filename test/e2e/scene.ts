@@ -17,7 +17,7 @@ import { notaryCli, type Credentials, type NotaryCli } from '../bed/notary-cli.t
 import { startNotaryServer, type NotaryServer } from '../bed/notary-server.ts';
 import { startNotarySigner } from '../bed/notary-signer.ts';
 import { startTokenServer } from '../bed/token-server.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { kpackAccount, SHARED } from '../support/kubernetes-objects.ts';
 import { until } from './until.ts';
 

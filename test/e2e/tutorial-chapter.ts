@@ -6,7 +6,7 @@ import { searchPath } from '../bed/installed.ts';
 import { demand, type KubeReference } from '../bed/kube-client.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
 import type { BuildFixture, Manifest, PodManifest } from '../support/build-fixture.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { atBed, runBuild, tagsOf, type EndedBuild } from './build.ts';
 import { VERSION } from '../../src/shared/version.ts';
 import { commandsOf } from './page.ts';

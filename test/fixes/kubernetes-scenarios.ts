@@ -69,10 +69,10 @@ export function kubernetesScenarios(theScene: () => Scene): readonly Scenario[] 
       command:
         'kubectl -n … create secret generic … --from-file=… --from-file=notary-password.txt=… --dry-run=client -o yaml | kubectl apply -f -',
       what: 'a signing Secret whose key lost its line breaks',
-      play: async (t) => {
+      play: async () => {
         const scene = theScene();
         const { api, apiserver } = scene;
-        const { opensslKey } = makeKeyDirectory(t);
+        const { opensslKey } = makeKeyDirectory();
         const pem = opensslKey('key', ['ec_paramgen_curve:P-256']).encrypt();
         const secret = secretIn('fixes-key', 'notary-signing');
         await scene.namespace('fixes-key');

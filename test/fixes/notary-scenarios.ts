@@ -13,7 +13,7 @@ import {
   passed,
 } from '../support/catalogue/forgery.ts';
 import { delegate, makeScene, reportOf, TAG, type Scene } from '../support/catalogue/scene.ts';
-import { secretOf } from '../support/notary-repository.ts';
+import { secretOf } from '../bed/notary-repository.ts';
 import { runSigner, type SignerRunOptions } from '../support/signer-run.ts';
 import { demandSigned, notaryShell, printedBy, type Played, type Scenario } from './scenario.ts';
 

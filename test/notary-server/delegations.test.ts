@@ -3,7 +3,7 @@ import { startBed } from '../bed/bed.ts';
 import { FORWARD, startProxy } from '../bed/proxy.ts';
 import { makeDelegationKey } from '../support/catalogue/forgery.ts';
 import { delegate, makeScene } from '../support/catalogue/scene.ts';
-import { delegated } from '../support/notary-repository.ts';
+import { delegated } from '../bed/notary-repository.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';
 
 const FIRST = 'a'.repeat(64);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { startBed, type Bed } from '../bed/bed.ts';
-import { initialised, secretOf } from '../support/notary-repository.ts';
+import { initialised, secretOf } from '../bed/notary-repository.ts';
 import { call, postRole } from './support/role-post.ts';
 import { openPem } from '../support/private-key.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';

@@ -4,7 +4,7 @@ import t from 'tap';
 import { runContainer, volumeDirectory } from '../bed/container.ts';
 import { pushImage } from '../bed/image.ts';
 import { secretData } from '../support/build-fixture.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { PASSWORD, startRegistryScene, trusting } from './support/registry-scene.ts';
 import { reportToml } from '../support/signer-run.ts';
 import { inject } from '../support/asking.ts';

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import { FORWARD, startProxy } from '../bed/proxy.ts';
 import { makeScene, reportOf, startServer, TAG, type Scene } from '../support/catalogue/scene.ts';
-import { initialised } from '../support/notary-repository.ts';
+import { initialised } from '../bed/notary-repository.ts';
 import { runSigner } from '../support/signer-run.ts';
 
 t.setTimeout(120_000);

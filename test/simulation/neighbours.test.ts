@@ -8,8 +8,9 @@ import { container, SIGNER } from '../support/pod.ts';
 import { signableFixtures, signableWorld } from '../support/signable.ts';
 import { demandOnce, demandSame, webhookIn } from '../unit/webhook/support/webhook-in.ts';
 import { changed } from '../support/world.ts';
+import { runs } from '../support/runs.ts';
 
-const RUNS = { numRuns: 300 };
+const RUNS = runs(300);
 const fixtures = fc.constantFrom(...signableFixtures);
 
 function webhookFor(name: string) {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { createFaultProxy, type FaultProxy } from '../bed/fault-proxy.ts';
-import { initialised, rootPins, secretOf } from '../support/notary-repository.ts';
+import { initialised, rootPins, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner, type SignerRun } from '../support/signer-run.ts';
 
 /** A repository at servers of its own, and what a signer of it needs. */

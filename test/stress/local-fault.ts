@@ -3,7 +3,7 @@ import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bed } from '../bed/bed.ts';
 import { runCommand } from '../bed/command.ts';
-import { initialised, secretOf } from '../support/notary-repository.ts';
+import { initialised, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, SIGNER, writeSecret } from '../support/signer-run.ts';
 
 /** What goes wrong: an error of the system, or the end of the process. */

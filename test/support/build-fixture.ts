@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { V1Pod, V1PodSpec } from '@kubernetes/client-node';
-import { fixtureJson, projectDirectory } from './fixture.ts';
+import { fixtureJson } from './fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 
 /** An object of the cluster, as plain JSON. */
 export interface Manifest {

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { signingNamespace } from './build-fixture.ts';
-import { projectDirectory } from './fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { allContainers } from './pod.ts';
 import { URL, world, type World } from './world.ts';
 

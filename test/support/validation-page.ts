@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
 import { signingNamespace } from './build-fixture.ts';
-import { projectDirectory } from './fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { ask, memoryCluster } from './asking.ts';
 import {
   apiVersionsOf,

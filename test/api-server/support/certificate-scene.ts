@@ -19,7 +19,7 @@ import {
 import { needKubernetes } from '../../bed/kubernetes-programs.ts';
 import { freePort, onFreePort } from '../../bed/port.ts';
 import { startService } from '../../bed/service.ts';
-import { projectDirectory } from '../../support/fixture.ts';
+import { projectDirectory } from '../../bed/project-directory.ts';
 import { probePod } from '../../support/kubernetes-objects.ts';
 import { makeNamespace, ownKubeconfig, prepareCluster } from '../../support/kubernetes-setup.ts';
 import { IMAGE_FLAG, PROGRAM, until } from '../../support/program.ts';

@@ -4,7 +4,7 @@ import { startBed, type Bed } from '../../bed/bed.ts';
 import { startRegistry, type Registry, type RegistryOptions } from '../../bed/docker-registry.ts';
 import { pushImage, pushIndex, type PushedImage } from '../../bed/image.ts';
 import { startTokenServer, type TokenServer } from '../../bed/token-server.ts';
-import { initialised, secretOf } from '../../support/notary-repository.ts';
+import { initialised, secretOf } from '../../bed/notary-repository.ts';
 import { CANARIES } from '../../support/signer-failure.ts';
 import { runSigner, type SignerRun, type SignerRunOptions } from '../../support/signer-run.ts';
 

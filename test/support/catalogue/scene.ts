@@ -2,7 +2,7 @@
 import { startBed, type Bed } from '../../bed/bed.ts';
 import type { NotaryCli } from '../../bed/notary-cli.ts';
 import type { ProxyOptions } from '../../bed/proxy.ts';
-import { initialised, secretOf } from '../notary-repository.ts';
+import { initialised, secretOf } from '../../bed/notary-repository.ts';
 import { reportToml, type SignerRunOptions } from '../signer-run.ts';
 
 /** Where a notary-server has its snapshot and timestamp keys. */

@@ -7,6 +7,7 @@ import { inject, mutate, refusedBy, validate, verdictOf } from '../../support/as
 import { container, SIGNER, signerFlags } from '../../support/pod.ts';
 import { kpackFixtures, signableFixtures, signableWorld } from '../../support/signable.ts';
 import { annotate, changed, P, URL, world, type World } from '../../support/world.ts';
+import { runs } from '../../support/runs.ts';
 
 const PLAIN = 'v0.17.2/02b-notary-registry-secrets';
 const WAITING = 'v0.17.2/07b-standard-containers-notary';
@@ -190,7 +191,7 @@ t.test('any arguments: mutate and validate agree, and nobody of kpack signs', as
       if (own.some((word) => /^--?notary-v1-url(=|$)/.test(word))) throw new Error(own.join(' '));
     },
   );
-  await fc.assert(property, { numRuns: 500 });
+  await fc.assert(property, runs(500));
   t.pass();
 });
 

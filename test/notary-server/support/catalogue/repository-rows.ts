@@ -9,7 +9,7 @@ import {
   type Forger,
 } from '../../../support/catalogue/forgery.ts';
 import { delegate, reportOf, type Row, type Scene } from '../../../support/catalogue/scene.ts';
-import { secretOf } from '../../../support/notary-repository.ts';
+import { secretOf } from '../../../bed/notary-repository.ts';
 import { FORWARD, type ProxiedRequest, type ProxyAction } from '../../../bed/proxy.ts';
 
 const RELEASES = 'targets/releases';

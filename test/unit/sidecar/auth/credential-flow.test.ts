@@ -4,12 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -31,6 +29,7 @@ import { createAuthority } from '../../../bed/authority.ts';
 import { startForwardProxy } from '../../../bed/forward-proxy.ts';
 import { startHandlerServer } from '../../../bed/handler-server.ts';
 import { UNBOUNDED } from '../../../support/unbounded.ts';
+import { temporaryDirectory } from '../../../bed/temporary-directory.ts';
 
 const REGISTRY = 'r.example.test';
 const GUN = `${REGISTRY}/demo/app` as Gun;
@@ -225,8 +224,7 @@ function realmsOf(answers: readonly Answer[]): readonly string[] {
 }
 
 t.test('no server sees a credential or token that is not for it', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory();
   const authority = await createAuthority(directory);
   const hosts: Record<string, number> = {};
   for (const place of PLACES) {

@@ -14,6 +14,7 @@ import {
   URL,
   world,
 } from '../../../support/world.ts';
+import { runs } from '../../../support/runs.ts';
 
 const NAMES = ['v0.17.2/02-notary', 'v0.17.2/07b-standard-containers-notary'];
 // What is known is in the two objects: the cluster has nothing to say.
@@ -421,7 +422,7 @@ t.test('whatever an image becomes, it is refused, unless its digest is said', as
       const wanted = isSame ? 'allowed' : '422 POD_CHANGE_REFUSED';
       if (verdictOf(answer) !== wanted) throw new Error(`${to}: ${verdictOf(answer)}`);
     }),
-    { numRuns: 500 },
+    runs(500),
   );
   t.pass('refused');
 });

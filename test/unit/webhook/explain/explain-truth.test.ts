@@ -7,7 +7,7 @@ import { explain, type Explanation } from '../../../../src/webhook/explain/expla
 import { routeReview } from '../../../../src/webhook/admission/router.ts';
 import { admissionReview, KPACK_USER } from '../../../bed/webhook.ts';
 import { manifestsOf, signingNamespace, type Manifest } from '../../../support/build-fixture.ts';
-import { projectDirectory } from '../../../support/fixture.ts';
+import { projectDirectory } from '../../../bed/project-directory.ts';
 import { failing, memoryCluster, SETTINGS } from '../../../support/asking.ts';
 import {
   ADMIN,

@@ -11,8 +11,9 @@ import {
 import { signableFixtures, signableWorld } from '../../../support/signable.ts';
 import { webhookIn } from '../support/webhook-in.ts';
 import { changed } from '../../../support/world.ts';
+import { runs } from '../../../support/runs.ts';
 
-const RUNS = { numRuns: 300 };
+const RUNS = runs(300);
 const SHAPES = [
   'v0.17.2/02b-notary-registry-secrets',
   'v0.17.2/05b-rebase-notary',

@@ -6,7 +6,7 @@ import t from 'tap';
 import { createMetrics, type Metrics } from '../../../../src/webhook/server/metrics.ts';
 import { createMetricsServer } from '../../../../src/webhook/server/metrics-server.ts';
 import { manifestsOf, signingNamespace } from '../../../support/build-fixture.ts';
-import { projectDirectory } from '../../../support/fixture.ts';
+import { projectDirectory } from '../../../bed/project-directory.ts';
 import { failing, memoryCluster } from '../../../support/asking.ts';
 import { parseExposition, type Sample } from '../../../support/exposition.ts';
 import { post, review, serve } from '../../../support/served.ts';

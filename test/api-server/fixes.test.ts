@@ -1,7 +1,7 @@
 import t from 'tap';
 import { startScene } from '../support/kubernetes-scene.ts';
-import { kubernetesScenarios } from './kubernetes-scenarios.ts';
-import { playScenario } from './scenario.ts';
+import { kubernetesScenarios } from '../fixes/kubernetes-scenarios.ts';
+import { playScenario } from '../fixes/scenario.ts';
 
 const scene = await startScene(t);
 

@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import t from 'tap';
 import { demand, type KubeReference } from '../bed/kube-client.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { startScene } from '../support/kubernetes-scene.ts';
 import { objectThatSays, type Words } from '../support/notary-rule.ts';
 import { until } from '../support/program.ts';
 import { P, section } from '../support/world.ts';
-import { KPACK_RULE } from './kpack-rule.ts';
-import { pageCommands } from './page-commands.ts';
-import { adminShell } from './people.ts';
-import { inShell, type Shell } from './scenario.ts';
+import { KPACK_RULE } from '../fixes/kpack-rule.ts';
+import { pageCommands } from '../fixes/page-commands.ts';
+import { adminShell } from '../fixes/people.ts';
+import { inShell, type Shell } from '../fixes/scenario.ts';
 
 const NAMESPACE = 'team';
 /** An Image that says how to sign by annotations, and one with kpack's section. */
