@@ -9,7 +9,7 @@ import { startBed, type Bed } from '../test/bed/bed.ts';
 import { runContainer, volumeDirectory, type ContainerResult } from '../test/bed/container.ts';
 import { pushImage, type PushedImage } from '../test/bed/image.ts';
 import { applyPatch, startWebhook, type Webhook } from '../test/bed/webhook.ts';
-import { writeManifests, type PodManifest } from '../test/support/build-fixture.ts';
+import { type PodManifest, writeManifests } from '../test/support/build-fixture.ts';
 import { diffLines } from './diff.ts';
 import { brokenImage, scene, SIGNING_SECRET, targetsKeyFile, type Scene } from './scene.ts';
 import { tellStory, type Story } from './story.ts';

@@ -5,11 +5,11 @@ import type { Bed } from '../test/bed/bed.ts';
 import type { NotaryCli } from '../test/bed/notary-cli.ts';
 import {
   buildFixture,
+  type BuildFixture,
+  type Manifest,
   manifestsOf,
   secret,
   secretData,
-  type BuildFixture,
-  type Manifest,
 } from '../test/support/build-fixture.ts';
 
 /** Name of the Secret with the signing key, as the fixtures have it. */

@@ -1,7 +1,7 @@
 /** Attempts to get hold of the key, to be signed without a right to it, or to break the webhook. */
 import t, { type Test } from 'tap';
 import { demand } from '../bed/kube-client.ts';
-import { buildFixture, type PodManifest } from '../support/build-fixture.ts';
+import { buildFixture, P, type PodManifest, URL } from '../support/build-fixture.ts';
 import { KEY_SECRET, type Abuse, type Stage } from './support/abuse-case.ts';
 import { CHANGE_CASES } from './support/abuse-cases-changes.ts';
 import { COLLISION_CASES } from './support/abuse-cases-collisions.ts';
@@ -13,7 +13,6 @@ import { NAMESPACE_CASES } from './support/abuse-cases-namespace.ts';
 import { SECRET_CASES } from './support/abuse-cases-secrets.ts';
 import { startScene } from '../support/kubernetes-scene.ts';
 import { allContainers, SIGNER, signerFlags } from '../support/pod.ts';
-import { P, URL } from '../support/world.ts';
 
 const CASES: readonly Abuse[] = [
   ...IDENTITY_CASES,

@@ -1,14 +1,18 @@
 /** Every build pod of kpack.io and every way to configure signing, in the real API server. */
 import t from 'tap';
 import { demand, type KubeAnswer } from '../bed/kube-client.ts';
-import { buildFixture, signingNamespace, type PodManifest } from '../support/build-fixture.ts';
+import {
+  buildFixture,
+  changed,
+  type PodManifest,
+  signingNamespace,
+} from '../support/build-fixture.ts';
 import { injectionProblems } from '../support/injection-problems.ts';
 import { startScene } from '../support/kubernetes-scene.ts';
 import { withoutKpackSigner } from '../support/pod-changes.ts';
 import { allContainers, container, SIGNER } from '../support/pod.ts';
 import { hasSection, isWindows, kpackFixtures } from '../support/signable.ts';
 import { WAYS, type Outcome, type Way } from './support/signing-ways.ts';
-import { changed } from '../support/world.ts';
 
 const scene = await startScene(t);
 

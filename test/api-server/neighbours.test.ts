@@ -2,12 +2,11 @@
 import fastJsonPatch from 'fast-json-patch';
 import t, { type Test } from 'tap';
 import { demand } from '../bed/kube-client.ts';
-import { buildFixture, type PodManifest } from '../support/build-fixture.ts';
+import { buildFixture, changed, type PodManifest } from '../support/build-fixture.ts';
 import { neighbour } from './support/kubernetes-neighbour.ts';
 import { startScene } from '../support/kubernetes-scene.ts';
 import { allContainers, container, mountAt, SIGNER } from '../support/pod.ts';
 import { changeSigner, HARMLESS, WIDENING, type SignerChange } from '../support/signer-changes.ts';
-import { changed } from '../support/world.ts';
 
 const scene = await startScene(t);
 

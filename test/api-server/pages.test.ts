@@ -8,7 +8,7 @@ import { projectDirectory } from '../bed/project-directory.ts';
 import { startScene } from '../support/kubernetes-scene.ts';
 import { objectThatSays, type Words } from '../support/notary-rule.ts';
 import { until } from '../support/program.ts';
-import { P, section } from '../support/world.ts';
+import { P, section } from '../support/build-fixture.ts';
 import { KPACK_RULE } from '../fixes/kpack-rule.ts';
 import { pageCommands } from '../fixes/page-commands.ts';
 import { adminShell } from '../fixes/people.ts';

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import { demand, type KubeAnswer, type KubeReference } from '../bed/kube-client.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
-import { buildFixture } from '../support/build-fixture.ts';
+import { annotate, buildFixture, P, section, setSection } from '../support/build-fixture.ts';
 import { startScene } from '../support/kubernetes-scene.ts';
 import {
   apiVersionsOf,
@@ -11,7 +11,6 @@ import {
 } from '../support/notary-rule.ts';
 import { NOTARY_RULES } from '../support/notary-rules.ts';
 import { refusalOf } from '../support/validation-page.ts';
-import { annotate, P, section, setSection } from '../support/world.ts';
 
 const scene = await startScene(t);
 const { api } = scene;

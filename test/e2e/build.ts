@@ -8,9 +8,9 @@ import type { NotaryCli } from '../bed/notary-cli.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
 import {
   buildFixture,
-  secret,
   type BuildFixture,
   type PodManifest,
+  secret,
 } from '../support/build-fixture.ts';
 import { keyFile } from '../bed/notary-repository.ts';
 import { storeBuild } from '../support/kubernetes-build.ts';

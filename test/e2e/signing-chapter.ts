@@ -1,5 +1,5 @@
 /** Builds of every shape end as they have to, and the judges see what was signed. */
-import { secret, type Manifest } from '../support/build-fixture.ts';
+import { type Manifest, secret } from '../support/build-fixture.ts';
 import { prepareBuild, runBuild, type BuildOptions, type EndedBuild } from './build.ts';
 import { demandSigned, demandUnsigned } from './judges.ts';
 import type { Scene } from './scene.ts';

@@ -8,7 +8,7 @@ import { demand, type KubeReference } from '../bed/kube-client.ts';
 import { makeKeyDirectory, openPem, PASSWORD } from '../support/private-key.ts';
 import type { Scene } from '../support/kubernetes-scene.ts';
 import { objectThatSays } from '../support/notary-rule.ts';
-import { P, section } from '../support/world.ts';
+import { P, section } from '../support/build-fixture.ts';
 import { adminShell } from './people.ts';
 import type { Scenario } from './scenario.ts';
 

@@ -3,14 +3,13 @@ import { join } from 'node:path';
 import t from 'tap';
 import { runContainer, volumeDirectory } from '../bed/container.ts';
 import { pushImage } from '../bed/image.ts';
-import { secretData } from '../support/build-fixture.ts';
+import { buildFixture, type BuildFixture, secretData } from '../support/build-fixture.ts';
 import { projectDirectory } from '../bed/project-directory.ts';
 import { PASSWORD, startRegistryScene, trusting } from './support/registry-scene.ts';
 import { reportToml } from '../support/signer-run.ts';
 import { inject } from '../support/asking.ts';
 import { withoutReport } from '../support/pod-changes.ts';
 import { container, SIGNER } from '../support/pod.ts';
-import { world, type World } from '../support/world.ts';
 
 t.test('what the build does not report, the injected container looks up', async (t) => {
   const scene = await startRegistryScene();
@@ -18,13 +17,13 @@ t.test('what the build does not report, the injected container looks up', async 
   const { bed } = scene;
   const gun = await scene.gun(scene.guarded.host);
 
-  const here = (name: string): World =>
+  const here = (name: string): BuildFixture =>
     JSON.parse(
-      JSON.stringify(world(name))
+      JSON.stringify(buildFixture(name))
         .replaceAll('registry.example.com/team/app', gun)
         .replaceAll('registry.example.com', scene.guarded.host)
         .replaceAll('https://notary.example.com:4443', bed.notary.url),
-    ) as World;
+    ) as BuildFixture;
 
   for (const [name, writes] of [
     ['v0.2.0/02b-notary-registry-secrets', 'a report without a size'],

@@ -36,7 +36,7 @@ export interface Scene {
   /** Makes a namespace, with the service account `default` that a controller would make. */
   namespace(name: string, options?: NamespaceOptions): Promise<void>;
   /** Stores what a build pod was made from, and gives the pod the owner that it has here. */
-  store(fixture: BuildFixture, namespace: string): Promise<StoredBuild>;
+  store(fixture: Omit<BuildFixture, 'namespace'>, namespace: string): Promise<StoredBuild>;
   /** Posts a pod as kpack's controller; `as` names somebody else. */
   post(pod: PodManifest, options?: KubeOptions): Promise<KubeAnswer<PodManifest>>;
   /** How often the API server has asked our webhook; without a filter all counts. */

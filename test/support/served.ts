@@ -9,9 +9,8 @@ import { createReadiness } from '../../src/webhook/server/readiness.ts';
 import { createAuthority } from '../bed/authority.ts';
 import { temporaryDirectory } from '../bed/temporary-directory.ts';
 import { admissionReview, type AdmissionResponse, type ReviewOptions } from '../bed/webhook.ts';
-import { manifestsOf } from './build-fixture.ts';
+import { type BuildFixture, manifestsOf } from './build-fixture.ts';
 import { memoryCluster, SETTINGS } from './asking.ts';
-import type { World } from './world.ts';
 
 interface Answer {
   readonly status: number;
@@ -40,8 +39,8 @@ export function serve(
   return { app, log: () => text, metrics };
 }
 
-export function serveWorld(t: Test, given: World): FastifyInstance {
-  return serve(t, memoryCluster(manifestsOf(given, given.namespace))).app;
+export function serveBuild(t: Test, given: BuildFixture): FastifyInstance {
+  return serve(t, memoryCluster(manifestsOf(given))).app;
 }
 
 export async function post(

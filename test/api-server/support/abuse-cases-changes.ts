@@ -1,9 +1,8 @@
 /** Changes of a pod that has been admitted. */
 import { demand } from '../../bed/kube-client.ts';
-import type { PodManifest } from '../../support/build-fixture.ts';
+import { P, type PodManifest } from '../../support/build-fixture.ts';
 import { admitted, MALLORY, refused, type Abuse, type Ending } from './abuse-case.ts';
 import { container, SIGNER } from '../../support/pod.ts';
-import { P } from '../../support/world.ts';
 
 const denied = (words: RegExp): Ending => refused('POD_CHANGE_REFUSED', words);
 const ours = (annotation: string): Ending =>

@@ -1,8 +1,7 @@
 /** What people may write about signing to get more than they may have. */
 import { demand } from '../../bed/kube-client.ts';
-import type { BuildFixture } from '../../support/build-fixture.ts';
+import { ADMIN, type BuildFixture, OTHER_PIN, P, PIN, URL } from '../../support/build-fixture.ts';
 import { invalid, MALLORY, posted, refused, written, type Abuse } from './abuse-case.ts';
-import { ADMIN, OTHER_PIN, P, PIN, URL } from '../../support/world.ts';
 
 /** The Image says this instead, and so does the Build that kpack made of it. */
 const says =

@@ -1,7 +1,7 @@
 /** Attempts to make the webhook work or read without end. */
 import { refused, type Abuse } from './abuse-case.ts';
 import { container } from '../../support/pod.ts';
-import { P } from '../../support/world.ts';
+import { P } from '../../support/build-fixture.ts';
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => `x${i}`);
 

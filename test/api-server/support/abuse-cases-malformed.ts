@@ -2,7 +2,7 @@
 import { demand } from '../../bed/kube-client.ts';
 import { invalid, MALLORY, posted, refused, written, type Abuse } from './abuse-case.ts';
 import { allContainers } from '../../support/pod.ts';
-import { P, URL } from '../../support/world.ts';
+import { P, URL } from '../../support/build-fixture.ts';
 
 const section = (v1: unknown) => ({ notary: { v1 } });
 

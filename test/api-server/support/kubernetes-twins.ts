@@ -1,11 +1,15 @@
 /** Pairs of namespaces with the same rules for pods: in the first, build pods are signed. */
 import type { Test } from 'tap';
 import { demand, type KubeAnswer, type KubeOptions } from '../../bed/kube-client.ts';
-import { buildFixture, type BuildFixture, type PodManifest } from '../../support/build-fixture.ts';
+import {
+  ADMIN,
+  buildFixture,
+  type BuildFixture,
+  type PodManifest,
+} from '../../support/build-fixture.ts';
 import type { Scene } from '../../support/kubernetes-scene.ts';
 import { allContainers, SIGNER, type Container } from '../../support/pod.ts';
 import { until } from '../../support/program.ts';
-import { ADMIN } from '../../support/world.ts';
 
 /** Builds and rebases, as init containers and as standard ones. */
 export const SHAPES = [

@@ -76,7 +76,7 @@ type Answer =
   | { readonly kind: 'welcome' };
 
 /** What one server does, by its place. */
-type World = Readonly<Record<Place, Behaviour>>;
+type Servers = Readonly<Record<Place, Behaviour>>;
 
 const place = fc.constantFrom(...PLACES);
 const usually = <T>(usual: T, others: fc.Arbitrary<T>) =>
@@ -142,7 +142,7 @@ const giving = fc.oneof(
 const behaviour = fc.record({ data: asking, ping: asking, token: giving });
 const hostile = fc.record(
   Object.fromEntries(PLACES.map((place) => [place, behaviour])),
-) as fc.Arbitrary<World>;
+) as fc.Arbitrary<Servers>;
 /** A registry and a token server that do what they should. */
 const honest: Answer = {
   kind: 'challenge',
@@ -150,10 +150,10 @@ const honest: Answer = {
   always: false,
 };
 const gives: Answer = { kind: 'welcome' };
-const world = fc.tuple(hostile, fc.boolean()).map(([world, isHonest]): World => {
-  if (!isHonest) return world;
+const anyServers = fc.tuple(hostile, fc.boolean()).map(([servers, isHonest]): Servers => {
+  if (!isHonest) return servers;
   const registry = { data: honest, ping: honest, token: gives };
-  return { ...world, [REGISTRY]: registry, 'auth.test': registry };
+  return { ...servers, [REGISTRY]: registry, 'auth.test': registry };
 });
 
 /** Which Secrets there are; each holds a canary of its own. */
@@ -178,7 +178,7 @@ const secrets = fc.record({
 /** What servers got. */
 const got = new Map<Place, string[]>();
 const hear = (place: Place, words: string) => got.set(place, [...(got.get(place) ?? []), words]);
-let now: World | undefined;
+let now: Servers | undefined;
 let phase: Phase = 'registry';
 let tokens: { value: string; phase: Phase; request: string }[] = [];
 let asked: string[] = [];
@@ -284,7 +284,7 @@ t.test('no server sees a credential or token that is not for it', async (t) => {
 
   await fc.assert(
     fc.asyncProperty(
-      world,
+      anyServers,
       usually<Place>('notary.r.example.test', fc.constantFrom(...NOTARIES)),
       usually('https', fc.constantFrom('http', 'https')),
       secrets,
