@@ -11,7 +11,7 @@ import { LOAD_CASES } from './support/abuse-cases-load.ts';
 import { MALFORMED_CASES } from './support/abuse-cases-malformed.ts';
 import { NAMESPACE_CASES } from './support/abuse-cases-namespace.ts';
 import { SECRET_CASES } from './support/abuse-cases-secrets.ts';
-import { startScene } from '../support/kubernetes-scene.ts';
+import { startTestCluster } from '../support/test-cluster.ts';
 import { allContainers, SIGNER, signerFlags } from '../support/pod.ts';
 
 const CASES: readonly Abuse[] = [
@@ -27,8 +27,8 @@ const CASES: readonly Abuse[] = [
 const ENABLED = { [`${P}signing`]: 'enabled' };
 const WORDS = { [`${P}v1.url`]: URL, [`${P}v1.secretRef`]: KEY_SECRET };
 
-const scene = await startScene(t);
-const { api } = scene;
+const cluster = await startTestCluster(t);
+const { api } = cluster;
 const honest = await stageOf('honest');
 
 t.test('the abuse suite has at least forty cases, each with a name of its own', (t) => {
@@ -66,12 +66,12 @@ for (const [i, abuse] of CASES.entries()) {
       }
     }
     for (const pod of stored) t.same(otherWays(pod), [], 'nobody else has a way to the key');
-    t.ok((await scene.post(honest.pod, { dryRun: true })).ok, 'the next one is answered');
+    t.ok((await cluster.post(honest.pod, { dryRun: true })).ok, 'the next one is answered');
   });
 }
 
 t.test('no attempt was a mistake of ours', async (t) => {
-  const decisions = await scene.decisions();
+  const decisions = await cluster.decisions();
   t.same(
     decisions.filter(({ code }) => code === 'WEBHOOK_FAILED' || code === 'REVIEW_INVALID'),
     [],
@@ -88,16 +88,16 @@ async function stageOf(
     fixture: name = 'v0.17.2/01-plain-git',
   }: Pick<Abuse, 'admin' | 'prepare' | 'isMissed' | 'fixture'> = {},
 ): Promise<Stage> {
-  await scene.namespace(namespace, { labels: ENABLED, annotations: admin ?? {} });
+  await cluster.namespace(namespace, { labels: ENABLED, annotations: admin ?? {} });
   const fixture = buildFixture(name);
   for (const object of [fixture.image, fixture.build]) {
     if (object) object.metadata.annotations = { ...object.metadata.annotations, ...WORDS };
   }
   prepare?.(fixture);
-  const store = () => scene.store(fixture, namespace);
-  const { image, ...stored } = await (isMissed ? scene.whileAway(store) : store());
+  const store = () => cluster.store(fixture, namespace);
+  const { image, ...stored } = await (isMissed ? cluster.whileAway(store) : store());
   if (!image) throw new Error('the fixture has no Image');
-  return { ...stored, image, scene, namespace };
+  return { ...stored, image, cluster, namespace };
 }
 
 async function podsIn(namespace: string): Promise<readonly PodManifest[]> {

@@ -1,14 +1,14 @@
 import t from 'tap';
-import { startScene } from '../support/kubernetes-scene.ts';
+import { startTestCluster } from '../support/test-cluster.ts';
 import { kubernetesScenarios } from '../fixes/kubernetes-scenarios.ts';
 import { playScenario } from '../fixes/scenario.ts';
 
-const scene = await startScene(t);
+const cluster = await startTestCluster(t);
 
 t.test(
   'a command that is printed where a Secret or a label is not in order cures it',
   async (t) => {
-    for (const scenario of kubernetesScenarios(() => scene)) {
+    for (const scenario of kubernetesScenarios(() => cluster)) {
       await t.test(`${scenario.what}: ${scenario.command}`, (t) => playScenario(t, scenario));
     }
   },

@@ -16,7 +16,7 @@ const MONTHS_15 = 456 * DAY;
 /** How long a replica that has nothing to do is asleep at most: far longer than in truth. */
 const IDLE = DAY;
 
-interface Story {
+interface Run {
   /** How far the clock of a replica may be off, in ms. */
   readonly skew: number;
   readonly tellsTime: boolean;
@@ -26,7 +26,7 @@ interface Story {
 async function play(
   simulation: CertificateSimulation,
   chance: Random,
-  { skew }: Story,
+  { skew }: Run,
 ): Promise<readonly string[]> {
   const end = simulation.now + MONTHS_15;
   const between = (least: number, most: number) => least + chance() * (most - least);
@@ -147,7 +147,7 @@ t.test('a key in memory alone is renewed while the API is away, for months', asy
   }
 });
 
-for (const [what, story] of Object.entries({
+for (const [what, run] of Object.entries({
   'clocks that are years off, where the API tells the time': {
     skew: 1500 * DAY,
     tellsTime: true,
@@ -160,10 +160,10 @@ for (const [what, story] of Object.entries({
       const simulation = simulateCertificates({
         replicas: 3,
         chance,
-        tellsTime: story.tellsTime,
+        tellsTime: run.tellsTime,
         trouble: 0.1,
       });
-      t.same(await play(simulation, chance, story), []);
+      t.same(await play(simulation, chance, run), []);
       const [bundle = ''] = simulation.bundles();
       t.comment(
         `${simulation.handshakes} handshakes, ${simulation.leaves.size} leaves, ${readCaBundle(bundle).length} trusted, ${readStoredTrust(simulation.secret?.data ?? {}).authorities.length} stored`,

@@ -1,4 +1,4 @@
-/** Signers of the same tag, whose requests go one by one in an order that chance or a story tells. */
+/** Signers of the same tag, whose requests go one by one in an order that is random or given. */
 import type { Gun } from '../../src/shared/image-reference.ts';
 import type { NotaryUrl } from '../../src/shared/notary-url.ts';
 import { SigningError } from '../../src/shared/signing-error.ts';

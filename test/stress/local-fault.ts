@@ -25,7 +25,7 @@ export interface LocalRun {
 }
 
 /** Signs tag after tag of one repository, with a fault in each run. */
-export interface LocalScene {
+export interface LocalSetup {
   run(tag: string, fault?: LocalFault): Promise<LocalRun>;
 }
 
@@ -34,7 +34,7 @@ const SHA256 = 'd'.repeat(64);
 const PRELOAD = new URL('./local-fault-preload.js', import.meta.url).href;
 
 /** A repository, and the files of a signer that has every kind of them. */
-export async function localScene(bed: Bed): Promise<LocalScene> {
+export async function localSetup(bed: Bed): Promise<LocalSetup> {
   const secret = await secretOf(bed, await initialised(bed, GUN));
   const judge = bed.cli('judge');
   const sign = async (tag: string, fault?: LocalFault) => {

@@ -82,10 +82,13 @@ export const CHANGE_CASES: readonly Abuse[] = [
   ),
   {
     name: "our image swapped by kpack's own account",
-    play: async ({ scene, pod }) => {
-      const stored = demand(await scene.post(pod));
+    play: async ({ cluster, pod }) => {
+      const stored = demand(await cluster.post(pod));
       container(stored, SIGNER).image = 'registry.example.com/evil';
-      return scene.api.update(stored, { ...MALLORY, as: 'system:serviceaccount:kpack:controller' });
+      return cluster.api.update(stored, {
+        ...MALLORY,
+        as: 'system:serviceaccount:kpack:controller',
+      });
     },
     ends: denied(/the image of notary-sign would become/),
   },

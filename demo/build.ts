@@ -16,7 +16,7 @@ import {
 export const SIGNING_SECRET = 'notary-signing';
 
 /** A Build of the demo. */
-export interface Scene {
+export interface DemoBuild {
   readonly fixture: BuildFixture;
   readonly manifests: readonly Manifest[];
   /** What the kubelet would mount. */
@@ -29,11 +29,11 @@ export interface Scene {
  * @param name the fixture
  * @param signingSecret key file, password, CA
  */
-export function scene(
+export function demoBuild(
   name: string,
   bed: Bed,
   signingSecret: Readonly<Record<string, string>>,
-): Scene {
+): DemoBuild {
   const fixture = withNotaryServer(buildFixture(name), bed.notary.url);
   const secrets = [
     ...fixture.secrets.filter(({ metadata }) => metadata.name !== SIGNING_SECRET),

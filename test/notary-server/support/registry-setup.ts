@@ -13,7 +13,7 @@ export const PASSWORD = CANARIES.userPassword;
 export const IDENTITY_TOKEN = `${CANARIES.userPassword}-token`;
 
 /** A bed with further registries. */
-export interface RegistryScene {
+export interface RegistrySetup {
   readonly bed: Bed;
   /** In all registries under the tags 1 and stable, 2, multi, oci and oci-multi. */
   readonly images: Readonly<Record<'one' | 'two' | 'index' | 'oci' | 'ociIndex', PushedImage>>;
@@ -36,7 +36,7 @@ export interface RegistryScene {
 /** The variable that names the CA of a bed. */
 export const trusting = ({ authority }: Bed) => ({ SSL_CERT_FILE: authority.certificateFile });
 
-export async function startRegistryScene(): Promise<RegistryScene> {
+export async function startRegistrySetup(): Promise<RegistrySetup> {
   const bed = await startBed();
   const { authority, directory } = bed;
   const tokens = await startTokenServer({
