@@ -165,6 +165,12 @@ export default {
       to: { path: '^(src|test|bench|demo)/', pathNot: [room, 'shared', ...imports].map(filesOf) },
     })),
     {
+      name: 'the-bed-imports-no-test',
+      severity: 'error',
+      from: { path: '^test/bed/' },
+      to: { path: '^(test|bench|demo)/', pathNot: '^test/bed/' },
+    },
+    {
       name: 'a-pure-room-does-no-io',
       severity: 'error',
       from: pureFiles,

@@ -7,7 +7,7 @@ import { get } from 'node:https';
 import { join } from 'node:path';
 import type { Bed } from '../test/bed/bed.ts';
 import { applyPatch, startWebhook, type Webhook } from '../test/bed/webhook.ts';
-import { manifestsOf, type BuildFixture, type PodManifest } from '../test/support/build-fixture.ts';
+import { type BuildFixture, manifestsOf, type PodManifest } from '../test/support/build-fixture.ts';
 import { startLoopbackServer, textOf } from './loopback-server.ts';
 import { bundledProgram } from './programs.ts';
 

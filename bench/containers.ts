@@ -58,8 +58,8 @@ export async function measureContainers(
   images: Images,
   rounds: number,
 ): Promise<readonly Measurement[]> {
-  const webhook = await webhookScene(bed, images.webhook);
-  const signer = await signerScene(bed, images.signer);
+  const webhook = await webhookSetup(bed, images.webhook);
+  const signer = await signerSetup(bed, images.signer);
   const values = await interleave(rounds, {
     signer: () => signer.run('/app/signer.cjs'),
     signerUncached: () => signer.run(UNCACHED),
@@ -110,7 +110,7 @@ const WHAT = {
   bareNode: { start: 'node -e 0 in the image of the signer, to its exit', peak: 'node -e 0' },
 } satisfies Record<string, Record<keyof Figures, string>>;
 
-async function signerScene(bed: Bed, image: UnpackedImage) {
+async function signerSetup(bed: Bed, image: UnpackedImage) {
   const repository = await createSigningRepository(bed, GUN);
   const server = await startTimedServer(bed.authority);
   // What reports the peak, and its report.
@@ -151,7 +151,7 @@ async function signerScene(bed: Bed, image: UnpackedImage) {
   };
 }
 
-async function webhookScene({ authority, directory }: Bed, image: UnpackedImage) {
+async function webhookSetup({ authority, directory }: Bed, image: UnpackedImage) {
   const { certificateFile, keyFile } = await authority.issue({ name: 'container' });
   const place = join(directory, 'container-webhook');
   await mkdir(join(place, 'manifests'), { recursive: true });

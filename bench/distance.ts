@@ -20,7 +20,7 @@ import {
   type SigningRepository,
 } from './signing-repository.ts';
 import type { Measurement, Subject } from './table.ts';
-import { startTokenScene } from './token-scene.ts';
+import { startTokenSetup } from './token-setup.ts';
 
 /** Times of a round trip, in milliseconds. */
 const NEAR = 20;
@@ -76,7 +76,7 @@ export async function measureDistance(
         await createDelegatedRepository(bed, 'registry.example.com/far/many', ['alice', 'bob']),
         relays,
       ),
-      tokenWay(keep(await startTokenScene(NEAR)), keep(await startTokenScene(FAR))),
+      tokenWay(keep(await startTokenSetup(NEAR)), keep(await startTokenSetup(FAR))),
     ];
     return tables(ways, counts, await run(ways, rounds));
   } finally {

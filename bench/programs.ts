@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { succeed } from '../test/bed/command.ts';
-import { projectDirectory } from '../test/support/fixture.ts';
+import { projectDirectory } from '../test/bed/project-directory.ts';
 
 const DIST = fileURLToPath(new URL('..', import.meta.url));
 

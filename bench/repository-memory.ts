@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Bed } from '../test/bed/bed.ts';
 import { publishFilled } from '../test/support/filled-role.ts';
-import { delegated, initialised, secretOf } from '../test/support/notary-repository.ts';
+import { delegated, initialised, secretOf } from '../test/bed/notary-repository.ts';
 import { createMemoryProbe } from './process-figures.ts';
 import { secretRepository, type SigningRepository } from './signing-repository.ts';
 import type { Measurement } from './table.ts';
@@ -16,7 +16,7 @@ export interface RepositoryMemoryOptions {
   readonly rounds: number;
 }
 
-interface Scene {
+interface Setup {
   readonly name: string;
   readonly what: string;
   readonly repository: SigningRepository;
@@ -40,11 +40,11 @@ export async function measureRepositoryMemory(
   { tags, foreign, rounds }: RepositoryMemoryOptions,
 ): Promise<readonly Measurement[]> {
   const peakOf = await createMemoryProbe(bed.directory);
-  const subjects: (Pick<Scene, 'name' | 'what'> & Figures)[] = [];
+  const subjects: (Pick<Setup, 'name' | 'what'> & Figures)[] = [];
   // One repository at a time: the server holds them all in memory.
   for (const make of [
-    ...tags.map((count) => () => ownScene(bed, count)),
-    ...foreign.map((mebibytes) => () => foreignScene(bed, mebibytes)),
+    ...tags.map((count) => () => ownSetup(bed, count)),
+    ...foreign.map((mebibytes) => () => foreignSetup(bed, mebibytes)),
   ]) {
     const { name, what, repository } = await make();
     const peaks: number[] = [];
@@ -76,7 +76,7 @@ export async function measureRepositoryMemory(
   ];
 }
 
-async function ownScene(bed: Bed, tags: number): Promise<Scene> {
+async function ownSetup(bed: Bed, tags: number): Promise<Setup> {
   const gun = `registry.example.com/large/own-${tags}`;
   const secret = await secretOf(bed, await initialised(bed, gun));
   const bytes = await publishFilled(bed, gun, { role: 'targets', secret, tags, version: VERSION });
@@ -84,7 +84,7 @@ async function ownScene(bed: Bed, tags: number): Promise<Scene> {
   return { name: `${tags} tags`, what, repository: await secretRepository(bed, gun, secret) };
 }
 
-async function foreignScene(bed: Bed, mebibytes: number): Promise<Scene> {
+async function foreignSetup(bed: Bed, mebibytes: number): Promise<Setup> {
   const { gun, secrets } = await delegated(bed, `foreign-${mebibytes}`, ['alice', 'bob']);
   const [ours, theirs] = secrets;
   if (!ours || !theirs) throw new Error('a delegated repository has two signers');

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { targetsKeyFile } from '../demo/scene.ts';
+import { targetsKeyFile } from '../demo/build.ts';
 import type { Bed } from '../test/bed/bed.ts';
 import type { ProgramOptions } from '../test/bed/child.ts';
 import { succeed } from '../test/bed/command.ts';

@@ -9,10 +9,10 @@ import { startBed, type Bed } from '../test/bed/bed.ts';
 import { runContainer, volumeDirectory, type ContainerResult } from '../test/bed/container.ts';
 import { pushImage, type PushedImage } from '../test/bed/image.ts';
 import { applyPatch, startWebhook, type Webhook } from '../test/bed/webhook.ts';
-import { writeManifests, type PodManifest } from '../test/support/build-fixture.ts';
+import { type PodManifest, writeManifests } from '../test/support/build-fixture.ts';
 import { diffLines } from './diff.ts';
-import { brokenImage, scene, SIGNING_SECRET, targetsKeyFile, type Scene } from './scene.ts';
-import { tellStory, type Story } from './story.ts';
+import { brokenImage, demoBuild, SIGNING_SECRET, targetsKeyFile, type DemoBuild } from './build.ts';
+import { printSteps, type StepPrinter } from './step-printer.ts';
 
 const GUN = 'registry.example.com/team/app';
 const FIRST_BUILD = 'v0.17.2/02b-notary-registry-secrets';
@@ -20,9 +20,9 @@ const FIRST_BUILD = 'v0.17.2/02b-notary-registry-secrets';
 const SECOND_BUILD = 'v0.17.2/05b-rebase-notary';
 const DIST = fileURLToPath(new URL('..', import.meta.url));
 
-async function main(story: Story, bed: Bed): Promise<void> {
+async function main(printer: StepPrinter, bed: Bed): Promise<void> {
   const cli = bed.cli();
-  await story.step(`notary init, key rotate, publish: ${GUN}`, async () => {
+  await printer.step(`notary init, key rotate, publish: ${GUN}`, async () => {
     await cli.init(GUN);
     await cli.rotateSnapshotToServer(GUN);
     await cli.publish(GUN);
@@ -32,11 +32,11 @@ async function main(story: Story, bed: Bed): Promise<void> {
     'notary-password.txt': `${cli.passphrase}\n`,
     'ca.crt': bed.authority.certificatePem,
   };
-  const first = scene(FIRST_BUILD, bed, signingSecret);
-  const second = scene(SECOND_BUILD, bed, signingSecret);
+  const first = demoBuild(FIRST_BUILD, bed, signingSecret);
+  const second = demoBuild(SECOND_BUILD, bed, signingSecret);
 
   const manifests = join(bed.directory, 'manifests');
-  const webhook = await story.step(
+  const webhook = await printer.step(
     'Webhook started over TLS, on a directory of manifests',
     async () => {
       await writeManifests(manifests, [...second.manifests, ...first.manifests]);
@@ -52,25 +52,25 @@ async function main(story: Story, bed: Bed): Promise<void> {
     },
   );
   try {
-    await rejectBrokenImage(story, webhook);
-    const pod = await admit(story, webhook, first, true);
-    const image = await build(story, bed, pod, first, 'hello');
-    await signAndJudge(story, bed, pod, first, image);
+    await rejectBrokenImage(printer, webhook);
+    const pod = await admit(printer, webhook, first, true);
+    const image = await build(printer, bed, pod, first, 'hello');
+    await signAndJudge(printer, bed, pod, first, image);
 
-    story.say('');
-    const rebase = await admit(story, webhook, second, false);
-    const rebased = await build(story, bed, rebase, second, 'hello, rebased');
-    await signAndJudge(story, bed, rebase, second, rebased);
+    printer.say('');
+    const rebase = await admit(printer, webhook, second, false);
+    const rebased = await build(printer, bed, rebase, second, 'hello, rebased');
+    await signAndJudge(printer, bed, rebase, second, rebased);
 
-    story.say('');
-    await failWithWrongPassword(story, bed, rebase, second, signingSecret);
+    printer.say('');
+    await failWithWrongPassword(printer, bed, rebase, second, signingSecret);
   } finally {
     await webhook.stop();
   }
 }
 
-async function rejectBrokenImage(story: Story, webhook: Webhook): Promise<void> {
-  const response = await story.step(
+async function rejectBrokenImage(printer: StepPrinter, webhook: Webhook): Promise<void> {
+  const response = await printer.step(
     'A broken Image is rejected, with field and fix',
     () => webhook.post('validate', { object: brokenImage(), username: 'dana' }),
     ({ status }) => (status?.message ?? '').split('; '),
@@ -80,21 +80,21 @@ async function rejectBrokenImage(story: Story, webhook: Webhook): Promise<void> 
 }
 
 async function admit(
-  story: Story,
+  printer: StepPrinter,
   webhook: Webhook,
-  { fixture }: Scene,
+  { fixture }: DemoBuild,
   showsDiff: boolean,
 ): Promise<PodManifest> {
   const { pod } = fixture;
-  const response = await story.step(
+  const response = await printer.step(
     `kpack posts build pod ${pod.metadata.name}: patched by /mutate`,
     () => webhook.post('mutate', { object: pod }),
     ({ warnings = [] }) => warnings.map((warning) => `warning: ${warning}`),
   );
   assert.equal(response.allowed, true, response.status?.message);
   const patched = applyPatch(pod, response);
-  if (showsDiff) story.diff(diffLines(dump(pod), dump(patched)));
-  const verdict = await story.step('The patched pod passes /validate', () =>
+  if (showsDiff) printer.diff(diffLines(dump(pod), dump(patched)));
+  const verdict = await printer.step('The patched pod passes /validate', () =>
     webhook.post('validate', { object: patched }),
   );
   assert.equal(verdict.allowed, true, verdict.status?.message);
@@ -103,14 +103,14 @@ async function admit(
 
 /** Stands in for export or rebase: pushes an image, and reports it as the lifecycle does. */
 function build(
-  story: Story,
+  printer: StepPrinter,
   bed: Bed,
   pod: PodManifest,
-  { fixture }: Scene,
+  { fixture }: DemoBuild,
   content: string,
 ): Promise<PushedImage> {
   const tags = fixture.build.spec['tags'] as string[];
-  return story.step(
+  return printer.step(
     'An image is pushed, and report.toml written',
     async () => {
       const names = tags.map((tag) => (tag === GUN ? 'latest' : tag.slice(GUN.length + 1)));
@@ -136,7 +136,7 @@ function build(
 function runSigner(
   bed: Bed,
   pod: PodManifest,
-  secrets: Scene['secrets'],
+  secrets: DemoBuild['secrets'],
 ): Promise<ContainerResult> {
   return runContainer({
     pod,
@@ -148,13 +148,13 @@ function runSigner(
 }
 
 async function signAndJudge(
-  story: Story,
+  printer: StepPrinter,
   bed: Bed,
   pod: PodManifest,
-  { fixture, secrets }: Scene,
+  { fixture, secrets }: DemoBuild,
   image: PushedImage,
 ): Promise<void> {
-  const result = await story.step(
+  const result = await printer.step(
     'The injected container runs, as the pod declares it',
     () => runSigner(bed, pod, secrets),
     ({ stdout }) => stdout.trimEnd().split('\n'),
@@ -163,7 +163,7 @@ async function signAndJudge(
 
   const sha256 = image.digest.replace('sha256:', '');
   for (const tag of image.tags) {
-    await story.step(
+    await printer.step(
       `notary lookup ${tag}`,
       () => bed.cli('judge').lookup(GUN, tag),
       (found) => {
@@ -172,7 +172,7 @@ async function signAndJudge(
       },
     );
   }
-  await story.step(
+  await printer.step(
     'notary list',
     () => bed.cli('judge').list(GUN),
     (listed) => {
@@ -183,7 +183,7 @@ async function signAndJudge(
       return listed.map((entry) => `${entry.tag} ${entry.sha256.slice(0, 12)}… ${entry.role}`);
     },
   );
-  await story.step(
+  await printer.step(
     'docker trust inspect',
     () => bed.docker('docker-judge').trustInspect(GUN),
     (signed) => {
@@ -197,17 +197,17 @@ async function signAndJudge(
 }
 
 async function failWithWrongPassword(
-  story: Story,
+  printer: StepPrinter,
   bed: Bed,
   pod: PodManifest,
-  { secrets }: Scene,
+  { secrets }: DemoBuild,
   signingSecret: Readonly<Record<string, string>>,
 ): Promise<void> {
   const wrong = new Map(secrets).set(SIGNING_SECRET, {
     ...signingSecret,
     'notary-password.txt': 'mistyped',
   });
-  const result = await story.step(
+  const result = await printer.step(
     'With a wrong password the container fails, and kpack shows why',
     () => runSigner(bed, pod, wrong),
     ({ terminationMessage }) => [terminationMessage],
@@ -216,20 +216,20 @@ async function failWithWrongPassword(
   assert.match(result.terminationMessage, /KEY_PASSWORD_WRONG/);
 }
 
-const story = tellStory(process.stdout);
+const printer = printSteps(process.stdout);
 const started = performance.now();
 let bed: Bed | undefined;
 try {
-  bed = await story.step('Notary server and registry started, with a CA of their own', () =>
+  bed = await printer.step('Notary server and registry started, with a CA of their own', () =>
     startBed(),
   );
-  await main(story, bed);
+  await main(printer, bed);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  story.say('');
-  story.say(`Signed, moved, refused; notary and docker agree. ${seconds} s`);
+  printer.say('');
+  printer.say(`Signed, moved, refused; notary and docker agree. ${seconds} s`);
 } catch (error) {
-  story.say('');
-  story.say(`The demo failed: ${error instanceof Error ? error.message : String(error)}`);
+  printer.say('');
+  printer.say(`The demo failed: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 } finally {
   await bed?.stop();

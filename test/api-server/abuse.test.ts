@@ -1,7 +1,7 @@
 /** Attempts to get hold of the key, to be signed without a right to it, or to break the webhook. */
 import t, { type Test } from 'tap';
 import { demand } from '../bed/kube-client.ts';
-import { buildFixture, type PodManifest } from '../support/build-fixture.ts';
+import { buildFixture, P, type PodManifest, URL } from '../support/build-fixture.ts';
 import { KEY_SECRET, type Abuse, type Stage } from './support/abuse-case.ts';
 import { CHANGE_CASES } from './support/abuse-cases-changes.ts';
 import { COLLISION_CASES } from './support/abuse-cases-collisions.ts';
@@ -11,9 +11,8 @@ import { LOAD_CASES } from './support/abuse-cases-load.ts';
 import { MALFORMED_CASES } from './support/abuse-cases-malformed.ts';
 import { NAMESPACE_CASES } from './support/abuse-cases-namespace.ts';
 import { SECRET_CASES } from './support/abuse-cases-secrets.ts';
-import { startScene } from '../support/kubernetes-scene.ts';
+import { startTestCluster } from '../support/test-cluster.ts';
 import { allContainers, SIGNER, signerFlags } from '../support/pod.ts';
-import { P, URL } from '../support/world.ts';
 
 const CASES: readonly Abuse[] = [
   ...IDENTITY_CASES,
@@ -28,8 +27,8 @@ const CASES: readonly Abuse[] = [
 const ENABLED = { [`${P}signing`]: 'enabled' };
 const WORDS = { [`${P}v1.url`]: URL, [`${P}v1.secretRef`]: KEY_SECRET };
 
-const scene = await startScene(t);
-const { api } = scene;
+const cluster = await startTestCluster(t);
+const { api } = cluster;
 const honest = await stageOf('honest');
 
 t.test('the abuse suite has at least forty cases, each with a name of its own', (t) => {
@@ -67,12 +66,12 @@ for (const [i, abuse] of CASES.entries()) {
       }
     }
     for (const pod of stored) t.same(otherWays(pod), [], 'nobody else has a way to the key');
-    t.ok((await scene.post(honest.pod, { dryRun: true })).ok, 'the next one is answered');
+    t.ok((await cluster.post(honest.pod, { dryRun: true })).ok, 'the next one is answered');
   });
 }
 
 t.test('no attempt was a mistake of ours', async (t) => {
-  const decisions = await scene.decisions();
+  const decisions = await cluster.decisions();
   t.same(
     decisions.filter(({ code }) => code === 'WEBHOOK_FAILED' || code === 'REVIEW_INVALID'),
     [],
@@ -89,16 +88,16 @@ async function stageOf(
     fixture: name = 'v0.17.2/01-plain-git',
   }: Pick<Abuse, 'admin' | 'prepare' | 'isMissed' | 'fixture'> = {},
 ): Promise<Stage> {
-  await scene.namespace(namespace, { labels: ENABLED, annotations: admin ?? {} });
+  await cluster.namespace(namespace, { labels: ENABLED, annotations: admin ?? {} });
   const fixture = buildFixture(name);
   for (const object of [fixture.image, fixture.build]) {
     if (object) object.metadata.annotations = { ...object.metadata.annotations, ...WORDS };
   }
   prepare?.(fixture);
-  const store = () => scene.store(fixture, namespace);
-  const { image, ...stored } = await (isMissed ? scene.whileAway(store) : store());
+  const store = () => cluster.store(fixture, namespace);
+  const { image, ...stored } = await (isMissed ? cluster.whileAway(store) : store());
   if (!image) throw new Error('the fixture has no Image');
-  return { ...stored, image, scene, namespace };
+  return { ...stored, image, cluster, namespace };
 }
 
 async function podsIn(namespace: string): Promise<readonly PodManifest[]> {

@@ -15,20 +15,20 @@ import {
   NAMESPACE,
   SECRET,
   servedTo,
-  startCertificateScene,
+  startCertificateSetup,
   startReplica,
   wellAfter,
   type Configuration,
   type Replica,
-} from './support/certificate-scene.ts';
+} from './support/certificate-setup.ts';
 import { ownKubeconfig } from '../support/kubernetes-setup.ts';
 import { until } from '../support/program.ts';
 
 /** What is broken is well again after this, in milliseconds. */
 const HEALED = 30_000;
 
-const scene = await startCertificateScene(t, 3);
-const { api, apiserver, replicas } = scene;
+const setup = await startCertificateSetup(t, 3);
+const { api, apiserver, replicas } = setup;
 /** Every private key that ever stood in the Secret. */
 const keys = new Set<string>();
 
@@ -36,7 +36,7 @@ const base64 = (text: string) => Buffer.from(text).toString('base64');
 
 /** The authorities that the Secret holds, the one that issues first. */
 async function stored() {
-  const { data = {} } = (await scene.secret()) ?? {};
+  const { data = {} } = (await setup.secret()) ?? {};
   const { authorities } = readStoredTrust(data);
   for (const { key } of authorities) keys.add(key);
   return authorities;
@@ -45,8 +45,8 @@ async function stored() {
 /** Whether all is well, and every replica serves what the Secret's own authority issued. */
 async function isIssuedAnew(): Promise<boolean> {
   const [newest] = await stored();
-  if (!newest || !(await scene.isWell())) return false;
-  const [bundle = ''] = await scene.bundles();
+  if (!newest || !(await setup.isWell())) return false;
+  const [bundle = ''] = await setup.bundles();
   const leaves = await Promise.all(replicas.map(({ port }) => servedTo(port, bundle)));
   const { publicKey } = new X509Certificate(newest.pem);
   return leaves.every((leaf) => leaf && new X509Certificate(leaf).verify(publicKey));
@@ -64,7 +64,7 @@ async function whileAsked(t: Test, work: () => Promise<void>): Promise<void> {
   const asking = (async () => {
     let asked = 0;
     while (!ending.signal.aborted) {
-      const answer = await scene.ask();
+      const answer = await setup.ask();
       if (!answer.ok) t.fail(`refused after ${asked}: ${answer.failure.message}`);
       asked += 1;
     }
@@ -76,17 +76,17 @@ async function whileAsked(t: Test, work: () => Promise<void>): Promise<void> {
 }
 
 t.test('replicas that start at once agree on one authority', async (t) => {
-  await scene.configure();
-  t.ok((await wellAfter(scene)) < HEALED);
+  await setup.configure();
+  t.ok((await wellAfter(setup)) < HEALED);
   t.equal((await stored()).length, 1);
-  const secret = await scene.secret();
-  const [bundle = ''] = await scene.bundles();
+  const secret = await setup.secret();
+  const [bundle = ''] = await setup.bundles();
   t.equal(bundle, secret?.data?.['ca.crt'], 'the bundle trusts what the Secret holds, and no more');
 });
 
 t.test('what is served stands before openssl in its strictest mode', async (t) => {
   const directory = t.testdir();
-  const [bundle = ''] = await scene.bundles();
+  const [bundle = ''] = await setup.bundles();
   await writeFile(join(directory, 'ca.pem'), Buffer.from(bundle, 'base64'));
   for (const { port } of replicas) {
     const leaf = await servedTo(port, bundle);
@@ -167,32 +167,32 @@ const BUNDLE_DAMAGE: Readonly<Record<string, () => Promise<void>>> = {
 for (const [what, damage] of Object.entries(BUNDLE_DAMAGE)) {
   t.test(`a caBundle ${what} heals`, async (t) => {
     await damage();
-    const took = await wellAfter(scene);
+    const took = await wellAfter(setup);
     t.ok(took < HEALED, `it took ${Math.round(took)} ms`);
   });
 }
 
 t.test('what somebody else wants trusted stays so until they take it out', async (t) => {
   const another = apiserver.authority.certificatePem.trim();
-  const textOf = async () => Buffer.from((await scene.bundles())[0] ?? '', 'base64').toString();
+  const textOf = async () => Buffer.from((await setup.bundles())[0] ?? '', 'base64').toString();
   t.match(await textOf(), another);
   const without = (await textOf()).replace(`${another}\n`, '');
   await replaceBundles(() => base64(without));
-  await wellAfter(scene);
+  await wellAfter(setup);
   await replaceBundles(() => '');
-  await wellAfter(scene);
+  await wellAfter(setup);
   t.notMatch(await textOf(), another);
 });
 
 t.test(
   'manifests without a caBundle, applied either way, conflict with nothing and reset nothing',
   async (t) => {
-    const before = await scene.bundles();
-    for (const configuration of await scene.configurations()) {
+    const before = await setup.bundles();
+    for (const configuration of await setup.configurations()) {
       demand(await api.apply(configuration, { force: false }));
-      t.same(await scene.bundles(), before, 'applied by the server');
+      t.same(await setup.bundles(), before, 'applied by the server');
       demand(await api.patch(configuration, configuration, { merge: 'strategic' }));
-      t.same(await scene.bundles(), before, 'applied by the client');
+      t.same(await setup.bundles(), before, 'applied by the client');
     }
   },
 );
@@ -224,22 +224,22 @@ interface Managed {
 t.test('an entry that the admin takes away stays away', async (t) => {
   const [, reference] = CONFIGURATIONS;
   if (!reference) throw new Error('no configuration');
-  const before = (await scene.bundles()).length;
+  const before = (await setup.bundles()).length;
   const removal = { webhooks: [{ $patch: 'delete', name: 'namespaces.notary.kpack.io' }] };
   demand(await api.patch(reference, removal, { merge: 'strategic' }));
-  t.equal((await scene.bundles()).length, before - 1);
+  t.equal((await setup.bundles()).length, before - 1);
   await replaceBundles(() => '');
-  await wellAfter(scene);
-  t.equal((await scene.bundles()).length, before - 1);
-  await scene.configure();
-  await wellAfter(scene);
-  t.equal((await scene.bundles()).length, before, 'and one that comes back is trusted again');
+  await wellAfter(setup);
+  t.equal((await setup.bundles()).length, before - 1);
+  await setup.configure();
+  await wellAfter(setup);
+  t.equal((await setup.bundles()).length, before, 'and one that comes back is trusted again');
 });
 
 t.test(
   'applied by the server, a manifest without an entry is refused until it is removed',
   async (t) => {
-    const whole = await scene.configurations();
+    const whole = await setup.configurations();
     const [, validating] = whole;
     if (!validating) throw new Error('no configuration');
     const without = { ...validating, webhooks: validating.webhooks.slice(0, -1) };
@@ -248,9 +248,9 @@ t.test(
     const removal = { webhooks: [{ $patch: 'delete', name }] };
     demand(await api.patch(validating, removal, { merge: 'strategic' }));
     demand(await api.apply(without, { force: false }));
-    t.ok((await wellAfter(scene)) < HEALED);
-    await scene.configure();
-    await wellAfter(scene);
+    t.ok((await wellAfter(setup)) < HEALED);
+    await setup.configure();
+    await wellAfter(setup);
   },
 );
 
@@ -272,8 +272,8 @@ t.test('a configuration that vanishes before it is written is not made by us', a
     await t.rejects(cluster.applyCaBundle(configuration, 'eA==', signal), /HTTP 422/);
     t.equal((await api.get(reference)).status, 404);
   }
-  await scene.configure();
-  t.ok((await wellAfter(scene)) < HEALED);
+  await setup.configure();
+  t.ok((await wellAfter(setup)) < HEALED);
 });
 
 t.test('a stolen authority is not trusted any more after what the page says', async (t) => {
@@ -282,7 +282,7 @@ t.test('a stolen authority is not trusted any more after what the page says', as
   await until(async () => (await stored()).length > 0);
   await Promise.all(replicas.map((replica) => replica.restart()));
   await until(isIssuedAnew);
-  const { data = {} } = (await scene.secret()) ?? {};
+  const { data = {} } = (await setup.secret()) ?? {};
   await whileAsked(t, async () => {
     await replaceBundles(() => data['ca.crt'] ?? '');
     // Every replica looks, and leaves it so.
@@ -292,12 +292,12 @@ t.test('a stolen authority is not trusted any more after what the page says', as
       return later.every((count, at) => count > (checks[at] ?? 0) + 1);
     });
   });
-  const text = Buffer.from((await scene.bundles())[0] ?? '', 'base64').toString();
+  const text = Buffer.from((await setup.bundles())[0] ?? '', 'base64').toString();
   t.notMatch(text, stolen?.pem.trim());
 });
 
 t.test('while the API server is away, what is served stays trusted', async (t) => {
-  const [bundle = ''] = await scene.bundles();
+  const [bundle = ''] = await setup.bundles();
   apiserver.service.freeze();
   try {
     await until(() =>
@@ -336,7 +336,7 @@ t.test(
     await until(() => replica.output().includes('cannot be looked after'));
     t.match(replica.output(), /Role in the namespace kpack-notary .*secrets.*get/);
     t.match(replica.output(), /ClusterRole .*mutatingwebhookconfigurations.*get/);
-    const [bundle = ''] = await scene.bundles();
+    const [bundle = ''] = await setup.bundles();
     t.equal(await servedTo(replica.port, bundle), undefined);
   },
 );
@@ -362,7 +362,7 @@ t.test('no private key was ever told', async (t) => {
   const text =
     told +
     JSON.stringify(live) +
-    Buffer.from((await scene.bundles()).join(''), 'base64').toString();
+    Buffer.from((await setup.bundles()).join(''), 'base64').toString();
   t.notMatch(text, 'PRIVATE KEY');
   for (const key of keys) {
     for (const line of key.split('\n').filter((line) => /^[\w+/=]{16,}$/.test(line))) {

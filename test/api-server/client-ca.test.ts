@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { createAuthority } from '../bed/authority.ts';
 import { buildFixture } from '../support/build-fixture.ts';
-import { startScene } from '../support/kubernetes-scene.ts';
+import { startTestCluster } from '../support/test-cluster.ts';
 import { until } from '../support/program.ts';
 
 const directory = t.testdir();
@@ -46,17 +46,17 @@ await writeFile(
 );
 
 t.test('an API server that shows its certificate is answered; who shows none is not', async (t) => {
-  const scene = await startScene(t, {
+  const cluster = await startTestCluster(t, {
     args: [`--client-ca=${callers.certificateFile}`],
     apiserverArgs: [`--admission-control-config-file=${admission}`],
   });
-  await scene.namespace('apps', { labels: { 'notary.kpack.io/signing': 'enabled' } });
-  const { pod } = await scene.store(buildFixture('v0.17.2/02-notary'), 'apps');
-  const answer = await scene.post(pod, { dryRun: true });
+  await cluster.namespace('apps', { labels: { 'notary.kpack.io/signing': 'enabled' } });
+  const { pod } = await cluster.store(buildFixture('v0.17.2/02-notary'), 'apps');
+  const answer = await cluster.post(pod, { dryRun: true });
   t.ok(answer.object?.spec.initContainers?.some(({ name }) => name === 'notary-sign'));
-  const asked = await fetchPlainly(scene.webhook.url);
+  const asked = await fetchPlainly(cluster.webhook.url);
   t.equal(asked, 401);
-  await until(() => scene.webhook.output().includes('without a client certificate'));
+  await until(() => cluster.webhook.output().includes('without a client certificate'));
 });
 
 /** What a pod of somebody else hears. */

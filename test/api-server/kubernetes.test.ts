@@ -4,20 +4,23 @@ import { demand } from '../bed/kube-client.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
 import { buildFixture, type PodManifest } from '../support/build-fixture.ts';
 import { neighbour } from './support/kubernetes-neighbour.ts';
-import { startScene } from '../support/kubernetes-scene.ts';
+import { startTestCluster } from '../support/test-cluster.ts';
 import { until } from '../support/program.ts';
 
-const scene = await startScene(t);
-const { api } = scene;
+const cluster = await startTestCluster(t);
+const { api } = cluster;
 
 const ENABLED = { labels: { 'notary.kpack.io/signing': 'enabled' } };
 const FIXTURE = 'v0.17.2/02-notary';
 const TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 t.test('a build pod is stored with its signer, which holds no token', async (t) => {
-  await scene.namespace('signed', ENABLED);
-  const { pod } = await scene.store(buildFixture('v0.17.2/02b-notary-registry-secrets'), 'signed');
-  demand(await scene.post(pod));
+  await cluster.namespace('signed', ENABLED);
+  const { pod } = await cluster.store(
+    buildFixture('v0.17.2/02b-notary-registry-secrets'),
+    'signed',
+  );
+  demand(await cluster.post(pod));
 
   const stored = demand(await api.get(pod));
   t.same(names(stored), [...names(pod).slice(0, -1), 'notary-sign', 'completion']);
@@ -34,13 +37,13 @@ t.test('a build pod is stored with its signer, which holds no token', async (t) 
 });
 
 t.test('asked again after another webhook, it leaves its signer as it is', async (t) => {
-  await scene.namespace('reinvoked', ENABLED);
-  const { pod } = await scene.store(buildFixture(FIXTURE), 'reinvoked');
-  await neighbour(t, scene, 'reinvoked');
+  await cluster.namespace('reinvoked', ENABLED);
+  const { pod } = await cluster.store(buildFixture(FIXTURE), 'reinvoked');
+  await neighbour(t, cluster, 'reinvoked');
 
-  const stored = demand(await scene.post(pod));
+  const stored = demand(await cluster.post(pod));
   t.same(names(stored), [...names(pod).slice(0, -1), 'notary-sign', 'completion', 'neighbour']);
-  const asked = (await scene.decisions('reinvoked')).filter(({ kind }) => kind === 'Pod');
+  const asked = (await cluster.decisions('reinvoked')).filter(({ kind }) => kind === 'Pod');
   t.same(
     asked.slice(-3).map(({ question, decision }) => [question, decision]),
     [
@@ -52,21 +55,21 @@ t.test('asked again after another webhook, it leaves its signer as it is', async
 });
 
 t.test("an update by kpack's controller reaches the validating webhook, and passes", async (t) => {
-  await scene.namespace('updated', ENABLED);
-  const { pod } = await scene.store(buildFixture(FIXTURE), 'updated');
-  const stored = demand(await scene.post(pod));
-  const before = await scene.calls({ operation: 'UPDATE' });
+  await cluster.namespace('updated', ENABLED);
+  const { pod } = await cluster.store(buildFixture(FIXTURE), 'updated');
+  const stored = demand(await cluster.post(pod));
+  const before = await cluster.calls({ operation: 'UPDATE' });
 
   const ready = { metadata: { annotations: { 'build.kpack.io/ready': 'true' } } };
   t.equal((await api.patch(stored, ready, { as: KPACK_USER })).status, 200);
-  t.equal(await scene.calls({ operation: 'UPDATE' }), before + 1);
+  t.equal(await cluster.calls({ operation: 'UPDATE' }), before + 1);
 });
 
 t.test(
   'Images, Builds and Namespaces reach it where they are written, labels or not',
   async (t) => {
-    await scene.namespace('written');
-    const { build, image = build } = await scene.store(buildFixture(FIXTURE), 'written');
+    await cluster.namespace('written');
+    const { build, image = build } = await cluster.store(buildFixture(FIXTURE), 'written');
     const note = { metadata: { annotations: { 'example.com/note': 'x' } } };
     for (const object of [image, build]) {
       for (const apiVersion of ['kpack.io/v1alpha1', 'kpack.io/v1alpha2']) {
@@ -80,7 +83,7 @@ t.test(
       }
     }
     const counted = await asked('namespaces', async () => {
-      await scene.namespace('another');
+      await cluster.namespace('another');
       demand(await api.patch(namespaceNamed('another'), note));
     });
     t.equal(counted, 2);
@@ -93,8 +96,8 @@ t.test(
     for (const name of ['kube-system', 'kube-public', 'kube-node-lease', 'kpack-notary']) {
       const counted = await asked('', async () => {
         demand(await api.patch(namespaceNamed(name), { metadata: ENABLED }));
-        const { pod } = await scene.store(buildFixture(FIXTURE), name);
-        t.same(names(demand(await scene.post(pod))), names(pod));
+        const { pod } = await cluster.store(buildFixture(FIXTURE), name);
+        t.same(names(demand(await cluster.post(pod))), names(pod));
       });
       t.equal(counted, 0, name);
     }
@@ -102,35 +105,35 @@ t.test(
 );
 
 t.test('other pods and other namespaces never wait for the webhook', async (t) => {
-  await scene.namespace('plain', ENABLED);
-  await scene.namespace('unlabelled');
-  await scene.namespace('off', { labels: { 'notary.kpack.io/signing': 'disabled' } });
-  const here = await scene.store(buildFixture(FIXTURE), 'plain');
-  const there = await scene.store(buildFixture(FIXTURE), 'unlabelled');
-  const off = await scene.store(buildFixture(FIXTURE), 'off');
+  await cluster.namespace('plain', ENABLED);
+  await cluster.namespace('unlabelled');
+  await cluster.namespace('off', { labels: { 'notary.kpack.io/signing': 'disabled' } });
+  const here = await cluster.store(buildFixture(FIXTURE), 'plain');
+  const there = await cluster.store(buildFixture(FIXTURE), 'unlabelled');
+  const off = await cluster.store(buildFixture(FIXTURE), 'off');
   delete here.pod.metadata.labels;
-  const before = await scene.calls();
+  const before = await cluster.calls();
 
   for (const { pod } of [here, there, off]) {
-    t.same(names(demand(await scene.post(pod))), names(pod));
+    t.same(names(demand(await cluster.post(pod))), names(pod));
   }
-  t.equal(await scene.calls(), before);
+  t.equal(await cluster.calls(), before);
 });
 
 t.test('audit changes nothing, and warns', async (t) => {
-  await scene.namespace('audited', { labels: { 'notary.kpack.io/signing': 'audit' } });
-  const { pod } = await scene.store(buildFixture(FIXTURE), 'audited');
-  const answer = await scene.post(pod);
+  await cluster.namespace('audited', { labels: { 'notary.kpack.io/signing': 'audit' } });
+  const { pod } = await cluster.store(buildFixture(FIXTURE), 'audited');
+  const answer = await cluster.post(pod);
 
   t.same(names(demand(answer)), names(pod));
   t.ok(answer.warnings.some((text) => /audit: .*would be changed/.test(text)));
-  t.equal(await scene.calls({ name: 'pods-audit.notary.kpack.io', type: 'admit' }), 1);
+  t.equal(await cluster.calls({ name: 'pods-audit.notary.kpack.io', type: 'admit' }), 1);
 });
 
 t.test('audit refuses no change of a pod that was admitted before it, and warns', async (t) => {
-  await scene.namespace('audited-later', ENABLED);
-  const { pod } = await scene.store(buildFixture(FIXTURE), 'audited-later');
-  const stored = demand(await scene.post(pod));
+  await cluster.namespace('audited-later', ENABLED);
+  const { pod } = await cluster.store(buildFixture(FIXTURE), 'audited-later');
+  const stored = demand(await cluster.post(pod));
   const image = 'registry.example.com/busybox';
   stored.spec.ephemeralContainers = [{ name: 'debug', image, targetContainerName: 'notary-sign' }];
   const attach = (dryRun: boolean) =>
@@ -144,23 +147,23 @@ t.test('audit refuses no change of a pod that was admitted before it, and warns'
   t.match(answer.warnings.join(), /audit: would be refused: kpack-notary SECRET_EXPOSED/);
   // Enabled again, what got in meanwhile does not hold up kpack.
   demand(await api.patch(namespaceNamed('audited-later'), { metadata: ENABLED }));
-  const before = await scene.calls({ name: 'pods.notary.kpack.io', operation: 'UPDATE' });
+  const before = await cluster.calls({ name: 'pods.notary.kpack.io', operation: 'UPDATE' });
   const ready = { metadata: { annotations: { 'build.kpack.io/ready': 'true' } } };
   await until(async () => {
     demand(await api.patch(demand(answer), ready, { as: KPACK_USER }));
-    return (await scene.calls({ name: 'pods.notary.kpack.io', operation: 'UPDATE' })) > before;
+    return (await cluster.calls({ name: 'pods.notary.kpack.io', operation: 'UPDATE' })) > before;
   });
 });
 
 t.test('no change is judged without the label of the namespace, or that of the pod', async (t) => {
-  await scene.namespace('label-off', ENABLED);
-  const { pod } = await scene.store(buildFixture(FIXTURE), 'label-off');
+  await cluster.namespace('label-off', ENABLED);
+  const { pod } = await cluster.store(buildFixture(FIXTURE), 'label-off');
   const swap = async () => {
     const stored = demand(await api.get(pod));
     for (const each of containers(stored)) each.image = 'registry.example.com/evil';
     return api.update(stored, { dryRun: true });
   };
-  const stored = demand(await scene.post(pod));
+  const stored = demand(await cluster.post(pod));
   for (const label of [null, 'enabled']) {
     const change = { metadata: { labels: { 'notary.kpack.io/signing': label } } };
     demand(await api.patch(namespaceNamed('label-off'), change));
@@ -172,36 +175,36 @@ t.test('no change is judged without the label of the namespace, or that of the p
 });
 
 t.test('an ephemeral container reaches the validating webhook', async (t) => {
-  await scene.namespace('debugged', ENABLED);
-  const { pod } = await scene.store(buildFixture(FIXTURE), 'debugged');
-  const stored = demand(await scene.post(pod));
-  const before = await scene.calls({ operation: 'UPDATE' });
+  await cluster.namespace('debugged', ENABLED);
+  const { pod } = await cluster.store(buildFixture(FIXTURE), 'debugged');
+  const stored = demand(await cluster.post(pod));
+  const before = await cluster.calls({ operation: 'UPDATE' });
 
   const debug = { name: 'debug', image: 'registry.example.com/busybox' };
   stored.spec.ephemeralContainers = [debug];
   const answer = await api.update(stored, { subresource: 'ephemeralcontainers' });
   t.match(demand(answer).spec.ephemeralContainers, [debug]);
-  t.equal(await scene.calls({ operation: 'UPDATE' }), before + 1);
+  t.equal(await cluster.calls({ operation: 'UPDATE' }), before + 1);
 });
 
 t.test('while the webhook is away, builds wait and everything else goes on', async (t) => {
-  await scene.namespace('waiting', ENABLED);
-  const { pod, image } = await scene.store(buildFixture(FIXTURE), 'waiting');
-  await scene.whileAway(async () => {
-    const refused = await scene.post(pod);
+  await cluster.namespace('waiting', ENABLED);
+  const { pod, image } = await cluster.store(buildFixture(FIXTURE), 'waiting');
+  await cluster.whileAway(async () => {
+    const refused = await cluster.post(pod);
     t.match(refused.failure, { code: 500, message: 'pods.notary.kpack.io' });
     const annotated = { metadata: { annotations: { 'example.com/note': 'x' } } };
     t.ok(image && (await api.patch(image, annotated)).ok);
-    await scene.namespace('born-meanwhile', ENABLED);
+    await cluster.namespace('born-meanwhile', ENABLED);
   });
-  t.ok(names(demand(await scene.post(pod))).includes('notary-sign'));
+  t.ok(names(demand(await cluster.post(pod))).includes('notary-sign'));
 });
 
 t.test('a pod of a Build that somebody else posts is refused', async (t) => {
-  await scene.namespace('posed', ENABLED);
-  const { pod } = await scene.store(buildFixture(FIXTURE), 'posed');
+  await cluster.namespace('posed', ENABLED);
+  const { pod } = await cluster.store(buildFixture(FIXTURE), 'posed');
   const groups = ['system:masters'];
-  const { failure } = await scene.post(pod, { as: 'mallory', groups });
+  const { failure } = await cluster.post(pod, { as: 'mallory', groups });
   t.match(failure, { code: 422, reason: 'Invalid', message: 'mallory' });
   t.match(failure?.message, KPACK_USER.split(':')[0]);
 });
@@ -209,9 +212,9 @@ t.test('a pod of a Build that somebody else posts is refused', async (t) => {
 /** How often an entry, or any, was called meanwhile. */
 async function asked(entry: string, work: () => Promise<void>): Promise<number> {
   const filter = entry === '' ? {} : { name: `${entry}.notary.kpack.io` };
-  const before = await scene.calls(filter);
+  const before = await cluster.calls(filter);
   await work();
-  return (await scene.calls(filter)) - before;
+  return (await cluster.calls(filter)) - before;
 }
 
 function namespaceNamed(name: string) {

@@ -3,7 +3,7 @@ import t from 'tap';
 import { demand } from '../bed/kube-client.ts';
 import { buildFixture } from '../support/build-fixture.ts';
 import { effectiveRequest } from './support/effective-request.ts';
-import { startScene } from '../support/kubernetes-scene.ts';
+import { startTestCluster } from '../support/test-cluster.ts';
 import {
   asking,
   isSigned,
@@ -17,7 +17,7 @@ import {
 } from './support/kubernetes-twins.ts';
 import { allContainers, container, SIGNER } from '../support/pod.ts';
 
-const scene = await startScene(t);
+const cluster = await startTestCluster(t);
 
 const INIT = 'v0.17.2/02b-notary-registry-secrets';
 const WAITING = 'v0.17.2/07b-standard-containers-notary';
@@ -76,14 +76,14 @@ t.test('a LimitRange admits signed what it admits unsigned', async (t) => {
   };
   for (const [at, [what, [expected, ...rules]]] of Object.entries(ranges).entries()) {
     const name = `range-${at}`;
-    await makeTwins(scene, name, { rules });
+    await makeTwins(cluster, name, { rules });
     let admitted = 0;
     for (const shape of SHAPES) {
-      const pods = await storeBoth(scene, buildFixture(shape), name);
+      const pods = await storeBoth(cluster, buildFixture(shape), name);
       for (const step of STEPS) {
         letAsk(pods.signed, step);
         letAsk(pods.unsigned, step);
-        const { signed, unsigned } = await postBoth(scene, pods, { dryRun: true });
+        const { signed, unsigned } = await postBoth(cluster, pods, { dryRun: true });
         if (!unsigned.ok) continue;
         isSigned(t, signed, `${what}: ${shape} ${JSON.stringify(step)}`);
         admitted += 1;
@@ -95,15 +95,15 @@ t.test('a LimitRange admits signed what it admits unsigned', async (t) => {
 
 t.test('the least amount of a namespace is asked for where the flags are below it', async (t) => {
   const name = 'least';
-  await makeTwins(scene, name, { rules: [range({ type: 'Container', min: ABOVE })] });
-  const pods = await storeBoth(scene, asking(WAITING, { requests: STEP }), name);
-  const { signed } = await postBoth(scene, pods, { dryRun: false });
+  await makeTwins(cluster, name, { rules: [range({ type: 'Container', min: ABOVE })] });
+  const pods = await storeBoth(cluster, asking(WAITING, { requests: STEP }), name);
+  const { signed } = await postBoth(cluster, pods, { dryRun: false });
   const { resources } = container(isSigned(t, signed, 'stored'), SIGNER);
   t.same(resources, { requests: ABOVE, limits: { memory: ABOVE.memory } });
 });
 
 t.test('limits of a pod stay within its ratio, whatever the step before ours has', async (t) => {
-  await makeTwins(scene, 'ratio', {
+  await makeTwins(cluster, 'ratio', {
     rules: [range({ type: 'Pod', maxLimitRequestRatio: RATIO })],
   });
   for (const shape of SHAPES) {
@@ -113,7 +113,7 @@ t.test('limits of a pod stay within its ratio, whatever the step before ours has
       if (!/^(?:export|rebase)$/.test(each.name)) continue;
       each.resources = { requests: { cpu: '20m', memory: '32Mi' }, limits: FLAGS };
     }
-    const { signed, unsigned } = await tryBoth(scene, fixture, 'ratio');
+    const { signed, unsigned } = await tryBoth(cluster, fixture, 'ratio');
     demand(unsigned);
     isSigned(t, signed, shape);
   }
@@ -126,9 +126,9 @@ t.test('where amounts add up, a largest amount for pods needs room for the flags
     ['room', millis],
     ['no-room', millis - 1],
   ] as const) {
-    await makeTwins(scene, name, { rules: [range({ type: 'Pod', max: { cpu: `${cpu}m` } })] });
-    const pods = await storeBoth(scene, fixture, name);
-    const { signed, unsigned } = await postBoth(scene, pods, { dryRun: false });
+    await makeTwins(cluster, name, { rules: [range({ type: 'Pod', max: { cpu: `${cpu}m` } })] });
+    const pods = await storeBoth(cluster, fixture, name);
+    const { signed, unsigned } = await postBoth(cluster, pods, { dryRun: false });
     demand(unsigned);
     if (name === 'room') isSigned(t, signed, name);
     else t.match(signed.failure, { code: 403, message: 'maximum cpu usage per Pod' });
@@ -143,13 +143,13 @@ t.test('among init containers, what the step does not state may be refused of po
   ] as const;
   for (const [what, bounds, others, message] of cases) {
     const name = `unstated-${what}`;
-    await makeTwins(scene, name, { rules: [range({ type: 'Pod', ...bounds })] });
+    await makeTwins(cluster, name, { rules: [range({ type: 'Pod', ...bounds })] });
     const fixture = asking(INIT, others);
     container(fixture.pod, 'export').resources = {};
-    const { signed, unsigned } = await tryBoth(scene, fixture, name);
+    const { signed, unsigned } = await tryBoth(cluster, fixture, name);
     demand(unsigned);
     t.match(signed.failure, { code: 403, message });
     letAsk(fixture.pod, others);
-    isSigned(t, (await tryBoth(scene, fixture, name)).signed, `${what}: stated`);
+    isSigned(t, (await tryBoth(cluster, fixture, name)).signed, `${what}: stated`);
   }
 });

@@ -1,16 +1,20 @@
 /** Every build pod of kpack.io and every way to configure signing, in the real API server. */
 import t from 'tap';
 import { demand, type KubeAnswer } from '../bed/kube-client.ts';
-import { buildFixture, signingNamespace, type PodManifest } from '../support/build-fixture.ts';
+import {
+  buildFixture,
+  changed,
+  type PodManifest,
+  signingNamespace,
+} from '../support/build-fixture.ts';
 import { injectionProblems } from '../support/injection-problems.ts';
-import { startScene } from '../support/kubernetes-scene.ts';
+import { startTestCluster } from '../support/test-cluster.ts';
 import { withoutKpackSigner } from '../support/pod-changes.ts';
 import { allContainers, container, SIGNER } from '../support/pod.ts';
 import { hasSection, isWindows, kpackFixtures } from '../support/signable.ts';
 import { WAYS, type Outcome, type Way } from './support/signing-ways.ts';
-import { changed } from '../support/world.ts';
 
-const scene = await startScene(t);
+const cluster = await startTestCluster(t);
 
 /** What a pod becomes where nobody signs, by fixture. */
 const references = new Map<string, PodManifest>();
@@ -21,28 +25,28 @@ t.test('nothing of kpack.io is left out', (t) => {
 });
 
 t.test('no build pod of another namespace waits for the webhook', async (t) => {
-  await scene.namespace('reference');
+  await cluster.namespace('reference');
   const entries = ['pods.notary.kpack.io', 'pods-audit.notary.kpack.io'];
-  const calls = () => Promise.all(entries.map((name) => scene.calls({ name })));
+  const calls = () => Promise.all(entries.map((name) => cluster.calls({ name })));
   const before = await calls();
   for (const name of kpackFixtures) {
     // One at a time: what the account of a fixture has gets into its pod.
-    const { pod } = await scene.store(buildFixture(name), 'reference');
-    references.set(name, demand(await scene.post(pod, { dryRun: true })));
+    const { pod } = await cluster.store(buildFixture(name), 'reference');
+    references.set(name, demand(await cluster.post(pod, { dryRun: true })));
   }
   t.same(await calls(), before);
 });
 
 t.test('no plain pod of an enabled namespace waits for the webhook', async (t) => {
-  await scene.namespace('plain', { labels: { 'notary.kpack.io/signing': 'enabled' } });
-  const { pod } = await scene.store(buildFixture('v0.17.2/02-notary'), 'plain');
-  const before = await scene.calls();
+  await cluster.namespace('plain', { labels: { 'notary.kpack.io/signing': 'enabled' } });
+  const { pod } = await cluster.store(buildFixture('v0.17.2/02-notary'), 'plain');
+  const before = await cluster.calls();
   const sets: Record<string, string>[] = [{}, { app: 'web' }, { 'kpack.io/image': 'app' }];
   for (const labels of sets) {
     const plain = changed(pod, (copy) => (copy.metadata.labels = labels));
-    demand(await scene.post(plain, { dryRun: true }));
+    demand(await cluster.post(plain, { dryRun: true }));
   }
-  t.equal(await scene.calls(), before);
+  t.equal(await cluster.calls(), before);
 });
 
 interface Case {
@@ -66,13 +70,13 @@ t.test('what people write is stored, while the webhook is there or away', async 
     const { way, namespace, name } = one;
     const { metadata } = signingNamespace(way.label, way.namespace);
     const { labels = {}, annotations = {} } = metadata;
-    await scene.namespace(namespace, { labels, annotations });
+    await cluster.namespace(namespace, { labels, annotations });
     const fixture = { ...buildFixture(name), namespace: signingNamespace() };
     way.change?.(fixture);
-    posts.set(one, (await scene.store(fixture, namespace)).pod);
+    posts.set(one, (await cluster.store(fixture, namespace)).pod);
   };
   for (const one of cases.filter(({ way }) => !way.malformed)) await put(one);
-  await scene.whileAway(async () => {
+  await cluster.whileAway(async () => {
     for (const one of cases.filter(({ way }) => way.malformed)) await put(one);
   });
 });
@@ -82,7 +86,7 @@ for (const title of Object.keys(WAYS)) {
     for (const [one, pod] of posts) {
       if (one.title !== title) continue;
       const shape = { hasSection: hasSection(one.name), isWindows: isWindows(one.name) };
-      const answer = await scene.post(pod);
+      const answer = await cluster.post(pod);
       t.same(problems(one, pod, answer, one.way.expect(shape)), [], one.name);
     }
   });

@@ -2,14 +2,13 @@
 import fastJsonPatch from 'fast-json-patch';
 import t, { type Test } from 'tap';
 import { demand } from '../bed/kube-client.ts';
-import { buildFixture, type PodManifest } from '../support/build-fixture.ts';
+import { buildFixture, changed, type PodManifest } from '../support/build-fixture.ts';
 import { neighbour } from './support/kubernetes-neighbour.ts';
-import { startScene } from '../support/kubernetes-scene.ts';
+import { startTestCluster } from '../support/test-cluster.ts';
 import { allContainers, container, mountAt, SIGNER } from '../support/pod.ts';
 import { changeSigner, HARMLESS, WIDENING, type SignerChange } from '../support/signer-changes.ts';
-import { changed } from '../support/world.ts';
 
-const scene = await startScene(t);
+const cluster = await startTestCluster(t);
 
 const SHAPES = [
   'v0.17.2/02b-notary-registry-secrets',
@@ -49,10 +48,10 @@ for (const name of ['aaa-mesh', 'zzz-mesh']) {
     for (const fixture of SHAPES) {
       await t.test(fixture, async (t) => {
         const namespace = `${name}-${fixture.replace(/[^a-z0-9]+/g, '-')}`;
-        await scene.namespace(namespace, { labels: LABELS });
-        const { pod } = await scene.store(buildFixture(fixture), namespace);
-        await neighbour(t, scene, namespace, { name, patch: mesh });
-        const stored = demand(await scene.post(pod));
+        await cluster.namespace(namespace, { labels: LABELS });
+        const { pod } = await cluster.store(buildFixture(fixture), namespace);
+        await neighbour(t, cluster, namespace, { name, patch: mesh });
+        const stored = demand(await cluster.post(pod));
 
         const names = allContainers(stored).map((each) => each.name);
         t.equal(new Set(names).size, names.length, 'nothing is there twice');
@@ -72,7 +71,7 @@ for (const name of ['aaa-mesh', 'zzz-mesh']) {
         t.equal(at(SIGNER) > at(step), isInit, 'after the export');
         t.notMatch(JSON.stringify(container(stored, 'completion')), 'notary-v1-url');
 
-        const asked = (await scene.decisions(namespace)).filter(({ kind }) => kind === 'Pod');
+        const asked = (await cluster.decisions(namespace)).filter(({ kind }) => kind === 'Pod');
         const calls = asked.filter(({ name }) => name === pod.metadata.name);
         t.match(calls.at(-1), { question: 'validate', decision: 'allow', code: 'COMPLETE' });
         const mutations = calls.filter(({ question }) => question === 'mutate');
@@ -86,8 +85,8 @@ for (const name of ['aaa-mesh', 'zzz-mesh']) {
 /** A policy of the cluster that changes the signing container, wherever it meets it. */
 async function policy(t: Test, name: string, fixture: string) {
   const namespace = `${name}-${fixture.replace(/[^a-z0-9]+/g, '-')}`;
-  await scene.namespace(namespace, { labels: LABELS });
-  const { pod } = await scene.store(buildFixture(fixture), namespace);
+  await cluster.namespace(namespace, { labels: LABELS });
+  const { pod } = await cluster.store(buildFixture(fixture), namespace);
   const current: { changes: readonly SignerChange[] } = { changes: [] };
   const patch = (pod: PodManifest) => {
     if (!allContainers(pod).some((each) => each.name === SIGNER)) return undefined;
@@ -95,10 +94,10 @@ async function policy(t: Test, name: string, fixture: string) {
     const operations = fastJsonPatch.compare(pod, after);
     return operations.length > 0 ? operations : undefined;
   };
-  await neighbour(t, scene, namespace, { name, patch });
+  await neighbour(t, cluster, namespace, { name, patch });
   return (...changes: readonly SignerChange[]) => {
     current.changes = changes;
-    return scene.post(pod, { dryRun: true });
+    return cluster.post(pod, { dryRun: true });
   };
 }
 

@@ -3,7 +3,7 @@ import t from 'tap';
 import { demand } from '../bed/kube-client.ts';
 import { buildFixture } from '../support/build-fixture.ts';
 import { effectiveRequest } from './support/effective-request.ts';
-import { startScene } from '../support/kubernetes-scene.ts';
+import { startTestCluster } from '../support/test-cluster.ts';
 import {
   asking,
   CONFORMING,
@@ -17,7 +17,7 @@ import {
 import { allContainers, container, SIGNER } from '../support/pod.ts';
 import { isWaiting, signableFixtures } from '../support/signable.ts';
 
-const scene = await startScene(t);
+const cluster = await startTestCluster(t);
 
 const RESTRICTED = { labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } };
 /** What the flags of the webhook say where nobody sets them: CPUs and bytes. */
@@ -25,10 +25,10 @@ const FLAGS = { cpu: 0.1, memory: 128 * 2 ** 20 };
 const RESOURCES = ['cpu', 'memory'] as const;
 
 t.test('Pod Security restricted admits signed what it admits unsigned', async (t) => {
-  await makeTwins(scene, 'restricted', RESTRICTED);
+  await makeTwins(cluster, 'restricted', RESTRICTED);
   const admitted: string[] = [];
   for (const name of signableFixtures) {
-    const { signed, unsigned } = await tryBoth(scene, buildFixture(name), 'restricted');
+    const { signed, unsigned } = await tryBoth(cluster, buildFixture(name), 'restricted');
     if (unsigned.ok) {
       isSigned(t, signed, name);
       admitted.push(name);
@@ -39,14 +39,14 @@ t.test('Pod Security restricted admits signed what it admits unsigned', async (t
   }
   const of = `of ${signableFixtures.length}: kpack of today sets what is asked for`;
   t.equal(admitted.length, 26, of);
-  const pods = await storeBoth(scene, buildFixture(admitted.at(-1) ?? ''), 'restricted');
-  isSigned(t, (await postBoth(scene, pods, { dryRun: false })).signed, 'stored');
+  const pods = await storeBoth(cluster, buildFixture(admitted.at(-1) ?? ''), 'restricted');
+  isSigned(t, (await postBoth(cluster, pods, { dryRun: false })).signed, 'stored');
 });
 
 t.test('standard containers are restricted by kpack alone: its pre-start', async (t) => {
-  await makeTwins(scene, 'conforming', RESTRICTED);
+  await makeTwins(cluster, 'conforming', RESTRICTED);
   for (const name of signableFixtures.filter(isWaiting)) {
-    const asKpackMakesIt = await tryBoth(scene, buildFixture(name), 'conforming');
+    const asKpackMakesIt = await tryBoth(cluster, buildFixture(name), 'conforming');
     const { failure } = asKpackMakesIt.signed;
     t.match(failure, { code: 403, message: '"pre-start"' }, name);
     t.notMatch(failure?.message, SIGNER, name);
@@ -55,14 +55,14 @@ t.test('standard containers are restricted by kpack alone: its pre-start', async
     // As a policy of the cluster would have it.
     const fixture = buildFixture(name);
     for (const each of allContainers(fixture.pod)) each.securityContext = CONFORMING;
-    const { signed, unsigned } = await tryBoth(scene, fixture, 'conforming');
+    const { signed, unsigned } = await tryBoth(cluster, fixture, 'conforming');
     demand(unsigned);
     isSigned(t, signed, name);
   }
 });
 
 t.test('the effective request grows by what is documented', async (t) => {
-  await makeTwins(scene, 'effective');
+  await makeTwins(cluster, 'effective');
   const amounts = [
     [undefined, false],
     [{ cpu: '500m', memory: '1Gi' }, false],
@@ -74,7 +74,7 @@ t.test('the effective request grows by what is documented', async (t) => {
     for (const [requests, alone] of amounts) {
       const what = `${name} ${JSON.stringify(requests)} ${alone ? 'of export alone' : ''}`;
       const { signed, unsigned } = await tryBoth(
-        scene,
+        cluster,
         asking(name, requests && { requests }, { alone }),
         'effective',
       );
@@ -94,9 +94,9 @@ t.test('a ResourceQuota that is full to the brim admits signed what it admits', 
   const amounts = { cpu: '500m', memory: '1Gi' };
   for (const [at, name] of SHAPES.entries()) {
     const namespace = `quota-${at}`;
-    await makeTwins(scene, namespace);
+    await makeTwins(cluster, namespace);
     const given = asking(name, { requests: amounts, limits: amounts });
-    const { unsigned } = await tryBoth(scene, given, namespace);
+    const { unsigned } = await tryBoth(cluster, given, namespace);
     const added = isWaiting(name) ? FLAGS : { cpu: 0, memory: 0 };
     const cpu = effectiveRequest(demand(unsigned), 'cpu') + added.cpu;
     const memory = effectiveRequest(demand(unsigned), 'memory') + added.memory;
@@ -110,9 +110,9 @@ t.test('a ResourceQuota that is full to the brim admits signed what it admits', 
     const post = async (millis: number) => {
       const place = `${namespace}-${millis}`;
       const rule = { kind: 'ResourceQuota', spec: { hard: hard(millis) } } as const;
-      await makeTwins(scene, place, { rules: [rule] });
-      const pods = await storeBoth(scene, given, place);
-      return (await postBoth(scene, pods, { dryRun: false })).signed;
+      await makeTwins(cluster, place, { rules: [rule] });
+      const pods = await storeBoth(cluster, given, place);
+      return (await postBoth(cluster, pods, { dryRun: false })).signed;
     };
     const signer = container(isSigned(t, await post(0), name), SIGNER);
     t.ok(signer.resources?.limits, 'or a quota of limits would refuse it');
@@ -137,19 +137,19 @@ t.test(
     for (const [at, name] of SHAPES.entries()) {
       for (const [rule, [what, spec]] of Object.entries(rules).entries()) {
         const namespace = `limitless-${at}-${rule}`;
-        await makeTwins(scene, namespace, { rules: [spec] });
-        const given = await tryBoth(scene, asking(name, steps), namespace);
+        await makeTwins(cluster, namespace, { rules: [spec] });
+        const given = await tryBoth(cluster, asking(name, steps), namespace);
         t.equal(given.unsigned.ok, false, `${what}: ${name} is refused unsigned`);
         const stated = { requests: amounts, limits: amounts };
-        const both = await tryBoth(scene, asking(name, stated), namespace);
+        const both = await tryBoth(cluster, asking(name, stated), namespace);
         demand(both.unsigned);
         const signer = container(isSigned(t, both.signed, `${what}: ${name}`), SIGNER);
         t.ok(signer.resources?.limits?.['cpu'], 'a limit of the step is one of the signer');
       }
     }
-    await makeTwins(scene, 'limitless');
+    await makeTwins(cluster, 'limitless');
     for (const name of SHAPES) {
-      const { signed } = await tryBoth(scene, asking(name, steps), 'limitless');
+      const { signed } = await tryBoth(cluster, asking(name, steps), 'limitless');
       const { resources } = container(isSigned(t, signed, name), SIGNER);
       t.notOk(resources?.limits?.['cpu'], `${name}: no limit that would slow the signer`);
       t.ok(resources?.requests?.['cpu'], 'and a request');

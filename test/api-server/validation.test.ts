@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap';
 import { demand, type KubeAnswer, type KubeReference } from '../bed/kube-client.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
-import { buildFixture } from '../support/build-fixture.ts';
-import { startScene } from '../support/kubernetes-scene.ts';
+import { annotate, buildFixture, P, section, setSection } from '../support/build-fixture.ts';
+import { startTestCluster } from '../support/test-cluster.ts';
 import {
   apiVersionsOf,
   objectThatSays,
@@ -11,15 +11,14 @@ import {
 } from '../support/notary-rule.ts';
 import { NOTARY_RULES } from '../support/notary-rules.ts';
 import { refusalOf } from '../support/validation-page.ts';
-import { annotate, P, section, setSection } from '../support/world.ts';
 
-const scene = await startScene(t);
-const { api } = scene;
+const cluster = await startTestCluster(t);
+const { api } = cluster;
 const NAMESPACE = 'validation';
-await scene.namespace(NAMESPACE, { labels: { [`${P}signing`]: 'enabled' } });
+await cluster.namespace(NAMESPACE, { labels: { [`${P}signing`]: 'enabled' } });
 /** For rules that speak of what the admin says; named as they name it. */
 const RULED_NAMESPACE = 'apps';
-await scene.namespace(RULED_NAMESPACE, {
+await cluster.namespace(RULED_NAMESPACE, {
   labels: { [`${P}signing`]: 'enabled' },
   annotations: Object.fromEntries(NOTARY_RULES.flatMap(({ admin = {} }) => Object.entries(admin))),
 });
@@ -113,11 +112,11 @@ for (const kind of ['Image', 'Build', 'Namespace'] as const) {
 
 t.test('what got in while the webhook was away', async (t) => {
   const namespace = 'away';
-  await scene.namespace(namespace, { labels: { [`${P}signing`]: 'enabled' } });
+  await cluster.namespace(namespace, { labels: { [`${P}signing`]: 'enabled' } });
   const fixture = buildFixture('v0.17.2/02-notary');
   setSection({ ...fixture, namespace: fixture.build }, { v1: { url: 'notary.example.com' } });
   annotate({ ...fixture, namespace: fixture.build }, { [`${P}v1.ulr`]: 'x' });
-  const { pod, image } = await scene.whileAway(() => scene.store(fixture, namespace));
+  const { pod, image } = await cluster.whileAway(() => cluster.store(fixture, namespace));
   if (!image) throw new Error('no image');
 
   const left = await api.patch(image, { metadata: { labels: { team: 'a' } } });
@@ -126,7 +125,7 @@ t.test('what got in while the webhook was away', async (t) => {
   const spoiled = await api.patch(image, { spec: { notary: { v1: { url: 'x' } } } });
   t.equal(spoiled.failure?.code, 422, 'not spoiled further');
 
-  const posted = await scene.post(pod);
+  const posted = await cluster.post(pod);
   t.equal(posted.failure?.code, 422, 'is refused at the build pod');
   const again = { ...image, metadata: { ...image.metadata, name: 'app', resourceVersion: '' } };
   const written = await api.create({ ...again, metadata: { ...again.metadata, name: 'other' } });
@@ -152,7 +151,7 @@ t.test("what kpack's controller writes is never refused", async (t) => {
 t.test('an Image that is being deleted loses its finalizer, malformed or not', async (t) => {
   const image = objectThatSays('Image', 'kpack.io/v1alpha2', { notary: {} }, 'going');
   const metadata = { ...image.metadata, namespace: NAMESPACE, finalizers: ['example.com/x'] };
-  const stored = await scene.whileAway(() => api.create({ ...image, metadata }));
+  const stored = await cluster.whileAway(() => api.create({ ...image, metadata }));
   demand(stored);
   demand(await api.delete({ ...image, metadata }));
   const going = demand(await api.get({ ...image, metadata }));
@@ -164,7 +163,7 @@ t.test('an Image that is being deleted loses its finalizer, malformed or not', a
 
 t.test('risks are told to whoever writes', async (t) => {
   const off = 'validation-off';
-  await scene.namespace(off);
+  await cluster.namespace(off);
   const image = objectThatSays('Image', 'kpack.io/v1alpha1', { notary: section() }, 'risky');
   const object = { ...image, metadata: { ...image.metadata, namespace: off } };
   const { warnings } = await api.create(object, { dryRun: true });

@@ -1,13 +1,11 @@
-import { mkdtempSync, statSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { createAuthority } from './authority.ts';
 import { succeed } from './command.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-t.teardown(() => rm(directory, { recursive: true, force: true }));
+const directory = temporaryDirectory();
 
 t.test('certificates name loopback and the given hosts, and keys are private', async (t) => {
   const authority = await createAuthority(join(directory, 'made'));

@@ -1,7 +1,7 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import t from 'tap';
-import { rootPins } from '../support/notary-repository.ts';
+import { rootPins } from './notary-repository.ts';
 import { startBed } from './bed.ts';
 import { pushImage } from './image.ts';
 import { notaryCli } from './notary-cli.ts';

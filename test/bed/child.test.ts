@@ -1,15 +1,11 @@
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t from 'tap';
 import { startChild } from './child.ts';
 import { runCommand, succeed } from './command.ts';
 import { searchPath } from './installed.ts';
 import { freePort } from './port.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-t.teardown(() => rm(directory, { recursive: true, force: true }));
+const directory = temporaryDirectory();
 const node = { program: process.execPath, directory };
 
 t.test('programs get a clean environment: PATH, HOME and what is given', async (t) => {

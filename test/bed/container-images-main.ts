@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from './project-directory.ts';
 import { succeed } from './command.ts';
 import { buildImages, whyNoImages } from './container-images.ts';
 import { findProgram } from './installed.ts';

@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { VERSION } from '../../src/shared/version.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from './project-directory.ts';
 import { atExit } from './cleanup.ts';
 import { succeed } from './command.ts';
 import { ensureInstalled, findProgram } from './installed.ts';

@@ -1,17 +1,13 @@
 import { createServer, request, type RequestOptions } from 'node:https';
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { createAuthority } from './authority.ts';
 import { createFaultProxy } from './fault-proxy.ts';
 import type { ProxyAction } from './proxy.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-t.teardown(() => rm(directory, { recursive: true, force: true }));
+const directory = temporaryDirectory();
 const authority = await createAuthority(directory);
 const certificate = await authority.issue({ name: 'server' });
 const ANSWER = JSON.stringify({ signed: { text: 'y'.repeat(400) } });

@@ -22,7 +22,7 @@ export type Part =
   | 'ssh-keygen'
   | NodePart;
 
-/** What a node is made of, beside programs of Kubernetes; no test of `npm test` needs it. */
+/** What a node is made of, beside programs of Kubernetes; no test needs it. */
 type NodePart = 'containerd' | 'ctr' | 'host-local' | 'busybox' | 'ip' | 'unshare';
 
 /** The Debian package that holds each part. */

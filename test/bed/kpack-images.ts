@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { V1Container, V1PodSpec } from '@kubernetes/client-node';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from './project-directory.ts';
 import type { Authority } from './authority.ts';
 import { succeed } from './command.ts';
 import { makeImageArchive, nodeFiles } from './image-archive.ts';

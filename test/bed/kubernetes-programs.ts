@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:f
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from './project-directory.ts';
 import { atExit } from './cleanup.ts';
 import { findProgram, searchPath } from './installed.ts';
 import { holdLock } from './lock.ts';
@@ -38,7 +38,7 @@ const SOURCES = {
 /** A program of Kubernetes, by the name of its executable. */
 export type KubernetesProgram = keyof typeof SOURCES;
 
-/** What the tests of `npm test` need: an API server, and the tool that people install with. */
+/** What tests need: an API server, and the tool that people install with. */
 export const TEST_PROGRAMS = ['etcd', 'kube-apiserver', 'kubectl'] as const;
 
 /** What a whole cluster with a node needs. */

@@ -1,6 +1,6 @@
 import { connect } from 'node:tls';
 import t from 'tap';
-import { initialised } from '../support/notary-repository.ts';
+import { initialised } from './notary-repository.ts';
 import { startBed } from './bed.ts';
 
 const SHA256 = 'ab'.repeat(32);

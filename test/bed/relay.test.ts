@@ -1,16 +1,12 @@
 import { request } from 'node:https';
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t from 'tap';
 import { createAuthority } from './authority.ts';
 import { startRelay, type RelayOptions } from './relay.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-t.teardown(() => rm(directory, { recursive: true, force: true }));
+const directory = temporaryDirectory();
 const authority = await createAuthority(directory);
 const certificate = await authority.issue({ name: 'server' });
 const ANSWER = 'x'.repeat(100_000);

@@ -1,18 +1,14 @@
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t from 'tap';
 import { createAuthority } from './authority.ts';
 import { startBed } from './bed.ts';
 import { startTokenServer } from './token-server.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 const GUN = 'registry.example.test/demo/app';
-const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-t.teardown(() => rm(directory, { recursive: true, force: true }));
+const directory = temporaryDirectory();
 
 t.test('with a token server, those who may push publish and others are refused', async (t) => {
   const bed = await startBed({

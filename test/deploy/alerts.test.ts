@@ -7,11 +7,10 @@ import { createAuthority } from '../bed/authority.ts';
 import { onFreePort } from '../bed/port.ts';
 import { testRules, type RuleTest } from '../bed/promtool.ts';
 import { startWebhook } from '../bed/webhook.ts';
-import { manifestsOf, writeManifests } from '../support/build-fixture.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { buildFixture, manifestsOf, writeManifests } from '../support/build-fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { parseExposition } from '../support/exposition.ts';
 import { IMAGE_FLAG, PROGRAM } from '../support/program.ts';
-import { world } from '../support/world.ts';
 import { ALERT_CASES, type AlertCase, type Firing } from './alert-cases.ts';
 
 interface Rule {
@@ -66,7 +65,7 @@ t.test('every alert leads to a page of its name, which says what to do', (t) => 
 
 t.test('every metric that a rule names is served by the program', async (t) => {
   const directory = t.testdir();
-  const given = world();
+  const given = buildFixture();
   await writeManifests(join(directory, 'manifests'), manifestsOf(given));
   const authority = await createAuthority(join(directory, 'authority'));
   const text = await onFreePort(async (port) => {

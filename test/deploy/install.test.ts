@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { demand, type KubeAnswer } from '../bed/kube-client.ts';
 import { buildFixture, type PodManifest } from '../support/build-fixture.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { until } from '../support/program.ts';
 import { startInstallation } from './installation.ts';
 import { customization, deployDirectory, deployedObjects, replicaPod } from './manifests.ts';

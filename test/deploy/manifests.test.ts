@@ -14,7 +14,7 @@ import { environmentName } from '../../src/shared/flags.ts';
 import { ENVIRONMENT_PREFIX } from '../../src/shared/names.ts';
 import { parseSettings } from '../../src/webhook/settings/settings.ts';
 import { WEBHOOK_FLAGS } from '../../src/webhook/settings/webhook-flags.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { needKubernetes } from '../bed/kubernetes-programs.ts';
 import { kustomize } from '../bed/kubectl.ts';
 import {

@@ -6,7 +6,7 @@ import { loadAll } from 'js-yaml';
 import type { KubeReference } from '../bed/kube-client.ts';
 import { kustomize } from '../bed/kubectl.ts';
 import type { PodManifest } from '../support/build-fixture.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 
 /** An object of a manifest. */
 export type ManifestObject = KubeReference & Readonly<Record<string, unknown>>;

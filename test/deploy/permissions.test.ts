@@ -6,7 +6,7 @@ import t from 'tap';
 import { startKubeApiserver } from '../bed/kube-apiserver.ts';
 import { demand } from '../bed/kube-client.ts';
 import { needKubernetes } from '../bed/kubernetes-programs.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { makeNamespace, prepareCluster } from '../support/kubernetes-setup.ts';
 import {
   customization,

@@ -3,7 +3,7 @@ import { demand } from '../bed/kube-client.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
 import type { PodManifest } from '../support/build-fixture.ts';
 import { isRetried, postBuild, type ReadyBuild } from './build.ts';
-import type { Scene } from './scene.ts';
+import type { Environment } from './environment.ts';
 import { until } from './until.ts';
 
 /** Where nobody has opted in. */
@@ -16,10 +16,13 @@ const OTHER = 'default';
  * @returns the reason
  * @throws Error where it is admitted, or refused for good
  */
-export async function demandRefused(scene: Scene, { pod }: ReadyBuild): Promise<string> {
+export async function demandRefused(
+  environment: Environment,
+  { pod }: ReadyBuild,
+): Promise<string> {
   // The API server hears of a configuration, and of endpoints, a moment later.
   const { status, failure } = await until('a refusal', async () => {
-    const answer = await postBuild(scene, pod, { dryRun: true });
+    const answer = await postBuild(environment, pod, { dryRun: true });
     return answer.ok ? undefined : answer;
   });
   const { reason, message } = failure;
@@ -36,7 +39,7 @@ export async function demandRefused(scene: Scene, { pod }: ReadyBuild): Promise<
  *
  * @throws Error where something is refused
  */
-export async function demandUntouched({ cluster }: Scene, ready: ReadyBuild): Promise<void> {
+export async function demandUntouched({ cluster }: Environment, ready: ReadyBuild): Promise<void> {
   const { api } = cluster;
   const { pod } = ready;
   const plain = changed(pod, { labels: {}, ownerReferences: [] });

@@ -8,13 +8,13 @@ import type { NotaryCli } from '../bed/notary-cli.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
 import {
   buildFixture,
-  secret,
   type BuildFixture,
   type PodManifest,
+  secret,
 } from '../support/build-fixture.ts';
-import { keyFile } from '../support/notary-repository.ts';
+import { keyFile } from '../bed/notary-repository.ts';
 import { storeBuild } from '../support/kubernetes-build.ts';
-import { owner, type Scene } from './scene.ts';
+import { owner, type Environment } from './environment.ts';
 import { until } from './until.ts';
 
 /** A build to run. */
@@ -24,7 +24,7 @@ export interface BuildOptions {
   /** Its namespace, which exists, and the name of its repositories: nobody else's. */
   readonly name: string;
   /** Changes what the user wrote. */
-  readonly change?: (fixture: BuildFixture, scene: Scene) => void;
+  readonly change?: (fixture: BuildFixture, environment: Environment) => void;
   /** Of the signing key; the right one by default. */
   readonly password?: string;
   /** The image that a rebase is based on, as `<repository>@<digest>`. */
@@ -64,12 +64,15 @@ const READY_ANNOTATION = 'build.kpack.io/ready';
  * Stores what the build is made from: the signing Secret, the credentials for the Notary server, and
  * trust repositories that are ready to be signed.
  */
-export async function prepareBuild(scene: Scene, options: BuildOptions): Promise<ReadyBuild> {
+export async function prepareBuild(
+  environment: Environment,
+  options: BuildOptions,
+): Promise<ReadyBuild> {
   const { name, password, lastImage } = options;
-  const { api } = scene.cluster;
-  const fixture = atBed(scene, options);
+  const { api } = environment.cluster;
+  const fixture = atBed(environment, options);
   const tags = tagsOf(fixture.build);
-  const cli = scene.notaryCli(`owner-${name}`, owner);
+  const cli = environment.notaryCli(`owner-${name}`, owner);
   const guns = [...new Set(tags.map(({ gun }) => gun))];
   const keys: Record<string, string> = {};
   for (const gun of guns) {
@@ -80,13 +83,13 @@ export async function prepareBuild(scene: Scene, options: BuildOptions): Promise
   const signing = secret('notary-signing', {
     ...keys,
     'notary-password.txt': `${password ?? cli.passphrase}\n`,
-    'ca.crt': scene.authority.certificatePem,
+    'ca.crt': environment.authority.certificatePem,
   });
   const credentials = secret(
     'notary-server',
-    { ...scene.robot },
+    { ...environment.robot },
     {
-      'kpack.io/notary.v1': scene.notary.url,
+      'kpack.io/notary.v1': environment.notary.url,
     },
   );
   const others = fixture.secrets.filter(
@@ -117,7 +120,7 @@ async function makeReady(cli: NotaryCli, gun: string): Promise<void> {
 
 /** Posts a pod as kpack's controller does, once. */
 export function postBuild(
-  { cluster }: Scene,
+  { cluster }: Environment,
   pod: PodManifest,
   options: { readonly dryRun?: boolean } = {},
 ): Promise<KubeAnswer<PodManifest>> {
@@ -131,7 +134,7 @@ export function postBuild(
  * @throws Error with the reason where it is refused for good
  */
 export async function postUntilAdmitted(
-  scene: Scene,
+  environment: Environment,
   pod: PodManifest,
   options: { readonly dryRun?: boolean } = {},
 ): Promise<number> {
@@ -139,7 +142,7 @@ export async function postUntilAdmitted(
   let wait = FIRST_WAIT;
   await until('the admission of a build pod', async () => {
     posts += 1;
-    const answer = await postBuild(scene, pod, options);
+    const answer = await postBuild(environment, pod, options);
     if (!answer.ok && isRetried(answer.status)) {
       await pause(wait);
       wait = Math.min(2 * wait, LONGEST_WAIT);
@@ -170,14 +173,14 @@ export function demandSigner({ metadata, spec }: PodManifest): void {
  * @throws Error when it is refused, or does not end
  */
 export async function runBuild(
-  scene: Scene,
+  environment: Environment,
   ready: ReadyBuild,
   { isSigned = true } = {},
 ): Promise<EndedBuild> {
   const begin = performance.now();
-  const { api } = scene.cluster;
-  if (isSigned) await postUntilAdmitted(scene, ready.pod);
-  else demand(await postBuild(scene, ready.pod));
+  const { api } = environment.cluster;
+  if (isSigned) await postUntilAdmitted(environment, ready.pod);
+  else demand(await postBuild(environment, ready.pod));
   let isReady = ready.pod.spec.volumes?.every(({ downwardAPI }) => downwardAPI === undefined);
   const { namespace = '', name } = ready.pod.metadata;
   const reference = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name } } as const;
@@ -207,7 +210,7 @@ export async function runBuild(
     ({ state }) => (state?.terminated?.exitCode ?? 0) !== 0,
   );
   const milliseconds = performance.now() - begin;
-  const message = failed === undefined ? '' : await shownFailure(scene, reference, failed);
+  const message = failed === undefined ? '' : await shownFailure(environment, reference, failed);
   return { ...ready, phase, ends: new Map(ends), message, milliseconds };
 }
 
@@ -216,7 +219,7 @@ const LOG_LINE_LIMIT = 800;
 
 /** What kpack makes of a failed init container: its termination message and its last log line. */
 async function shownFailure(
-  { cluster }: Scene,
+  { cluster }: Environment,
   { metadata }: KubeReference,
   { name, state }: V1ContainerStatus,
 ): Promise<string> {
@@ -231,9 +234,9 @@ interface EndedPod {
 }
 
 /** A fixture with the hosts, the repositories and the images of the bed. */
-export function atBed(scene: Scene, options: BuildOptions): BuildFixture {
+export function atBed(environment: Environment, options: BuildOptions): BuildFixture {
   const { fixture: name, name: own, lastImage, change } = options;
-  const [first, second] = scene.registries;
+  const [first, second] = environment.registries;
   const fixture = buildFixture(name);
   const lastBuild = /registry\.example\.com\/team\/app@sha256:[0-9a-f]{64}/g;
   const text = JSON.stringify(fixture)
@@ -241,9 +244,9 @@ export function atBed(scene: Scene, options: BuildOptions): BuildFixture {
     .replaceAll('registry.example.com/team/app', `${first.host}/team/${own}`)
     .replaceAll('registry.example.com/mirror/app', `${first.host}/mirror/${own}`)
     .replaceAll('other.example.net:5000/app', `${second.host}/${own}`)
-    .replaceAll('https://notary.example.com:4443', scene.notary.url);
+    .replaceAll('https://notary.example.com:4443', environment.notary.url);
   const placed = JSON.parse(text) as BuildFixture;
   runnable(placed.pod.spec);
-  change?.(placed, scene);
+  change?.(placed, environment);
   return placed;
 }

@@ -5,7 +5,7 @@ import type { V1EndpointSlice, V1Pod } from '@kubernetes/client-node';
 import { loadAll } from 'js-yaml';
 import type { Cluster } from '../bed/cluster.ts';
 import { demand, type KubeReference } from '../bed/kube-client.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 
 /** Where everything of ours is. */
 export const NAMESPACE = 'kpack-notary';

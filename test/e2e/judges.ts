@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { get } from 'node:https';
 import { buffer } from 'node:stream/consumers';
 import type { EndedBuild } from './build.ts';
-import type { Scene } from './scene.ts';
+import type { Environment } from './environment.ts';
 
 /**
  * Asks all three what each tag of a build is.
@@ -11,12 +11,12 @@ import type { Scene } from './scene.ts';
  * @returns their common verdict, in words
  * @throws Error where one of them sees another image than the others, or none
  */
-export async function demandSigned(scene: Scene, build: EndedBuild): Promise<string> {
-  const cli = scene.notaryCli('judge');
-  const docker = scene.dockerCli();
+export async function demandSigned(environment: Environment, build: EndedBuild): Promise<string> {
+  const cli = environment.notaryCli('judge');
+  const docker = environment.dockerCli();
   const digests = await Promise.all(
     build.tags.map(async ({ gun, tag }) => {
-      const pushed = await manifestOf(scene, gun, tag);
+      const pushed = await manifestOf(environment, gun, tag);
       const listed = await cli.lookup(gun, tag);
       const inspected = (await docker.trustInspect(`${gun}:${tag}`)).find(
         (signed) => signed.tag === tag,
@@ -39,8 +39,8 @@ export async function demandSigned(scene: Scene, build: EndedBuild): Promise<str
 }
 
 /** @throws Error where a tag is signed after all */
-export async function demandUnsigned(scene: Scene, build: EndedBuild): Promise<string> {
-  const cli = scene.notaryCli('judge');
+export async function demandUnsigned(environment: Environment, build: EndedBuild): Promise<string> {
+  const cli = environment.notaryCli('judge');
   for (const { gun, tag } of build.tags) {
     if ((await cli.lookup(gun, tag)) !== undefined) throw new Error(`${gun}:${tag} is signed`);
   }
@@ -52,7 +52,7 @@ function count(number: number, one: string, many = `${one}s`): string {
 }
 
 /** What a registry has under a tag, asked over TLS. */
-async function manifestOf({ authority }: Scene, gun: string, tag: string) {
+async function manifestOf({ authority }: Environment, gun: string, tag: string) {
   const [host, ...path] = gun.split('/');
   const url = `https://${host}/v2/${path.join('/')}/manifests/${tag}`;
   const headers = { accept: 'application/vnd.docker.distribution.manifest.v2+json' };

@@ -1,9 +1,9 @@
 /** What tells why something went wrong. */
-import type { Scene } from './scene.ts';
+import type { Environment } from './environment.ts';
 import { NAMESPACE } from './installation.ts';
 
 const LINES = 40;
-/** Enough for what one story says of itself. */
+/** Enough for what one report says of itself. */
 const POD_LINES = 25;
 
 /**
@@ -11,8 +11,8 @@ const POD_LINES = 25;
  *
  * @param namespace of the build that went wrong
  */
-export async function lastWords(scene: Scene, namespace?: string): Promise<string> {
-  const { cluster, notary } = scene;
+export async function lastWords(environment: Environment, namespace?: string): Promise<string> {
+  const { cluster, notary } = environment;
   const ask = async (title: string, ...args: readonly string[]) => {
     const { stdout, stderr } = await cluster.tryKubectl(...args);
     // There is no DNS in this cluster, on purpose.
@@ -25,7 +25,11 @@ export async function lastWords(scene: Scene, namespace?: string): Promise<strin
       ? []
       : [
           await ask(`events in ${namespace}`, ...events(namespace)),
-          section(`containers in ${namespace}`, await containerLogs(scene, namespace), LINES * 3),
+          section(
+            `containers in ${namespace}`,
+            await containerLogs(environment, namespace),
+            LINES * 3,
+          ),
         ];
   const complaints = cluster.services['kube-apiserver']
     ?.output()
@@ -56,7 +60,7 @@ function requestsOf(log: string): string {
   return lines.join('\n');
 }
 
-async function containerLogs({ cluster }: Scene, namespace: string): Promise<string> {
+async function containerLogs({ cluster }: Environment, namespace: string): Promise<string> {
   const names = await cluster.tryKubectl('-n', namespace, 'get', 'pods', '-o', 'name');
   const logs = [];
   for (const name of names.stdout.trim().split('\n')) {

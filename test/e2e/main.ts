@@ -1,6 +1,6 @@
 /**
- * Script: the whole product in a real cluster, told as a story. Installs and builds what it needs.
- * Exit code 1 where anything is not as it must be. With names of chapters as arguments, those alone
+ * Script: the whole product in a real cluster, told as a report. Installs and builds what it needs.
+ * Exit code 1 where anything is not as it must be. With names of checks as arguments, those alone
  * (signing, overhead, rollout, kill, absence), between cold start and uninstall.
  */
 import { rmSync } from 'node:fs';
@@ -25,7 +25,7 @@ const PARTS: readonly Part[] = [
   ...NODE_PARTS,
 ];
 
-async function main(chapters: readonly string[]): Promise<void> {
+async function main(checks: readonly string[]): Promise<void> {
   const begin = performance.now();
   const reason = whyNotIsolated() ?? whyNoImages();
   if (reason !== undefined) throw new Error(`There can be no cluster here: ${reason}`);
@@ -35,8 +35,8 @@ async function main(chapters: readonly string[]): Promise<void> {
   atExit(() => rmSync(directory, { recursive: true, force: true }));
   const { webhook, signer } = await buildImages({ directory });
   for (const { reference, digest } of [webhook, signer]) console.log(`${reference} ${digest}`);
-  const script = join(import.meta.dirname, 'story-main.js');
-  const { code, left } = await runIsolated(script, [webhook.archive, signer.archive, ...chapters]);
+  const script = join(import.meta.dirname, 'report-main.js');
+  const { code, left } = await runIsolated(script, [webhook.archive, signer.archive, ...checks]);
   for (const what of left) console.log(`NOT OK left behind: ${what}`);
   if (left.length === 0) console.log('nothing is left behind: no process, mount, group or file');
   console.log(`${((performance.now() - begin) / 1000).toFixed(0)} s in all`);

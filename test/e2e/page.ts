@@ -1,7 +1,7 @@
 /** Commands as a page of docs/ has them. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 
 /**
  * The shell commands of a section, as they stand there.

@@ -2,8 +2,7 @@ import t from 'tap';
 import { SIGNER_ERRORS, type SignerErrorCode } from '../../src/shared/error-code.ts';
 import { SigningError } from '../../src/shared/signing-error.ts';
 import { ask, failing, memoryCluster, mutate } from '../support/asking.ts';
-import { setSection, world } from '../support/world.ts';
-import { manifestsOf } from '../support/build-fixture.ts';
+import { buildFixture, manifestsOf, setSection } from '../support/build-fixture.ts';
 
 t.test('every failure of a build ends with the step that kpack does not do by itself', (t) => {
   for (const code of Object.keys(SIGNER_ERRORS) as SignerErrorCode[]) {
@@ -16,15 +15,15 @@ t.test('every failure of a build ends with the step that kpack does not do by it
 t.test(
   'a build pod that is refused for good says so; one that kpack posts again does not',
   async (t) => {
-    const malformed = world();
+    const malformed = buildFixture();
     setSection(malformed, { v1: { url: 'x' } });
     const refused = await mutate(malformed);
     t.match(refused, { allowed: false, status: { code: 422, message: /build again\.$/ } });
-    const posted = await mutate(world(), { username: 'somebody' });
+    const posted = await mutate(buildFixture(), { username: 'somebody' });
     t.match(posted, { allowed: false, status: { code: 422, message: /Then build again\.$/ } });
 
-    const unread = world();
-    const cluster = failing(memoryCluster(manifestsOf(unread, unread.namespace)), 'Build');
+    const unread = buildFixture();
+    const cluster = failing(memoryCluster(manifestsOf(unread)), 'Build');
     const waits = await ask('mutate', unread.pod, cluster);
     t.match(waits, { allowed: false, status: { code: 503 } });
     t.notMatch(waits.status?.message, /build again/);

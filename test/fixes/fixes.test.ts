@@ -14,7 +14,7 @@ const SCENARIOS = [...notaryScenarios(() => (bed ??= startBed())), ...KEY_SCENAR
 
 t.test('every command in a message stands in its own marks, and is played here', (t) => {
   t.same(unmarkedCommands(), [], 'write it as command`…`');
-  // Those of Kubernetes are played beside an API server: fixes-kubernetes.test.ts.
+  // Those of Kubernetes are played beside an API server: test/api-server/fixes.test.ts.
   const all = [...SCENARIOS, ...kubernetesScenarios(() => fail('not played here'))];
   const played = new Set(all.map(({ command }) => command));
   const printed = sourceCommands();

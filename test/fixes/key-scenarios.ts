@@ -93,8 +93,8 @@ export const KEY_SCENARIOS: readonly Scenario[] = [
     return {
       command,
       what,
-      play: async (t) => {
-        const keys = makeKeyDirectory(t);
+      play: async () => {
+        const keys = makeKeyDirectory();
         const { directory } = keys;
         await make(keys, join(directory, OLD));
         return {
@@ -116,8 +116,8 @@ export const KEY_SCENARIOS: readonly Scenario[] = [
   {
     command: 'docker trust key generate …',
     what: 'a key of cosign, where Notary needs one of its own',
-    play: (t) => {
-      const { directory } = makeKeyDirectory(t);
+    play: () => {
+      const { directory } = makeKeyDirectory();
       const label = 'ENCRYPTED SIGSTORE PRIVATE KEY';
       return Promise.resolve({
         printed: refusalOf(`-----BEGIN ${label}-----\nAAAA\n-----END ${label}-----\n`),

@@ -6,9 +6,9 @@ import { SigningError } from '../../src/shared/signing-error.ts';
 import { parseDockerConfig } from '../../src/sidecar/auth/docker-config.ts';
 import { demand, type KubeReference } from '../bed/kube-client.ts';
 import { makeKeyDirectory, openPem, PASSWORD } from '../support/private-key.ts';
-import type { Scene } from '../support/kubernetes-scene.ts';
+import type { TestCluster } from '../support/test-cluster.ts';
 import { objectThatSays } from '../support/notary-rule.ts';
-import { P, section } from '../support/world.ts';
+import { P, section } from '../support/build-fixture.ts';
 import { adminShell } from './people.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -17,10 +17,10 @@ const SECRET_KEY = 'signer.key';
 
 type Secret = KubeReference & { readonly data?: Readonly<Record<string, string>> };
 
-/** @param theScene the API server, asking our webhook, in which all of them are played */
-export function kubernetesScenarios(theScene: () => Scene): readonly Scenario[] {
+/** @param theCluster the API server, asking our webhook, in which all of them are played */
+export function kubernetesScenarios(theCluster: () => TestCluster): readonly Scenario[] {
   const optedInBy = (namespace: string) => async () => {
-    const { api } = theScene();
+    const { api } = theCluster();
     const reference = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } };
     const { metadata } = demand(await api.get(reference)) as {
       metadata: { labels?: Readonly<Record<string, string>> };
@@ -32,10 +32,10 @@ export function kubernetesScenarios(theScene: () => Scene): readonly Scenario[] 
       command: LABEL,
       what: `an Image in a namespace whose label is ${label === '' ? 'absent' : label}`,
       play: async () => {
-        const scene = theScene();
-        const { api, apiserver } = scene;
+        const cluster = theCluster();
+        const { api, apiserver } = cluster;
         const name = `fixes-label-${label}x`;
-        await scene.namespace(name, label === '' ? {} : { labels: { [`${P}signing`]: label } });
+        await cluster.namespace(name, label === '' ? {} : { labels: { [`${P}signing`]: label } });
         const image = objectThatSays('Image', 'kpack.io/v1alpha1', { notary: section() });
         const metadata = { ...image.metadata, namespace: name };
         const { warnings } = await api.create({ ...image, metadata }, { dryRun: true });
@@ -50,10 +50,10 @@ export function kubernetesScenarios(theScene: () => Scene): readonly Scenario[] 
       command: LABEL,
       what: 'the label of a Namespace, written as an annotation',
       play: async () => {
-        const scene = theScene();
-        const { api, apiserver } = scene;
+        const cluster = theCluster();
+        const { api, apiserver } = cluster;
         const name = 'fixes-annotation';
-        await scene.namespace(name);
+        await cluster.namespace(name);
         const reference = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
         const refused = await api.patch(reference, {
           metadata: { annotations: { [`${P}signing`]: 'enabled' } },
@@ -69,13 +69,13 @@ export function kubernetesScenarios(theScene: () => Scene): readonly Scenario[] 
       command:
         'kubectl -n … create secret generic … --from-file=… --from-file=notary-password.txt=… --dry-run=client -o yaml | kubectl apply -f -',
       what: 'a signing Secret whose key lost its line breaks',
-      play: async (t) => {
-        const scene = theScene();
-        const { api, apiserver } = scene;
-        const { opensslKey } = makeKeyDirectory(t);
+      play: async () => {
+        const cluster = theCluster();
+        const { api, apiserver } = cluster;
+        const { opensslKey } = makeKeyDirectory();
         const pem = opensslKey('key', ['ec_paramgen_curve:P-256']).encrypt();
         const secret = secretIn('fixes-key', 'notary-signing');
-        await scene.namespace('fixes-key');
+        await cluster.namespace('fixes-key');
         const lost = pem.replaceAll('\n', '').slice(0, -40);
         const stringData = { [SECRET_KEY]: lost, 'ca.crt': 'stays' };
         demand(await api.create({ ...secret, stringData }));
@@ -104,12 +104,12 @@ export function kubernetesScenarios(theScene: () => Scene): readonly Scenario[] 
         'kubectl -n … create secret docker-registry … --docker-server=… --docker-username=… --docker-password=… --dry-run=client -o yaml | kubectl apply -f -',
       what: 'a docker Secret that holds no configuration of docker',
       play: async () => {
-        const scene = theScene();
-        const { api, apiserver } = scene;
+        const cluster = theCluster();
+        const { api, apiserver } = cluster;
         const form = '.dockerconfigjson';
         const secret = secretIn('fixes-docker', 'registry');
         const [host, username, password] = ['registry.example.com', 'robot', "it's $HOME & more"];
-        await scene.namespace('fixes-docker');
+        await cluster.namespace('fixes-docker');
         const stringData = { [form]: '{"auths":[]}' };
         demand(await api.create({ ...secret, type: `kubernetes.io/dockerconfigjson`, stringData }));
         return {

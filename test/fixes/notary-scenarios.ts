@@ -12,8 +12,14 @@ import {
   ownersKey,
   passed,
 } from '../support/catalogue/forgery.ts';
-import { delegate, makeScene, reportOf, TAG, type Scene } from '../support/catalogue/scene.ts';
-import { secretOf } from '../support/notary-repository.ts';
+import {
+  delegate,
+  makeTestRepository,
+  reportOf,
+  TAG,
+  type TestRepository,
+} from '../support/catalogue/test-repository.ts';
+import { secretOf } from '../bed/notary-repository.ts';
 import { runSigner, type SignerRunOptions } from '../support/signer-run.ts';
 import { demandSigned, notaryShell, printedBy, type Played, type Scenario } from './scenario.ts';
 
@@ -21,16 +27,20 @@ const RELEASES = 'targets/releases';
 /** Long enough for a server to take what expires then. */
 const SHORT_LIFE_MS = 2500;
 
-let scenes = 0;
+let repositories = 0;
 
-function sign({ bed, gun, secret }: Scene, options: Partial<SignerRunOptions> = {}) {
+function sign({ bed, gun, secret }: TestRepository, options: Partial<SignerRunOptions> = {}) {
   const defaults = { directory: bed.directory, notaryUrl: bed.notary.url, secret };
   return runSigner({ ...defaults, report: reportOf(gun), ...options });
 }
 
 /** The owner's shell, and a run that has to sign with what the owner has by then. */
-async function byOwner(scene: Scene, printed: string, more: Partial<Played> = {}): Promise<Played> {
-  const { bed, gun, owner } = scene;
+async function byOwner(
+  repository: TestRepository,
+  printed: string,
+  more: Partial<Played> = {},
+): Promise<Played> {
+  const { bed, gun, owner } = repository;
   return {
     printed,
     shell: await notaryShell(bed, owner),
@@ -38,7 +48,7 @@ async function byOwner(scene: Scene, printed: string, more: Partial<Played> = {}
       // An owner who began anew has an older targets key as well.
       const keys = await ownersKeys(owner);
       demandSigned(
-        await sign(scene, { secret: { ...(await secretOf(bed, owner, gun)), ...keys } }),
+        await sign(repository, { secret: { ...(await secretOf(bed, owner, gun)), ...keys } }),
       );
     },
     ...more,
@@ -47,7 +57,7 @@ async function byOwner(scene: Scene, printed: string, more: Partial<Played> = {}
 
 /** @param theBed the bed in which all of them are played */
 export function notaryScenarios(theBed: () => Promise<Bed>): readonly Scenario[] {
-  const newScene = async () => makeScene(await theBed(), `fixes-${scenes++}`);
+  const newRepository = async () => makeTestRepository(await theBed(), `fixes-${repositories++}`);
   return [
     {
       command: 'notary -s … init … && notary -s … key rotate … snapshot -r',
@@ -55,8 +65,8 @@ export function notaryScenarios(theBed: () => Promise<Bed>): readonly Scenario[]
       play: async () => {
         const bed = await theBed();
         const gun = 'registry.example.test/fixes/new';
-        const scene = { ...(await newScene()), gun, owner: bed.cli('owner-new') };
-        return byOwner(scene, printedBy(await sign(scene), 'REPOSITORY_NOT_INITIALISED'));
+        const repository = { ...(await newRepository()), gun, owner: bed.cli('owner-new') };
+        return byOwner(repository, printedBy(await sign(repository), 'REPOSITORY_NOT_INITIALISED'));
       },
     },
     {
@@ -68,8 +78,8 @@ export function notaryScenarios(theBed: () => Promise<Bed>): readonly Scenario[]
         const owner = bed.cli('owner-local-snapshot');
         await owner.init(gun);
         await owner.publish(gun);
-        const scene = { bed, gun, owner, secret: await secretOf(bed, owner, gun) };
-        return byOwner(scene, printedBy(await sign(scene), 'SNAPSHOT_KEY_NOT_ON_SERVER'));
+        const repository = { bed, gun, owner, secret: await secretOf(bed, owner, gun) };
+        return byOwner(repository, printedBy(await sign(repository), 'SNAPSHOT_KEY_NOT_ON_SERVER'));
       },
     },
     {
@@ -77,35 +87,35 @@ export function notaryScenarios(theBed: () => Promise<Bed>): readonly Scenario[]
         'notary -s … delete … --remote && notary -s … init … && notary -s … key rotate … snapshot -r',
       what: 'a root that has expired',
       play: async () => {
-        const scene = await newScene();
-        await expire(scene, 'root');
-        return byOwner(scene, printedBy(await sign(scene), 'METADATA_EXPIRED'));
+        const repository = await newRepository();
+        await expire(repository, 'root');
+        return byOwner(repository, printedBy(await sign(repository), 'METADATA_EXPIRED'));
       },
     },
     {
       command: 'notary -s … witness … … && notary -s … publish …',
       what: 'a delegation whose keys were replaced after it was signed',
       play: async () => {
-        const scene = await newScene();
-        const { bed, gun, owner } = scene;
-        const before = makeDelegationKey(scene, `before-${scenes}`);
+        const repository = await newRepository();
+        const { bed, gun, owner } = repository;
+        const before = makeDelegationKey(repository, `before-${repositories}`);
         demandSigned(
-          await sign(scene, {
-            secret: await delegate(scene, RELEASES, before),
+          await sign(repository, {
+            secret: await delegate(repository, RELEASES, before),
             report: reportOf(gun, 'kept'),
           }),
         );
-        const after = makeDelegationKey(scene, `after-${scenes}`);
-        const secret = await delegate(scene, RELEASES, after);
+        const after = makeDelegationKey(repository, `after-${repositories}`);
+        const secret = await delegate(repository, RELEASES, after);
         await owner.delegationRemove(gun, RELEASES, forger(before.pem).keyId);
         await owner.publish(gun);
-        const holder = bed.cli(`holder-${scenes}`);
+        const holder = bed.cli(`holder-${repositories}`);
         await holder.keyImport(after.file, 'holder');
         return {
-          printed: printedBy(await sign(scene, { secret }), 'METADATA_INVALID'),
+          printed: printedBy(await sign(repository, { secret }), 'METADATA_INVALID'),
           shell: await notaryShell(bed, holder),
           demandCured: async () => {
-            demandSigned(await sign(scene, { secret }));
+            demandSigned(await sign(repository, { secret }));
             if (!(await bed.cli('judge').lookup(gun, 'kept'))) throw new Error('a tag is lost');
           },
         };
@@ -116,15 +126,15 @@ export function notaryScenarios(theBed: () => Promise<Bed>): readonly Scenario[]
         'notary -s … delegation add … targets/releases … --all-paths && notary -s … publish …',
       what: 'a key that no role lists',
       play: async () => {
-        const scene = await newScene();
-        const { bed, gun, owner } = scene;
-        const key = makeDelegationKey(scene, `unlisted-${scenes}`);
+        const repository = await newRepository();
+        const { bed, gun, owner } = repository;
+        const key = makeDelegationKey(repository, `unlisted-${repositories}`);
         const secret = { 'unlisted.key': key.pem, 'ca.crt': bed.authority.certificatePem };
         return {
-          printed: printedBy(await sign(scene, { secret }), 'KEY_NOT_IN_ROLE'),
+          printed: printedBy(await sign(repository, { secret }), 'KEY_NOT_IN_ROLE'),
           fill: { url: bed.notary.url, gun, 'public key file': key.publicFile },
           shell: await notaryShell(bed, owner),
-          demandCured: async () => demandSigned(await sign(scene, { secret })),
+          demandCured: async () => demandSigned(await sign(repository, { secret })),
         };
       },
     },
@@ -145,10 +155,10 @@ export function notaryScenarios(theBed: () => Promise<Bed>): readonly Scenario[]
           password: docker.passphrase,
           'ca.crt': bed.authority.certificatePem,
         };
-        const scene = { bed, gun, owner: bed.cli('judge'), secret };
+        const repository = { bed, gun, owner: bed.cli('judge'), secret };
         const config = join(bed.directory, 'owner-docker');
         return {
-          printed: printedBy(await sign(scene), 'KEY_NOT_IN_ROLE'),
+          printed: printedBy(await sign(repository), 'KEY_NOT_IN_ROLE'),
           fill: { 'public key file': second.publicKeyFile, name: 'second', gun },
           shell: {
             directory: config,
@@ -159,7 +169,7 @@ export function notaryScenarios(theBed: () => Promise<Bed>): readonly Scenario[]
               DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: docker.passphrase,
             },
           },
-          demandCured: async () => demandSigned(await sign(scene)),
+          demandCured: async () => demandSigned(await sign(repository)),
         };
       },
     },
@@ -167,8 +177,8 @@ export function notaryScenarios(theBed: () => Promise<Bed>): readonly Scenario[]
       command: 'notary -s … list …',
       what: 'a proxy that garbles the root: notary, which goes past it, lists the repository',
       play: async (t) => {
-        const scene = await newScene();
-        const { bed, gun } = scene;
+        const repository = await newRepository();
+        const { bed, gun } = repository;
         const body = '{"signed":{},"signatures":[]}';
         const proxy = await startProxy({
           authority: bed.authority,
@@ -179,8 +189,8 @@ export function notaryScenarios(theBed: () => Promise<Bed>): readonly Scenario[]
               : FORWARD,
         });
         t.teardown(() => proxy.stop());
-        const run = await sign(scene, { notaryUrl: proxy.url });
-        return byOwner(scene, printedBy(run, 'METADATA_INVALID'), {
+        const run = await sign(repository, { notaryUrl: proxy.url });
+        return byOwner(repository, printedBy(run, 'METADATA_INVALID'), {
           fill: { url: bed.notary.url, gun },
           // Of somebody who holds no copy, which notary would list instead.
           shell: await notaryShell(bed, bed.cli('reader')),
@@ -191,8 +201,8 @@ export function notaryScenarios(theBed: () => Promise<Bed>): readonly Scenario[]
       command: 'notary -s … lookup … …',
       what: 'an answer that could not be read back: notary tells whether the tag is signed',
       play: async (t) => {
-        const scene = await newScene();
-        const { bed, gun } = scene;
+        const repository = await newRepository();
+        const { bed, gun } = repository;
         let isPosted = false;
         const proxy = await startProxy({
           authority: bed.authority,
@@ -205,8 +215,8 @@ export function notaryScenarios(theBed: () => Promise<Bed>): readonly Scenario[]
           },
         });
         t.teardown(() => proxy.stop());
-        const run = await sign(scene, { notaryUrl: proxy.url });
-        return byOwner(scene, printedBy(run, 'READ_BACK_FAILED'), {
+        const run = await sign(repository, { notaryUrl: proxy.url });
+        return byOwner(repository, printedBy(run, 'READ_BACK_FAILED'), {
           fill: { url: bed.notary.url, gun, tag: TAG },
         });
       },
@@ -224,9 +234,9 @@ async function ownersKeys({ privateKeyDirectory }: NotaryCli): Promise<Record<st
 }
 
 /** Has a role signed by its owner for a short life, and waits until that is over. */
-async function expire(scene: Scene, role: 'root' | 'targets'): Promise<void> {
+async function expire(repository: TestRepository, role: 'root' | 'targets'): Promise<void> {
   const end = inMilliseconds(SHORT_LIFE_MS);
-  await forge(scene, role, await ownersKey(scene, role), {
+  await forge(repository, role, await ownersKey(repository, role), {
     content: (signed) => (signed['expires'] = `${end.toISOString().slice(0, 19)}Z`),
   });
   await passed(end);

@@ -1,7 +1,7 @@
 /** The commands that pages of the documentation tell people to run. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 
 /** Programs that the pages name. */
 const PROGRAM = /^(?:[A-Z_]+=\$\()?(?:kubectl|notary|docker|kp|openssl|ssh-keygen|node dist\/) /;

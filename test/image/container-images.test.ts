@@ -18,8 +18,8 @@ import {
 import { prepareContainer, runImage } from '../bed/image-container.ts';
 import { unpackImage, type UnpackedImage } from '../bed/oci-archive.ts';
 import { freePort } from '../bed/port.ts';
-import { projectDirectory } from '../support/fixture.ts';
-import { initialised, secretOf } from '../support/notary-repository.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
+import { initialised, secretOf } from '../bed/notary-repository.ts';
 import { reportToml } from '../support/signer-run.ts';
 
 needImages(t);

@@ -1,9 +1,9 @@
-import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { succeed } from '../bed/command.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
+import { temporaryDirectory } from '../bed/temporary-directory.ts';
 
 t.test('what the Containerfile copies makes the bundles that npm run build makes', async (t) => {
   const project = projectDirectory();
@@ -15,8 +15,7 @@ t.test('what the Containerfile copies makes the bundles that npm run build makes
   t.ok(copies.includes('package-lock.json') && copies.includes('src'));
   const allowed = await readFile(join(project, '.dockerignore'), 'utf8');
   // Not below the project, where what is missing would be found.
-  const directory = await mkdtemp(join(tmpdir(), 'kpack-notary-test-'));
-  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory();
   for (const file of copies) {
     t.match(allowed, `\n!${file}\n`);
     await cp(join(project, file), join(directory, file), { recursive: true });

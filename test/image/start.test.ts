@@ -2,7 +2,7 @@ import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { runCommand, succeed } from '../bed/command.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 
 const PROGRAM = `
   const values = [process.argv.slice(2), __filename, typeof require('node:fs').readFileSync];

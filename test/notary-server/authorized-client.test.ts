@@ -1,6 +1,3 @@
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import {
@@ -21,9 +18,9 @@ import { startHandlerServer, type HandlerServer } from '../bed/handler-server.ts
 import { ensureInstalled } from '../bed/installed.ts';
 import { startNotaryServer } from '../bed/notary-server.ts';
 import { startTokenServer, type TokenServerOptions } from '../bed/token-server.ts';
+import { temporaryDirectory } from '../bed/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-t.teardown(() => rm(directory, { recursive: true, force: true }));
+const directory = temporaryDirectory();
 await ensureInstalled();
 const authority = await createAuthority(directory);
 

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { play, playAll } from './support/catalogue/play.ts';
 import { SIGNER_ROWS } from './support/catalogue/repository-rows.ts';
-import { makeScene, startServer } from '../support/catalogue/scene.ts';
+import { makeTestRepository, startServer } from '../support/catalogue/test-repository.ts';
 
 t.test('the failure catalogue, with keys in notary-signer', (t) => playAll(t, 'remote'));
 
@@ -9,6 +9,6 @@ for (const row of SIGNER_ROWS) {
   t.test(row.what, async (t) => {
     const bed = await startServer('remote');
     t.teardown(() => bed.stop());
-    await play(t, row, await makeScene(bed, 'signer'));
+    await play(t, row, await makeTestRepository(bed, 'signer'));
   });
 }

@@ -4,7 +4,7 @@ import t from 'tap';
 import { commandsIn } from '../../src/shared/shell-command.ts';
 import { startBed } from '../bed/bed.ts';
 import { startProxy } from '../bed/proxy.ts';
-import { makeScene, reportOf } from '../support/catalogue/scene.ts';
+import { makeTestRepository, reportOf } from '../support/catalogue/test-repository.ts';
 import { failsWith } from '../support/signer-failure.ts';
 import { runSigner } from '../support/signer-run.ts';
 
@@ -14,8 +14,8 @@ const YEAR_MS = 365 * DAY_MS;
 t.test('a node whose clock is wrong', async (t) => {
   const bed = await startBed();
   t.teardown(() => bed.stop());
-  const scene = await makeScene(bed, 'clock');
-  const { gun, secret } = scene;
+  const repository = await makeTestRepository(bed, 'clock');
+  const { gun, secret } = repository;
   const clock = join(bed.directory, 'clock.cjs');
   await writeFile(
     clock,

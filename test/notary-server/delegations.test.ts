@@ -2,8 +2,8 @@ import t from 'tap';
 import { startBed } from '../bed/bed.ts';
 import { FORWARD, startProxy } from '../bed/proxy.ts';
 import { makeDelegationKey } from '../support/catalogue/forgery.ts';
-import { delegate, makeScene } from '../support/catalogue/scene.ts';
-import { delegated } from '../support/notary-repository.ts';
+import { delegate, makeTestRepository } from '../support/catalogue/test-repository.ts';
+import { delegated } from '../bed/notary-repository.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';
 
 const FIRST = 'a'.repeat(64);
@@ -74,11 +74,15 @@ t.test('beside the delegations of others', async (t) => {
   t.test(
     'of targets and targets/releases that differ, docker lists both, as is said',
     async (t) => {
-      const scene = await makeScene(bed, 'both');
-      const { gun, owner } = scene;
+      const repository = await makeTestRepository(bed, 'both');
+      const { gun, owner } = repository;
       await owner.addHash(gun, '1', 1, FIRST);
       await owner.publish(gun);
-      const secret = await delegate(scene, 'targets/releases', makeDelegationKey(scene, 'ours'));
+      const secret = await delegate(
+        repository,
+        'targets/releases',
+        makeDelegationKey(repository, 'ours'),
+      );
       const { code, stdout, receipt, terminationMessage } = await run(
         reportToml([`${gun}:1`], SECOND, 1),
         secret,
@@ -103,9 +107,13 @@ t.test('beside the delegations of others', async (t) => {
   t.test(
     'a delegation that is not targets/releases is nothing to docker, as is said',
     async (t) => {
-      const scene = await makeScene(bed, 'alone');
-      const { gun } = scene;
-      const secret = await delegate(scene, 'targets/alone', makeDelegationKey(scene, 'alone'));
+      const repository = await makeTestRepository(bed, 'alone');
+      const { gun } = repository;
+      const secret = await delegate(
+        repository,
+        'targets/alone',
+        makeDelegationKey(repository, 'alone'),
+      );
       const { receipt } = await run(reportToml([`${gun}:1`], SECOND, 1), secret);
       t.same(
         receipt.repositories[0]?.missedBy?.map(({ reader, sees }) => `${reader}: ${sees}`),

@@ -2,8 +2,8 @@ import { get } from 'node:https';
 import t from 'tap';
 import { SIGNER_FLAGS } from '../../src/shared/signer-flags.ts';
 import { startBed, type Bed } from '../bed/bed.ts';
-import { projectDirectory } from '../support/fixture.ts';
-import { initialised, keyFile, secretOf } from '../support/notary-repository.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
+import { initialised, keyFile, secretOf } from '../bed/notary-repository.ts';
 import { CANARIES, failsWith } from '../support/signer-failure.ts';
 import {
   reportToml,

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { faultProduct, faultSample } from '../stress/fault-product.ts';
-import { SCENES, startScene } from '../stress/fault-scene.ts';
-import { cleanCalls, runCases } from '../stress/fault-story.ts';
+import { SETUPS, startSetup } from '../stress/fault-setup.ts';
+import { cleanCalls, runCases } from '../stress/fault-run.ts';
 
 // One after the other, and each with two runs of the signer: more than the runner's default allows.
 t.setTimeout(240_000);
@@ -9,12 +9,12 @@ t.setTimeout(240_000);
 /** Long enough for a busy machine; those who are signed do not wait for it. */
 const DEADLINES = { late: 5, other: 30 };
 
-t.test('a fault at every call', { jobs: SCENES.length, buffered: true }, (t) => {
-  for (const [index, name] of SCENES.entries()) {
+t.test('a fault at every call', { jobs: SETUPS.length, buffered: true }, (t) => {
+  for (const [index, name] of SETUPS.entries()) {
     t.test(`of a repository with ${name}`, async (t) => {
-      const scene = await startScene(name);
-      t.teardown(() => scene.stop());
-      const calls = await cleanCalls(scene);
+      const setup = await startSetup(name);
+      t.teardown(() => setup.stop());
+      const calls = await cleanCalls(setup);
       t.ok(calls.some((call) => call.startsWith('notary POST')));
       t.equal(
         calls.some((call) => call.startsWith('tokens ')),
@@ -23,7 +23,7 @@ t.test('a fault at every call', { jobs: SCENES.length, buffered: true }, (t) => 
       const cases = faultSample(calls, index === 0 ? 0 : 1);
       t.comment(`${cases.length} of ${faultProduct(calls).length} faults at ${calls.length} calls`);
       for await (const { title, came, complaints, milliseconds } of runCases(
-        scene,
+        setup,
         cases,
         DEADLINES,
       )) {

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { startBed } from '../bed/bed.ts';
-import { initialised, keyFile, secretOf } from '../support/notary-repository.ts';
+import { initialised, keyFile, secretOf } from '../bed/notary-repository.ts';
 import {
   makeKeyDirectory,
   PASSWORD,
@@ -16,7 +16,7 @@ const SHA256 = 'd'.repeat(64);
 t.test('keys of a signing Secret', async (t) => {
   const bed = await startBed();
   t.teardown(() => bed.stop());
-  const { directory, run, opensslKey } = makeKeyDirectory(t);
+  const { directory, run, opensslKey } = makeKeyDirectory();
   const sign = (gun: string, secret: Record<string, string>) =>
     runSigner({
       directory: bed.directory,

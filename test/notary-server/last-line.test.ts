@@ -1,7 +1,7 @@
 import t from 'tap';
 import { startBed } from '../bed/bed.ts';
 import { FORWARD, startProxy, type ProxyOptions } from '../bed/proxy.ts';
-import { initialised, secretOf } from '../support/notary-repository.ts';
+import { initialised, secretOf } from '../bed/notary-repository.ts';
 import { failsWith } from '../support/signer-failure.ts';
 import { reportToml, runSigner, type SignerRun } from '../support/signer-run.ts';
 

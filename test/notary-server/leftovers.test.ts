@@ -10,13 +10,13 @@ import {
 import {
   delegate,
   LENGTH,
-  makeScene,
+  makeTestRepository,
   reportOf,
   SHA256,
   startServer,
   TAG,
-  type Scene,
-} from '../support/catalogue/scene.ts';
+  type TestRepository,
+} from '../support/catalogue/test-repository.ts';
 import { runSigner, type SignerRun } from '../support/signer-run.ts';
 
 const RELEASES = 'targets/releases';
@@ -25,42 +25,45 @@ const RELEASES = 'targets/releases';
 t.test('leftovers', async (t) => {
   const bed = await startServer('local');
   t.teardown(() => bed.stop());
-  const run = ({ gun }: Scene, secret: Record<string, string>, notaryUrl = bed.notary.url) =>
-    runSigner({ directory: bed.directory, notaryUrl, secret, report: reportOf(gun) });
-  const isSigned = async (t: Test, { gun }: Scene, { code, stdout }: SignerRun) => {
+  const run = (
+    { gun }: TestRepository,
+    secret: Record<string, string>,
+    notaryUrl = bed.notary.url,
+  ) => runSigner({ directory: bed.directory, notaryUrl, secret, report: reportOf(gun) });
+  const isSigned = async (t: Test, { gun }: TestRepository, { code, stdout }: SignerRun) => {
     t.equal(code, 0, stdout);
     t.same(await bed.cli('judge').lookup(gun, TAG), { sha256: SHA256, length: LENGTH });
   };
 
   t.test('a delegation whose last key was taken away stops nobody', async (t) => {
-    const scene = await makeScene(bed, 'keyless');
-    const { owner, gun } = scene;
-    const ours = await delegate(scene, RELEASES, makeDelegationKey(scene, 'ours'));
-    const theirs = makeDelegationKey(scene, 'theirs');
-    await delegate(scene, 'targets/theirs', theirs);
+    const repository = await makeTestRepository(bed, 'keyless');
+    const { owner, gun } = repository;
+    const ours = await delegate(repository, RELEASES, makeDelegationKey(repository, 'ours'));
+    const theirs = makeDelegationKey(repository, 'theirs');
+    await delegate(repository, 'targets/theirs', theirs);
     await owner.delegationRemove(gun, 'targets/theirs', forger(theirs.pem).keyId);
     await owner.publish(gun);
-    const { signed } = await servedFile(scene, 'targets');
+    const { signed } = await servedFile(repository, 'targets');
     t.match(signed['delegations'], { roles: [{}, { name: 'targets/theirs', keyids: null }] });
 
-    const stranger = makeDelegationKey(scene, 'stranger');
-    const refused = await run(scene, { ...ours, 'delegation.key': stranger.pem });
+    const stranger = makeDelegationKey(repository, 'stranger');
+    const refused = await run(repository, { ...ours, 'delegation.key': stranger.pem });
     t.match(refused.stdout, 'targets/theirs (threshold 1) lists no keys');
-    await isSigned(t, scene, await run(scene, ours));
+    await isSigned(t, repository, await run(repository, ours));
   });
 
   t.test('a delegation that nobody could read, and that was removed, stops nobody', async (t) => {
-    const scene = await makeScene(bed, 'removed');
-    const ours = await delegate(scene, RELEASES, makeDelegationKey(scene, 'reader'));
-    const theirs = makeDelegationKey(scene, 'unread');
-    await delegate(scene, 'targets/theirs', theirs);
-    await forge(scene, 'targets/theirs', forger(theirs.pem), {
+    const repository = await makeTestRepository(bed, 'removed');
+    const ours = await delegate(repository, RELEASES, makeDelegationKey(repository, 'reader'));
+    const theirs = makeDelegationKey(repository, 'unread');
+    await delegate(repository, 'targets/theirs', theirs);
+    await forge(repository, 'targets/theirs', forger(theirs.pem), {
       content: (signed) => {
         signed['expires'] = '2029-01-01T00:00:00.500Z';
       },
     });
-    t.equal((await run(scene, ours)).receipt.code, 'METADATA_INCONSISTENT');
-    await forge(scene, 'targets', await ownersKey(scene, 'targets'), {
+    t.equal((await run(repository, ours)).receipt.code, 'METADATA_INCONSISTENT');
+    await forge(repository, 'targets', await ownersKey(repository, 'targets'), {
       content: (signed) => {
         const { roles, keys } = signed['delegations'] as {
           roles: { name: string; keyids: string[] }[];
@@ -72,15 +75,15 @@ t.test('leftovers', async (t) => {
         signed['delegations'] = { keys: Object.fromEntries(entries), roles: kept };
       },
     });
-    const snapshot = await servedFile(scene, 'snapshot');
+    const snapshot = await servedFile(repository, 'snapshot');
     t.match(snapshot.signed['meta'], { 'targets/theirs': {} }, 'the server still lists it');
-    await isSigned(t, scene, await run(scene, ours));
+    await isSigned(t, repository, await run(repository, ours));
   });
 
   t.test('a first publish waits for the snapshot that lists it', async (t) => {
-    const scene = await makeScene(bed, 'late');
-    const ours = await delegate(scene, RELEASES, makeDelegationKey(scene, 'first'));
-    const before = JSON.stringify(await servedFile(scene, 'timestamp'));
+    const repository = await makeTestRepository(bed, 'late');
+    const ours = await delegate(repository, RELEASES, makeDelegationKey(repository, 'first'));
+    const before = JSON.stringify(await servedFile(repository, 'timestamp'));
     let posts = 0;
     let late = 0;
     const proxy = await startProxy({
@@ -93,27 +96,27 @@ t.test('leftovers', async (t) => {
       },
     });
     t.teardown(() => proxy.stop());
-    await isSigned(t, scene, await run(scene, ours, proxy.url));
+    await isSigned(t, repository, await run(repository, ours, proxy.url));
     t.equal(posts, 1);
   });
 
   t.test(
     'a name that the server keeps for a key that is gone: another name is the fix',
     async (t) => {
-      const scene = await makeScene(bed, 'taken');
-      const { owner } = scene;
-      const gun = `${scene.gun}-own-snapshot`;
-      const own = { ...scene, gun };
+      const repository = await makeTestRepository(bed, 'taken');
+      const { owner } = repository;
+      const gun = `${repository.gun}-own-snapshot`;
+      const own = { ...repository, gun };
       await owner.init(gun);
       await owner.publish(gun);
-      const before = makeDelegationKey(scene, 'before');
+      const before = makeDelegationKey(repository, 'before');
       await delegate(own, 'targets/again', before);
       await owner.keyImport(before.file, 'again');
       await owner.addHash(gun, 'earlier', 3, 'b'.repeat(64), ['targets/again']);
       await owner.publish(gun);
       await owner.delegationRemove(gun, 'targets/again');
       await owner.publish(gun);
-      const after = makeDelegationKey(scene, 'after');
+      const after = makeDelegationKey(repository, 'after');
       const ours = await delegate(own, 'targets/again', after);
       await owner.rotateSnapshotToServer(gun);
 

@@ -4,7 +4,7 @@ import { startBed } from '../bed/bed.ts';
 import { startHandlerServer } from '../bed/handler-server.ts';
 import { limitMemory, whyNoMemoryLimit } from '../bed/memory-limit.ts';
 import { filledRole, publishFilled } from '../support/filled-role.ts';
-import { delegated, initialised, secretOf } from '../support/notary-repository.ts';
+import { delegated, initialised, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner, type SignerRun } from '../support/signer-run.ts';
 import { makeKey } from '../support/trust/key.ts';
 import { buildRepository } from '../support/trust/repository.ts';

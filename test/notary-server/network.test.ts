@@ -6,7 +6,7 @@ import { startForwardProxy } from '../bed/forward-proxy.ts';
 import { passTo, startHandlerServer } from '../bed/handler-server.ts';
 import { notaryCli } from '../bed/notary-cli.ts';
 import { startNotaryServer } from '../bed/notary-server.ts';
-import { initialised, secretOf } from '../support/notary-repository.ts';
+import { initialised, secretOf } from '../bed/notary-repository.ts';
 import { CANARIES, failsWith } from '../support/signer-failure.ts';
 import { reportToml, runSigner, type SignerRunOptions } from '../support/signer-run.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { startBed, type Bed } from '../bed/bed.ts';
-import { initialised, secretOf } from '../support/notary-repository.ts';
+import { initialised, secretOf } from '../bed/notary-repository.ts';
 import { call, postRole } from './support/role-post.ts';
 import { openPem } from '../support/private-key.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';
@@ -48,7 +48,7 @@ const ODD: Readonly<Record<string, Written>> = {
   'a length that a double rounds': entryOf(write('9007199254740993', '9007199254740992')),
 };
 
-interface Scene {
+interface Setup {
   readonly bed: Bed;
   readonly gun: string;
   readonly secret: Readonly<Record<string, string>>;
@@ -59,7 +59,7 @@ interface Scene {
   sign(tag: string): ReturnType<typeof runSigner>;
 }
 
-async function makeScene(bed: Bed, name: string): Promise<Scene> {
+async function makeSetup(bed: Bed, name: string): Promise<Setup> {
   const gun = `registry.example.test/odd/${name}`;
   const owner = await initialised(bed, gun);
   const secret = await secretOf(bed, owner, gun);
@@ -111,22 +111,22 @@ t.test('entries that others wrote in a way of their own', async (t) => {
   for (const [what, entry] of Object.entries(ODD)) {
     await t.test(what, async (t) => {
       const tag = `new-${tags++}`;
-      const scene = await makeScene(bed, tag);
-      await scene.add('odd', entry);
+      const setup = await makeSetup(bed, tag);
+      await setup.add('odd', entry);
       const judge = bed.cli('judge');
-      t.equal((await judge.run(['list', scene.gun])).code, 0, 'notary reads it');
-      const run = await scene.sign(tag);
+      t.equal((await judge.run(['list', setup.gun])).code, 0, 'notary reads it');
+      const run = await setup.sign(tag);
       t.equal(run.receipt.result, 'signed', run.stdout);
-      t.ok((await scene.served()).includes(`"odd":${entry.raw}`), 'it is kept as it was');
-      t.same(await judge.lookup(scene.gun, tag), { sha256: SHA256, length: LENGTH });
-      t.ok(await judge.run(['lookup', scene.gun, 'odd']), 'and is still found');
-      t.match(await bed.docker().trustInspect(`${scene.gun}:${tag}`), [{ tag, sha256: SHA256 }]);
-      t.equal((await scene.sign(tag)).receipt.result, 'already-signed');
+      t.ok((await setup.served()).includes(`"odd":${entry.raw}`), 'it is kept as it was');
+      t.same(await judge.lookup(setup.gun, tag), { sha256: SHA256, length: LENGTH });
+      t.ok(await judge.run(['lookup', setup.gun, 'odd']), 'and is still found');
+      t.match(await bed.docker().trustInspect(`${setup.gun}:${tag}`), [{ tag, sha256: SHA256 }]);
+      t.equal((await setup.sign(tag)).receipt.result, 'already-signed');
     });
   }
 
   await t.test('of any JSON', async (t) => {
-    const scene = await makeScene(bed, 'any');
+    const setup = await makeSetup(bed, 'any');
     const integer = fc.oneof(
       fc.bigInt({ min: -(2n ** 62n), max: 2n ** 62n }),
       fc.maxSafeInteger().map(BigInt),
@@ -163,11 +163,11 @@ t.test('entries that others wrote in a way of their own', async (t) => {
         fc.pre(custom.raw !== 'null');
         const tag = `any-${runs++}`;
         const entry = entryOf(write(length.toString(), BigInt(Number(length)).toString()), custom);
-        await scene.add('odd', entry);
-        const run = await scene.sign(tag);
+        await setup.add('odd', entry);
+        const run = await setup.sign(tag);
         assert.equal(run.receipt.result, 'signed', run.stdout);
-        assert.ok((await scene.served()).includes(`"odd":${entry.raw}`), entry.raw);
-        const found = await bed.cli('judge').lookup(scene.gun, tag);
+        assert.ok((await setup.served()).includes(`"odd":${entry.raw}`), entry.raw);
+        const found = await bed.cli('judge').lookup(setup.gun, tag);
         assert.deepEqual(found, { sha256: SHA256, length: LENGTH });
       }),
       { numRuns: 10 },

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { startBed, type Bed } from '../bed/bed.ts';
-import { rootPins } from '../support/notary-repository.ts';
+import { rootPins } from '../bed/notary-repository.ts';
 import { CHANGES } from './support/repository-changes.ts';
 import { SHAPES, type Shape } from './support/repository-shapes.ts';
 import { fetchRole } from '../support/role-file.ts';

@@ -4,8 +4,8 @@ import t from 'tap';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { succeed } from '../bed/command.ts';
 import { FORWARD, startProxy, type ProxiedRequest, type ProxyAction } from '../bed/proxy.ts';
-import { projectDirectory } from '../support/fixture.ts';
-import { initialised, secretOf } from '../support/notary-repository.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
+import { initialised, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner, runWatched, SIGNER } from '../support/signer-run.ts';
 
 const SHA256 = 'd'.repeat(64);

@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 import t from 'tap';
 import { freePort } from '../bed/port.ts';
 import { FORWARD, startProxy, type ProxyAction } from '../bed/proxy.ts';
-import { PASSWORD, startRegistryScene } from './support/registry-scene.ts';
+import { PASSWORD, startRegistrySetup } from './support/registry-setup.ts';
 import { CANARIES, failsWith } from '../support/signer-failure.ts';
 import { reportToml, type SignerRunOptions } from '../support/signer-run.ts';
 
 t.test('what the registry does not tell is not signed', async (t) => {
-  const scene = await startRegistryScene();
-  t.teardown(() => scene.stop());
-  const { bed, images } = scene;
+  const setup = await startRegistrySetup();
+  t.teardown(() => setup.stop());
+  const { bed, images } = setup;
   const manifest = `{"schemaVersion":2,"layers":[],"of":"somebody else"}`;
   const sha256 = createHash('sha256').update(manifest).digest('hex');
   const lie = (body: string, digest: string) => ({
@@ -21,15 +21,15 @@ t.test('what the registry does not tell is not signed', async (t) => {
   let action: ProxyAction = FORWARD;
   const proxy = await startProxy({
     authority: bed.authority,
-    target: scene.open.url,
+    target: setup.open.url,
     rule: () => action,
   });
   t.teardown(() => proxy.stop());
-  const behindProxy = await scene.gun(new URL(proxy.url).host);
-  const guarded = await scene.gun(scene.guarded.host);
-  const basic = await scene.gun(scene.basic.host);
-  const plain = await scene.gun(bed.registry.host);
-  const nowhere = await scene.gun(`127.0.0.1:${await freePort()}`);
+  const behindProxy = await setup.gun(new URL(proxy.url).host);
+  const guarded = await setup.gun(setup.guarded.host);
+  const basic = await setup.gun(setup.basic.host);
+  const plain = await setup.gun(bed.registry.host);
+  const nowhere = await setup.gun(`127.0.0.1:${await freePort()}`);
 
   const secretFor = (gun: string, username: string, password: string = PASSWORD) => [
     { host: gun.split('/')[0] ?? '', files: { username, password } },
@@ -165,7 +165,7 @@ t.test('what the registry does not tell is not signed', async (t) => {
   for (const [what, { code, says, options, action: does }] of Object.entries(cases)) {
     t.test(what, async (t) => {
       action = does ?? FORWARD;
-      const result = await scene.sign(options);
+      const result = await setup.sign(options);
       failsWith(t, result, code);
       t.match(result.lastLine, says);
       t.equal(result.receipt.source, options.tags ? 'registry' : 'report');
@@ -176,18 +176,18 @@ t.test('what the registry does not tell is not signed', async (t) => {
     action = FORWARD;
     const before = proxy.requests.length;
     const args = [`--allow-tag=${plain}:1`];
-    failsWith(t, await scene.sign({ tags: [`${behindProxy}:1`], args }), 'TAG_NOT_ALLOWED');
+    failsWith(t, await setup.sign({ tags: [`${behindProxy}:1`], args }), 'TAG_NOT_ALLOWED');
     const report = sizeless(behindProxy, images.one.digest);
-    failsWith(t, await scene.sign({ report, args }), 'TAG_NOT_ALLOWED');
+    failsWith(t, await setup.sign({ report, args }), 'TAG_NOT_ALLOWED');
     t.equal(proxy.requests.length, before);
   });
 
   t.test('a registry that says nothing: the deadline ends it', async (t) => {
     action = { kind: 'hang' };
     const args = ['--deadline=1'];
-    failsWith(t, await scene.sign({ tags: [`${behindProxy}:1`], args }), 'DEADLINE_EXCEEDED');
+    failsWith(t, await setup.sign({ tags: [`${behindProxy}:1`], args }), 'DEADLINE_EXCEEDED');
     const report = reportToml([`${behindProxy}:1`, `${plain}:1`], 'c'.repeat(64), 0);
-    const result = await scene.sign({ report, args });
+    const result = await setup.sign({ report, args });
     failsWith(t, result, 'DEADLINE_EXCEEDED');
     t.notMatch(result.stdout, '; asking ', 'then nobody else is asked');
   });

@@ -3,28 +3,27 @@ import { join } from 'node:path';
 import t from 'tap';
 import { runContainer, volumeDirectory } from '../bed/container.ts';
 import { pushImage } from '../bed/image.ts';
-import { secretData } from '../support/build-fixture.ts';
-import { projectDirectory } from '../support/fixture.ts';
-import { PASSWORD, startRegistryScene, trusting } from './support/registry-scene.ts';
+import { buildFixture, type BuildFixture, secretData } from '../support/build-fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
+import { PASSWORD, startRegistrySetup, trusting } from './support/registry-setup.ts';
 import { reportToml } from '../support/signer-run.ts';
 import { inject } from '../support/asking.ts';
 import { withoutReport } from '../support/pod-changes.ts';
 import { container, SIGNER } from '../support/pod.ts';
-import { world, type World } from '../support/world.ts';
 
 t.test('what the build does not report, the injected container looks up', async (t) => {
-  const scene = await startRegistryScene();
-  t.teardown(() => scene.stop());
-  const { bed } = scene;
-  const gun = await scene.gun(scene.guarded.host);
+  const setup = await startRegistrySetup();
+  t.teardown(() => setup.stop());
+  const { bed } = setup;
+  const gun = await setup.gun(setup.guarded.host);
 
-  const here = (name: string): World =>
+  const here = (name: string): BuildFixture =>
     JSON.parse(
-      JSON.stringify(world(name))
+      JSON.stringify(buildFixture(name))
         .replaceAll('registry.example.com/team/app', gun)
-        .replaceAll('registry.example.com', scene.guarded.host)
+        .replaceAll('registry.example.com', setup.guarded.host)
         .replaceAll('https://notary.example.com:4443', bed.notary.url),
-    ) as World;
+    ) as BuildFixture;
 
   for (const [name, writes] of [
     ['v0.2.0/02b-notary-registry-secrets', 'a report without a size'],
@@ -59,7 +58,7 @@ t.test('what the build does not report, the injected container looks up', async 
       }
       const secrets = secretData(given.secrets)
         .set('registry-creds', { username: 'robot', password: PASSWORD })
-        .set('notary-signing', scene.secret);
+        .set('notary-signing', setup.secret);
       const result = await runContainer({
         pod,
         name: SIGNER,

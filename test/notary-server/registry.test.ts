@@ -1,7 +1,7 @@
 import t from 'tap';
 import { startProxy } from '../bed/proxy.ts';
 import { reportToml } from '../support/signer-run.ts';
-import { IDENTITY_TOKEN, PASSWORD, startRegistryScene } from './support/registry-scene.ts';
+import { IDENTITY_TOKEN, PASSWORD, startRegistrySetup } from './support/registry-setup.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 /** A report of a lifecycle that tells no size. */
@@ -9,9 +9,9 @@ const sizeless = (tags: readonly string[], digest: string) =>
   reportToml(tags, digest.replace('sha256:', ''), 0);
 
 t.test('what the report leaves out is looked up at the registry', async (t) => {
-  const scene = await startRegistryScene();
-  t.teardown(() => scene.stop());
-  const { bed, images } = scene;
+  const setup = await startRegistrySetup();
+  t.teardown(() => setup.stop());
+  const { bed, images } = setup;
   const judge = bed.cli('judge');
   /** As the registry has it, the notary CLI finds it. */
   const found = ({ digest, size }: { digest: string; size: number }) => ({
@@ -20,27 +20,27 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
   });
 
   t.test('over plain http, since the registry is on this machine', async (t) => {
-    const gun = await scene.gun(bed.registry.host);
+    const gun = await setup.gun(bed.registry.host);
     const { one, two, index } = images;
     t.test('the size of a digest', async (t) => {
       const report = sizeless([`${gun}:1`, `${gun}:stable`], one.digest);
-      const { code, receipt, stdout } = await scene.sign({ report });
+      const { code, receipt, stdout } = await setup.sign({ report });
       t.equal(code, 0, stdout);
       t.equal(receipt.source, 'report');
       t.same(await judge.lookup(gun, '1'), found(one));
       t.same(await judge.lookup(gun, 'stable'), found(one));
     });
     t.test('the image of a tag', async (t) => {
-      const { code, receipt, stdout } = await scene.sign({ tags: [`${gun}:2`] });
+      const { code, receipt, stdout } = await setup.sign({ tags: [`${gun}:2`] });
       t.equal(code, 0, stdout);
       t.equal(receipt.source, 'registry');
       t.match(receipt.repositories[0]?.targets, [{ tag: '2', ...found(two) }]);
       t.same(await judge.lookup(gun, '2'), found(two));
-      t.equal((await scene.sign({ tags: [`${gun}:2`] })).receipt.result, 'already-signed');
+      t.equal((await setup.sign({ tags: [`${gun}:2`] })).receipt.result, 'already-signed');
     });
     t.test('the image of all tags of a build', async (t) => {
       const tags = [`${gun}:1`, `${gun}:stable`];
-      const { code, receipt, stdout } = await scene.sign({
+      const { code, receipt, stdout } = await setup.sign({
         tags,
         args: [`--allow-tag=${gun}:1`, `--allow-tag=${gun}:stable`],
       });
@@ -48,28 +48,28 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
       t.equal(receipt.result, 'already-signed', 'the same digest and size as with the report');
     });
     t.test('an index, which counts as itself', async (t) => {
-      t.equal((await scene.sign({ report: sizeless([`${gun}:multi`], index.digest) })).code, 0);
+      t.equal((await setup.sign({ report: sizeless([`${gun}:multi`], index.digest) })).code, 0);
       t.same(await judge.lookup(gun, 'multi'), found(index));
-      t.equal((await scene.sign({ tags: [`${gun}:multi`] })).receipt.result, 'already-signed');
+      t.equal((await setup.sign({ tags: [`${gun}:multi`] })).receipt.result, 'already-signed');
     });
   });
 
   t.test('over TLS, of every media type', async (t) => {
-    const gun = await scene.gun(scene.open.host);
-    const { code, stdout } = await scene.sign({ tags: [`${gun}:1`] });
+    const gun = await setup.gun(setup.open.host);
+    const { code, stdout } = await setup.sign({ tags: [`${gun}:1`] });
     t.equal(code, 0, stdout);
     for (const [tag, image] of [
       ['oci', images.oci],
       ['oci-multi', images.ociIndex],
     ] as const) {
-      t.equal((await scene.sign({ tags: [`${gun}:${tag}`] })).code, 0);
+      t.equal((await setup.sign({ tags: [`${gun}:${tag}`] })).code, 0);
       t.same(await judge.lookup(gun, tag), found(image));
     }
   });
 
   t.test('over TLS, with the CA that SSL_CERT_FILE names and a docker Secret', async (t) => {
-    const host = scene.guarded.host;
-    const gun = await scene.gun(host);
+    const host = setup.guarded.host;
+    const gun = await setup.gun(host);
     const secrets = {
       dockerconfigjson: {
         files: {
@@ -94,14 +94,14 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
     };
     for (const [kind, secret] of Object.entries(secrets)) {
       t.test(`of the kind ${kind}`, async (t) => {
-        const before = scene.tokens.requests.length;
-        const { code, stdout } = await scene.sign({
+        const before = setup.tokens.requests.length;
+        const { code, stdout } = await setup.sign({
           tags: [`${gun}:1`],
           registrySecrets: [secret],
         });
         t.equal(code, 0, stdout);
         t.same(await judge.lookup(gun, '1'), found(images.one));
-        t.same(scene.tokens.requests.slice(before), [
+        t.same(setup.tokens.requests.slice(before), [
           { account: 'robot', scopes: ['repository:demo/app:pull'] },
         ]);
       });
@@ -111,7 +111,7 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
       const helper = { files: { '.dockerconfigjson': '{"credsStore":"desktop"}' } };
       const registrySecrets = [other, helper, ...Object.values(secrets)];
       const report = sizeless([`${gun}:2`], images.two.digest);
-      const { code, stdout } = await scene.sign({ report, registrySecrets });
+      const { code, stdout } = await setup.sign({ report, registrySecrets });
       t.equal(code, 0, stdout);
       t.match(stdout, /^warning: .*dockerconfigjson leaves credentials to a credsStore/m);
       t.same(await judge.lookup(gun, '2'), found(images.two));
@@ -119,10 +119,10 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
   });
 
   t.test('with user name and password, where the registry wants those', async (t) => {
-    const { host } = scene.basic;
-    const gun = await scene.gun(host);
+    const { host } = setup.basic;
+    const gun = await setup.gun(host);
     const registrySecrets = [{ host, files: { username: 'robot', password: PASSWORD } }];
-    const { code, stdout } = await scene.sign({ tags: [`${gun}:1`], registrySecrets });
+    const { code, stdout } = await setup.sign({ tags: [`${gun}:1`], registrySecrets });
     t.equal(code, 0, stdout);
     t.same(await judge.lookup(gun, '1'), found(images.one));
   });
@@ -133,16 +133,16 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
       let left = 2;
       const proxy = await startProxy({
         authority: bed.authority,
-        target: scene.open.url,
+        target: setup.open.url,
         rule: ({ path }) => {
           left--;
           if (left >= 0) return { kind: 'answer', status: 503 };
-          return { kind: 'answer', status: 307, headers: { location: scene.open.url + path } };
+          return { kind: 'answer', status: 307, headers: { location: setup.open.url + path } };
         },
       });
       t.teardown(() => proxy.stop());
-      const gun = await scene.gun(new URL(proxy.url).host);
-      const { code, stdout } = await scene.sign({ tags: [`${gun}:1`] });
+      const gun = await setup.gun(new URL(proxy.url).host);
+      const { code, stdout } = await setup.sign({ tags: [`${gun}:1`] });
       t.equal(code, 0, stdout);
       t.equal(proxy.requests.length, 3);
       t.same(await judge.lookup(gun, '1'), found(images.one));
@@ -152,14 +152,14 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
   t.test('at the next repository of the image, where the first does not tell', async (t) => {
     const proxy = await startProxy({
       authority: bed.authority,
-      target: scene.open.url,
+      target: setup.open.url,
       rule: () => ({ kind: 'answer', status: 404 }),
     });
     t.teardown(() => proxy.stop());
-    const first = await scene.gun(new URL(proxy.url).host);
-    const second = await scene.gun(scene.open.host);
+    const first = await setup.gun(new URL(proxy.url).host);
+    const second = await setup.gun(setup.open.host);
     const report = sizeless([`${first}:1`, `${second}:1`], images.one.digest);
-    const { code, stdout } = await scene.sign({ report });
+    const { code, stdout } = await setup.sign({ report });
     t.equal(code, 0, stdout);
     t.match(stdout, new RegExp(`^warning: .*HTTP 404.*; asking ${second}$`, 'm'));
     t.same(await judge.lookup(first, '1'), found(images.one));
@@ -169,14 +169,14 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
   t.test('and not at all, where the report has it', async (t) => {
     const proxy = await startProxy({
       authority: bed.authority,
-      target: scene.open.url,
+      target: setup.open.url,
       rule: () => ({ kind: 'reset' }),
     });
     t.teardown(() => proxy.stop());
-    const gun = await scene.gun(new URL(proxy.url).host);
+    const gun = await setup.gun(new URL(proxy.url).host);
     const broken = [{ files: { '.dockerconfigjson': 'broken' } }];
     const report = reportToml([`${gun}:1`], 'c'.repeat(64), 7);
-    const { code, stdout } = await scene.sign({ report, registrySecrets: broken });
+    const { code, stdout } = await setup.sign({ report, registrySecrets: broken });
     t.equal(code, 0, stdout);
     t.same(proxy.requests, []);
     t.notMatch(stdout, /warning: .*broken|not a JSON/, 'and no Secret is read');

@@ -1,7 +1,13 @@
 import t, { type Test } from 'tap';
 import { FORWARD, startProxy } from '../bed/proxy.ts';
-import { makeScene, reportOf, startServer, TAG, type Scene } from '../support/catalogue/scene.ts';
-import { initialised } from '../support/notary-repository.ts';
+import {
+  makeTestRepository,
+  reportOf,
+  startServer,
+  TAG,
+  type TestRepository,
+} from '../support/catalogue/test-repository.ts';
+import { initialised } from '../bed/notary-repository.ts';
 import { runSigner } from '../support/signer-run.ts';
 
 t.setTimeout(120_000);
@@ -12,7 +18,7 @@ t.teardown(() => bed.stop());
 /** Runs the signer, and does something to its repository right before or after it publishes. */
 async function runWith(
   t: Test,
-  { gun, secret }: Scene,
+  { gun, secret }: TestRepository,
   when: 'before' | 'after',
   work: () => Promise<unknown>,
 ) {
@@ -39,9 +45,9 @@ async function runWith(
 
 for (const when of ['before', 'after'] as const) {
   t.test(`a repository that is deleted right ${when} the publish`, async (t) => {
-    const scene = await makeScene(bed, `deleted-${when}`);
-    const { gun, owner } = scene;
-    const { receipt, stdout } = await runWith(t, scene, when, () =>
+    const repository = await makeTestRepository(bed, `deleted-${when}`);
+    const { gun, owner } = repository;
+    const { receipt, stdout } = await runWith(t, repository, when, () =>
       owner.run(['delete', gun, '--remote']),
     );
     t.equal(receipt.code, 'REPOSITORY_NOT_INITIALISED', stdout);
@@ -49,9 +55,9 @@ for (const when of ['before', 'after'] as const) {
   });
 
   t.test(`a repository that is initialised anew right ${when} the publish`, async (t) => {
-    const scene = await makeScene(bed, `anew-${when}`);
-    const { gun, owner } = scene;
-    const { receipt, stdout } = await runWith(t, scene, when, async () => {
+    const repository = await makeTestRepository(bed, `anew-${when}`);
+    const { gun, owner } = repository;
+    const { receipt, stdout } = await runWith(t, repository, when, async () => {
       await owner.run(['delete', gun, '--remote']);
       await initialised(bed, gun, bed.cli(`other-${gun}`));
     });

@@ -1,6 +1,3 @@
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
@@ -11,13 +8,14 @@ import { dockerCli } from '../bed/docker-cli.ts';
 import { startHandlerServer } from '../bed/handler-server.ts';
 import { ensureInstalled } from '../bed/installed.ts';
 import { notaryCli } from '../bed/notary-cli.ts';
-import { initialised, secretOf } from '../support/notary-repository.ts';
+import { initialised, secretOf } from '../bed/notary-repository.ts';
 import { call, postRoles } from './support/role-post.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';
 import { makeCertificate, makeCertificateKey } from '../support/trust/certificate.ts';
 import { makeKey, relist, type TestKey } from '../support/trust/key.ts';
 import { serveRepositories } from './support/trust/served.ts';
 import { buildRepository, entry, GUN } from '../support/trust/repository.ts';
+import { temporaryDirectory } from '../bed/temporary-directory.ts';
 
 t.setTimeout(240_000);
 
@@ -124,8 +122,7 @@ const ROOTS: readonly (readonly [what: string, key: TestKey, isTrusted: boolean,
 
 t.test('the signer trusts the root keys that notary and docker trust', async (t) => {
   await ensureInstalled(['notary', 'docker', 'openssl']);
-  const home = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-  t.teardown(() => rm(home, { recursive: true, force: true }));
+  const home = temporaryDirectory();
   const ca = await createAuthority(join(home, 'ca'));
   const signing = makeKey();
   const keyPem = signing.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();

@@ -2,7 +2,7 @@ import t from 'tap';
 import { startBed } from '../bed/bed.ts';
 import { FORWARD, startProxy, type ProxyAction } from '../bed/proxy.ts';
 import { startRelay, type ConnectionAction } from '../bed/relay.ts';
-import { delegated, initialised, secretOf } from '../support/notary-repository.ts';
+import { delegated, initialised, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';
 
 const SHA256 = 'a'.repeat(64);

@@ -4,7 +4,7 @@ import t from 'tap';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { succeed } from '../bed/command.ts';
 import type { NotaryCli } from '../bed/notary-cli.ts';
-import { keyFile, initialised, secretOf } from '../support/notary-repository.ts';
+import { keyFile, initialised, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';
 
 const FIRST = 'a'.repeat(64);

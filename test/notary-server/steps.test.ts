@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { startBed } from '../bed/bed.ts';
 import { FORWARD, startProxy } from '../bed/proxy.ts';
-import { initialised, secretOf } from '../support/notary-repository.ts';
+import { initialised, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, writeSecret, SIGNER } from '../support/signer-run.ts';
 import { demandSecretsKept } from '../support/signer-secrets.ts';
 

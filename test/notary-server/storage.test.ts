@@ -1,7 +1,7 @@
 import t from 'tap';
 import { startBed } from '../bed/bed.ts';
 import { succeed } from '../bed/command.ts';
-import { initialised, secretOf } from '../support/notary-repository.ts';
+import { initialised, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';
 
 const SHA256 = 'e'.repeat(64);

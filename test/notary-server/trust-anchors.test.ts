@@ -16,7 +16,7 @@ import { buildRepository, entry, GUN } from '../support/trust/repository.ts';
 import { serveRepositories } from './support/trust/served.ts';
 
 await ensureInstalled(['notary', 'docker', 'openssl']);
-const { directory, run, opensslKey } = makeKeyDirectory(t);
+const { directory, run, opensslKey } = makeKeyDirectory();
 const path = (name: string) => join(directory, name);
 const keys = Object.fromEntries(
   ['root', 'inter', 'server', 'other'].map((name) => [

@@ -6,22 +6,21 @@ import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import tap, { t, type Test } from 'tap';
 import { createAuthority, type Certificate } from '../bed/authority.ts';
 import { startWebhook, type Webhook } from '../bed/webhook.ts';
-import { manifestsOf, writeManifests } from '../support/build-fixture.ts';
+import { buildFixture, manifestsOf, writeManifests } from '../support/build-fixture.ts';
 import { asking, getting } from '../support/connection.ts';
 import { IMAGE_FLAG, PROGRAM, run, until } from '../support/program.ts';
-import { world } from '../support/world.ts';
 import { isAuthenticated } from '../../src/webhook/server/client-certificate.ts';
 
 const authority = await createAuthority(t.testdir({ own: {}, callers: {}, others: {} }) + '/own');
 const callers = await createAuthority(`${tap.testdirName}/callers`);
 const others = await createAuthority(`${tap.testdirName}/others`);
 const apiserver = await callers.issue({ name: 'kube-apiserver', usage: 'client' });
-const given = world();
+const given = buildFixture();
 const REVIEW = asking('mutate', given.pod);
 
 async function start(t: Test, caFile: string): Promise<Webhook> {
   const directory = t.testdir();
-  await writeManifests(`${directory}/manifests`, manifestsOf(given, given.namespace));
+  await writeManifests(`${directory}/manifests`, manifestsOf(given));
   const webhook = await startWebhook({
     program: PROGRAM,
     directory,

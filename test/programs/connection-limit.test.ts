@@ -1,8 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Gun } from '../../src/shared/image-reference.ts';
@@ -20,13 +18,13 @@ import { createAuthority } from '../bed/authority.ts';
 import { runCommand } from '../bed/command.ts';
 import { startForwardProxy } from '../bed/forward-proxy.ts';
 import { startHandlerServer, type HandlerServerOptions } from '../bed/handler-server.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { makeKey } from '../support/trust/key.ts';
 import { buildRepository, NOW } from '../support/trust/repository.ts';
 import { UNBOUNDED } from '../support/unbounded.ts';
+import { temporaryDirectory } from '../bed/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-t.teardown(() => rm(directory, { recursive: true, force: true }));
+const directory = temporaryDirectory();
 const authority = await createAuthority(directory);
 
 /** How many connections to these ports this process has had open at once, since now. */

@@ -3,29 +3,27 @@ import t, { type Test } from 'tap';
 import { createAuthority, type Authority } from '../bed/authority.ts';
 import { spawnBound } from '../bed/child.ts';
 import {
-  manifestsOf,
-  secret,
-  signingNamespace,
-  writeManifests,
+  ADMIN,
+  annotate,
+  buildFixture,
+  type BuildFixture,
+  changed,
+  DEVELOPER,
   type Manifest,
+  manifestsOf,
+  P,
+  PIN,
+  secret,
+  section,
+  setSection,
+  signingNamespace,
+  unconfiguredBuild,
+  writeManifests,
 } from '../support/build-fixture.ts';
 import { inject } from '../support/asking.ts';
 import { runExplain } from '../support/explain-run.ts';
 import { startApi } from '../support/kubernetes-api.ts';
 import { PROGRAM } from '../support/program.ts';
-import {
-  ADMIN,
-  annotate,
-  changed,
-  DEVELOPER,
-  P,
-  PIN,
-  section,
-  setSection,
-  silentWorld,
-  world,
-  type World,
-} from '../support/world.ts';
 
 let authority: Authority;
 t.before(async () => {
@@ -34,12 +32,12 @@ t.before(async () => {
 
 const CANARY = 'canary-of-a-secret';
 
-/** All of a world, its Secrets full of canaries. */
-function everything(given: World): Manifest[] {
+/** All objects of a build, its Secrets full of canaries. */
+function everything(given: BuildFixture): Manifest[] {
   for (const { data } of given.secrets) {
     for (const name of Object.keys(data)) data[name] = Buffer.from(CANARY).toString('base64');
   }
-  return manifestsOf(given, given.namespace);
+  return manifestsOf(given);
 }
 
 async function explain(t: Test, manifests: readonly Manifest[], args: readonly string[] = []) {
@@ -53,7 +51,7 @@ async function explain(t: Test, manifests: readonly Manifest[], args: readonly s
 
 t.test('where nobody reads, or the disk is full, it ends without a stack', async (t) => {
   const directory = t.testdir();
-  await writeManifests(`${directory}/manifests`, everything(world('v0.17.2/02-notary')));
+  await writeManifests(`${directory}/manifests`, everything(buildFixture('v0.17.2/02-notary')));
   const line = `node '${PROGRAM}' explain --manifests=manifests -n apps`;
   const endOf = async (script: string, isRead: boolean) => {
     const child = spawnBound({ program: 'sh', args: ['-c', script], directory });
@@ -69,7 +67,7 @@ t.test('where nobody reads, or the disk is full, it ends without a stack', async
 });
 
 t.test('an Image that would be signed: with what, and who says so', async (t) => {
-  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
   annotate(given, { [`${P}v1.rootPin`]: PIN, [`${P}v1.caSecretRef`]: 'notary-ca' });
   const manifests = [...everything(given), secret('notary-ca', { 'ca.crt': CANARY })];
   const { exitCode, stdout } = await explain(t, manifests);
@@ -87,31 +85,34 @@ t.test('an Image that would be signed: with what, and who says so', async (t) =>
 });
 
 t.test('it says which level decides', async (t) => {
-  const cases: Record<string, readonly [World, source: RegExp]> = {
-    section: [world(), /by spec\.notary of Image app$/m],
-    annotations: [silentWorld(), /developer\.example\.com, by annotations of Image app$/m],
-    namespace: [silentWorld(ADMIN), /admin\.example\.com, by annotations of Namespace apps$/m],
+  const cases: Record<string, readonly [BuildFixture, source: RegExp]> = {
+    section: [buildFixture(), /by spec\.notary of Image app$/m],
+    annotations: [unconfiguredBuild(), /developer\.example\.com, by annotations of Image app$/m],
+    namespace: [
+      unconfiguredBuild(ADMIN),
+      /admin\.example\.com, by annotations of Namespace apps$/m,
+    ],
   };
-  annotate(cases['annotations']?.[0] ?? world(), DEVELOPER);
+  annotate(cases['annotations']?.[0] ?? buildFixture(), DEVELOPER);
   for (const [what, [given, source]] of Object.entries(cases)) {
     await t.test(what, async (t) => t.match((await explain(t, everything(given))).stdout, source));
   }
 });
 
 t.test('what is left on purpose is no failure, what is refused is one', async (t) => {
-  const optedOut = world();
+  const optedOut = buildFixture();
   annotate(optedOut, { [`${P}signing`]: 'disabled' });
-  const malformed = world();
+  const malformed = buildFixture();
   setSection(malformed, section('ftp://x'));
-  const audited = world('v0.17.2/02-notary', signingNamespace('audit'));
+  const audited = buildFixture('v0.17.2/02-notary', signingNamespace('audit'));
   setSection(audited, section('ftp://x'));
-  const cases: Record<string, readonly [World, exitCode: number, text: RegExp]> = {
+  const cases: Record<string, readonly [BuildFixture, exitCode: number, text: RegExp]> = {
     'no label': [
-      world('v0.17.2/02-notary', signingNamespace('')),
+      buildFixture('v0.17.2/02-notary', signingNamespace('')),
       0,
       /left unsigned\n.*NAMESPACE_OFF/,
     ],
-    'no section': [silentWorld(), 0, /left unsigned\n.*NO_CONFIG/],
+    'no section': [unconfiguredBuild(), 0, /left unsigned\n.*NO_CONFIG/],
     'opted out': [optedOut, 0, /left unsigned\n.*OPTED_OUT: .*disabled on the Image/],
     'a malformed section': [
       malformed,
@@ -120,7 +121,7 @@ t.test('what is left on purpose is no failure, what is refused is one', async (t
     ],
     'a malformed section in audit mode': [audited, 1, /would be refused \(audit mode/],
     'a mistyped label': [
-      world('v0.17.2/02-notary', signingNamespace('enable')),
+      buildFixture('v0.17.2/02-notary', signingNamespace('enable')),
       1,
       /NAMESPACE_LABEL_INVALID: .*expected enabled \(did you mean that\?\)/,
     ],
@@ -135,7 +136,7 @@ t.test('what is left on purpose is no failure, what is refused is one', async (t
 });
 
 t.test('what cannot be found is told', async (t) => {
-  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
   annotate(given, { [`${P}v1.caSecretRef`]: 'notary-ca' });
   const without = (...names: string[]) =>
     everything(given).filter(({ kind, metadata }) => !names.includes(`${kind} ${metadata.name}`));
@@ -167,7 +168,7 @@ t.test('what cannot be found is told', async (t) => {
 });
 
 t.test('Builds and pods are explained as what they are', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const pod = given.pod as unknown as Manifest;
   const manifests = [...everything(given), pod];
   const all = await explain(t, manifests);
@@ -223,7 +224,7 @@ t.test('manifests as people write them, without UIDs, are enough', async (t) => 
 });
 
 t.test('what people wrote forges no line, and tells a terminal nothing', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const image = given.image ?? given.build;
   image.spec['tag'] = 'registry.example.com/a\u001b[2J\nImage apps/other: would be signed\u202e';
   const { stdout } = await explain(t, everything(given));
@@ -232,7 +233,7 @@ t.test('what people wrote forges no line, and tells a terminal nothing', async (
 });
 
 t.test('as JSON, the same', async (t) => {
-  const { stdout } = await explain(t, everything(world()), ['--output=json']);
+  const { stdout } = await explain(t, everything(buildFixture()), ['--output=json']);
   t.match(JSON.parse(stdout), {
     explanations: [
       { kind: 'Image', name: 'app', outcome: 'signed', signing: { secret: 'notary-signing' } },
@@ -271,7 +272,7 @@ t.test('a bad command line says all that is wrong, and ends it with 2', async (t
 });
 
 t.test('kpack that serves v1alpha1 alone is asked for that', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const image = changed(given.image ?? given.build, (copy) => {
     Object.assign(copy, { apiVersion: 'kpack.io/v1alpha1' });
   });
@@ -288,7 +289,7 @@ t.test('kpack that serves v1alpha1 alone is asked for that', async (t) => {
 });
 
 t.test('online it says the same as offline', async (t) => {
-  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
   const manifests = everything(given);
   const offline = await explain(t, manifests);
   const api = await startApi(t, authority, manifests);

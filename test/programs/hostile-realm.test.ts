@@ -2,9 +2,6 @@
  * A Notary server that the author of an Image runs, with a certificate that their own CA issued: it
  * gets neither the password with which the build pushes, nor a token for anything else.
  */
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
@@ -14,9 +11,9 @@ import { ensureInstalled } from '../bed/installed.ts';
 import { startTokenServer } from '../bed/token-server.ts';
 import { CANARIES, failsWith } from '../support/signer-failure.ts';
 import { reportToml, runSigner, type SignerRunOptions } from '../support/signer-run.ts';
+import { temporaryDirectory } from '../bed/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-t.teardown(() => rm(directory, { recursive: true, force: true }));
+const directory = temporaryDirectory();
 await ensureInstalled(['openssl']);
 const authority = await createAuthority(join(directory, 'authority'));
 const { keyPem } = await authority.issue({ name: 'alice' });

@@ -4,10 +4,9 @@ import t, { type Test } from 'tap';
 import { createAuthority, type Authority } from '../bed/authority.ts';
 import { startForwardProxy } from '../bed/forward-proxy.ts';
 import { freePort } from '../bed/port.ts';
-import { manifestsOf } from '../support/build-fixture.ts';
+import { buildFixture, manifestsOf } from '../support/build-fixture.ts';
 import { runExplain } from '../support/explain-run.ts';
 import { startApi } from '../support/kubernetes-api.ts';
-import { world } from '../support/world.ts';
 
 let authority: Authority;
 t.before(async () => {
@@ -23,8 +22,8 @@ interface KubeConfig {
 
 /** What `webhook explain image/app` says with a kubeconfig that was changed. */
 async function explainWith(t: Test, change: (config: KubeConfig) => void) {
-  const given = world();
-  const api = await startApi(t, authority, manifestsOf(given, given.namespace));
+  const given = buildFixture();
+  const api = await startApi(t, authority, manifestsOf(given));
   const directory = t.testdir();
   const file = await api.kubeconfig(directory);
   const config = JSON.parse(await readFile(file, 'utf8')) as KubeConfig;

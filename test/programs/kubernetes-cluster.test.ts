@@ -11,11 +11,10 @@ import {
 import { openKubernetesCluster } from '../../src/shared/kubernetes/kubernetes-cluster.ts';
 import { createAuthority, type Authority } from '../bed/authority.ts';
 import { startWebhook } from '../bed/webhook.ts';
-import { manifestsOf } from '../support/build-fixture.ts';
+import { buildFixture, manifestsOf } from '../support/build-fixture.ts';
 import { ask, verdictOf } from '../support/asking.ts';
 import { startApi, TOKEN } from '../support/kubernetes-api.ts';
 import { IMAGE_FLAG, PROGRAM, until } from '../support/program.ts';
-import { world } from '../support/world.ts';
 
 let authority: Authority;
 t.before(async () => {
@@ -31,7 +30,7 @@ const BUILD: ObjectReference = {
 const SECRET: ObjectReference = { apiVersion: 'v1', kind: 'Secret', namespace: 'apps', name: 'x' };
 
 t.test('the Kubernetes API is asked for what a decision needs, and no more', async (t) => {
-  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
   const api = await startApi(t, authority, manifestsOf(given));
   const directory = t.testdir();
   const kubeconfig = await api.kubeconfig(directory);
@@ -82,7 +81,7 @@ t.test('the Kubernetes API is asked for what a decision needs, and no more', asy
 });
 
 t.test('reads of the Kubernetes API', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const api = await startApi(t, authority, manifestsOf(given));
   const cluster = openKubernetesCluster(await api.kubeconfig(t.testdir()));
 
@@ -126,7 +125,7 @@ t.test('a service account of 30,000 Secrets is not parsed, and refused by name',
     [200, true, 'patched'],
     [30_000, false, '422 SECRETS_TOO_MANY'],
   ] as const) {
-    const given = world();
+    const given = buildFixture();
     const names = Array.from({ length: count }, (_, i) => `s${i}`);
     const fields = names.map(
       (name) => [`k:{"name":"${name}"}`, { '.': {}, 'f:name': {} }] as const,
@@ -135,7 +134,7 @@ t.test('a service account of 30,000 Secrets is not parsed, and refused by name',
     Object.assign(given.serviceAccount.metadata, {
       managedFields: [{ manager: 'kubectl', fieldsV1: Object.fromEntries(fields) }],
     });
-    const api = await startApi(t, authority, manifestsOf(given, given.namespace));
+    const api = await startApi(t, authority, manifestsOf(given));
     const cluster = openKubernetesCluster(await api.kubeconfig(t.testdir()));
     const account = await cluster.get({ ...SECRET, kind: 'ServiceAccount', name: 'builder' });
     t.equal(Array.isArray(account?.secrets), isParsed);
@@ -241,7 +240,7 @@ t.test('a Kubernetes API that is not there is an error at once', async (t) => {
 });
 
 t.test('a Kubernetes API of another authority is not believed', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const api = await startApi(t, authority, manifestsOf(given));
   const stranger = await createAuthority(t.testdir());
   const cluster = openKubernetesCluster(

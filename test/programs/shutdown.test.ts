@@ -5,20 +5,19 @@ import t, { type Test } from 'tap';
 import { createAuthority, type Authority } from '../bed/authority.ts';
 import { freePort } from '../bed/port.ts';
 import type { AdmissionResponse } from '../bed/webhook.ts';
-import { manifestsOf, writeManifests } from '../support/build-fixture.ts';
+import { buildFixture, manifestsOf, writeManifests } from '../support/build-fixture.ts';
 import { verdictOf } from '../support/asking.ts';
 import { asking, getting, openConnection, type ConnectionAnswer } from '../support/connection.ts';
 import { parseExposition } from '../support/exposition.ts';
 import { startApi } from '../support/kubernetes-api.ts';
 import { IMAGE_FLAG, run, until, type Run } from '../support/program.ts';
-import { world } from '../support/world.ts';
 
 let authority: Authority;
 t.before(async () => {
   authority = await createAuthority(t.testdir());
 });
 
-const given = world();
+const given = buildFixture();
 /** Long enough for all that a test does in it: it ends earlier by a second signal, or not at all. */
 const LONG = '--quiet-period=600';
 const SHORT = '--quiet-period=0.2';
@@ -34,7 +33,7 @@ async function startReplica(
   args: readonly string[],
   { directory = t.testdir(), env = {} }: { directory?: string; env?: Record<string, string> } = {},
 ): Promise<Replica> {
-  await writeManifests(join(directory, 'manifests'), manifestsOf(given, given.namespace));
+  await writeManifests(join(directory, 'manifests'), manifestsOf(given));
   const { certificateFile, keyFile } = await authority.issue({ name: 'webhook' });
   const [port, metricsPort] = [await freePort(), await freePort()];
   const isInCluster = args.some((arg) => arg.startsWith('--kubeconfig='));
@@ -117,7 +116,7 @@ t.test('what has been accepted is answered, and what is idle is closed', async (
 
 t.test('a review that waits for the Kubernetes API is answered before the end', async (t) => {
   const directory = t.testdir();
-  const api = await startApi(t, authority, manifestsOf(given, given.namespace));
+  const api = await startApi(t, authority, manifestsOf(given));
   const kubeconfig = `--kubeconfig=${await api.kubeconfig(directory)}`;
   const replica = await startReplica(t, [SHORT, kubeconfig], { directory });
   const held: ServerResponse[] = [];

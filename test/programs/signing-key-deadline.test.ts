@@ -1,9 +1,6 @@
 /** Keys whose derivation outlasts the deadline: it is heard between two derivations. */
 import crypto from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { SigningError } from '../../src/shared/signing-error.ts';
 import type { Password } from '../../src/sidecar/keys/password.ts';
@@ -14,8 +11,9 @@ import { startHandlerServer } from '../bed/handler-server.ts';
 import { asPassword, makeKeyDirectory, openPem, PASSWORD } from '../support/private-key.ts';
 import { failsWith } from '../support/signer-failure.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';
+import { temporaryDirectory } from '../bed/temporary-directory.ts';
 
-const { opensslKey } = makeKeyDirectory(t);
+const { opensslKey } = makeKeyDirectory();
 const p256 = opensslKey('p256', ['ec_paramgen_curve:P-256']);
 
 /** How many keys were derived from a password since now, by Node or by OpenSSL. */
@@ -60,8 +58,7 @@ t.test('one password takes one derivation, also where it is wrong', (t) => {
 });
 
 t.test('a run whose keys take all of the budget ends with the deadline', async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'kpack-notary-test-'));
-  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory();
   const authority = await createAuthority(directory);
   const requests: (string | undefined)[] = [];
   const server = await startHandlerServer({

@@ -8,12 +8,11 @@ import type { FastifyInstance } from 'fastify';
 import type { Cluster } from '../../src/shared/kubernetes/cluster.ts';
 import { deadlineFor } from '../../src/webhook/server/review-deadline.ts';
 import { admissionReview } from '../bed/webhook.ts';
-import { manifestsOf } from '../support/build-fixture.ts';
+import { buildFixture, manifestsOf } from '../support/build-fixture.ts';
 import { memoryCluster, verdictOf } from '../support/asking.ts';
 import { asking, openConnection } from '../support/connection.ts';
 import { until } from '../support/program.ts';
-import { post, review, serve, serveWorld } from '../support/served.ts';
-import { world } from '../support/world.ts';
+import { post, review, serve, serveBuild } from '../support/served.ts';
 
 /** A cluster that never answers, and tells how its reads were given up. */
 function hangingCluster(): { readonly cluster: Cluster; readonly abandoned: Promise<Error> } {
@@ -28,7 +27,7 @@ function hangingCluster(): { readonly cluster: Cluster; readonly abandoned: Prom
 
 t.test('a cluster that hangs is answered for before the API server gives up', async (t) => {
   const { app } = serve(t, hangingCluster().cluster);
-  const body = admissionReview({ object: world().pod });
+  const body = admissionReview({ object: buildFixture().pod });
   for (const [query, seconds] of [
     ['', 5],
     ['?timeout=5s', 5],
@@ -46,8 +45,8 @@ t.test('a cluster that hangs is answered for before the API server gives up', as
 });
 
 t.test('both rounds of reads share one deadline', async (t) => {
-  const given = world();
-  const known = memoryCluster(manifestsOf(given, given.namespace));
+  const given = buildFixture();
+  const known = memoryCluster(manifestsOf(given));
   const slow: Cluster = {
     ...known,
     get: async (reference) => {
@@ -65,8 +64,8 @@ t.test('both rounds of reads share one deadline', async (t) => {
 });
 
 t.test('a list that hangs is given up as an object is', async (t) => {
-  const given = world('v0.17.2/07b-standard-containers-notary');
-  const known = memoryCluster(manifestsOf(given, given.namespace));
+  const given = buildFixture('v0.17.2/07b-standard-containers-notary');
+  const known = memoryCluster(manifestsOf(given));
   const limitRanges = () => new Promise<never>(() => undefined);
   const { app } = serve(t, { ...known, limitRanges });
   const { body } = await post(app, '/mutate?timeout=1s', admissionReview({ object: given.pod }));
@@ -86,15 +85,15 @@ t.test('work stops when nobody waits for it', async (t) => {
   const { cluster, abandoned } = hangingCluster();
   const { app, log } = serve(t, cluster);
   const socket = await connectTo(app);
-  socket.write(asking('mutate', world().pod));
+  socket.write(asking('mutate', buildFixture().pod));
   socket.destroy();
   t.match((await abandoned).message, /the caller has gone/);
   await until(() => log().includes('the caller has gone'));
 });
 
 t.test('who is slow to speak is cut off, and who keeps a connection is not', async (t) => {
-  const given = world();
-  const app = serveWorld(t, given);
+  const given = buildFixture();
+  const app = serveBuild(t, given);
   const whole = asking('mutate', given.pod);
   const plain = async () => {
     await listen(app);
@@ -138,7 +137,7 @@ t.test('who is slow to speak is cut off, and who keeps a connection is not', asy
 });
 
 t.test('of more than 1,000 connections the one that is idle longest goes', async (t) => {
-  const app = serveWorld(t, world());
+  const app = serveBuild(t, buildFixture());
   await listen(app);
   const { port } = app.server.address() as AddressInfo;
   const taken: Socket[] = [];

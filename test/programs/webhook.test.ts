@@ -10,11 +10,10 @@ import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from '../../src/webhook/settings/webhook
 import { createAuthority, type Authority } from '../bed/authority.ts';
 import { freePort } from '../bed/port.ts';
 import { applyPatch, startWebhook } from '../bed/webhook.ts';
-import { manifestsOf, writeManifests } from '../support/build-fixture.ts';
+import { buildFixture, manifestsOf, writeManifests } from '../support/build-fixture.ts';
 import { inject, verdictOf } from '../support/asking.ts';
 import { parseExposition } from '../support/exposition.ts';
 import { IMAGE_FLAG, PROGRAM, run, until } from '../support/program.ts';
-import { world } from '../support/world.ts';
 
 let authority: Authority;
 t.before(async () => {
@@ -23,7 +22,7 @@ t.before(async () => {
 
 t.test('the program answers both questions over TLS, alone in its directory', async (t) => {
   const directory = t.testdir();
-  const given = world();
+  const given = buildFixture();
   await writeManifests(join(directory, 'manifests'), manifestsOf(given));
   await copyFile(PROGRAM, join(directory, 'webhook.cjs'));
   const webhook = await startWebhook({
@@ -80,7 +79,7 @@ t.test('SIGTERM and SIGINT end it cleanly, idle connections or not', async (t) =
 t.test(
   'metrics are served on a port of their own, with the expiry of the certificate',
   async (t) => {
-    const given = world();
+    const given = buildFixture();
     const directory = t.testdir();
     await writeManifests(join(directory, 'manifests'), manifestsOf(given));
     const port = await freePort();

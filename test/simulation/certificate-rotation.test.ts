@@ -3,34 +3,37 @@ import t from 'tap';
 import { readCaBundle } from '../../src/webhook/certificates/ca-certificate.ts';
 import { readStoredTrust } from '../../src/webhook/certificates/authority.ts';
 import {
-  chanceOf,
-  createWorld,
+  simulateCertificates,
   DAY,
   HOUR,
   SECOND,
-  type Chance,
   type SimulatedReplica,
-  type World,
-} from '../support/certificate-world.ts';
+  type CertificateSimulation,
+} from '../support/certificate-simulation.ts';
+import { seeded, type Random } from '../support/random.ts';
 
 const MONTHS_15 = 456 * DAY;
 /** How long a replica that has nothing to do is asleep at most: far longer than in truth. */
 const IDLE = DAY;
 
-interface Story {
+interface Run {
   /** How far the clock of a replica may be off, in ms. */
   readonly skew: number;
   readonly tellsTime: boolean;
 }
 
 /** Plays 15 months. @returns what was refused */
-async function play(world: World, chance: Chance, { skew }: Story): Promise<readonly string[]> {
-  const end = world.now + MONTHS_15;
+async function play(
+  simulation: CertificateSimulation,
+  chance: Random,
+  { skew }: Run,
+): Promise<readonly string[]> {
+  const end = simulation.now + MONTHS_15;
   const between = (least: number, most: number) => least + chance() * (most - least);
-  const some = () => world.replicas[Math.floor(chance() * world.replicas.length)];
+  const some = () => simulation.replicas[Math.floor(chance() * simulation.replicas.length)];
   const queue: { at: number; act: () => Promise<void> | void }[] = [];
   const later = (delay: number, act: () => Promise<void> | void) => {
-    queue.push({ at: world.now + delay, act });
+    queue.push({ at: simulation.now + delay, act });
     queue.sort((a, b) => a.at - b.at);
   };
   const often = (mean: number, act: () => void) => {
@@ -54,7 +57,7 @@ async function play(world: World, chance: Chance, { skew }: Story): Promise<read
       replica.isCutOff = false;
     });
   };
-  for (const replica of world.replicas) {
+  for (const replica of simulation.replicas) {
     replica.skew = between(-skew, skew);
     later(between(0, 10 * SECOND), () => live(replica));
   }
@@ -65,26 +68,28 @@ async function play(world: World, chance: Chance, { skew }: Story): Promise<read
   });
   often(15 * DAY, () => {
     const time = between(SECOND, 3 * DAY);
-    for (const replica of world.replicas) cutOff(replica, time);
+    for (const replica of simulation.replicas) cutOff(replica, time);
   });
   often(5 * DAY, () => some()?.restart());
   often(10 * DAY, () => {
     const replica = some();
     if (replica) replica.skew = between(-skew, skew);
   });
-  often(30 * DAY, () => damageSecret(world, chance));
+  often(30 * DAY, () => damageSecret(simulation, chance));
   for (let next = queue.shift(); next && next.at < end; next = queue.shift()) {
-    world.now = next.at;
-    refused.push(...world.refused());
+    simulation.now = next.at;
+    refused.push(...simulation.refused());
     await next.act();
-    refused.push(...world.refused().map((line) => `${new Date(world.now).toISOString()} ${line}`));
+    refused.push(
+      ...simulation.refused().map((line) => `${new Date(simulation.now).toISOString()} ${line}`),
+    );
     if (refused.length > 0) break;
   }
   return refused;
 }
 
-function damageSecret(world: World, chance: Chance): void {
-  const { secret } = world;
+function damageSecret(simulation: CertificateSimulation, chance: Random): void {
+  const { secret } = simulation;
   if (!secret) return;
   const metadata = { resourceVersion: `${secret.metadata.resourceVersion}-damaged` };
   const garbage = Buffer.from('garbage').toString('base64');
@@ -95,44 +100,54 @@ function damageSecret(world: World, chance: Chance): void {
     { 'tls.crt': secret.data['ca.crt'] ?? '' },
     undefined,
   ][Math.floor(chance() * 5)];
-  world.secret = data && { metadata, data };
+  simulation.secret = data && { metadata, data };
 }
 
 t.test('a leaf counts as served when it is', async (t) => {
-  const world = createWorld({ replicas: 1, chance: chanceOf(1), tellsTime: true, trouble: 0 });
-  const [replica] = world.replicas;
+  const simulation = simulateCertificates({
+    replicas: 1,
+    chance: seeded(1),
+    tellsTime: true,
+    trouble: 0,
+  });
+  const [replica] = simulation.replicas;
   if (!replica) throw new Error('no replica');
   await replica.check();
-  const { secret } = world;
+  const { secret } = simulation;
   replica.cannotServe = true;
-  world.now += 10 * SECOND;
+  simulation.now += 10 * SECOND;
   t.match(await replica.check(), {
     problems: [{ message: 'cannot serve' }],
     missing: { certificate: String },
   });
-  t.equal(world.secret, secret, 'the authority is not to blame');
+  t.equal(simulation.secret, secret, 'the authority is not to blame');
   replica.cannotServe = false;
-  world.now += 5 * SECOND;
+  simulation.now += 5 * SECOND;
   t.same(await replica.check(), { problems: [], missing: {}, lookAgain: undefined });
-  t.same(world.refused(), []);
+  t.same(simulation.refused(), []);
 });
 
 t.test('a key in memory alone is renewed while the API is away, for months', async (t) => {
-  const world = createWorld({ replicas: 1, chance: chanceOf(1), tellsTime: true, trouble: 0 });
-  const [replica] = world.replicas;
+  const simulation = simulateCertificates({
+    replicas: 1,
+    chance: seeded(1),
+    tellsTime: true,
+    trouble: 0,
+  });
+  const [replica] = simulation.replicas;
   if (!replica) throw new Error('no replica');
   await replica.check();
-  world.now += 10 * SECOND;
+  simulation.now += 10 * SECOND;
   await replica.check();
   replica.isCutOff = true;
   for (let day = 0; day < 360; day += 1) {
-    world.now += DAY;
+    simulation.now += DAY;
     await replica.check();
-    t.same(world.refused(), [], `day ${day}`);
+    t.same(simulation.refused(), [], `day ${day}`);
   }
 });
 
-for (const [what, story] of Object.entries({
+for (const [what, run] of Object.entries({
   'clocks that are years off, where the API tells the time': {
     skew: 1500 * DAY,
     tellsTime: true,
@@ -141,20 +156,20 @@ for (const [what, story] of Object.entries({
 })) {
   for (const seed of [1, 2]) {
     t.test(`15 months without a refused handshake: ${what} (${seed})`, async (t) => {
-      const chance = chanceOf(seed);
-      const world = createWorld({
+      const chance = seeded(seed);
+      const simulation = simulateCertificates({
         replicas: 3,
         chance,
-        tellsTime: story.tellsTime,
+        tellsTime: run.tellsTime,
         trouble: 0.1,
       });
-      t.same(await play(world, chance, story), []);
-      const [bundle = ''] = world.bundles();
+      t.same(await play(simulation, chance, run), []);
+      const [bundle = ''] = simulation.bundles();
       t.comment(
-        `${world.handshakes} handshakes, ${world.leaves.size} leaves, ${readCaBundle(bundle).length} trusted, ${readStoredTrust(world.secret?.data ?? {}).authorities.length} stored`,
+        `${simulation.handshakes} handshakes, ${simulation.leaves.size} leaves, ${readCaBundle(bundle).length} trusted, ${readStoredTrust(simulation.secret?.data ?? {}).authorities.length} stored`,
       );
-      t.ok(world.handshakes > 10_000);
-      t.ok(world.leaves.size > 3 * 60, 'leaves are renewed each week');
+      t.ok(simulation.handshakes > 10_000);
+      t.ok(simulation.leaves.size > 3 * 60, 'leaves are renewed each week');
     });
   }
 }

@@ -1,19 +1,19 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { PodManifest } from '../support/build-fixture.ts';
+import { changed, type PodManifest } from '../support/build-fixture.ts';
 import { SETTINGS } from '../support/asking.ts';
 import { after, neighbours } from '../unit/webhook/support/neighbours.ts';
 import { waitingForOurs, withoutOurs } from '../support/pod-changes.ts';
 import { container, SIGNER } from '../support/pod.ts';
-import { signableFixtures, signableWorld } from '../support/signable.ts';
+import { signableFixtures, signableBuild } from '../support/signable.ts';
 import { demandOnce, demandSame, webhookIn } from '../unit/webhook/support/webhook-in.ts';
-import { changed } from '../support/world.ts';
+import { runs } from '../support/runs.ts';
 
-const RUNS = { numRuns: 300 };
+const RUNS = runs(300);
 const fixtures = fc.constantFrom(...signableFixtures);
 
 function webhookFor(name: string) {
-  const given = signableWorld(name);
+  const given = signableBuild(name);
   return { posted: given.pod, ...webhookIn(given) };
 }
 

@@ -21,8 +21,9 @@ import {
   webhookIn,
   type Answered,
 } from '../unit/webhook/support/webhook-in.ts';
+import { runs } from '../support/runs.ts';
 
-const RUNS = { numRuns: 500 };
+const RUNS = runs(500);
 
 /** Another webhook, with its reinvocationPolicy. */
 interface Neighbour {

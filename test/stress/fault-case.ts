@@ -1,7 +1,7 @@
 /** One fault at one call: a run with it, what independent clients see then, and a run without it. */
 import type { SignerRun } from '../support/signer-run.ts';
 import type { FaultKind } from './fault-kind.ts';
-import type { FaultScene, SignedTag } from './fault-scene.ts';
+import type { FaultSetup, SignedTag } from './fault-setup.ts';
 
 /** A fault of a kind at a call, as the fault proxy names it. */
 export interface FaultCase {
@@ -29,19 +29,19 @@ const PATIENCE = 60;
  * @param deadline of the run with the fault, in seconds
  */
 export async function runCase(
-  scene: FaultScene,
+  setup: FaultSetup,
   { call, kind }: FaultCase,
   tag: SignedTag,
   deadline: number,
 ): Promise<CaseOutcome> {
-  const { faults, sign } = scene;
+  const { faults, sign } = setup;
   const complaints: string[] = [];
   const expect = (isAsExpected: boolean, complaint: string): void => {
     if (!isAsExpected) complaints.push(complaint);
   };
   const killer = new AbortController();
   const meanwhile: Promise<unknown>[] = [];
-  faults.arm({ call, ...kind.fault(scene, killer, (work) => meanwhile.push(work)) });
+  faults.arm({ call, ...kind.fault(setup, killer, (work) => meanwhile.push(work)) });
   const harmed = await sign(tag, deadline, killer.signal).catch((error: unknown) => {
     if (!killer.signal.aborted) throw error;
     return undefined;
@@ -55,14 +55,14 @@ export async function runCase(
   expect(isExpected, `expected ${kind.outcome}, came to ${came}\n${harmed?.stdout ?? ''}`);
   if (harmed) complaints.push(...contradictions(harmed));
   if (harmed && harmed.receipt.result !== 'failed') {
-    complaints.push(...(await doubts(scene, [scene.oldTag, tag])));
+    complaints.push(...(await doubts(setup, [setup.oldTag, tag])));
     return { came, isStruck, complaints };
   }
-  complaints.push(...(await doubts(scene, [scene.oldTag])));
+  complaints.push(...(await doubts(setup, [setup.oldTag])));
   const repaired = await sign(tag, PATIENCE);
   const isRepaired = ['signed', 'already-signed'].includes(repaired.receipt.result);
   expect(isRepaired && repaired.code === 0, `the run after that failed\n${repaired.stdout}`);
-  const still = await doubts(scene, [scene.oldTag, tag]);
+  const still = await doubts(setup, [setup.oldTag, tag]);
   complaints.push(...still.map((doubt) => `after the run after that: ${doubt}`));
   return { came, isStruck, complaints };
 }
@@ -92,8 +92,8 @@ function contradictions({ code, receipt, lastLine, terminationMessage }: SignerR
  * What clients that are new to the repository do not confirm: all of them one without a pin, the
  * last one also a client with the right pin.
  */
-async function doubts(scene: FaultScene, tags: readonly SignedTag[]): Promise<readonly string[]> {
-  const { bed, gun, pins } = scene;
+async function doubts(setup: FaultSetup, tags: readonly SignedTag[]): Promise<readonly string[]> {
+  const { bed, gun, pins } = setup;
   const judge = bed.cli('judge');
   const [last] = tags.slice(-1);
   const [listed, pinned] = await Promise.allSettled([

@@ -1,7 +1,7 @@
 /** What may go wrong with one call: every kind of fault, and what must come of it. */
 import type { Fault } from '../bed/fault-proxy.ts';
 import type { ProxyAction } from '../bed/proxy.ts';
-import type { FaultScene } from './fault-scene.ts';
+import type { FaultSetup } from './fault-setup.ts';
 
 /** A kind of fault. */
 export interface FaultKind {
@@ -17,7 +17,7 @@ export interface FaultKind {
   readonly isSlow?: boolean;
   /** @param meanwhile is given what is to be over before the next run */
   readonly fault: (
-    scene: FaultScene,
+    setup: FaultSetup,
     killer: AbortController,
     meanwhile: (work: Promise<unknown>) => void,
   ) => Omit<Fault, 'call'>;

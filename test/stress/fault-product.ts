@@ -14,7 +14,7 @@ export function faultProduct(calls: readonly string[]): readonly FaultCase[] {
 }
 
 /**
- * Some of them, the same ones each time, in two halves for two scenes, of which the first makes calls
+ * Some of them, the same ones each time, in two halves for two setups, of which the first makes calls
  * that the second makes too. The publish is befallen by every kind in one of them, and each other
  * call by one kind, in turn: the connections of the first, all else in the second.
  */

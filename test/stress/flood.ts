@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { startChild } from '../bed/child.ts';
 import { floodKinds, type FloodKind } from './flood-kind.ts';
 import type { SentFlood } from './flood-main.ts';
-import { startFloodScene, type FloodScene } from './flood-scene.ts';
+import { startFloodSetup, type FloodSetup } from './flood-setup.ts';
 
 /** Which floods, and for how long. */
 export interface FloodOptions {
@@ -58,42 +58,42 @@ export async function* floods({
   seconds,
   program,
 }: FloodOptions): AsyncGenerator<FloodReport> {
-  const scene = await startFloodScene(program);
+  const setup = await startFloodSetup(program);
   try {
     // What the first reviews load and compile is no matter of a flood.
-    for (let i = 0; i < 20; i++) await scene.post();
-    for (const [name, kind] of Object.entries(floodKinds(scene.hostile))) {
+    for (let i = 0; i < 20; i++) await setup.post();
+    for (const [name, kind] of Object.entries(floodKinds(setup.hostile))) {
       if (names.length === 0 || names.includes(name))
-        yield await floodOnce(scene, name, kind, seconds);
+        yield await floodOnce(setup, name, kind, seconds);
     }
   } finally {
-    await scene.stop();
+    await setup.stop();
   }
 }
 
 async function floodOnce(
-  scene: FloodScene,
+  setup: FloodSetup,
   name: string,
   { flood, mostP99 }: FloodKind,
   seconds: number,
 ): Promise<FloodReport> {
-  const { directory, authority } = scene.apiserver;
+  const { directory, authority } = setup.apiserver;
   const file = join(directory, `flood-${name}.json`);
   const sent: SentFlood = flood.kind === 'requests' ? { ...flood, body: flood.body() } : flood;
   await writeFile(file, JSON.stringify(sent));
   const flooder = await startChild({
     program: 'node',
-    args: [MAIN, scene.url, authority.certificateFile, file],
+    args: [MAIN, setup.url, authority.certificateFile, file],
     directory,
     ready: (output) => output.includes('flooding'),
   });
-  const { pid } = scene.webhook.child;
+  const { pid } = setup.webhook.child;
   forgetPeak(pid);
   const pods: Promise<PostedPod>[] = [];
   try {
     const started = performance.now();
     while (performance.now() - started < seconds * 1_000) {
-      pods.push(postAsKpack(scene));
+      pods.push(postAsKpack(setup));
       await pause(started + (pods.length * 1_000) / PER_SECOND - performance.now());
     }
     const ended = await Promise.all(pods);
@@ -113,10 +113,10 @@ interface PostedPod {
 }
 
 /** Posts a pod until it is admitted, with pauses as kpack makes them. */
-async function postAsKpack(scene: FloodScene): Promise<PostedPod> {
+async function postAsKpack(setup: FloodSetup): Promise<PostedPod> {
   const started = performance.now();
   for (let posts = 1, wait = FIRST_PAUSE; ; posts++, wait *= 2) {
-    const answer = await scene.post().catch(() => undefined);
+    const answer = await setup.post().catch(() => undefined);
     const milliseconds = performance.now() - started;
     if (answer?.ok) {
       const { initContainers = [] } = answer.object.spec;

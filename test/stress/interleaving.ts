@@ -1,4 +1,4 @@
-/** Signers of the same tag, whose requests go one by one in an order that chance or a story tells. */
+/** Signers of the same tag, whose requests go one by one in an order that is random or given. */
 import type { Gun } from '../../src/shared/image-reference.ts';
 import type { NotaryUrl } from '../../src/shared/notary-url.ts';
 import { SigningError } from '../../src/shared/signing-error.ts';
@@ -10,7 +10,7 @@ import { signRepository } from '../../src/sidecar/notary/sign-repository.ts';
 import { signingKey } from '../../src/sidecar/keys/key-signer.ts';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { FORWARD, startProxy, type ProxiedRequest, type ProxyAction } from '../bed/proxy.ts';
-import { initialised, keyFile } from '../support/notary-repository.ts';
+import { initialised, keyFile } from '../bed/notary-repository.ts';
 import { asPassword, openKeys } from '../support/private-key.ts';
 import { LOSSES, type Loss, type LossPorts } from './lost-answer.ts';
 import { Turns } from './turns.ts';

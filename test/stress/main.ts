@@ -6,10 +6,10 @@
  */
 import { startBed } from '../bed/bed.ts';
 import { faultProduct } from './fault-product.ts';
-import { SCENES, startScene, type SceneName } from './fault-scene.ts';
-import { cleanCalls, runCases, type ToldCase } from './fault-story.ts';
+import { SETUPS, startSetup, type SetupName } from './fault-setup.ts';
+import { cleanCalls, runCases, type FaultResult } from './fault-run.ts';
 import { floodLine, floods, FLOODS } from './flood.ts';
-import { LOCAL_KINDS, localScene } from './local-fault.ts';
+import { LOCAL_KINDS, localSetup } from './local-fault.ts';
 import { runLostAnswers } from './lost-answers.ts';
 import { race, type RaceOptions } from './race.ts';
 
@@ -51,17 +51,17 @@ async function runRaces(): Promise<number> {
 }
 
 /** @returns how many faults ended badly */
-async function runFaults(name: SceneName): Promise<number> {
-  const scenes = await Promise.all(Array.from({ length: LANES }, () => startScene(name)));
-  const told: ToldCase[] = [];
+async function runFaults(name: SetupName): Promise<number> {
+  const setups = await Promise.all(Array.from({ length: LANES }, () => startSetup(name)));
+  const told: FaultResult[] = [];
   try {
-    const [calls = []] = await Promise.all(scenes.map(cleanCalls));
+    const [calls = []] = await Promise.all(setups.map(cleanCalls));
     const cases = faultProduct(calls);
     console.log(`${name}: ${cases.length} faults at ${calls.length} calls: ${calls.join(', ')}`);
     await Promise.all(
-      scenes.map(async (scene, lane) => {
+      setups.map(async (setup, lane) => {
         const share = cases.filter((_, index) => index % LANES === lane);
-        for await (const one of runCases(scene, share, DEADLINES)) {
+        for await (const one of runCases(setup, share, DEADLINES)) {
           told.push(one);
           if (one.complaints.length > 0) console.log(`NOT OK ${one.title}: ${one.came}`);
           for (const complaint of one.complaints) console.log(`  ${complaint}`);
@@ -69,7 +69,7 @@ async function runFaults(name: SceneName): Promise<number> {
       }),
     );
   } finally {
-    await Promise.all(scenes.map((scene) => scene.stop()));
+    await Promise.all(setups.map((setup) => setup.stop()));
   }
   const counts = new Map<string, number>();
   for (const { came } of told) counts.set(came, (counts.get(came) ?? 0) + 1);
@@ -83,12 +83,12 @@ async function runFaults(name: SceneName): Promise<number> {
 async function runLocalFaults(): Promise<number> {
   const bed = await startBed();
   try {
-    const scene = await localScene(bed);
-    const { steps } = await scene.run('clean');
+    const setup = await localSetup(bed);
+    const { steps } = await setup.run('clean');
     let bad = 0;
     for (const [index, step] of steps.entries()) {
       for (const kind of LOCAL_KINDS) {
-        const { came, complaints } = await scene.run(`t${index}-${kind}`, { step, kind });
+        const { came, complaints } = await setup.run(`t${index}-${kind}`, { step, kind });
         if (complaints.length > 0) console.log(`NOT OK ${step}: ${kind}: ${came}`);
         for (const complaint of complaints) console.log(`  ${complaint}`);
         bad += complaints.length > 0 ? 1 : 0;
@@ -129,7 +129,7 @@ const PARTS: Readonly<Record<string, (words: readonly string[]) => Promise<numbe
   },
   faults: async () => {
     const local = await runLocalFaults();
-    const failures = await Promise.all(SCENES.map(runFaults));
+    const failures = await Promise.all(SETUPS.map(runFaults));
     return failures.reduce((sum, each) => sum + each, local);
   },
   flood: runFloods,

@@ -4,7 +4,7 @@ import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { startBed, type Bed } from '../bed/bed.ts';
 import type { NotaryCli } from '../bed/notary-cli.ts';
-import { initialised, secretOf } from '../support/notary-repository.ts';
+import { initialised, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner, type SignerRun } from '../support/signer-run.ts';
 
 /** A race to run. */

@@ -3,7 +3,7 @@ import type { ProxyAction } from '../bed/proxy.ts';
 import { FORWARD } from '../bed/proxy.ts';
 import { ALL_LOSSES, type Loss } from './lost-answer.ts';
 import { LATE, type Play } from './interleaving.ts';
-import { pick, seeded, type Random } from './random.ts';
+import { pick, seeded, type Random } from '../support/random.ts';
 
 /** How often another signer comes to the fore, and how often a read meets a fault. */
 const CHANGE = 0.15;

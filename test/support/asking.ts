@@ -11,8 +11,12 @@ import {
   type AdmissionResponse,
   type ReviewOptions,
 } from '../bed/webhook.ts';
-import { manifestsOf, type Manifest, type PodManifest } from './build-fixture.ts';
-import type { World } from './world.ts';
+import {
+  type BuildFixture,
+  type Manifest,
+  manifestsOf,
+  type PodManifest,
+} from './build-fixture.ts';
 
 export const SETTINGS: Omit<ReviewSettings, 'cluster'> = {
   kpackUsers: [KPACK_USER],
@@ -116,13 +120,13 @@ export async function ask(
   return answer.response;
 }
 
-export function mutate(world: World, asking: Asking & { pod?: object } = {}) {
-  const { pod = world.pod, ...rest } = asking;
-  return ask('mutate', pod, memoryCluster(manifestsOf(world, world.namespace)), rest);
+export function mutate(build: BuildFixture, asking: Asking & { pod?: object } = {}) {
+  const { pod = build.pod, ...rest } = asking;
+  return ask('mutate', pod, memoryCluster(manifestsOf(build)), rest);
 }
 
-export function validate(world: World, pod: object = world.pod, asking: Asking = {}) {
-  return ask('validate', pod, memoryCluster(manifestsOf(world, world.namespace)), asking);
+export function validate(build: BuildFixture, pod: object = build.pod, asking: Asking = {}) {
+  return ask('validate', pod, memoryCluster(manifestsOf(build)), asking);
 }
 
 /**
@@ -130,10 +134,10 @@ export function validate(world: World, pod: object = world.pod, asking: Asking =
  *
  * @throws Error with what was answered instead
  */
-export async function inject(world: World, asking: Asking = {}): Promise<PodManifest> {
-  const response = await mutate(world, asking);
+export async function inject(build: BuildFixture, asking: Asking = {}): Promise<PodManifest> {
+  const response = await mutate(build, asking);
   if (response.patch === undefined) throw new Error(JSON.stringify(response));
-  return applyPatch(world.pod, response);
+  return applyPatch(build.pod, response);
 }
 
 /**
@@ -155,7 +159,7 @@ export function verdictOf({ allowed, status, patch }: AdmissionResponse): string
 /** Mutate and validate agree on a refusal; its message. */
 export async function refusedBy(
   t: Test,
-  given: World,
+  given: BuildFixture,
   verdict: string,
   options: Parameters<typeof mutate>[1] = {},
 ): Promise<string> {
@@ -170,7 +174,7 @@ export async function refusedBy(
 /** Left alone: no patch, by both. */
 export async function untouchedBy(
   t: Test,
-  given: World,
+  given: BuildFixture,
   options: Parameters<typeof mutate>[1] = {},
 ): Promise<AdmissionResponse> {
   const mutated = await mutate(given, options);

@@ -3,7 +3,27 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { V1Pod, V1PodSpec } from '@kubernetes/client-node';
-import { fixtureJson, projectDirectory } from './fixture.ts';
+import { fixtureJson } from './fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
+
+export const URL = 'https://notary.example.com:4443';
+export const PIN = 'a1'.repeat(32);
+export const OTHER_PIN = 'b2'.repeat(32);
+
+/** What our annotations and labels begin with. */
+export const P = 'notary.kpack.io/';
+
+/** Annotations of an admin, on the Namespace. */
+export const ADMIN = {
+  [`${P}v1.url`]: 'https://admin.example.com',
+  [`${P}v1.secretRef`]: 'admin-key',
+};
+
+/** Annotations of a developer, on the Image. */
+export const DEVELOPER = {
+  [`${P}v1.url`]: 'https://developer.example.com',
+  [`${P}v1.secretRef`]: 'developer-key',
+};
 
 /** An object of the cluster, as plain JSON. */
 export interface Manifest {
@@ -34,10 +54,14 @@ export interface BuildFixture {
   readonly image: (Manifest & { spec: Record<string, unknown> }) | undefined;
   readonly serviceAccount: Manifest & { secrets?: { name: string }[] };
   readonly secrets: SecretManifest[];
+  namespace: Manifest;
 }
 
 /** @param name `v0.17.2/02-notary`, as the directory is named */
-export function buildFixture(name: string): BuildFixture {
+export function buildFixture(
+  name = 'v0.17.2/02-notary',
+  namespace = signingNamespace(),
+): BuildFixture {
   const read = (file: string) => fixtureJson(`pods/${name}/${file}`);
   const hasImage = existsSync(join(projectDirectory(), 'test/fixtures/pods', name, 'image.json'));
   return {
@@ -46,6 +70,7 @@ export function buildFixture(name: string): BuildFixture {
     image: hasImage ? (read('image.json') as BuildFixture['image']) : undefined,
     serviceAccount: read('serviceaccount.json') as BuildFixture['serviceAccount'],
     secrets: (read('secrets.json') as { items: SecretManifest[] | null }).items ?? [],
+    namespace,
   };
 }
 
@@ -66,8 +91,8 @@ export function signingNamespace(
 }
 
 /** Everything that the webhook reads of a fixture. */
-export function manifestsOf(fixture: BuildFixture, namespace = signingNamespace()): Manifest[] {
-  const { build, image, serviceAccount, secrets } = fixture;
+export function manifestsOf(fixture: BuildFixture): Manifest[] {
+  const { namespace, build, image, serviceAccount, secrets } = fixture;
   return [namespace, build, ...(image ? [image] : []), serviceAccount, ...secrets];
 }
 
@@ -114,4 +139,39 @@ export function secret(
       ]),
     ),
   };
+}
+
+/** A build for which nobody has set how to sign it. */
+export const unconfiguredBuild = (
+  annotations: Record<string, string> = {},
+  label = 'enabled',
+  name = 'v0.17.2/01-plain-git',
+) => buildFixture(name, signingNamespace(label, annotations));
+
+/** Sets the notary section wherever kpack would have copied it to. */
+export function setSection({ build, image }: BuildFixture, notary: unknown): void {
+  build.spec['notary'] = notary;
+  if (image) image.spec['notary'] = notary;
+}
+
+/** Sets annotations on the Image, and on Build and pod, where kpack copies them. */
+export function annotate(
+  { build, image, pod }: BuildFixture,
+  annotations: Record<string, string>,
+): void {
+  for (const object of [build, pod, ...(image ? [image] : [])]) {
+    object.metadata.annotations = { ...object.metadata.annotations, ...annotations };
+  }
+}
+
+/** A notary section. */
+export const section = (url: unknown = URL, secretRef: unknown = { name: 'notary-signing' }) => ({
+  v1: { url, secretRef },
+});
+
+/** A changed copy. */
+export function changed<Value>(value: Value, change: (copy: Value) => void): Value {
+  const copy = JSON.parse(JSON.stringify(value)) as Value;
+  change(copy);
+  return copy;
 }

@@ -1,9 +1,8 @@
 /** What is wrong with a stored pod that should have been signed, told without our own code. */
-import type { PodManifest } from './build-fixture.ts';
+import { changed, type PodManifest } from './build-fixture.ts';
 import { waitingForOurs, withoutOurs } from './pod-changes.ts';
 import { restrictedViolations } from './pod-rules.ts';
 import { allContainers, container, initContainers, SIGNER, TOKEN_PATH } from './pod.ts';
-import { changed } from './world.ts';
 
 /**
  * @param stored the pod as it was admitted

@@ -17,7 +17,7 @@ export interface StoredBuild {
  */
 export async function storeBuild(
   api: KubeClient,
-  fixture: BuildFixture,
+  fixture: Omit<BuildFixture, 'namespace'>,
   namespace: string,
 ): Promise<StoredBuild> {
   const put = async <T extends Manifest>(object: T): Promise<T> =>

@@ -7,7 +7,7 @@ import type { KubeApiserver } from '../bed/kube-apiserver.ts';
 import { demand, type KubeClient, type KubeReference } from '../bed/kube-client.ts';
 import { KPACK_USER, type Webhook } from '../bed/webhook.ts';
 import type { Manifest } from './build-fixture.ts';
-import { projectDirectory } from './fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { decisionsOf } from './kubernetes-calls.ts';
 import { kpackAccount, probePod, SHARED } from './kubernetes-objects.ts';
 

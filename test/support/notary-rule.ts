@@ -1,7 +1,6 @@
 /** Rules for what people may write about signing: what breaks one, and what keeps it. */
-import { signingNamespace, type Manifest } from './build-fixture.ts';
+import { type Manifest, P, section, signingNamespace, URL } from './build-fixture.ts';
 import { memoryCluster } from './asking.ts';
-import { P, section, URL } from './world.ts';
 
 /** What an object says about signing. */
 export interface Words {

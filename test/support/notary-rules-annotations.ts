@@ -10,7 +10,7 @@ import {
   on,
   type NotaryRule,
 } from './notary-rule.ts';
-import { URL, PIN, OTHER_PIN, P } from './world.ts';
+import { OTHER_PIN, P, PIN, URL } from './build-fixture.ts';
 
 export const ANNOTATIONS: readonly NotaryRule[] = [
   rule(

@@ -8,7 +8,7 @@ import {
   URL_FIELD,
   type NotaryRule,
 } from './notary-rule.ts';
-import { ADMIN, OTHER_PIN, P, PIN } from './world.ts';
+import { ADMIN, OTHER_PIN, P, PIN } from './build-fixture.ts';
 
 const PINNED = { [`${P}v1.rootPin`]: PIN };
 const KEYED = { ...ADMIN, [`${P}v1.caSecretRef`]: 'admin-ca' };

@@ -1,6 +1,6 @@
 /** What a Namespace may say. */
 import { ON_NAMESPACES, rule, annotated, on, type NotaryRule, type Words } from './notary-rule.ts';
-import { P, URL } from './world.ts';
+import { P, URL } from './build-fixture.ts';
 
 const label = (value: string, name = 'signing'): Words => ({ labels: { [P + name]: value } });
 const LABEL_FIELD = `metadata.labels[${P}signing]`;

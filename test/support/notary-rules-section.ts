@@ -9,7 +9,7 @@ import {
   SECRET_FIELD,
   type NotaryRule,
 } from './notary-rule.ts';
-import { URL, PIN, P, section } from './world.ts';
+import { P, PIN, section, URL } from './build-fixture.ts';
 
 export const SECTION: readonly NotaryRule[] = [
   rule(

@@ -11,7 +11,7 @@ import {
   NAME_FIELD,
   type NotaryRule,
 } from './notary-rule.ts';
-import { URL } from './world.ts';
+import { URL } from './build-fixture.ts';
 
 /** What is wrong with a URL, by the URL; one that is like it and right. */
 const URLS: readonly (readonly [

@@ -1,7 +1,6 @@
 /** Pods as they are before we change them, and as they become after it. */
-import type { PodManifest } from './build-fixture.ts';
+import { changed, type PodManifest } from './build-fixture.ts';
 import { allContainers, container, REPORT, SIGNER, TOKEN_PATH } from './pod.ts';
-import { changed } from './world.ts';
 
 /** The pod without what we document that we add. */
 export function withoutOurs(pod: PodManifest): PodManifest {

@@ -1,16 +1,15 @@
 /** Private keys in files, as openssl and the programs of Notary write them. */
 import { execFileSync } from 'node:child_process';
 import { createHash, createPublicKey } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Test } from 'tap';
 import { bareKey } from '../../src/sidecar/tuf/key.ts';
 import { finish } from '../../src/sidecar/tuf/work.ts';
 import { readPassword, type Password } from '../../src/sidecar/keys/password.ts';
 import * as signingKey from '../../src/sidecar/keys/signing-key.ts';
 import type { KeyFile, OpenedKeys, PrivateKey } from '../../src/sidecar/keys/signing-key.ts';
 import { canonical } from './trust/draft.ts';
+import { temporaryDirectory } from '../bed/temporary-directory.ts';
 
 /** What every key here is encrypted with. */
 export const PASSWORD = 'correct horse';
@@ -38,10 +37,9 @@ export interface KeyDirectory {
   readonly opensslKey: (name: string, options: readonly string[], algorithm?: string) => OpensslKey;
 }
 
-/** A directory for keys that goes when the test ends. */
-export function makeKeyDirectory(t: Pick<Test, 'teardown'>): KeyDirectory {
-  const directory = mkdtempSync(join(tmpdir(), 'signing-keys-'));
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+/** A directory for keys, which goes when the process ends. */
+export function makeKeyDirectory(): KeyDirectory {
+  const directory = temporaryDirectory();
   const run: KeyDirectory['run'] = (program, args, environment = {}) =>
     execFileSync(program, args, {
       encoding: 'utf8',

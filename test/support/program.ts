@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { spawnBound } from '../bed/child.ts';
-import { projectDirectory } from './fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { SETTINGS } from './asking.ts';
 
 export const PROGRAM = join(projectDirectory(), 'dist/webhook.cjs');

@@ -1,16 +1,16 @@
 /** The admission server in this process, and reviews posted to it. */
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
-import tap, { type Test } from 'tap';
+import type { Test } from 'tap';
 import { createServer } from '../../src/webhook/server/server.ts';
 import type { Cluster } from '../../src/shared/kubernetes/cluster.ts';
 import { createMetrics, type Metrics } from '../../src/webhook/server/metrics.ts';
 import { createReadiness } from '../../src/webhook/server/readiness.ts';
-import { createAuthority, type Certificate } from '../bed/authority.ts';
+import { createAuthority } from '../bed/authority.ts';
+import { temporaryDirectory } from '../bed/temporary-directory.ts';
 import { admissionReview, type AdmissionResponse, type ReviewOptions } from '../bed/webhook.ts';
-import { manifestsOf } from './build-fixture.ts';
+import { type BuildFixture, manifestsOf } from './build-fixture.ts';
 import { memoryCluster, SETTINGS } from './asking.ts';
-import type { World } from './world.ts';
 
 interface Answer {
   readonly status: number;
@@ -21,12 +21,8 @@ interface Answer {
   };
 }
 
-let certificate: Certificate;
-
-tap.before(async () => {
-  const authority = await createAuthority(tap.testdir());
-  certificate = await authority.issue({ name: 'webhook' });
-});
+const authority = await createAuthority(temporaryDirectory());
+const certificate = await authority.issue({ name: 'webhook' });
 
 /** A server of its own for a test, what it logs, and its metrics. */
 export function serve(
@@ -43,8 +39,8 @@ export function serve(
   return { app, log: () => text, metrics };
 }
 
-export function serveWorld(t: Test, given: World): FastifyInstance {
-  return serve(t, memoryCluster(manifestsOf(given, given.namespace))).app;
+export function serveBuild(t: Test, given: BuildFixture): FastifyInstance {
+  return serve(t, memoryCluster(manifestsOf(given))).app;
 }
 
 export async function post(

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Bed } from '../bed/bed.ts';
 import type { DockerCli } from '../bed/docker-cli.ts';
 import { notaryCli, type NotaryCli } from '../bed/notary-cli.ts';
-import { keyFile } from './notary-repository.ts';
+import { keyFile } from '../bed/notary-repository.ts';
 import { reportToml, runSigner, type SignerRun } from './signer-run.ts';
 
 /** What is signed under a tag. */

@@ -1,10 +1,9 @@
 /** The fixtures that can be signed. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { signingNamespace } from './build-fixture.ts';
-import { projectDirectory } from './fixture.ts';
+import { buildFixture, type BuildFixture, signingNamespace, URL } from './build-fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { allContainers } from './pod.ts';
-import { URL, world, type World } from './world.ts';
 
 /** Every fixture that has a pod. */
 function fixtureNames(): string[] {
@@ -17,7 +16,7 @@ function fixtureNames(): string[] {
 
 /** Those of the kpack.io group. */
 export const kpackFixtures = fixtureNames().filter((name) => {
-  const { pod } = world(name);
+  const { pod } = buildFixture(name);
   return (
     pod.metadata.labels?.['kpack.io/build'] !== undefined &&
     (pod.metadata.ownerReferences ?? []).every(({ apiVersion }) =>
@@ -27,16 +26,17 @@ export const kpackFixtures = fixtureNames().filter((name) => {
 });
 
 export const isWindows = (name: string) =>
-  world(name).pod.spec.nodeSelector?.['kubernetes.io/os'] === 'windows';
+  buildFixture(name).pod.spec.nodeSelector?.['kubernetes.io/os'] === 'windows';
 
 /** Their names: kpack.io, Linux. */
 export const signableFixtures = kpackFixtures.filter(
   (name) =>
-    allContainers(world(name).pod).some(({ name }) => name === 'export' || name === 'rebase') &&
-    !isWindows(name),
+    allContainers(buildFixture(name).pod).some(
+      ({ name }) => name === 'export' || name === 'rebase',
+    ) && !isWindows(name),
 );
 
-export const hasSection = (name: string) => world(name).build.spec['notary'] !== undefined;
+export const hasSection = (name: string) => buildFixture(name).build.spec['notary'] !== undefined;
 
 const BY_NAMESPACE = {
   'notary.kpack.io/v1.url': URL,
@@ -44,8 +44,8 @@ const BY_NAMESPACE = {
 };
 
 /** The fixture where it is to be signed: where neither Image nor Build asks, the admin does. */
-export function signableWorld(name: string): World {
-  return world(name, signingNamespace('enabled', hasSection(name) ? {} : BY_NAMESPACE));
+export function signableBuild(name: string): BuildFixture {
+  return buildFixture(name, signingNamespace('enabled', hasSection(name) ? {} : BY_NAMESPACE));
 }
 
 /** Whether the steps of a fixture are standard containers that wait for one another. */

@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand, type CommandOptions, type CommandResult } from '../bed/command.ts';
-import { projectDirectory } from './fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { demandSecretsKept } from './signer-secrets.ts';
 
 /** The bundled program. */

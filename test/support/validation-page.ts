@@ -2,8 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
-import { signingNamespace } from './build-fixture.ts';
-import { projectDirectory } from './fixture.ts';
+import { section, signingNamespace } from './build-fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { ask, memoryCluster } from './asking.ts';
 import {
   apiVersionsOf,
@@ -14,7 +14,6 @@ import {
   type Written,
 } from './notary-rule.ts';
 import { NOTARY_RULES } from './notary-rules.ts';
-import { section } from './world.ts';
 
 const FILE = 'docs/reference/validation.md';
 /** Longer ones say nothing more. */

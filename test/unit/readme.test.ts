@@ -9,7 +9,7 @@ import { SIGNER_ERRORS, WEBHOOK_ERRORS } from '../../src/shared/error-code.ts';
 import { SIGNER_FLAGS } from '../../src/shared/signer-flags.ts';
 import { EXPLAIN_FLAGS, WEBHOOK_FLAGS } from '../../src/webhook/settings/webhook-flags.ts';
 import { errorPage, makeErrorPage } from '../support/error-page.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 
 const pageOf = (name: string) => readFileSync(join(projectDirectory(), 'docs', name), 'utf8');
 

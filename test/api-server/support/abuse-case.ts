@@ -3,7 +3,7 @@ import type { KubeAnswer, KubeObject, KubeOptions } from '../../bed/kube-client.
 import { demand } from '../../bed/kube-client.ts';
 import type { BuildFixture, Manifest, PodManifest } from '../../support/build-fixture.ts';
 import type { StoredBuild } from '../../support/kubernetes-build.ts';
-import type { Scene } from '../../support/kubernetes-scene.ts';
+import type { TestCluster } from '../../support/test-cluster.ts';
 
 /** The Secret that everything is about. */
 export const KEY_SECRET = 'notary-signing';
@@ -13,7 +13,7 @@ export const MALLORY: KubeOptions = { as: 'mallory', groups: ['system:masters'] 
 
 /** A namespace of its own with a Build that is to be signed; its pod is yet to be posted. */
 export interface Stage extends StoredBuild {
-  readonly scene: Scene;
+  readonly cluster: TestCluster;
   readonly namespace: string;
   readonly image: Manifest & { spec: Record<string, unknown> };
 }
@@ -59,7 +59,7 @@ export const posted = (
   name,
   play: async (stage) => {
     await change(stage.pod, stage);
-    return stage.scene.post(stage.pod, options);
+    return stage.cluster.post(stage.pod, options);
   },
   ends,
 });
@@ -72,12 +72,12 @@ export const brought = (
 ): Abuse => ({
   name,
   play: async (stage) => {
-    const pod = demand(await stage.scene.post(stage.pod, { dryRun: true }));
+    const pod = demand(await stage.cluster.post(stage.pod, { dryRun: true }));
     const { name, namespace, labels, annotations, ownerReferences } = pod.metadata;
     const metadata = { name, namespace, labels, annotations, ownerReferences };
     const copy = Object.assign(pod, { metadata }) as PodManifest;
     await change(copy, stage);
-    return stage.scene.post(copy);
+    return stage.cluster.post(copy);
   },
   ends,
 });
@@ -90,10 +90,10 @@ export const admitted = (
   options: KubeOptions = {},
 ): Abuse => ({
   name,
-  play: async ({ scene, pod }) => {
-    const stored = demand(await scene.post(pod));
+  play: async ({ cluster, pod }) => {
+    const stored = demand(await cluster.post(pod));
     change(stored);
-    return scene.api.update(stored, { ...MALLORY, ...options });
+    return cluster.api.update(stored, { ...MALLORY, ...options });
   },
   ends,
 });
@@ -109,11 +109,11 @@ export const written = (
 ): Abuse => ({
   name,
   admin,
-  play: ({ scene, image, namespace }) => {
+  play: ({ cluster, image, namespace }) => {
     const { notary, annotations = {} } = words;
     const metadata = { name: 'written', namespace, annotations };
     const spec = { ...image.spec, ...(notary !== undefined && { notary }) };
-    return scene.api.create<KubeObject>({ ...image, metadata, spec } as KubeObject, MALLORY);
+    return cluster.api.create<KubeObject>({ ...image, metadata, spec } as KubeObject, MALLORY);
   },
   ends,
 });

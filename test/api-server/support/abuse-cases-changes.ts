@@ -1,9 +1,8 @@
 /** Changes of a pod that has been admitted. */
 import { demand } from '../../bed/kube-client.ts';
-import type { PodManifest } from '../../support/build-fixture.ts';
+import { P, type PodManifest } from '../../support/build-fixture.ts';
 import { admitted, MALLORY, refused, type Abuse, type Ending } from './abuse-case.ts';
 import { container, SIGNER } from '../../support/pod.ts';
-import { P } from '../../support/world.ts';
 
 const denied = (words: RegExp): Ending => refused('POD_CHANGE_REFUSED', words);
 const ours = (annotation: string): Ending =>
@@ -83,10 +82,13 @@ export const CHANGE_CASES: readonly Abuse[] = [
   ),
   {
     name: "our image swapped by kpack's own account",
-    play: async ({ scene, pod }) => {
-      const stored = demand(await scene.post(pod));
+    play: async ({ cluster, pod }) => {
+      const stored = demand(await cluster.post(pod));
       container(stored, SIGNER).image = 'registry.example.com/evil';
-      return scene.api.update(stored, { ...MALLORY, as: 'system:serviceaccount:kpack:controller' });
+      return cluster.api.update(stored, {
+        ...MALLORY,
+        as: 'system:serviceaccount:kpack:controller',
+      });
     },
     ends: denied(/the image of notary-sign would become/),
   },

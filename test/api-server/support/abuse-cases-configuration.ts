@@ -1,8 +1,7 @@
 /** What people may write about signing to get more than they may have. */
 import { demand } from '../../bed/kube-client.ts';
-import type { BuildFixture } from '../../support/build-fixture.ts';
+import { ADMIN, type BuildFixture, OTHER_PIN, P, PIN, URL } from '../../support/build-fixture.ts';
 import { invalid, MALLORY, posted, refused, written, type Abuse } from './abuse-case.ts';
-import { ADMIN, OTHER_PIN, P, PIN, URL } from '../../support/world.ts';
 
 /** The Image says this instead, and so does the Build that kpack made of it. */
 const says =
@@ -19,14 +18,14 @@ const builds = (name: string, abuse: Omit<Abuse, 'name' | 'play'>): Abuse => ({
 /** Something that is no business of whoever writes it. */
 const reserved = (kind: 'Image' | 'Build' | 'Namespace' | 'Pod', annotation: string): Abuse => ({
   name: `the annotation ${annotation} on a ${kind}`,
-  play: async ({ scene, image, build, pod, namespace }) => {
+  play: async ({ cluster, image, build, pod, namespace }) => {
     const space = { apiVersion: 'v1', kind, metadata: { name: namespace } };
     const target = { Image: image, Build: build, Namespace: space, Pod: pod }[kind];
     const change = { metadata: { annotations: { [P + annotation]: 'x' } } };
     if (kind !== 'Pod')
-      return scene.api.patch<typeof space>(target as typeof space, change, MALLORY);
+      return cluster.api.patch<typeof space>(target as typeof space, change, MALLORY);
     Object.assign((pod.metadata.annotations ??= {}), change.metadata.annotations);
-    return scene.post(pod);
+    return cluster.post(pod);
   },
   ends:
     kind === 'Pod'
@@ -95,8 +94,8 @@ export const CONFIGURATION_CASES: readonly Abuse[] = [
   ),
   posted(
     'a Build without tags',
-    async (_, { scene, build }) =>
-      demand(await scene.api.patch(build, { spec: { tags: [] } }, MALLORY)),
+    async (_, { cluster, build }) =>
+      demand(await cluster.api.patch(build, { spec: { tags: [] } }, MALLORY)),
     refused('POD_UNSUPPORTED', /Build app-build-1 has no tags/),
   ),
 ];

@@ -13,10 +13,10 @@ function own(pod: PodManifest, change: Readonly<Record<string, unknown>>): void 
 }
 
 /** Gives the Build another owner. */
-async function ownBuild({ scene, build }: Stage, change: (owner: object) => void): Promise<void> {
+async function ownBuild({ cluster, build }: Stage, change: (owner: object) => void): Promise<void> {
   const { ownerReferences = [] } = build.metadata as PodManifest['metadata'];
   ownerReferences.forEach(change);
-  demand(await scene.api.patch(build, { metadata: { ownerReferences } }));
+  demand(await cluster.api.patch(build, { metadata: { ownerReferences } }));
 }
 
 /** Stores a Build like this one in another namespace. */
@@ -28,14 +28,14 @@ async function uidElsewhere(api: KubeClient, build: Manifest, name: string) {
 /** A namespace that signing never reaches, with the label nevertheless. */
 const untouched = (namespace: string): Abuse => ({
   name: `a Build in ${namespace}, labelled to be signed`,
-  play: async ({ scene, ...stage }) => {
+  play: async ({ cluster, ...stage }) => {
     const labels = { 'notary.kpack.io/signing': 'enabled' };
     const reference = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } };
-    demand(await scene.api.patch(reference, { metadata: { labels } }));
+    demand(await cluster.api.patch(reference, { metadata: { labels } }));
     const { image, build, pod } = stage;
     const account = { secrets: [], serviceAccount: serviceAccount(pod) };
-    const stored = await scene.store({ image, build, pod, ...account }, namespace);
-    return scene.post(stored.pod);
+    const stored = await cluster.store({ image, build, pod, ...account }, namespace);
+    return cluster.post(stored.pod);
   },
   ends: { left: /^$/ },
 });
@@ -99,15 +99,15 @@ export const IDENTITY_CASES: readonly Abuse[] = [
   ),
   posted(
     'a Build of another namespace, which is not here',
-    async (pod, { scene, build }) => {
-      own(pod, { name: 'elsewhere', uid: await uidElsewhere(scene.api, build, 'elsewhere') });
+    async (pod, { cluster, build }) => {
+      own(pod, { name: 'elsewhere', uid: await uidElsewhere(cluster.api, build, 'elsewhere') });
     },
     unproven(/Build elsewhere does not exist/),
   ),
   posted(
     'a Build of another namespace, with a namesake here',
-    async (pod, { scene, build }) => {
-      own(pod, { uid: await uidElsewhere(scene.api, build, build.metadata.name) });
+    async (pod, { cluster, build }) => {
+      own(pod, { uid: await uidElsewhere(cluster.api, build, build.metadata.name) });
     },
     unproven(/has another UID/),
   ),
@@ -123,8 +123,8 @@ export const IDENTITY_CASES: readonly Abuse[] = [
   ),
   posted(
     'a Build without an Image, which is no abuse',
-    async (_, { scene, build }) =>
-      demand(await scene.api.patch(build, { metadata: { ownerReferences: null } })),
+    async (_, { cluster, build }) =>
+      demand(await cluster.api.patch(build, { metadata: { ownerReferences: null } })),
     { signed: { 'on-failure': ['fail'] } },
   ),
   posted(

@@ -1,7 +1,7 @@
 /** Attempts to make the webhook work or read without end. */
 import { refused, type Abuse } from './abuse-case.ts';
 import { container } from '../../support/pod.ts';
-import { P } from '../../support/world.ts';
+import { P } from '../../support/build-fixture.ts';
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => `x${i}`);
 
@@ -11,7 +11,7 @@ export const LOAD_CASES: readonly Abuse[] = [
     prepare: ({ serviceAccount }) => {
       serviceAccount.secrets = names(201).map((name) => ({ name }));
     },
-    play: ({ scene, pod }) => scene.post(pod),
+    play: ({ cluster, pod }) => cluster.post(pod),
     ends: refused('SECRETS_TOO_MANY', /names more than 200 Secrets/),
   },
   {
@@ -19,30 +19,30 @@ export const LOAD_CASES: readonly Abuse[] = [
     prepare: ({ serviceAccount }) => {
       serviceAccount.secrets = names(30_000).map((name) => ({ name }));
     },
-    play: ({ scene, pod }) => scene.post(pod),
+    play: ({ cluster, pod }) => cluster.post(pod),
     ends: refused('SECRETS_TOO_MANY', /names more than 200 Secrets/),
   },
   {
     name: 'a pod of 800 mounts, words and volumes',
-    play: ({ scene, pod }) => {
+    play: ({ cluster, pod }) => {
       const step = container(pod, 'prepare');
       for (const name of names(800)) {
         (pod.spec.volumes ??= []).push({ name, secret: { secretName: `${name}-other` } });
         (step.args ??= []).unshift(`-basic-docker=${name}=${name}.example.com`);
         (step.volumeMounts ??= []).push({ name, mountPath: `/var/build-secrets/${name}` });
       }
-      return scene.post(pod);
+      return cluster.post(pod);
     },
     ends: { signed: {} },
   },
   {
     name: '200 KiB of annotations that nobody knows',
-    play: ({ scene, image, namespace }) => {
+    play: ({ cluster, image, namespace }) => {
       const annotations = Object.fromEntries(
         names(5_000).map((name) => [`${P}v1.secretRe-${name}`, name]),
       );
       const metadata = { name: 'written', namespace, annotations };
-      return scene.api.create({ ...image, metadata });
+      return cluster.api.create({ ...image, metadata });
     },
     ends: refused('NOTARY_CONFIG_INVALID', /found 5000 unknown annotations/),
   },

@@ -2,7 +2,7 @@
 import { demand } from '../../bed/kube-client.ts';
 import { invalid, MALLORY, posted, refused, written, type Abuse } from './abuse-case.ts';
 import { allContainers } from '../../support/pod.ts';
-import { P, URL } from '../../support/world.ts';
+import { P, URL } from '../../support/build-fixture.ts';
 
 const section = (v1: unknown) => ({ notary: { v1 } });
 
@@ -99,20 +99,20 @@ export const MALFORMED_CASES: readonly Abuse[] = [
   ),
   ...['on', 'Enabled'].map((label): Abuse => ({
     name: `a Namespace with the label ${label}`,
-    play: ({ scene, namespace }) => {
+    play: ({ cluster, namespace }) => {
       const metadata = { name: namespace };
       const change = { metadata: { labels: { [`${P}signing`]: label } } };
-      return scene.api.patch({ apiVersion: 'v1', kind: 'Namespace', metadata }, change, MALLORY);
+      return cluster.api.patch({ apiVersion: 'v1', kind: 'Namespace', metadata }, change, MALLORY);
     },
     ends: refused('NAMESPACE_LABEL_INVALID', /expected (enabled|one of)/),
   })),
   posted(
     'a malformed label that got in while we were away',
-    (_, { scene, namespace }) =>
-      scene.whileAway(async () => {
+    (_, { cluster, namespace }) =>
+      cluster.whileAway(async () => {
         const metadata = { name: namespace };
         const change = { metadata: { labels: { [`${P}signing`]: 'enabeld' } } };
-        demand(await scene.api.patch({ apiVersion: 'v1', kind: 'Namespace', metadata }, change));
+        demand(await cluster.api.patch({ apiVersion: 'v1', kind: 'Namespace', metadata }, change));
       }),
     refused('NAMESPACE_LABEL_INVALID', /enabeld/),
   ),

@@ -1,5 +1,12 @@
 /** Ways to the key of the Namespace, and to kpack's own signer, for an Image that is not signed with it. */
-import type { BuildFixture, PodManifest } from '../../support/build-fixture.ts';
+import {
+  ADMIN,
+  type BuildFixture,
+  DEVELOPER,
+  P,
+  type PodManifest,
+  section,
+} from '../../support/build-fixture.ts';
 import {
   invalid,
   KEY_SECRET,
@@ -10,7 +17,6 @@ import {
   type Ending,
 } from './abuse-case.ts';
 import { container, volume } from '../../support/pod.ts';
-import { ADMIN, DEVELOPER, P, section } from '../../support/world.ts';
 
 const OPTED_OUT = { [`${P}signing`]: 'disabled' };
 const EVIL_URL = 'https://evil.example.com';

@@ -5,7 +5,7 @@ import type { Test } from 'tap';
 import { startHandlerServer } from '../../bed/handler-server.ts';
 import { demand } from '../../bed/kube-client.ts';
 import type { PodManifest } from '../../support/build-fixture.ts';
-import type { Scene } from '../../support/kubernetes-scene.ts';
+import type { TestCluster } from '../../support/test-cluster.ts';
 import { until } from '../../support/program.ts';
 
 /** What it does to a pod; undefined: nothing. */
@@ -24,7 +24,7 @@ const addContainer: PodPatch = ({ spec }) => {
  */
 export async function neighbour(
   t: Test,
-  { api, apiserver }: Scene,
+  { api, apiserver }: TestCluster,
   namespace: string,
   { patch = addContainer, name = 'neighbour' }: { patch?: PodPatch; name?: string } = {},
 ): Promise<void> {

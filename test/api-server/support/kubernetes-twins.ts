@@ -1,11 +1,15 @@
 /** Pairs of namespaces with the same rules for pods: in the first, build pods are signed. */
 import type { Test } from 'tap';
 import { demand, type KubeAnswer, type KubeOptions } from '../../bed/kube-client.ts';
-import { buildFixture, type BuildFixture, type PodManifest } from '../../support/build-fixture.ts';
-import type { Scene } from '../../support/kubernetes-scene.ts';
+import {
+  ADMIN,
+  buildFixture,
+  type BuildFixture,
+  type PodManifest,
+} from '../../support/build-fixture.ts';
+import type { TestCluster } from '../../support/test-cluster.ts';
 import { allContainers, SIGNER, type Container } from '../../support/pod.ts';
 import { until } from '../../support/program.ts';
-import { ADMIN } from '../../support/world.ts';
 
 /** Builds and rebases, as init containers and as standard ones. */
 export const SHAPES = [
@@ -44,21 +48,21 @@ export interface Both<Value> {
 
 /** Makes two namespaces, and waits until their rules are in force. */
 export async function makeTwins(
-  scene: Scene,
+  cluster: TestCluster,
   name: string,
   { labels = {}, rules = [] }: TwinOptions = {},
 ): Promise<void> {
   const signing = { 'notary.kpack.io/signing': 'enabled' };
-  await scene.namespace(name, { labels: { ...labels, ...signing }, annotations: ADMIN });
-  await scene.namespace(`${name}-unsigned`, { labels });
+  await cluster.namespace(name, { labels: { ...labels, ...signing }, annotations: ADMIN });
+  await cluster.namespace(`${name}-unsigned`, { labels });
   for (const namespace of [name, `${name}-unsigned`]) {
-    for (const [at, rule] of rules.entries()) await enforce(scene, namespace, `rule-${at}`, rule);
+    for (const [at, rule] of rules.entries()) await enforce(cluster, namespace, `rule-${at}`, rule);
   }
 }
 
 /** Makes a rule, and waits until it refuses who asks for far too much, too little, or both. */
 async function enforce(
-  { api }: Scene,
+  { api }: TestCluster,
   namespace: string,
   name: string,
   { kind, spec }: Rule,
@@ -95,36 +99,36 @@ async function enforce(
 
 /** Stores what a build pod was made from in both; the pods are yet to be posted. */
 export async function storeBoth(
-  scene: Scene,
+  cluster: TestCluster,
   fixture: BuildFixture,
   name: string,
 ): Promise<Both<PodManifest>> {
   const [signed, unsigned] = [
-    await scene.store(fixture, name),
-    await scene.store(fixture, `${name}-unsigned`),
+    await cluster.store(fixture, name),
+    await cluster.store(fixture, `${name}-unsigned`),
   ];
   return { signed: signed.pod, unsigned: unsigned.pod };
 }
 
 /** Posts a pod in both. */
 export async function postBoth(
-  scene: Scene,
+  cluster: TestCluster,
   { signed, unsigned }: Both<PodManifest>,
   options: Pick<KubeOptions, 'dryRun'>,
 ): Promise<Both<KubeAnswer<PodManifest>>> {
   return {
-    signed: await scene.post(signed, options),
-    unsigned: await scene.post(unsigned, options),
+    signed: await cluster.post(signed, options),
+    unsigned: await cluster.post(unsigned, options),
   };
 }
 
 /** Tries a pod in both, without storing it. */
 export async function tryBoth(
-  scene: Scene,
+  cluster: TestCluster,
   fixture: BuildFixture,
   name: string,
 ): Promise<Both<KubeAnswer<PodManifest>>> {
-  return postBoth(scene, await storeBoth(scene, fixture, name), { dryRun: true });
+  return postBoth(cluster, await storeBoth(cluster, fixture, name), { dryRun: true });
 }
 
 /** Lets all steps of a pod ask for so much, or `export` and `rebase` alone. */

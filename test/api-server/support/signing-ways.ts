@@ -2,13 +2,13 @@
 import {
   ADMIN,
   annotate,
+  type BuildFixture,
   DEVELOPER,
   OTHER_PIN,
   P,
   setSection,
   URL,
-  type World,
-} from '../../support/world.ts';
+} from '../../support/build-fixture.ts';
 
 /** What of a fixture decides. */
 export interface Shape {
@@ -28,7 +28,7 @@ export interface Way {
   readonly label?: string;
   /** Annotations of the Namespace. */
   readonly namespace?: Record<string, string>;
-  readonly change?: (world: World) => void;
+  readonly change?: (build: BuildFixture) => void;
   /** Whether it is stored only while nobody validates. */
   readonly malformed?: boolean;
   /** Of the signing container, as far as they depend on the way. */
@@ -36,12 +36,12 @@ export interface Way {
   readonly expect: (shape: Shape) => Outcome;
 }
 
-const silent = (world: World) => {
-  delete world.build.spec['notary'];
-  delete world.image?.spec['notary'];
+const silent = (build: BuildFixture) => {
+  delete build.build.spec['notary'];
+  delete build.image?.spec['notary'];
 };
-const sectioned = (world: World) =>
-  setSection(world, { v1: { url: URL, secretRef: { name: 'notary-signing' } } });
+const sectioned = (build: BuildFixture) =>
+  setSection(build, { v1: { url: URL, secretRef: { name: 'notary-signing' } } });
 
 const signed =
   (key: string) =>
@@ -57,9 +57,9 @@ export const WAYS: Readonly<Record<string, Way>> = {
     expect: (shape) => (shape.hasSection ? signed('notary-signing')(shape) : nothing()),
   },
   annotations: {
-    change: (world) => {
-      silent(world);
-      annotate(world, DEVELOPER);
+    change: (build) => {
+      silent(build);
+      annotate(build, DEVELOPER);
     },
     namespace: ADMIN,
     flags: ['--notary-url=https://developer.example.com'],
@@ -78,9 +78,9 @@ export const WAYS: Readonly<Record<string, Way>> = {
     expect: signed('notary-signing'),
   },
   'everything there is': {
-    change: (world) => {
-      silent(world);
-      annotate(world, {
+    change: (build) => {
+      silent(build);
+      annotate(build, {
         ...DEVELOPER,
         [`${P}v1.rootPin`]: OTHER_PIN,
         [`${P}v1.caSecretRef`]: 'developer-ca',
@@ -92,17 +92,17 @@ export const WAYS: Readonly<Record<string, Way>> = {
   },
   'nothing at all': { change: silent, expect: nothing },
   'opting out': {
-    change: (world) => {
-      silent(world);
-      annotate(world, { [`${P}signing`]: 'disabled' });
+    change: (build) => {
+      silent(build);
+      annotate(build, { [`${P}signing`]: 'disabled' });
     },
     namespace: ADMIN,
     expect: left('signing: disabled on the'),
   },
   'half a unit': {
-    change: (world) => {
-      silent(world);
-      annotate(world, { [`${P}v1.url`]: 'https://developer.example.com' });
+    change: (build) => {
+      silent(build);
+      annotate(build, { [`${P}v1.url`]: 'https://developer.example.com' });
     },
     namespace: ADMIN,
     malformed: true,
@@ -115,22 +115,22 @@ export const WAYS: Readonly<Record<string, Way>> = {
     expect: invalid,
   },
   'section and annotations that contradict': {
-    change: (world) => {
-      sectioned(world);
-      annotate(world, DEVELOPER);
+    change: (build) => {
+      sectioned(build);
+      annotate(build, DEVELOPER);
     },
     malformed: true,
     expect: invalid,
   },
   'an empty section': {
-    change: (world) => setSection(world, {}),
+    change: (build) => setSection(build, {}),
     malformed: true,
     expect: invalid,
   },
   "a pin that the admin's does not allow": {
-    change: (world) => {
-      sectioned(world);
-      annotate(world, { [`${P}v1.rootPin`]: OTHER_PIN });
+    change: (build) => {
+      sectioned(build);
+      annotate(build, { [`${P}v1.rootPin`]: OTHER_PIN });
     },
     namespace: { [`${P}v1.rootPin`]: 'a1'.repeat(32) },
     malformed: true,
@@ -152,9 +152,9 @@ export const WAYS: Readonly<Record<string, Way>> = {
   },
   'audit of what would be refused': {
     label: 'audit',
-    change: (world) => {
-      silent(world);
-      annotate(world, { [`${P}v1.url`]: 'https://developer.example.com' });
+    change: (build) => {
+      silent(build);
+      annotate(build, { [`${P}v1.url`]: 'https://developer.example.com' });
     },
     malformed: true,
     expect: () => ({ left: '', warning: 'audit: would be refused' }),

@@ -9,7 +9,7 @@ import type { SignatureMethod } from '../../../src/sidecar/tuf/key.ts';
 import { canonical, goWire, type DraftObject } from '../trust/draft.ts';
 import { signText, type TestKey } from '../trust/key.ts';
 import { asPassword, openKeys } from '../private-key.ts';
-import type { Scene } from './scene.ts';
+import type { TestRepository } from './test-repository.ts';
 
 /** A key as metadata lists it, and as signatures are made with it. */
 export interface Forger {
@@ -19,7 +19,7 @@ export interface Forger {
 }
 
 /** A key pair for a delegation, by openssl. */
-export function makeDelegationKey({ bed }: Scene, name: string) {
+export function makeDelegationKey({ bed }: TestRepository, name: string) {
   const file = join(bed.directory, `${name}.key`);
   const publicFile = join(bed.directory, `${name}.pub`);
   const curve = ['-pkeyopt', 'ec_paramgen_curve:P-256'];
@@ -29,7 +29,10 @@ export function makeDelegationKey({ bed }: Scene, name: string) {
 }
 
 /** The owner's key of a role. */
-export async function ownersKey({ owner, gun }: Scene, role: 'root' | 'targets'): Promise<Forger> {
+export async function ownersKey(
+  { owner, gun }: TestRepository,
+  role: 'root' | 'targets',
+): Promise<Forger> {
   for (const name of await readdir(owner.privateKeyDirectory)) {
     const pem = await readFile(join(owner.privateKeyDirectory, name), 'utf8');
     const isOf = pem.includes(`\nrole: ${role}\n`);
@@ -48,10 +51,10 @@ export function forger(pem: string, password?: string): Forger {
 
 /** The file of a role as it is served. */
 export async function servedFile(
-  scene: Scene,
+  repository: TestRepository,
   role: string,
 ): Promise<{ signed: DraftObject; signatures: DraftObject[] }> {
-  const { status, text } = await send(scene, 'GET', `${role}.json`);
+  const { status, text } = await send(repository, 'GET', `${role}.json`);
   if (status !== 200) throw new Error(`GET ${role}.json: HTTP ${status}`);
   return JSON.parse(text) as { signed: DraftObject; signatures: DraftObject[] };
 }
@@ -62,7 +65,7 @@ export async function servedFile(
  * @param edit changes the content before it is signed, and the bytes after that
  */
 export async function forge(
-  scene: Scene,
+  repository: TestRepository,
   role: string,
   by: Forger,
   edit: {
@@ -70,7 +73,10 @@ export async function forge(
     readonly bytes?: (text: string) => string;
   },
 ): Promise<void> {
-  const served = await servedFile(scene, role).catch(() => ({ signed: EMPTY, signatures: [] }));
+  const served = await servedFile(repository, role).catch(() => ({
+    signed: EMPTY,
+    signatures: [],
+  }));
   const signed = structuredClone(served.signed);
   signed['version'] = Number(signed['version']) + 1;
   edit.content?.(signed);
@@ -78,7 +84,7 @@ export async function forge(
   const key = { method: by.method, privateKey: by.key } as TestKey;
   const sig = signText(canonical(signed), key).toString('base64');
   const text = goWire({ signed, signatures: [{ keyid: listed, method: by.method, sig }] });
-  await post(scene, role, edit.bytes?.(text) ?? text);
+  await post(repository, role, edit.bytes?.(text) ?? text);
 }
 
 const EMPTY: DraftObject = {
@@ -89,16 +95,16 @@ const EMPTY: DraftObject = {
   version: 0,
 };
 
-async function post(scene: Scene, role: string, text: string): Promise<void> {
+async function post(repository: TestRepository, role: string, text: string): Promise<void> {
   const body =
     `--x\r\nContent-Disposition: form-data; name="files"; filename="${role}"\r\n` +
     `Content-Type: application/octet-stream\r\n\r\n${text}\r\n--x--\r\n`;
-  const { status, text: answer } = await send(scene, 'POST', '', body);
+  const { status, text: answer } = await send(repository, 'POST', '', body);
   if (status !== 200) throw new Error(`the server refused the forged ${role}: ${answer}`);
 }
 
 function send(
-  { bed, gun }: Scene,
+  { bed, gun }: TestRepository,
   method: 'GET' | 'POST',
   file: string,
   body?: string,

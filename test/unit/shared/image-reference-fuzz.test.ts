@@ -7,6 +7,7 @@ import {
   sameTag,
 } from '../../../src/shared/image-reference.ts';
 import { SigningError } from '../../../src/shared/signing-error.ts';
+import { runs } from '../../support/runs.ts';
 
 /** Pieces that references are made of, so that many of the texts nearly are some. */
 const piece = fc.oneof(
@@ -51,7 +52,7 @@ t.test('image references', (t) => {
       fc.property(text, (text) => {
         parse(text);
       }),
-      { numRuns: 5000 },
+      runs(5000),
     );
     t.end();
   });
@@ -61,7 +62,7 @@ t.test('image references', (t) => {
       fc.property(valid, (text) => {
         assert.equal(parse(text)?.tag, text.slice(text.lastIndexOf(':') + 1));
       }),
-      { numRuns: 2000 },
+      runs(2000),
     );
     t.end();
   });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { exceededBound } from '../../../src/shared/json-bounds.ts';
+import { runs } from '../../support/runs.ts';
 
 const PLENTY = Number.MAX_SAFE_INTEGER;
 
@@ -29,7 +30,7 @@ t.test('what is counted is what the value has, however its texts are written', (
       if (depth > 0) t.equal(exceededBound(text, { depth: depth - 1, parts: PLENTY }), 'depth');
       if (parts > 0) t.equal(exceededBound(text, { depth: PLENTY, parts: parts - 1 }), 'parts');
     }),
-    { numRuns: 500 },
+    runs(500),
   );
   t.end();
 });
@@ -52,7 +53,7 @@ t.test('no text is taken for more than it can be parsed to', (t) => {
       // A member that is there twice is parsed once.
       if (exceeded === undefined) t.ok(found.depth <= most.depth && found.parts <= most.parts);
     }),
-    { numRuns: 2_000 },
+    runs(2_000),
   );
   t.end();
 });

@@ -7,6 +7,7 @@ import {
   serverHost,
   type NotaryUrl,
 } from '../../../src/shared/notary-url.ts';
+import { runs } from '../../support/runs.ts';
 
 t.test('Notary URLs', (t) => {
   t.test('are normalised', (t) => {
@@ -210,7 +211,7 @@ t.test('Notary URLs', (t) => {
         );
         assert.equal(parseNotaryUrl(parsed), parsed);
       }),
-      { numRuns: 500 },
+      runs(500),
     );
     t.end();
   });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { formatPem, readPem } from '../../../src/shared/pem.ts';
+import { runs } from '../../support/runs.ts';
 
 const block = (label: string, body: string) =>
   `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
@@ -97,7 +98,7 @@ t.test('any text is read in time that grows with its length alone', (t) => {
       const begins = text.split('-----BEGIN A-----').length - 1;
       return blocks.length + damaged.length <= begins;
     }),
-    { numRuns: 500 },
+    runs(500),
   );
   const length = 1024 * 1024;
   for (const part of [

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
 import { parseTagReference } from '../../../src/shared/image-reference.ts';
 import { parseNotaryUrl } from '../../../src/shared/notary-url.ts';
 import { command, commandsIn, cutText } from '../../../src/shared/shell-command.ts';
 import { SigningError } from '../../../src/shared/signing-error.ts';
+import { temporaryDirectory } from '../../bed/temporary-directory.ts';
+import { runs } from '../../support/runs.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'shell-command-'));
-t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+const directory = temporaryDirectory();
 
 /** What a program of that name is given by each command, when a shell runs them one after another. */
 function given(program: string, commands: readonly string[]): readonly string[][] {
@@ -100,7 +99,7 @@ t.test('a text is cut to so many bytes, and no command in it', (t) => {
       assert.ok(kept.endsWith('…') && whole.startsWith(kept.slice(0, -1)));
       assert.equal(kept.replace(/`(?:'[^']*'|"[^"]*"|[^`'"])*`/g, '').includes('`'), false);
     }),
-    { numRuns: 2000 },
+    runs(2000),
   );
   t.end();
 });

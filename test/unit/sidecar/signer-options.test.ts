@@ -13,6 +13,7 @@ import {
   readOutputOptions,
   readSignerFlags,
 } from '../../../src/sidecar/signer-options.ts';
+import { runs } from '../../support/runs.ts';
 
 const PIN = 'a'.repeat(64);
 
@@ -245,7 +246,7 @@ t.test('signer options', (t) => {
           '/dev/termination-log',
         );
       }),
-      { numRuns: 300 },
+      runs(300),
     );
     t.end();
   });

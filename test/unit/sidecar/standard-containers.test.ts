@@ -1,11 +1,15 @@
 import t from 'tap';
 import { parseSignerOptions, readSignerFlags } from '../../../src/sidecar/signer-options.ts';
-import type { PodManifest } from '../../support/build-fixture.ts';
+import {
+  buildFixture,
+  type BuildFixture,
+  changed,
+  type PodManifest,
+} from '../../support/build-fixture.ts';
 import { inject, mutate, refusedBy, validate, verdictOf } from '../../support/asking.ts';
 import { withoutReport } from '../../support/pod-changes.ts';
 import { container, mountAt, REPORT, SIGNER, signerFlags, volume } from '../../support/pod.ts';
-import { isWaiting, signableFixtures, signableWorld } from '../../support/signable.ts';
-import { changed, world, type World } from '../../support/world.ts';
+import { isWaiting, signableFixtures, signableBuild } from '../../support/signable.ts';
 
 const WAITING = 'v0.17.2/07b-standard-containers-notary';
 const waiting = signableFixtures.filter(isWaiting);
@@ -17,7 +21,12 @@ function waiterFlag(pod: PodManifest, step: string, name: string): string | unde
 }
 
 /** Replaces a flag of the build-waiter, or takes it away. */
-function setWaiterFlag({ pod }: World, step: string, name: string, to: string | undefined): void {
+function setWaiterFlag(
+  { pod }: BuildFixture,
+  step: string,
+  name: string,
+  to: string | undefined,
+): void {
   const { args = [] } = container(pod, step);
   const at = args.findIndex((arg) => arg.startsWith(`-${name}=`));
   args.splice(at, 1, ...(to === undefined ? [] : [`-${name}=${to}`]));
@@ -35,7 +44,7 @@ t.test('builds and rebases in standard containers are among the fixtures', (t) =
 
 for (const name of waiting) {
   t.test(`${name}: signing waits for the push, and completion for the signature`, async (t) => {
-    const given = signableWorld(name);
+    const given = signableBuild(name);
     const pod = await inject(given);
     const step = name.endsWith('rebase') ? 'rebase' : 'export';
     const signer = container(pod, SIGNER);
@@ -70,7 +79,7 @@ for (const name of waiting) {
 }
 
 t.test('a chain in which our place cannot be told is refused', async (t) => {
-  const cases: Record<string, readonly [string, RegExp, (given: World) => void]> = {
+  const cases: Record<string, readonly [string, RegExp, (given: BuildFixture) => void]> = {
     'completion waits for another step': [
       'POD_COLLISION',
       /completion that waits for \/buildWait\/build, not for \/buildWait\/export/,
@@ -127,7 +136,7 @@ t.test('a chain in which our place cannot be told is refused', async (t) => {
   };
   for (const [what, [code, reason, change]] of Object.entries(cases)) {
     await t.test(what, async (t) => {
-      const given = world(WAITING);
+      const given = buildFixture(WAITING);
       change(given);
       t.match(await refusedBy(t, given, `422 ${code}`), reason);
     });
@@ -135,7 +144,7 @@ t.test('a chain in which our place cannot be told is refused', async (t) => {
 });
 
 t.test('a chain that was changed after us is not the one that we made', async (t) => {
-  const given = world(WAITING);
+  const given = buildFixture(WAITING);
   const injected = await inject(given);
   const cases: Record<string, (pod: PodManifest) => void> = {
     'completion no longer waits for us': (pod) =>
@@ -175,9 +184,9 @@ t.test('a chain that was changed after us is not the one that we made', async (t
 });
 
 t.test('a step that waits gets its -report within its command line', async (t) => {
-  const given = world(WAITING);
-  const { args: steps = [] } = container(world(WAITING).pod, 'export');
-  const { args: completion = [] } = container(world(WAITING).pod, 'completion');
+  const given = buildFixture(WAITING);
+  const { args: steps = [] } = container(buildFixture(WAITING).pod, 'export');
+  const { args: completion = [] } = container(buildFixture(WAITING).pod, 'completion');
   withoutReport(given.pod, '0.9');
   container(given.pod, 'export').args = steps.map((arg) => arg.replace(` -report=${REPORT}`, ''));
   container(given.pod, 'completion').args = completion;
@@ -212,7 +221,7 @@ t.test('requests of standard containers add up, so ours stays small', async (t) 
     ],
   ] as const;
   for (const [step, requests, limits] of cases) {
-    const given = world(WAITING);
+    const given = buildFixture(WAITING);
     if (step) container(given.pod, 'export').resources = step;
     t.same(container(await inject(given), SIGNER).resources, { requests, limits });
   }

@@ -15,6 +15,7 @@ import {
   type RepositoryReceipt,
 } from '../../../src/sidecar/notary/receipt.ts';
 import { terminationMessage } from '../../../src/sidecar/termination-message.ts';
+import { runs } from '../../support/runs.ts';
 
 /** What servers, files and people may say. */
 const words = fc.oneof(
@@ -103,7 +104,7 @@ t.test('the termination message of any receipt', (t) => {
           assert.deepEqual([gun, result, code], [whole?.gun, whole?.result, whole?.code]);
         }
       }),
-      { numRuns: 400 },
+      runs(400),
     );
     t.end();
   });
@@ -116,7 +117,7 @@ t.test('the termination message of any receipt', (t) => {
         assert.ok(text.startsWith(`notary-sign failed (${receipt.code ?? 'INTERNAL'}): `));
         assert.doesNotMatch(text, /[\p{Cc}\u2028\u2029]/u);
       }),
-      { numRuns: 400 },
+      runs(400),
     );
     t.end();
   });
@@ -134,7 +135,7 @@ t.test('a command in the fix is kept whole before the message is, or left out', 
       assert.deepEqual(kept, kept.length > 0 ? commandsIn(fix) : []);
       if (Buffer.byteLength(fix) < 650) assert.ok(text.endsWith(fix), text);
     }),
-    { numRuns: 400 },
+    runs(400),
   );
   t.end();
 });

@@ -1,13 +1,18 @@
 import t, { type Test } from 'tap';
 import type { Cluster } from '../../../src/shared/kubernetes/cluster.ts';
 import { admissionReview, type ReviewOptions } from '../../bed/webhook.ts';
-import { manifestsOf, signingNamespace } from '../../support/build-fixture.ts';
+import {
+  buildFixture,
+  changed,
+  manifestsOf,
+  setSection,
+  signingNamespace,
+} from '../../support/build-fixture.ts';
 import { failing, inject, memoryCluster } from '../../support/asking.ts';
 import { container, SIGNER } from '../../support/pod.ts';
 import { post, serve } from '../../support/served.ts';
-import { changed, setSection, world } from '../../support/world.ts';
 
-const clusterOf = (given = world()) => memoryCluster(manifestsOf(given, given.namespace));
+const clusterOf = (given = buildFixture()) => memoryCluster(manifestsOf(given));
 
 /** Asks as of an audited namespace. */
 async function ask(t: Test, cluster: Cluster, question: string, options: ReviewOptions) {
@@ -21,7 +26,7 @@ t.test(
   'no later change of an audited pod is refused, and the log says which would be',
   async (t) => {
     // Admitted when the namespace was enabled.
-    const injected = await inject(world());
+    const injected = await inject(buildFixture());
     const changes: Record<string, ReviewOptions> = {
       'our image swapped': {
         object: changed(injected, (pod) => (container(pod, SIGNER).image = 'evil')),
@@ -44,7 +49,7 @@ t.test(
 );
 
 t.test('no audited pod waits for a Kubernetes API that does not tell what it is', async (t) => {
-  const given = world('v0.17.2/02-notary', signingNamespace('audit'));
+  const given = buildFixture('v0.17.2/02-notary', signingNamespace('audit'));
   const mistaken: Cluster = {
     ...clusterOf(given),
     get: () => Promise.reject(new TypeError('a mistake')),
@@ -63,7 +68,7 @@ t.test('no audited pod waits for a Kubernetes API that does not tell what it is'
 });
 
 t.test('a namespace that has just been enabled is signed, whatever the path', async (t) => {
-  const given = world();
+  const given = buildFixture();
   t.ok((await ask(t, clusterOf(given), 'mutate', { object: given.pod })).patch);
   const injected = await inject(given);
   const { allowed, warnings } = await ask(t, clusterOf(given), 'validate', { object: injected });

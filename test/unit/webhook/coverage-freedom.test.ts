@@ -1,11 +1,10 @@
 import t from 'tap';
-import type { PodManifest } from '../../support/build-fixture.ts';
+import { buildFixture, changed, type PodManifest } from '../../support/build-fixture.ts';
 import { inject, mutate, validate, verdictOf } from '../../support/asking.ts';
 import { container, loosen, SIGNER, volume } from '../../support/pod.ts';
-import { changed, world } from '../../support/world.ts';
 
 t.test('other plug-ins may add variables and mounts to the signing container', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const pod = changed(await inject(given), (pod) => {
     const signer = container(pod, SIGNER);
     signer.env = [
@@ -23,7 +22,7 @@ t.test('other plug-ins may add variables and mounts to the signing container', a
 });
 
 t.test('other plug-ins may confine the signing container further', async (t) => {
-  const given = world('v0.17.2/05b-rebase-notary');
+  const given = buildFixture('v0.17.2/05b-rebase-notary');
   const injected = await inject(given);
   t.equal(volume(injected, 'notary-sign-key').secret?.defaultMode, 0o444);
   const changes: Record<string, (pod: PodManifest) => void> = {
@@ -44,7 +43,7 @@ t.test('other plug-ins may confine the signing container further', async (t) => 
 });
 
 t.test('what a container may use is for the cluster to say', async (t) => {
-  const given = world();
+  const given = buildFixture();
   container(given.pod, 'export').resources = { requests: { cpu: '1000m' }, limits: { cpu: '2.0' } };
   const injected = await inject(given);
   for (const resources of [
@@ -63,7 +62,7 @@ t.test('what a container may use is for the cluster to say', async (t) => {
 });
 
 t.test('the image may come from elsewhere, as long as its digest is ours', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const injected = await inject(given);
   const { image = '' } = container(injected, SIGNER);
   const digest = image.slice(image.indexOf('@'));

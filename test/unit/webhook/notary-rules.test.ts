@@ -1,6 +1,14 @@
 import t from 'tap';
 import { KPACK_USER } from '../../bed/webhook.ts';
-import { signingNamespace } from '../../support/build-fixture.ts';
+import {
+  annotate,
+  buildFixture,
+  type BuildFixture,
+  changed,
+  P,
+  setSection,
+  signingNamespace,
+} from '../../support/build-fixture.ts';
 import { ask, refusedBy, verdictOf } from '../../support/asking.ts';
 import {
   apiVersionsOf,
@@ -10,19 +18,18 @@ import {
   type Words,
 } from '../../support/notary-rule.ts';
 import { NOTARY_RULES } from '../../support/notary-rules.ts';
-import { annotate, changed, P, setSection, world, type World } from '../../support/world.ts';
 
 const BY_DEVELOPER = { username: 'developer' };
 
 /** The build pod of an Image, and its Namespace, where one of the two is wrong. */
-function worldThatBreaks({ rejected, admin }: NotaryRule, kind: string): World {
+function worldThatBreaks({ rejected, admin }: NotaryRule, kind: string): BuildFixture {
   const { notary, annotations = {}, labels } = rejected;
   if (kind === 'Namespace') {
     const namespace = signingNamespace('enabled', { ...annotations });
     if (labels) namespace.metadata.labels = { ...labels };
-    return world('v0.17.2/01-plain-git', namespace);
+    return buildFixture('v0.17.2/01-plain-git', namespace);
   }
-  const given = world('v0.17.2/01-plain-git', signingNamespace('enabled', admin));
+  const given = buildFixture('v0.17.2/01-plain-git', signingNamespace('enabled', admin));
   if (notary !== undefined) setSection(given, notary);
   annotate(given, annotations);
   return given;

@@ -7,7 +7,7 @@ import {
   ADMIN_URL,
   accountArguments,
   tenants,
-  worldOf,
+  buildOf,
 } from './support/random-tenants.ts';
 import type { Tenants } from './support/random-tenants.ts';
 import { webhookIn } from './support/webhook-in.ts';
@@ -134,8 +134,8 @@ t.test('whatever people write, no admitted pod reaches what is not for it', asyn
   const see = (what: string) => seen.set(what, (seen.get(what) ?? 0) + 1);
   await fc.assert(
     fc.asyncProperty(tenants, async (given) => {
-      const { mutate, validate } = webhookIn(worldOf(given));
-      const mutated = await mutate(worldOf(given).pod);
+      const { mutate, validate } = webhookIn(buildOf(given));
+      const mutated = await mutate(buildOf(given).pod);
       const isAdmissible = ['allowed', 'patched'].includes(mutated.verdict);
       const { verdict, pod } = isAdmissible ? await validate(mutated.pod) : mutated;
       if (verdict !== 'allowed') {

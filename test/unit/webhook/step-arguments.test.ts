@@ -2,11 +2,19 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { applyPatch } from '../../bed/webhook.ts';
-import type { PodManifest } from '../../support/build-fixture.ts';
+import {
+  annotate,
+  buildFixture,
+  type BuildFixture,
+  changed,
+  P,
+  type PodManifest,
+  URL,
+} from '../../support/build-fixture.ts';
 import { inject, mutate, refusedBy, validate, verdictOf } from '../../support/asking.ts';
 import { container, SIGNER, signerFlags } from '../../support/pod.ts';
-import { kpackFixtures, signableFixtures, signableWorld } from '../../support/signable.ts';
-import { annotate, changed, P, URL, world, type World } from '../../support/world.ts';
+import { kpackFixtures, signableFixtures, signableBuild } from '../../support/signable.ts';
+import { runs } from '../../support/runs.ts';
 
 const PLAIN = 'v0.17.2/02b-notary-registry-secrets';
 const WAITING = 'v0.17.2/07b-standard-containers-notary';
@@ -33,7 +41,7 @@ function mountSecret(pod: PodManifest, step: string, name: string): void {
 }
 
 /** The same pod as the released controller builds it: other paths of the same programs. */
-function withReleasedCommands(given: World): World {
+function withReleasedCommands(given: BuildFixture): BuildFixture {
   const renamed = (text: string) => text.replace('/cnb/process/', '/ko-app/');
   for (const each of [...(given.pod.spec.initContainers ?? []), ...given.pod.spec.containers]) {
     if (each.command) each.command = each.command.map(renamed);
@@ -42,14 +50,15 @@ function withReleasedCommands(given: World): World {
   return given;
 }
 
-const flagsOf = async (given: World) => signerFlags(await inject(given))['registry-credentials'];
+const flagsOf = async (given: BuildFixture) =>
+  signerFlags(await inject(given))['registry-credentials'];
 
 t.test('a cosign annotation never becomes an argument of the signing container', async (t) => {
   for (const name of [PLAIN, WAITING]) {
-    const clean = await flagsOf(signableWorld(name));
+    const clean = await flagsOf(signableBuild(name));
     for (const text of [`x ${EVIL}`, `x -dockerconfig=git-basic`, `x y ${EVIL}`]) {
       await t.test(`${name}: ${text}`, async (t) => {
-        const given = signableWorld(name);
+        const given = signableBuild(name);
         for (const step of ['prepare', 'completion']) mountSecret(given.pod, step, 'git-basic');
         addArguments(given.pod, 'completion', `-cosign-annotations=team=${text}`);
         if (name === PLAIN) {
@@ -69,11 +78,11 @@ t.test('a cosign annotation never becomes an argument of the signing container',
 
 t.test("an image that a developer names never becomes one, nor do the Build's tags", async (t) => {
   for (const name of [REBASE, WAITING_REBASE]) {
-    const clean = await flagsOf(signableWorld(name));
+    const clean = await flagsOf(signableBuild(name));
     t.equal(clean?.length, 1, 'kpack names one');
     for (const flag of ['--run-image', '--last-built-image']) {
       for (const text of [`x ${EVIL}`, `x ${EVIL} stop`, `x -- ${EVIL}`, EVIL]) {
-        const given = signableWorld(name);
+        const given = signableBuild(name);
         mountSecret(given.pod, 'rebase', 'git-basic');
         const step = container(given.pod, 'rebase');
         const { args = [] } = step;
@@ -86,7 +95,7 @@ t.test("an image that a developer names never becomes one, nor do the Build's ta
       }
     }
     for (const tag of [EVIL, `registry.example.com/team/app ${EVIL}`]) {
-      const given = signableWorld(name);
+      const given = signableBuild(name);
       mountSecret(given.pod, 'rebase', 'git-basic');
       const tags = given.build.spec['tags'] as string[];
       const [first = ''] = tags;
@@ -98,7 +107,7 @@ t.test("an image that a developer names never becomes one, nor do the Build's ta
       t.same(await flagsOf(given), clean, `${name}: tag ${tag}`);
     }
   }
-  const lost = signableWorld(REBASE);
+  const lost = signableBuild(REBASE);
   lost.build.spec['tags'] = ['registry.example.com/another'];
   t.match(await refusedBy(t, lost, '422 ARGUMENTS_AMBIGUOUS'), /rebase lack the tags of the Build/);
 });
@@ -107,14 +116,14 @@ t.test('a second -notary-v1-url is refused, also where the Image opts out', asyn
   for (const isOptedOut of [false, true]) {
     for (const name of [PLAIN, WAITING]) {
       for (const second of ['-notary-v1-url=https://evil.example.com', '--notary-v1-url']) {
-        const given = world(name);
+        const given = buildFixture(name);
         if (isOptedOut) annotate(given, { [`${P}signing`]: 'disabled' });
         addArguments(given.pod, 'completion', '-cosign-annotations=team=x', second);
         const message = await refusedBy(t, given, '422 ARGUMENTS_AMBIGUOUS');
         t.match(message, /completion has 2 arguments -notary-v1-url/);
       }
     }
-    const given = world(PLAIN);
+    const given = buildFixture(PLAIN);
     if (isOptedOut) annotate(given, { [`${P}signing`]: 'disabled' });
     const text = '-cosign-annotations=team=x -notary-v1-url=https://evil.example.com';
     addArguments(given.pod, 'completion', text);
@@ -125,7 +134,7 @@ t.test('a second -notary-v1-url is refused, also where the Image opts out', asyn
 });
 
 t.test('what a developer smuggles in alone is no signer of kpack either', async (t) => {
-  const given = signableWorld('v0.17.2/07-standard-containers');
+  const given = signableBuild('v0.17.2/07-standard-containers');
   addArguments(given.pod, 'completion', '-cosign-annotations=a=x', `-notary-v1-url=${URL}`);
   const pod = await inject(given);
   t.notMatch(JSON.stringify(container(pod, 'completion')), /notary-v1-url/);
@@ -134,7 +143,7 @@ t.test('what a developer smuggles in alone is no signer of kpack either', async 
 
 t.test('a completion whose command line is not where kpack has it is refused', async (t) => {
   for (const isOptedOut of [false, true]) {
-    const given = world(WAITING);
+    const given = buildFixture(WAITING);
     if (isOptedOut) annotate(given, { [`${P}signing`]: 'disabled' });
     container(given.pod, 'completion').args?.push('-execute=/cnb/process/completion');
     t.match(
@@ -146,7 +155,7 @@ t.test('a completion whose command line is not where kpack has it is refused', a
 
 t.test('each fixture is read alike, whichever paths its controller was built with', async (t) => {
   for (const name of signableFixtures) {
-    const [ours, released] = [signableWorld(name), withReleasedCommands(signableWorld(name))];
+    const [ours, released] = [signableBuild(name), withReleasedCommands(signableBuild(name))];
     t.same(await flagsOf(released), await flagsOf(ours), name);
     const pod = await inject(released);
     t.equal(verdictOf(await validate(released, pod)), 'allowed', name);
@@ -172,7 +181,7 @@ t.test('any arguments: mutate and validate agree, and nobody of kpack signs', as
     fc.boolean(),
     fc.boolean(),
     async (name, step, words, isInFront, isOptedOut) => {
-      const given = signableWorld(name);
+      const given = signableBuild(name);
       if (isOptedOut) annotate(given, { [`${P}signing`]: 'disabled' });
       const found = given.pod.spec.containers
         .concat(given.pod.spec.initContainers ?? [])
@@ -190,13 +199,13 @@ t.test('any arguments: mutate and validate agree, and nobody of kpack signs', as
       if (own.some((word) => /^--?notary-v1-url(=|$)/.test(word))) throw new Error(own.join(' '));
     },
   );
-  await fc.assert(property, { numRuns: 500 });
+  await fc.assert(property, runs(500));
   t.pass();
 });
 
 t.test("kpack's own signer goes from every kind of pod that opts out", async (t) => {
   for (const name of kpackFixtures) {
-    for (const make of [() => world(name), () => withReleasedCommands(world(name))]) {
+    for (const make of [() => buildFixture(name), () => withReleasedCommands(buildFixture(name))]) {
       const given = make();
       annotate(given, { [`${P}signing`]: 'disabled' });
       const pod = await inject(given);

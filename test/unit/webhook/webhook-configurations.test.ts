@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadAll } from 'js-yaml';
 import t from 'tap';
-import { projectDirectory } from '../../support/fixture.ts';
+import { projectDirectory } from '../../bed/project-directory.ts';
 
 interface Entry {
   readonly name: string;

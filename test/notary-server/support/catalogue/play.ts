@@ -7,16 +7,16 @@ import { runSigner, type SignerRunOptions } from '../../../support/signer-run.ts
 import { REPOSITORY_ROWS } from './repository-rows.ts';
 import {
   LENGTH,
-  makeScene,
+  makeTestRepository,
   OLD_TAG,
   reportOf,
   SHA256,
   startServer,
   TAG,
   type Row,
-  type Scene,
+  type TestRepository,
   type TrustService,
-} from '../../../support/catalogue/scene.ts';
+} from '../../../support/catalogue/test-repository.ts';
 import { SERVER_ROWS } from './server-rows.ts';
 
 /** Plays every row that needs no server of its own, a few at a time. */
@@ -24,18 +24,18 @@ export async function playAll(t: Test, service: TrustService): Promise<void> {
   t.jobs = 3;
   const bed = await startServer(service);
   t.teardown(() => bed.stop());
-  const shared = makeScene(bed, 'shared');
+  const shared = makeTestRepository(bed, 'shared');
   for (const [i, row] of [...SERVER_ROWS, ...REPOSITORY_ROWS].entries()) {
     t.test(row.what, { buffered: true }, async (t) => {
-      await play(t, row, row.changes ? await makeScene(bed, `row-${i}`) : await shared);
+      await play(t, row, row.changes ? await makeTestRepository(bed, `row-${i}`) : await shared);
     });
   }
 }
 
 /** Plays one row: arranges, runs the signer, and asks an independent client what is left. */
-export async function play(t: Test, row: Row, scene: Scene): Promise<void> {
-  const { bed, gun, secret } = scene;
-  const { run = {}, rule, mend } = await row.arrange(scene);
+export async function play(t: Test, row: Row, repository: TestRepository): Promise<void> {
+  const { bed, gun, secret } = repository;
+  const { run = {}, rule, mend } = await row.arrange(repository);
   const url = run.notaryUrl ?? bed.notary.url;
   const proxy = rule && (await startProxy({ authority: bed.authority, target: url, rule }));
   const defaults = { directory: bed.directory, secret, report: reportOf(gun) };

@@ -8,8 +8,13 @@ import {
   passed,
   type Forger,
 } from '../../../support/catalogue/forgery.ts';
-import { delegate, reportOf, type Row, type Scene } from '../../../support/catalogue/scene.ts';
-import { secretOf } from '../../../support/notary-repository.ts';
+import {
+  delegate,
+  reportOf,
+  type Row,
+  type TestRepository,
+} from '../../../support/catalogue/test-repository.ts';
+import { secretOf } from '../../../bed/notary-repository.ts';
 import { FORWARD, type ProxiedRequest, type ProxyAction } from '../../../bed/proxy.ts';
 
 const RELEASES = 'targets/releases';
@@ -34,8 +39,8 @@ export const REPOSITORY_ROWS: readonly Row[] = [
   },
   {
     what: 'a key that fits no role',
-    arrange: async (scene) => ({
-      run: { secret: { ...(await strangersSecret(scene)) } },
+    arrange: async (repository) => ({
+      run: { secret: { ...(await strangersSecret(repository)) } },
     }),
     code: 'KEY_NOT_IN_ROLE',
     says: /no role lets our keys \([0-9a-f]{64}\) sign 1; targets \(threshold 1\) lists [0-9a-f]{64}/,
@@ -46,9 +51,9 @@ export const REPOSITORY_ROWS: readonly Row[] = [
   {
     what: 'a tag outside the paths of our delegation',
     changes: true,
-    arrange: async (scene) => {
-      const key = makeDelegationKey(scene, 'paths');
-      return { run: { secret: await delegate(scene, RELEASES, key, ['v', 'rc']) } };
+    arrange: async (repository) => {
+      const key = makeDelegationKey(repository, 'paths');
+      return { run: { secret: await delegate(repository, RELEASES, key, ['v', 'rc']) } };
     },
     code: 'KEY_NOT_IN_ROLE',
     says: /targets\/releases \(threshold 1\) lists [0-9a-f]{64} for tags that begin with (?:v or rc|rc or v)/,
@@ -94,10 +99,10 @@ export const REPOSITORY_ROWS: readonly Row[] = [
   {
     what: 'a delegation of ours that has expired: it is signed again',
     changes: true,
-    arrange: async (scene) => {
-      const key = makeDelegationKey(scene, 'expired');
-      const secret = await delegate(scene, RELEASES, key);
-      await expire(scene, RELEASES, forger(key.pem));
+    arrange: async (repository) => {
+      const key = makeDelegationKey(repository, 'expired');
+      const secret = await delegate(repository, RELEASES, key);
+      await expire(repository, RELEASES, forger(key.pem));
       return { run: { secret } };
     },
     says: /targets\/releases\.json expired at .*; targets\/releases is signed again/,
@@ -107,8 +112,8 @@ export const REPOSITORY_ROWS: readonly Row[] = [
   {
     what: 'targets of ours that have expired: they are signed again',
     changes: true,
-    arrange: async (scene) => {
-      await expire(scene, 'targets', await ownersKey(scene, 'targets'));
+    arrange: async (repository) => {
+      await expire(repository, 'targets', await ownersKey(repository, 'targets'));
       return {};
     },
     says: /targets\.json expired at .*; targets is signed again/,
@@ -118,9 +123,9 @@ export const REPOSITORY_ROWS: readonly Row[] = [
   {
     what: 'targets of the owner that have expired above our delegation',
     changes: true,
-    arrange: async (scene) => {
-      const secret = await delegate(scene, RELEASES, makeDelegationKey(scene, 'below'));
-      await expire(scene, 'targets', await ownersKey(scene, 'targets'));
+    arrange: async (repository) => {
+      const secret = await delegate(repository, RELEASES, makeDelegationKey(repository, 'below'));
+      await expire(repository, 'targets', await ownersKey(repository, 'targets'));
       return { run: { secret } };
     },
     code: 'METADATA_EXPIRED',
@@ -132,10 +137,10 @@ export const REPOSITORY_ROWS: readonly Row[] = [
   {
     what: 'targets that have expired above our delegation, with the key of targets beside its own',
     changes: true,
-    arrange: async (scene) => {
-      const secret = await delegate(scene, RELEASES, makeDelegationKey(scene, 'both'));
-      await expire(scene, 'targets', await ownersKey(scene, 'targets'));
-      return { run: { secret: { ...scene.secret, ...secret } } };
+    arrange: async (repository) => {
+      const secret = await delegate(repository, RELEASES, makeDelegationKey(repository, 'both'));
+      await expire(repository, 'targets', await ownersKey(repository, 'targets'));
+      return { run: { secret: { ...repository.secret, ...secret } } };
     },
     says: /targets\.json expired at .*; targets is signed again/,
     attempts: 1,
@@ -144,8 +149,8 @@ export const REPOSITORY_ROWS: readonly Row[] = [
   {
     what: 'a root that has expired',
     changes: true,
-    arrange: async (scene) => {
-      await expire(scene, 'root', await ownersKey(scene, 'root'));
+    arrange: async (repository) => {
+      await expire(repository, 'root', await ownersKey(repository, 'root'));
       return {};
     },
     code: 'METADATA_EXPIRED',
@@ -157,9 +162,9 @@ export const REPOSITORY_ROWS: readonly Row[] = [
   {
     what: 'a role that was published with bytes that the server writes differently',
     changes: true,
-    arrange: async (scene) => {
-      const key = await ownersKey(scene, 'targets');
-      await forge(scene, 'targets', key, { content: brickingExpiry });
+    arrange: async (repository) => {
+      const key = await ownersKey(repository, 'targets');
+      await forge(repository, 'targets', key, { content: brickingExpiry });
       return {};
     },
     code: 'METADATA_INCONSISTENT',
@@ -171,11 +176,11 @@ export const REPOSITORY_ROWS: readonly Row[] = [
   {
     what: "somebody else's delegation that was published so",
     changes: true,
-    arrange: async (scene) => {
-      const ours = await delegate(scene, RELEASES, makeDelegationKey(scene, 'ours'));
-      const theirs = makeDelegationKey(scene, 'theirs');
-      await delegate(scene, 'targets/theirs', theirs);
-      await forge(scene, 'targets/theirs', forger(theirs.pem), { content: brickingExpiry });
+    arrange: async (repository) => {
+      const ours = await delegate(repository, RELEASES, makeDelegationKey(repository, 'ours'));
+      const theirs = makeDelegationKey(repository, 'theirs');
+      await delegate(repository, 'targets/theirs', theirs);
+      await forge(repository, 'targets/theirs', forger(theirs.pem), { content: brickingExpiry });
       return { run: { secret: ours } };
     },
     code: 'METADATA_INCONSISTENT',
@@ -186,12 +191,12 @@ export const REPOSITORY_ROWS: readonly Row[] = [
   {
     what: 'a delegation whose keys were replaced after it was signed',
     changes: true,
-    arrange: async (scene) => {
-      const { owner, gun } = scene;
-      const before = makeDelegationKey(scene, 'before');
-      await delegate(scene, RELEASES, before);
-      await forge(scene, RELEASES, forger(before.pem), {});
-      const secret = await delegate(scene, RELEASES, makeDelegationKey(scene, 'after'));
+    arrange: async (repository) => {
+      const { owner, gun } = repository;
+      const before = makeDelegationKey(repository, 'before');
+      await delegate(repository, RELEASES, before);
+      await forge(repository, RELEASES, forger(before.pem), {});
+      const secret = await delegate(repository, RELEASES, makeDelegationKey(repository, 'after'));
       await owner.run(['delegation', 'remove', gun, RELEASES, forger(before.pem).keyId]);
       await owner.publish(gun);
       return { run: { secret } };
@@ -205,13 +210,13 @@ export const REPOSITORY_ROWS: readonly Row[] = [
   {
     what: 'a delegation that the snapshot lost, and the server did not',
     changes: true,
-    arrange: async (scene) => {
-      const { owner, gun } = scene;
-      const key = makeDelegationKey(scene, 'again');
+    arrange: async (repository) => {
+      const { owner, gun } = repository;
+      const key = makeDelegationKey(repository, 'again');
       const local = `${gun}-removed`;
       await owner.init(local);
       await owner.publish(local);
-      const own = { ...scene, gun: local };
+      const own = { ...repository, gun: local };
       const secret = await delegate(own, 'targets/again', key);
       await owner.keyImport(key.file, 'again');
       await owner.addHash(local, 'earlier', 3, 'b'.repeat(64), ['targets/again']);
@@ -229,10 +234,10 @@ export const REPOSITORY_ROWS: readonly Row[] = [
   {
     what: 'a role with data of others beside its targets',
     changes: true,
-    arrange: async (scene) => {
-      const key = makeDelegationKey(scene, 'unknown');
-      const secret = await delegate(scene, RELEASES, key);
-      await forge(scene, RELEASES, forger(key.pem), {
+    arrange: async (repository) => {
+      const key = makeDelegationKey(repository, 'unknown');
+      const secret = await delegate(repository, RELEASES, key);
+      await forge(repository, RELEASES, forger(key.pem), {
         content: (signed) => {
           signed['targets'] = { v9: { hashes: { sha256: 'qg==' }, length: 1, custom: { a: 1 } } };
         },
@@ -245,15 +250,15 @@ export const REPOSITORY_ROWS: readonly Row[] = [
   {
     what: 'a key that is taken from its role between reading and publishing',
     changes: true,
-    arrange: async (scene) => {
-      const { owner, gun } = scene;
-      const key = makeDelegationKey(scene, 'taken');
-      const secret = await delegate(scene, RELEASES, key);
+    arrange: async (repository) => {
+      const { owner, gun } = repository;
+      const key = makeDelegationKey(repository, 'taken');
+      const secret = await delegate(repository, RELEASES, key);
       let isFirst = true;
       const rule = async ({ method }: ProxiedRequest): Promise<ProxyAction> => {
         if (method === 'POST' && isFirst) {
           isFirst = false;
-          const other = makeDelegationKey(scene, 'successor');
+          const other = makeDelegationKey(repository, 'successor');
           await owner.delegationAdd(gun, RELEASES, other.publicFile);
           await owner.publish(gun);
           await owner.run(['delegation', 'remove', gun, RELEASES, forger(key.pem).keyId]);
@@ -271,9 +276,9 @@ export const REPOSITORY_ROWS: readonly Row[] = [
   {
     what: 'a delegation that is removed between reading and publishing',
     changes: true,
-    arrange: async (scene) => {
-      const { owner, gun } = scene;
-      const secret = await delegate(scene, RELEASES, makeDelegationKey(scene, 'removed'));
+    arrange: async (repository) => {
+      const { owner, gun } = repository;
+      const secret = await delegate(repository, RELEASES, makeDelegationKey(repository, 'removed'));
       let isFirst = true;
       const rule = async ({ method }: ProxiedRequest): Promise<ProxyAction> => {
         if (method === 'POST' && isFirst) {
@@ -333,7 +338,7 @@ export const SIGNER_ROWS: readonly Row[] = [
   },
 ];
 
-async function strangersSecret({ bed }: Scene): Promise<Record<string, string>> {
+async function strangersSecret({ bed }: TestRepository): Promise<Record<string, string>> {
   const stranger = bed.cli('stranger');
   const gun = 'registry.example.test/catalogue/strangers';
   await stranger.init(gun);
@@ -341,9 +346,9 @@ async function strangersSecret({ bed }: Scene): Promise<Record<string, string>> 
 }
 
 /** Has a role signed for a short life, and waits until that is over. */
-async function expire(scene: Scene, role: string, by: Forger): Promise<void> {
+async function expire(repository: TestRepository, role: string, by: Forger): Promise<void> {
   const end = inMilliseconds(SHORT_LIFE_MS);
-  await forge(scene, role, by, {
+  await forge(repository, role, by, {
     content: (signed) => (signed['expires'] = `${end.toISOString().slice(0, 19)}Z`),
   });
   await passed(end);

@@ -1,7 +1,12 @@
 /** Rows: servers that are not there, not themselves, or not in order. */
 import { freePort } from '../../../bed/port.ts';
 import { FORWARD, type ProxiedRequest, type ProxyAction } from '../../../bed/proxy.ts';
-import { reportOf, TAG, type Row, type Scene } from '../../../support/catalogue/scene.ts';
+import {
+  reportOf,
+  TAG,
+  type Row,
+  type TestRepository,
+} from '../../../support/catalogue/test-repository.ts';
 
 type Rule = (request: ProxiedRequest) => ProxyAction;
 
@@ -316,8 +321,8 @@ export const SERVER_ROWS: readonly Row[] = [
   {
     what: 'a server that says UPDATING once, as with a database',
     changes: true,
-    arrange: (scene) => ({
-      rule: raced(scene, answers(500, refusal('UPDATING'))),
+    arrange: (repository) => ({
+      rule: raced(repository, answers(500, refusal('UPDATING'))),
     }),
     says: /another publisher was faster/,
     attempts: 2,
@@ -326,7 +331,7 @@ export const SERVER_ROWS: readonly Row[] = [
   {
     what: 'another publisher that is faster (VERSION)',
     changes: true,
-    arrange: (scene) => ({ rule: raced(scene, FORWARD) }),
+    arrange: (repository) => ({ rule: raced(repository, FORWARD) }),
     says: /another publisher was faster/,
     attempts: 2,
     then: 'signed',
@@ -334,7 +339,7 @@ export const SERVER_ROWS: readonly Row[] = [
 ];
 
 /** Before the first publish arrives, the owner publishes; then the action is taken. */
-function raced({ owner, gun }: Scene, action: ProxyAction) {
+function raced({ owner, gun }: TestRepository, action: ProxyAction) {
   let isFirst = true;
   return async ({ method }: ProxiedRequest): Promise<ProxyAction> => {
     if (method !== 'POST' || !isFirst) return FORWARD;

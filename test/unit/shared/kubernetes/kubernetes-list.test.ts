@@ -7,14 +7,12 @@ import {
   type ClusterObject,
 } from '../../../../src/shared/kubernetes/cluster.ts';
 import { openKubernetesCluster } from '../../../../src/shared/kubernetes/kubernetes-cluster.ts';
-import { createAuthority, type Authority } from '../../../bed/authority.ts';
+import { createAuthority } from '../../../bed/authority.ts';
+import { temporaryDirectory } from '../../../bed/temporary-directory.ts';
 import type { Manifest } from '../../../support/build-fixture.ts';
 import { startApi } from '../../../support/kubernetes-api.ts';
 
-let authority: Authority;
-t.before(async () => {
-  authority = await createAuthority(t.testdir());
-});
+const authority = await createAuthority(temporaryDirectory());
 
 const range = (name: string, namespace = 'apps'): Manifest => ({
   apiVersion: 'v1',

@@ -2,14 +2,13 @@ import { join } from 'node:path';
 import t from 'tap';
 import { manifestCluster } from '../../../../src/shared/kubernetes/manifest-cluster.ts';
 import { applyPatch } from '../../../bed/webhook.ts';
-import { manifestsOf } from '../../../support/build-fixture.ts';
+import { buildFixture, manifestsOf } from '../../../support/build-fixture.ts';
 import { container, SIGNER } from '../../../support/pod.ts';
 import { review, serve } from '../../../support/served.ts';
-import { world } from '../../../support/world.ts';
 
 t.test('a directory of manifests serves what a cluster would', async (t) => {
-  const given = world('v0.17.2/02b-notary-registry-secrets');
-  const manifests = manifestsOf(given, given.namespace);
+  const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
+  const manifests = manifestsOf(given);
   const yaml = (objects: readonly object[]) =>
     objects.map((it) => JSON.stringify(it)).join('\n---\n');
   const layouts: Record<string, Record<string, string>> = {
@@ -56,7 +55,7 @@ t.test('a directory of manifests serves what a cluster would', async (t) => {
 });
 
 t.test('a directory of manifests tells what LimitRanges demand', async (t) => {
-  const given = world('v0.17.2/07b-standard-containers-notary');
+  const given = buildFixture('v0.17.2/07b-standard-containers-notary');
   const range = (namespace?: string, cpu: unknown = '200m') => ({
     apiVersion: 'v1',
     kind: 'LimitRange',
@@ -69,7 +68,7 @@ t.test('a directory of manifests tells what LimitRanges demand', async (t) => {
     [[...others, range('apps')], '200m'],
     [[range('apps', 2)], '2'],
   ] as const) {
-    const items = [...manifestsOf(given, given.namespace), ...ranges];
+    const items = [...manifestsOf(given), ...ranges];
     const directory = t.testdir({ 'all.json': JSON.stringify({ kind: 'List', items }) });
     const { app } = serve(t, manifestCluster(directory));
     const response = await review(t, app, 'mutate', { object: given.pod });

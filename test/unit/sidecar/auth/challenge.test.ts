@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { parseChallenges } from '../../../../src/sidecar/auth/challenge.ts';
+import { runs } from '../../../support/runs.ts';
 
 t.test('challenges of a server', (t) => {
   const read = (header: string) =>
@@ -119,7 +120,7 @@ t.test('challenges of a server', (t) => {
           header,
         );
       }),
-      { numRuns: 2000 },
+      runs(2000),
     );
     t.end();
   });
@@ -150,7 +151,7 @@ t.test('challenges of a server', (t) => {
           for (const name of parameters.keys()) assert.match(name, /^[^\sA-Z,="]+$/);
         }
       }),
-      { numRuns: 500 },
+      runs(500),
     );
     const long = 20_000;
     const start = performance.now();

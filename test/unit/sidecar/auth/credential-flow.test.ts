@@ -4,12 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -31,6 +29,7 @@ import { createAuthority } from '../../../bed/authority.ts';
 import { startForwardProxy } from '../../../bed/forward-proxy.ts';
 import { startHandlerServer } from '../../../bed/handler-server.ts';
 import { UNBOUNDED } from '../../../support/unbounded.ts';
+import { temporaryDirectory } from '../../../bed/temporary-directory.ts';
 
 const REGISTRY = 'r.example.test';
 const GUN = `${REGISTRY}/demo/app` as Gun;
@@ -77,7 +76,7 @@ type Answer =
   | { readonly kind: 'welcome' };
 
 /** What one server does, by its place. */
-type World = Readonly<Record<Place, Behaviour>>;
+type Servers = Readonly<Record<Place, Behaviour>>;
 
 const place = fc.constantFrom(...PLACES);
 const usually = <T>(usual: T, others: fc.Arbitrary<T>) =>
@@ -143,7 +142,7 @@ const giving = fc.oneof(
 const behaviour = fc.record({ data: asking, ping: asking, token: giving });
 const hostile = fc.record(
   Object.fromEntries(PLACES.map((place) => [place, behaviour])),
-) as fc.Arbitrary<World>;
+) as fc.Arbitrary<Servers>;
 /** A registry and a token server that do what they should. */
 const honest: Answer = {
   kind: 'challenge',
@@ -151,10 +150,10 @@ const honest: Answer = {
   always: false,
 };
 const gives: Answer = { kind: 'welcome' };
-const world = fc.tuple(hostile, fc.boolean()).map(([world, isHonest]): World => {
-  if (!isHonest) return world;
+const anyServers = fc.tuple(hostile, fc.boolean()).map(([servers, isHonest]): Servers => {
+  if (!isHonest) return servers;
   const registry = { data: honest, ping: honest, token: gives };
-  return { ...world, [REGISTRY]: registry, 'auth.test': registry };
+  return { ...servers, [REGISTRY]: registry, 'auth.test': registry };
 });
 
 /** Which Secrets there are; each holds a canary of its own. */
@@ -179,7 +178,7 @@ const secrets = fc.record({
 /** What servers got. */
 const got = new Map<Place, string[]>();
 const hear = (place: Place, words: string) => got.set(place, [...(got.get(place) ?? []), words]);
-let now: World | undefined;
+let now: Servers | undefined;
 let phase: Phase = 'registry';
 let tokens: { value: string; phase: Phase; request: string }[] = [];
 let asked: string[] = [];
@@ -225,8 +224,7 @@ function realmsOf(answers: readonly Answer[]): readonly string[] {
 }
 
 t.test('no server sees a credential or token that is not for it', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory();
   const authority = await createAuthority(directory);
   const hosts: Record<string, number> = {};
   for (const place of PLACES) {
@@ -286,7 +284,7 @@ t.test('no server sees a credential or token that is not for it', async (t) => {
 
   await fc.assert(
     fc.asyncProperty(
-      world,
+      anyServers,
       usually<Place>('notary.r.example.test', fc.constantFrom(...NOTARIES)),
       usually('https', fc.constantFrom('http', 'https')),
       secrets,

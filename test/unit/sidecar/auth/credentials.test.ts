@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
@@ -14,9 +12,10 @@ import {
   type Audience,
 } from '../../../../src/sidecar/auth/credentials.ts';
 import { TokenRealm } from '../../../../src/sidecar/auth/token-realm.ts';
+import { temporaryDirectory } from '../../../bed/temporary-directory.ts';
+import { runs } from '../../../support/runs.ts';
 
-const home = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-t.teardown(() => rm(home, { recursive: true, force: true }));
+const home = temporaryDirectory();
 let made = 0;
 
 async function secret(files: Readonly<Record<string, string>>): Promise<string> {
@@ -114,7 +113,7 @@ t.test('credentials keep to those that they are for', (t) => {
         assert.equal(seenBy.origin, audience.server.origin);
         assert.equal(seenBy.protocol, 'https:');
       }),
-      { numRuns: 2000 },
+      runs(2000),
     );
     t.end();
   });
@@ -130,7 +129,7 @@ t.test('credentials keep to those that they are for', (t) => {
         assert.equal(request !== undefined, isTheirs);
         if (request) assert.equal(request.url.origin, 'https://realm.test');
       }),
-      { numRuns: 2000 },
+      runs(2000),
     );
     t.end();
   });
@@ -145,7 +144,7 @@ t.test('credentials keep to those that they are for', (t) => {
         assert.equal(server.origin, notary.origin);
         assert.equal(namedAt.origin, audience.server.origin);
       }),
-      { numRuns: 2000 },
+      runs(2000),
     );
     t.end();
   });

@@ -7,6 +7,7 @@ import {
   type DockerConfigForm,
 } from '../../../../src/sidecar/auth/docker-config.ts';
 import { registryHost } from '../../../../src/sidecar/auth/registry-host.ts';
+import { runs } from '../../../support/runs.ts';
 
 const CANARY = 'canary-secret';
 const form = fc.constantFrom<DockerConfigForm>('.dockerconfigjson', '.dockercfg');
@@ -48,7 +49,7 @@ t.test('docker configurations', (t) => {
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), form, (text, of) => {
         parse(text, of);
       }),
-      { numRuns: 2000 },
+      runs(2000),
     );
     t.end();
   });
@@ -67,7 +68,7 @@ t.test('docker configurations', (t) => {
           for (const value of Object.values(found.login)) assert.equal(typeof value, 'string');
         }
       }),
-      { numRuns: 2000 },
+      runs(2000),
     );
     t.end();
   });
@@ -91,7 +92,7 @@ t.test('docker configurations', (t) => {
           ]);
         }
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
     t.end();
   });

@@ -8,6 +8,7 @@ import {
   matches,
   parseRegistryPattern,
 } from '../../../../src/sidecar/auth/registry-pattern.ts';
+import { runs } from '../../../support/runs.ts';
 
 const repositoryOf = (image: string) => registryRepository(parseTagReference(image).gun);
 
@@ -102,7 +103,7 @@ t.test('an entry of a docker configuration', (t) => {
         const expression = new RegExp(`^${label.replaceAll('*', '.*')}$`);
         assert.equal(isFor(`${label}.test`, `${host}.test/app`), expression.test(host));
       }),
-      { numRuns: 3000 },
+      runs(3000),
     );
     const start = performance.now();
     t.notOk(isFor(`${'*a'.repeat(900)}b.test`, `${'a'.repeat(200)}.test/app`));
@@ -115,7 +116,7 @@ t.test('an entry of a docker configuration', (t) => {
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         isFor(text, 'h.test/app');
       }),
-      { numRuns: 2000 },
+      runs(2000),
     );
     t.end();
   });

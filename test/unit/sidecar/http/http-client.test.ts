@@ -1,13 +1,9 @@
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { SigningError } from '../../../../src/shared/signing-error.ts';
@@ -21,9 +17,9 @@ import { createAuthority } from '../../../bed/authority.ts';
 import { startHandlerServer, type HandlerServer } from '../../../bed/handler-server.ts';
 import { freePort } from '../../../bed/port.ts';
 import type { HttpRequest } from '../../../../src/sidecar/http/http-message.ts';
+import { temporaryDirectory } from '../../../bed/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-t.teardown(() => rm(directory, { recursive: true, force: true }));
+const directory = temporaryDirectory();
 const authority = await createAuthority(directory);
 
 function client(t: Test, options: Partial<HttpClientOptions> = {}) {

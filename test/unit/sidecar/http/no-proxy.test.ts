@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { parseNoProxy } from '../../../../src/sidecar/http/no-proxy.ts';
+import { runs } from '../../../support/runs.ts';
 
 const bypasses = (list: string, url: string) => parseNoProxy(list).bypasses(new URL(url));
 
@@ -79,7 +80,7 @@ t.test('whatever NO_PROXY is, it is read', (t) => {
         assert.equal(typeof bypasses(list, url), 'boolean');
       }
     }),
-    { numRuns: 1000 },
+    runs(1000),
   );
   t.ok(bypasses(`${'a.'.repeat(100_000)},example.com`, 'https://example.com'));
   t.end();
@@ -103,7 +104,7 @@ t.test('a block holds the addresses that begin with its bits', (t) => {
         const block = `${format(base).replace(/[[\]]/g, '')}/${prefix}`;
         assert.equal(parseNoProxy(block).bypasses(url), isInside, `${block} and ${url.href}`);
       }),
-      { numRuns: 2000 },
+      runs(2000),
     );
   }
   t.end();
@@ -123,7 +124,7 @@ t.test('a domain holds itself and what is below it, and nothing else', (t) => {
       assert.equal(bypasses(entry.join('.'), `https://a.${entry.join('.')}`), true);
       assert.equal(bypasses(entry.join('.'), `https://a${entry.join('.')}`), false);
     }),
-    { numRuns: 1000 },
+    runs(1000),
   );
   t.end();
 });

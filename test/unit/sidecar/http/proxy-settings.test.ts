@@ -5,6 +5,7 @@ import {
   readProxySettings,
   type Environment,
 } from '../../../../src/sidecar/http/proxy-settings.ts';
+import { runs } from '../../../support/runs.ts';
 
 const https = new URL('https://notary.test:4443/');
 const http = new URL('http://notary.test/');
@@ -104,7 +105,7 @@ t.test('any text is the host that it names, or no proxy; and no password is told
         return error.code === 'SERVER_UNREACHABLE' && !/canary/.test(error.message + error.fix);
       }
     }),
-    { numRuns: 5000 },
+    runs(5000),
   );
   t.end();
 });

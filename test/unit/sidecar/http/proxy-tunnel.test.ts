@@ -1,9 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { SigningError } from '../../../../src/shared/signing-error.ts';
 import {
@@ -22,9 +18,9 @@ import {
 } from '../../../bed/forward-proxy.ts';
 import { startHandlerServer } from '../../../bed/handler-server.ts';
 import { freePort } from '../../../bed/port.ts';
+import { temporaryDirectory } from '../../../bed/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-t.teardown(() => rm(directory, { recursive: true, force: true }));
+const directory = temporaryDirectory();
 const authority = await createAuthority(directory);
 // A name that the proxy alone can resolve: what reaches it went through the proxy.
 const server = await startHandlerServer({

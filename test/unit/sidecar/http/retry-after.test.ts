@@ -20,6 +20,7 @@ import { TokenRealm } from '../../../../src/sidecar/auth/token-realm.ts';
 import { fixture } from '../../../support/fixture.ts';
 import { UNBOUNDED } from '../../../support/unbounded.ts';
 import type { HttpResponse } from '../../../../src/sidecar/http/http-message.ts';
+import { runs } from '../../../support/runs.ts';
 
 const NOW = Date.parse('2026-11-30T06:00:00Z');
 const busy = (retryAfter: string, date?: string) =>
@@ -148,7 +149,7 @@ t.test('whatever a server writes, the wait is a number of milliseconds that ends
         if (!isTransient) assert.equal(retryAfterMs, 0);
       },
     ),
-    { numRuns: 2000 },
+    runs(2000),
   );
   t.end();
 });

@@ -1,14 +1,12 @@
-import { mkdtempSync } from 'node:fs';
-import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Environment } from '../../../../src/sidecar/http/proxy-settings.ts';
 import { readEnvironmentRoots } from '../../../../src/sidecar/http/server-trust.ts';
 import { createAuthority } from '../../../bed/authority.ts';
+import { temporaryDirectory } from '../../../bed/temporary-directory.ts';
 
-const home = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-t.teardown(() => rm(home, { recursive: true, force: true }));
+const home = temporaryDirectory();
 const [a, b, c] = await Promise.all(
   ['a', 'b', 'c'].map(async (name) => {
     const { certificateFile } = await createAuthority(join(home, name));

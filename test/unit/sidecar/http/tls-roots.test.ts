@@ -1,6 +1,4 @@
-import { mkdtempSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { fileURLToPath } from 'node:url';
@@ -8,9 +6,9 @@ import t from 'tap';
 import { createAuthority } from '../../../bed/authority.ts';
 import { runCommand } from '../../../bed/command.ts';
 import { startHandlerServer } from '../../../bed/handler-server.ts';
+import { temporaryDirectory } from '../../../bed/temporary-directory.ts';
 
-const home = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-t.teardown(() => rm(home, { recursive: true, force: true }));
+const home = temporaryDirectory();
 
 t.test('more roots do not take the place of the default ones', async (t) => {
   const [first, second, unknown] = await Promise.all(

@@ -4,6 +4,7 @@ import t from 'tap';
 import { SigningError } from '../../../../src/shared/signing-error.ts';
 import { parseReport } from '../../../../src/sidecar/image/report.ts';
 import { reportToml } from '../../../support/signer-run.ts';
+import { runs } from '../../../support/runs.ts';
 
 const hex = fc.stringMatching(/^[0-9a-f]{64}$/);
 // TOML has no lone surrogates, and JSON strings are TOML strings but for DEL.
@@ -31,7 +32,7 @@ t.test('report.toml', (t) => {
           manifestSize,
         });
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
     t.end();
   });
@@ -42,7 +43,7 @@ t.test('report.toml', (t) => {
         parse(toml);
         parse(`[image]\n${toml}`);
       }),
-      { numRuns: 2000 },
+      runs(2000),
     );
     t.end();
   });
@@ -69,7 +70,7 @@ t.test('report.toml', (t) => {
         assert(read.manifestSize === undefined || Number.isSafeInteger(read.manifestSize));
         assert((read.manifestSize ?? 1) > 0);
       }),
-      { numRuns: 3000 },
+      runs(3000),
     );
     t.end();
   });

@@ -5,7 +5,7 @@ import t from 'tap';
 import { readCaFile, readSigningSecret } from '../../../../src/sidecar/keys/secret-directory.ts';
 import { makeKeyDirectory } from '../../../support/private-key.ts';
 
-const { directory, run, opensslKey } = makeKeyDirectory(t);
+const { directory, run, opensslKey } = makeKeyDirectory();
 const { file: key } = opensslKey('ca', ['ec_paramgen_curve:P-256']);
 const certificate = (name: string, ...options: readonly string[]) =>
   run('openssl', ['req', '-x509', '-key', key, '-subj', `/CN=${name}`, ...options]);

@@ -53,7 +53,7 @@ t.test('signatures', (t) => {
   });
 
   t.test('by a key that openssl made and encrypted', async (t) => {
-    const { opensslKey } = makeKeyDirectory(t);
+    const { opensslKey } = makeKeyDirectory();
     const pem = opensslKey('late', ['ec_paramgen_curve:P-256']).encrypt();
     const key = signingKey(openKey(withHeaders(pem, 'role: alice'), PASSWORD));
     const message = Buffer.from('message');

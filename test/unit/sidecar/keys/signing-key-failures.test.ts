@@ -15,7 +15,7 @@ import {
   withHeaders,
 } from '../../../support/private-key.ts';
 
-const keys = makeKeyDirectory(t);
+const keys = makeKeyDirectory();
 const { directory, opensslKey, run } = keys;
 const p256 = opensslKey('p256', ['ec_paramgen_curve:P-256']);
 const ed25519 = opensslKey('ed25519', [], 'ED25519');

@@ -1,20 +1,19 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { SigningError } from '../../../../src/shared/signing-error.ts';
 import { readSigningSecret } from '../../../../src/sidecar/keys/secret-directory.ts';
 import type { PrivateKey } from '../../../../src/sidecar/keys/signing-key.ts';
 import { ensureInstalled } from '../../../bed/installed.ts';
-import { projectDirectory } from '../../../support/fixture.ts';
+import { projectDirectory } from '../../../bed/project-directory.ts';
 import { openKeys } from '../../../support/private-key.ts';
+import { temporaryDirectory } from '../../../bed/temporary-directory.ts';
 
 const FIELD = join(projectDirectory(), 'test/fixtures/field/keys');
 const PASSWORD = 'password';
 
-const home = mkdtempSync(join(tmpdir(), 'field-keys-'));
-t.teardown(() => rmSync(home, { recursive: true, force: true }));
+const home = temporaryDirectory();
 
 /** Opens one file as a signing Secret holds it. */
 async function open(content: Buffer, password: string | Buffer = PASSWORD): Promise<PrivateKey> {

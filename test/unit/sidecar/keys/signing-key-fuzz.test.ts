@@ -6,8 +6,9 @@ import { signingKey } from '../../../../src/sidecar/keys/key-signer.ts';
 import type { OpenedKeys } from '../../../../src/sidecar/keys/signing-key.ts';
 import { everyForm } from '../support/key-forms.ts';
 import { asPassword, makeKeyDirectory, openKeys, PASSWORD } from '../../../support/private-key.ts';
+import { runs } from '../../../support/runs.ts';
 
-const directory = makeKeyDirectory(t);
+const directory = makeKeyDirectory();
 const { opensslKey } = directory;
 const forms = [
   ...Object.values(everyForm(directory, opensslKey('p256', ['ec_paramgen_curve:P-256']), 'ec')),
@@ -58,7 +59,7 @@ t.test('bytes of any kind are judged', async (t) => {
     fc.asyncProperty(fc.array(anyFile, { maxLength: 4 }), anyPassword, (parts, password) =>
       judge(parts.join('\n'), password),
     ),
-    { numRuns: 1000 },
+    runs(1000),
   );
   t.pass('no file throws anything else, or takes long');
 });
@@ -82,7 +83,7 @@ t.test('every good file, changed anywhere, is judged', async (t) => {
         return text.slice(0, place) + added + text.slice(place + removed);
       }, pem),
     );
-  await fc.assert(fc.asyncProperty(changed, anyPassword, judge), { numRuns: 1500 });
+  await fc.assert(fc.asyncProperty(changed, anyPassword, judge), runs(1500));
   t.pass('no change throws anything else, takes long, or makes a key that cannot sign');
 });
 
@@ -103,7 +104,7 @@ t.test('every good file, with a byte of its DER changed, is judged', async (t) =
     });
   await fc.assert(
     fc.asyncProperty(changed, (pem) => judge(pem, PASSWORD)),
-    { numRuns: 2000 },
+    runs(2000),
   );
   t.pass('no byte throws anything else, takes long, or makes a key that cannot sign');
 });

@@ -13,7 +13,7 @@ import {
   PASSWORD,
 } from '../../../support/private-key.ts';
 
-const { directory, opensslKey, run } = makeKeyDirectory(t);
+const { directory, opensslKey, run } = makeKeyDirectory();
 const p256 = opensslKey('p256', ['ec_paramgen_curve:P-256']);
 const id = canonicalIdOf(p256.plain);
 

@@ -9,7 +9,7 @@ import {
   withHeaders,
 } from '../../../support/private-key.ts';
 
-const { opensslKey } = makeKeyDirectory(t);
+const { opensslKey } = makeKeyDirectory();
 const p256 = opensslKey('p256', ['ec_paramgen_curve:P-256']);
 const p384 = opensslKey('p384', ['ec_paramgen_curve:P-384']);
 const rsa = opensslKey('rsa', ['rsa_keygen_bits:2048'], 'RSA');

@@ -11,7 +11,7 @@ import {
   PASSWORD,
 } from '../../../support/private-key.ts';
 
-const { directory, run, opensslKey } = makeKeyDirectory(t);
+const { directory, run, opensslKey } = makeKeyDirectory();
 
 const onPath = (program: string) =>
   (process.env['PATH'] ?? '').split(delimiter).some((path) => {

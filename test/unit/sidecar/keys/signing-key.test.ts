@@ -12,7 +12,7 @@ import {
   PASSWORD,
 } from '../../../support/private-key.ts';
 
-const directory = makeKeyDirectory(t);
+const directory = makeKeyDirectory();
 const { opensslKey, run } = directory;
 
 const curve = (name: string) => opensslKey(name, [`ec_paramgen_curve:${name}`]);

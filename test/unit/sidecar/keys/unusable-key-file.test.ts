@@ -4,7 +4,7 @@ import t from 'tap';
 import { makeKeyDirectory, openPem, PASSWORD } from '../../../support/private-key.ts';
 
 t.test('a file that is no key is called what it is', (t) => {
-  const { directory, run, opensslKey } = makeKeyDirectory(t);
+  const { directory, run, opensslKey } = makeKeyDirectory();
   const { file, plain } = opensslKey('p256', ['ec_paramgen_curve:P-256']);
   const path = (name: string) => join(directory, name);
   const read = (name: string) => readFileSync(path(name), 'utf8');

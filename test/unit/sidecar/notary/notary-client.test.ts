@@ -1,7 +1,3 @@
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Gun } from '../../../../src/shared/image-reference.ts';
 import type { NotaryUrl } from '../../../../src/shared/notary-url.ts';
@@ -13,9 +9,9 @@ import { readProxySettings } from '../../../../src/sidecar/http/proxy-settings.t
 import { createAuthority } from '../../../bed/authority.ts';
 import { startHandlerServer } from '../../../bed/handler-server.ts';
 import { UNBOUNDED } from '../../../support/unbounded.ts';
+import { temporaryDirectory } from '../../../bed/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'kpack-notary-test-'));
-t.teardown(() => rm(directory, { recursive: true, force: true }));
+const directory = temporaryDirectory();
 const authority = await createAuthority(directory);
 const gun = 'registry.example.test/demo/app' as Gun;
 

@@ -11,6 +11,7 @@ import { publishFailure } from '../../../../src/sidecar/notary/notary-failure.ts
 import { fixture } from '../../../support/fixture.ts';
 import { UNBOUNDED } from '../../../support/unbounded.ts';
 import { serverAnswer } from '../../../../src/sidecar/http/server-error.ts';
+import { runs } from '../../../support/runs.ts';
 
 const GUN = 'registry.example.test/demo/app' as Gun;
 const SERVER = 'https://notary.example.test' as NotaryUrl;
@@ -84,7 +85,7 @@ t.test('any answer of a server', (t) => {
         assert.equal(typeof answer.code, 'string');
         assert.ok(answer.text.length <= 300);
       }),
-      { numRuns: 2000 },
+      runs(2000),
     );
     t.end();
   });
@@ -104,7 +105,7 @@ t.test('any answer of a server', (t) => {
         const isServers = response.status >= 500 || error.code === 'SERVER_FAILED';
         if (error.isTransient) assert.ok(isServers, error.code);
       }),
-      { numRuns: 2000 },
+      runs(2000),
     );
     t.end();
   });
@@ -131,7 +132,7 @@ t.test('any answer of a server', (t) => {
           assert.ok(read.message.length < 700 && !read.message.includes(CANARY));
         },
       ),
-      { numRuns: 1000 },
+      runs(1000),
     );
   });
   t.end();

@@ -9,6 +9,7 @@ import {
 } from '../../../../src/sidecar/tuf/canonical-json.ts';
 import { anyJson, anyText } from '../support/trust/arbitrary.ts';
 import { canonical, type Draft } from '../../../support/trust/draft.ts';
+import { runs } from '../../../support/runs.ts';
 
 /** Keys whose order differs by UTF-8 bytes, UTF-16 units and numbers. */
 const anyKey = fc.oneof(
@@ -28,7 +29,7 @@ t.test('canonical JSON', (t) => {
       fc.property(anyJson, (value) => {
         assert.equal(canonicalJson(value), canonical(value as Draft));
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
     t.end();
   });
@@ -42,7 +43,7 @@ t.test('canonical JSON', (t) => {
         );
         assert.deepEqual(written, [...keys].sort(byCodePoints));
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
     t.end();
   });
@@ -66,7 +67,7 @@ t.test('canonical JSON', (t) => {
         assert.equal(written.slice(1, -1).replace(/\\(["\\])/g, '$1'), text);
         assert.equal(written.length, text.length + 2 + (text.match(/["\\]/g) ?? []).length);
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
     t.end();
   });
@@ -99,7 +100,7 @@ t.test('canonical JSON', (t) => {
         else if (numbers.every(Number.isInteger)) assert.ok(canonicalJson(value as Json));
         else assert.throws(() => canonicalJson(value as Json), NotCanonicalError);
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
     t.end();
   });
@@ -133,7 +134,7 @@ t.test('the wire form', (t) => {
         assert.equal(wireForm(wire), wire);
         assert.equal(canonicalJson(JSON.parse(wire) as Json), text);
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
     t.end();
   });

@@ -6,6 +6,7 @@ import { makeCertificate } from '../../../support/trust/certificate.ts';
 import { makeKey, relist } from '../../../support/trust/key.ts';
 import { buildRepository, GUN } from '../../../support/trust/repository.ts';
 import { verifyBuilt } from '../support/trust/verification.ts';
+import { runs } from '../../../support/runs.ts';
 
 const key = makeKey();
 const chain = [
@@ -44,7 +45,7 @@ t.test('a chain with any bytes of it changed is verified, or refused with words'
         if (!/^(?:METADATA|ROOT)_/.test(error.code)) throw error;
       }
     }),
-    { numRuns: 1000 },
+    runs(1000),
   );
   t.ok(verified > 10, `${verified} were verified: signatures above the leaf are nobody's business`);
   t.end();

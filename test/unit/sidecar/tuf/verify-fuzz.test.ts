@@ -15,6 +15,7 @@ import {
 } from '../../../support/trust/repository.ts';
 import { signedText, verifyBuilt } from '../support/trust/verification.ts';
 import type { TrustRepository } from '../../../../src/sidecar/tuf/trust-repository.ts';
+import { runs } from '../../../support/runs.ts';
 
 const A = 'a1'.repeat(32);
 const key = makeKey();
@@ -100,7 +101,7 @@ t.test('a repository', (t) => {
         }
         demandGoodOrRefused(files);
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
     t.ok(performance.now() - start < 60_000);
     t.end();
@@ -120,7 +121,7 @@ t.test('a repository', (t) => {
         }
         if (demandGoodOrRefused(files)) believed += 1;
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
     t.comment(`${believed} were good`);
     t.end();

@@ -1,14 +1,19 @@
 import t from 'tap';
 import { admissionReview } from '../../../bed/webhook.ts';
-import { signingNamespace } from '../../../support/build-fixture.ts';
+import {
+  buildFixture,
+  P,
+  section,
+  setSection,
+  signingNamespace,
+} from '../../../support/build-fixture.ts';
 import { inject } from '../../../support/asking.ts';
 import { objectThatSays } from '../../../support/notary-rule.ts';
-import { post, review, serveWorld } from '../../../support/served.ts';
-import { P, section, setSection, world } from '../../../support/world.ts';
+import { post, review, serveBuild } from '../../../support/served.ts';
 
 t.test('a patch, a refusal and a pass have the form that the API server reads', async (t) => {
-  const given = world();
-  const app = serveWorld(t, given);
+  const given = buildFixture();
+  const app = serveBuild(t, given);
   const mutated = await review(t, app, 'mutate', { object: given.pod });
   t.match(mutated, { allowed: true, patchType: 'JSONPatch', status: undefined });
   t.ok(Array.isArray(JSON.parse(Buffer.from(mutated.patch ?? '', 'base64').toString())));
@@ -31,8 +36,8 @@ t.test('a patch, a refusal and a pass have the form that the API server reads', 
 });
 
 t.test('what is no review is refused with a review, and the server lives on', async (t) => {
-  const given = world();
-  const app = serveWorld(t, given);
+  const given = buildFixture();
+  const app = serveBuild(t, given);
   const whole = admissionReview({ object: given.pod }) as { request: Record<string, unknown> };
   const { request } = whole;
   const bodies: Record<string, unknown> = {
@@ -72,8 +77,8 @@ t.test('what is no review is refused with a review, and the server lives on', as
 });
 
 t.test('a review that lacks something is answered under its uid', async (t) => {
-  const given = world();
-  const app = serveWorld(t, given);
+  const given = buildFixture();
+  const app = serveBuild(t, given);
   const whole = admissionReview({ object: given.pod }) as { request: Record<string, unknown> };
   for (const member of ['kind', 'operation', 'userInfo']) {
     const request = { ...whole.request, [member]: undefined };
@@ -83,17 +88,17 @@ t.test('a review that lacks something is answered under its uid', async (t) => {
 });
 
 t.test('no sub-resource is also one without a name', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const nameless = (request: Record<string, unknown>) => (request['subResource'] = '');
-  const app = serveWorld(t, given);
+  const app = serveBuild(t, given);
   t.ok((await review(t, app, 'mutate', { object: given.pod }, nameless)).patch);
 });
 
 t.test('warnings are few and short, and say at their end that they were cut', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const url = `http://notary.example.com/${'long/'.repeat(100)}end`;
   setSection(given, section(url));
-  const app = serveWorld(t, given);
+  const app = serveBuild(t, given);
   const { warnings = [] } = await review(t, app, 'mutate', { object: given.pod });
   t.ok(warnings.length >= 2);
   for (const warning of warnings) {
@@ -107,11 +112,11 @@ t.test('warnings are few and short, and say at their end that they were cut', as
   const told = await review(t, app, 'validate', { object: image, username: 'developer' });
   t.equal(told.warnings?.length, 16, 'as many as the API server passes on');
 
-  const audited = world('v0.17.2/02-notary', signingNamespace('audit'));
+  const audited = buildFixture('v0.17.2/02-notary', signingNamespace('audit'));
   setSection(audited, {
     v1: Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`x${i}`, 1])),
   });
-  const response = await review(t, serveWorld(t, audited), 'mutate', { object: audited.pod });
+  const response = await review(t, serveBuild(t, audited), 'mutate', { object: audited.pod });
   t.equal(response.allowed, true);
   for (const warning of response.warnings ?? []) t.ok(warning.length <= 256);
   t.ok(response.warnings?.some((warning) => warning.length === 256 && warning.endsWith('…')));

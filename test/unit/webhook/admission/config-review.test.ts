@@ -3,10 +3,16 @@ import type { Cluster } from '../../../../src/shared/kubernetes/cluster.ts';
 import { parseReview } from '../../../../src/webhook/admission/admission.ts';
 import { routeReview } from '../../../../src/webhook/admission/router.ts';
 import { admissionReview, KPACK_USER } from '../../../bed/webhook.ts';
-import { signingNamespace, type Manifest } from '../../../support/build-fixture.ts';
+import {
+  buildFixture,
+  changed,
+  type Manifest,
+  P,
+  section,
+  signingNamespace,
+} from '../../../support/build-fixture.ts';
 import { ask, memoryCluster, mutate, SETTINGS, verdictOf } from '../../../support/asking.ts';
 import { objectThatSays } from '../../../support/notary-rule.ts';
-import { changed, P, section, world } from '../../../support/world.ts';
 
 const BY_DEVELOPER = { username: 'developer' };
 const EMPTY = memoryCluster([]);
@@ -171,7 +177,7 @@ t.test('a Namespace', async (t) => {
 
 t.test('who reads the message at the build pod reads what the Image would have told', async (t) => {
   // kpack copies the section of the Image; where that is another by now, the Build is named.
-  const given = world();
+  const given = buildFixture();
   for (const object of [given.build, given.image]) if (object) object.spec['notary'] = {};
   t.match((await mutate(given)).status?.message, 'spec.notary.v1 of Image app: found nothing');
   if (given.image) given.image.spec['notary'] = section();

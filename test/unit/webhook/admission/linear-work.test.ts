@@ -3,10 +3,15 @@ import t, { type Test } from 'tap';
 import { parseReview } from '../../../../src/webhook/admission/admission.ts';
 import { routeReview } from '../../../../src/webhook/admission/router.ts';
 import { admissionReview, type ReviewOptions } from '../../../bed/webhook.ts';
-import { manifestsOf, type PodManifest } from '../../../support/build-fixture.ts';
+import {
+  buildFixture,
+  type BuildFixture,
+  changed,
+  manifestsOf,
+  type PodManifest,
+} from '../../../support/build-fixture.ts';
 import { inject, memoryCluster, SETTINGS } from '../../../support/asking.ts';
 import { allContainers, container } from '../../../support/pod.ts';
-import { changed, world, type World } from '../../../support/world.ts';
 
 /** How many of a thing there are, and how much more work twice as many may be. */
 const COUNT = 150;
@@ -47,12 +52,12 @@ function counted<Value extends object>(value: Value): { value: Value; looks: () 
 /** The work of answering a review, in looks at what it carries. */
 async function workFor(
   question: 'mutate' | 'validate',
-  given: World,
+  given: BuildFixture,
   options: ReviewOptions,
 ): Promise<number> {
   const body = JSON.parse(JSON.stringify(admissionReview(options))) as object;
   const { value, looks } = counted(body);
-  const cluster = memoryCluster(manifestsOf(given, given.namespace));
+  const cluster = memoryCluster(manifestsOf(given));
   await routeReview(question, parseReview(value), { ...SETTINGS, cluster });
   return looks();
 }
@@ -68,7 +73,7 @@ async function growsLinearly(
   t.ok(twice <= MOST_GROWTH * once, `${what}: ${once} looks, and ${twice} for twice as many`);
 }
 
-type Grow = (pod: PodManifest, names: readonly string[], given: World) => void;
+type Grow = (pod: PodManifest, names: readonly string[], given: BuildFixture) => void;
 
 const SHAPES: Record<string, Grow> = {
   'Secrets for registries: words, mounts and volumes': (pod, names) => {
@@ -138,7 +143,7 @@ for (const fixture of [
   for (const [what, grow] of Object.entries(SHAPES)) {
     t.test(`${what}, ${fixture}`, async (t) => {
       const grown = (count: number) => {
-        const given = world(fixture);
+        const given = buildFixture(fixture);
         grow(
           given.pod,
           Array.from({ length: count }, (_, i) => `x${i}`),
@@ -175,7 +180,7 @@ t.test('what people write about an Image', async (t) => {
   };
   for (const [what, annotationsOf] of Object.entries(shapes)) {
     const work = (count: number) => {
-      const given = world();
+      const given = buildFixture();
       const annotations = annotationsOf(Array.from({ length: count }, (_, i) => `x${i}`));
       const metadata = { ...given.image?.metadata, annotations };
       const object = { ...given.image, metadata };

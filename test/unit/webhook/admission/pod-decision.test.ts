@@ -1,5 +1,14 @@
 import t from 'tap';
-import { manifestsOf, signingNamespace } from '../../../support/build-fixture.ts';
+import {
+  annotate,
+  buildFixture,
+  type BuildFixture,
+  changed,
+  manifestsOf,
+  P,
+  setSection,
+  signingNamespace,
+} from '../../../support/build-fixture.ts';
 import {
   ask,
   failing,
@@ -12,12 +21,11 @@ import {
 } from '../../../support/asking.ts';
 import { afterOtherPlugins, withoutOurs } from '../../../support/pod-changes.ts';
 import { initContainers, SIGNER } from '../../../support/pod.ts';
-import { signableFixtures, signableWorld } from '../../../support/signable.ts';
-import { annotate, changed, P, setSection, world, type World } from '../../../support/world.ts';
+import { signableFixtures, signableBuild } from '../../../support/signable.ts';
 
 for (const name of signableFixtures) {
   t.test(`${name}, once injected, stays as it is and is accepted`, async (t) => {
-    const given = signableWorld(name);
+    const given = signableBuild(name);
     const pod = await inject(given);
     for (const [what, arrived] of [
       ['as we left it', pod],
@@ -37,7 +45,7 @@ for (const name of signableFixtures) {
 }
 
 t.test('a pod whose init containers and sidecars grew meanwhile is accepted', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const pod = changed(await inject(given), (pod) => {
     initContainers(pod).unshift({ name: 'mesh-init', image: 'mesh' });
     initContainers(pod).push({ name: 'mesh-wait', image: 'mesh' });
@@ -48,7 +56,7 @@ t.test('a pod whose init containers and sidecars grew meanwhile is accepted', as
 });
 
 t.test('a pod that lost its signing container, but not our volumes, is posted again', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const pod = changed(await inject(given), (pod) => {
     pod.spec.initContainers = initContainers(pod).filter(({ name }) => name !== SIGNER);
   });
@@ -57,10 +65,10 @@ t.test('a pod that lost its signing container, but not our volumes, is posted ag
 
 t.test('who opts out while the pod is on its way is not signed all the same', async (t) => {
   for (const [what, change] of [
-    ['by an annotation', (given: World) => annotate(given, { [`${P}signing`]: 'disabled' })],
-    ['by taking the section off', (given: World) => setSection(given, undefined)],
+    ['by an annotation', (given: BuildFixture) => annotate(given, { [`${P}signing`]: 'disabled' })],
+    ['by taking the section off', (given: BuildFixture) => setSection(given, undefined)],
   ] as const) {
-    const given = world();
+    const given = buildFixture();
     const injected = await inject(given);
     change(given);
     const response = await validate(given, injected);
@@ -71,18 +79,18 @@ t.test('who opts out while the pod is on its way is not signed all the same', as
 });
 
 t.test('audit does not tell that what it did not inject would be missing', async (t) => {
-  const given = world('v0.17.2/02-notary', signingNamespace('audit'));
+  const given = buildFixture('v0.17.2/02-notary', signingNamespace('audit'));
   const { warnings = [] } = await validate(given);
   t.notMatch(warnings.join(), /would be refused/);
   t.match(warnings.join(), /audit: the pod would be changed/);
 });
 
 t.test('audit refuses nothing, changes nothing, and says what would be', async (t) => {
-  const cases: Record<string, readonly [World, string, RegExp]> = {
-    'to be signed': [world(), 'audit', /audit: the pod would be changed/],
+  const cases: Record<string, readonly [BuildFixture, string, RegExp]> = {
+    'to be signed': [buildFixture(), 'audit', /audit: the pod would be changed/],
     'opted out': [
       (() => {
-        const given = world();
+        const given = buildFixture();
         annotate(given, { [`${P}signing`]: 'disabled' });
         return given;
       })(),
@@ -91,7 +99,7 @@ t.test('audit refuses nothing, changes nothing, and says what would be', async (
     ],
     malformed: [
       (() => {
-        const given = world();
+        const given = buildFixture();
         setSection(given, {});
         return given;
       })(),
@@ -99,13 +107,13 @@ t.test('audit refuses nothing, changes nothing, and says what would be', async (
       /audit: would be refused: kpack-notary NOTARY_CONFIG_INVALID/,
     ],
     unsupported: [
-      world('v0.5.4/08b-windows-notary'),
+      buildFixture('v0.5.4/08b-windows-notary'),
       'audit',
       /audit: would be refused: kpack-notary POD_UNSUPPORTED/,
     ],
     exposed: [
       (() => {
-        const given = world();
+        const given = buildFixture();
         given.pod.spec.volumes?.push({ name: 'x', secret: { secretName: 'notary-signing' } });
         return given;
       })(),
@@ -124,14 +132,14 @@ t.test('audit refuses nothing, changes nothing, and says what would be', async (
     });
   }
   await t.test('posted by somebody else', async (t) => {
-    const given = world('v0.17.2/02-notary', signingNamespace('audit'));
+    const given = buildFixture('v0.17.2/02-notary', signingNamespace('audit'));
     const { warnings } = await untouchedBy(t, given, { username: 'developer' });
     t.match(warnings, ['kpack-notary: audit: would be refused']);
   });
   await t.test('a build whose Build cannot be read', async (t) => {
-    const given = world('v0.17.2/02-notary', signingNamespace('audit'));
+    const given = buildFixture('v0.17.2/02-notary', signingNamespace('audit'));
     for (const kind of ['Build', 'ServiceAccount', 'Image']) {
-      const cluster = failing(memoryCluster(manifestsOf(given, given.namespace)), kind);
+      const cluster = failing(memoryCluster(manifestsOf(given)), kind);
       for (const question of ['mutate', 'validate'] as const) {
         const response = await ask(question, given.pod, cluster);
         t.equal(verdictOf(response), 'allowed', kind);

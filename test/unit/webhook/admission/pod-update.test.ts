@@ -1,19 +1,21 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { routeReview } from '../../../../src/webhook/admission/router.ts';
-import { secret, type PodManifest } from '../../../support/build-fixture.ts';
-import { ask, inject, memoryCluster, validate, verdictOf } from '../../../support/asking.ts';
-import { allContainers, container, SIGNER } from '../../../support/pod.ts';
 import {
   ADMIN,
   annotate,
+  buildFixture,
   changed,
   DEVELOPER,
   P,
-  silentWorld,
+  type PodManifest,
+  secret,
+  unconfiguredBuild,
   URL,
-  world,
-} from '../../../support/world.ts';
+} from '../../../support/build-fixture.ts';
+import { ask, inject, memoryCluster, validate, verdictOf } from '../../../support/asking.ts';
+import { allContainers, container, SIGNER } from '../../../support/pod.ts';
+import { runs } from '../../../support/runs.ts';
 
 const NAMES = ['v0.17.2/02-notary', 'v0.17.2/07b-standard-containers-notary'];
 // What is known is in the two objects: the cluster has nothing to say.
@@ -38,7 +40,7 @@ const attach = (before: PodManifest, ephemeral: Partial<Ephemeral>) =>
 
 for (const name of NAMES) {
   t.test(`${name}: what was admitted stays`, async (t) => {
-    const given = world(name);
+    const given = buildFixture(name);
     given.pod.spec.containers.push({ name: 'mesh', image: 'mesh:1' });
     const injected = await inject(given);
     const refused: Record<string, readonly [Change, RegExp]> = {
@@ -95,7 +97,7 @@ for (const name of NAMES) {
         /annotation notary.kpack.io\/injected is ours/,
       ],
       'our mark changed': [
-        (pod) => annotate({ ...world(name), pod }, { [`${P}injected`]: '0.0.0' }),
+        (pod) => annotate({ ...buildFixture(name), pod }, { [`${P}injected`]: '0.0.0' }),
         /annotation notary.kpack.io\/injected is ours/,
       ],
       'the label taken off that leads the pod to us': [
@@ -134,7 +136,7 @@ for (const name of NAMES) {
   });
 
   t.test(`${name}: no ephemeral container reaches the key`, async (t) => {
-    const given = world(name);
+    const given = buildFixture(name);
     given.serviceAccount.secrets = [{ name: 'notary-creds' }];
     given.secrets.push(secret('notary-creds', {}, { 'kpack.io/notary.v1': URL }));
     const injected = await inject(given);
@@ -219,7 +221,7 @@ for (const name of NAMES) {
   });
 
   t.test(`${name}: no ephemeral container reaches what decides what is signed`, async (t) => {
-    const injected = await inject(world(name));
+    const injected = await inject(buildFixture(name));
     const volumes = ['report-dir', ...(name.includes('07b') ? ['build-wait-dir'] : [])];
     for (const volume of volumes) {
       for (const way of [
@@ -235,7 +237,7 @@ for (const name of NAMES) {
   });
 
   t.test(`${name}: an ephemeral container that got in does not hold up the build`, async (t) => {
-    const attached = changed(await inject(world(name)), ({ spec }) => {
+    const attached = changed(await inject(buildFixture(name)), ({ spec }) => {
       spec.ephemeralContainers = [{ name: 'debug', image: 'x', targetContainerName: SIGNER }];
     });
     const ready = await update(attached, (pod) =>
@@ -254,14 +256,14 @@ for (const name of NAMES) {
 }
 
 t.test('a pod that we left unsigned keeps its reason, and is free otherwise', async (t) => {
-  const given = world();
+  const given = buildFixture();
   annotate(given, { [`${P}signing`]: 'disabled' });
   const skipped = await inject(given);
   const off = await update(skipped, (pod) => delete pod.metadata.annotations?.[`${P}skipped`]);
   t.equal(verdictOf(off), '422 POD_CHANGE_REFUSED');
   t.equal(verdictOf(await attach(skipped, { targetContainerName: 'completion' })), 'allowed');
 
-  const plain = world().pod;
+  const plain = buildFixture().pod;
   for (const change of [
     (pod: PodManifest) => delete pod.metadata.labels,
     (pod: PodManifest) => delete pod.metadata.annotations,
@@ -280,7 +282,7 @@ t.test(
   async (t) => {
     const name = 'admin-key';
     for (const annotations of [{}, { [`${P}signing`]: 'disabled' }, DEVELOPER]) {
-      const given = silentWorld(ADMIN);
+      const given = unconfiguredBuild(ADMIN);
       annotate(given, annotations);
       const pod = await inject(given);
       for (const debug of [
@@ -296,7 +298,7 @@ t.test(
 );
 
 t.test('mutate has nothing to say to updates, and nobody to other subresources', async (t) => {
-  const injected = await inject(world());
+  const injected = await inject(buildFixture());
   const swapped = changed(injected, (pod) => (container(pod, SIGNER).image = 'evil'));
   const options = { operation: 'UPDATE', oldObject: injected } as const;
   t.equal(verdictOf(await ask('mutate', swapped, nothing, options)), 'allowed');
@@ -308,7 +310,7 @@ t.test('mutate has nothing to say to updates, and nobody to other subresources',
 
 t.test('a pod that shares its processes lets nobody look into them', async (t) => {
   const injected = changed(
-    await inject(world()),
+    await inject(buildFixture()),
     ({ spec }) => (spec.shareProcessNamespace = true),
   );
   const debug = { securityContext: { capabilities: { add: ['CAP_SYS_PTRACE'] } } };
@@ -316,7 +318,7 @@ t.test('a pod that shares its processes lets nobody look into them', async (t) =
 });
 
 t.test('docker Secrets that the signer mounts are as closed as its own', async (t) => {
-  const injected = await inject(world('v0.17.2/02b-notary-registry-secrets'));
+  const injected = await inject(buildFixture('v0.17.2/02b-notary-registry-secrets'));
   const { volumeMounts = [] } = container(injected, SIGNER);
   const docker = volumeMounts.filter(({ mountPath }) =>
     mountPath.startsWith('/var/build-secrets/'),
@@ -329,7 +331,7 @@ t.test('docker Secrets that the signer mounts are as closed as its own', async (
 });
 
 t.test('a change of the resources of a running pod is judged like any other', async (t) => {
-  const injected = await inject(world('v0.17.2/07b-standard-containers-notary'));
+  const injected = await inject(buildFixture('v0.17.2/07b-standard-containers-notary'));
   const resize = (step: string) =>
     update(
       injected,
@@ -341,7 +343,7 @@ t.test('a change of the resources of a running pod is judged like any other', as
 });
 
 t.test('pods of the cluster and of its system are never touched', async (t) => {
-  const given = world();
+  const given = buildFixture();
   for (const namespace of ['kube-system', 'kube-public', 'kube-node-lease', 'signing-webhook']) {
     const pod = changed(given.pod, (pod) => Object.assign(pod.metadata, { namespace }));
     const settings = { ownNamespace: 'signing-webhook' };
@@ -366,7 +368,7 @@ t.test('pods of the cluster and of its system are never touched', async (t) => {
 });
 
 t.test('what is no pod is not judged', async (t) => {
-  const pod = await inject(world());
+  const pod = await inject(buildFixture());
   const request = {
     uid: 'u',
     kind: { group: '', version: 'v1', kind: 'Pod' },
@@ -397,7 +399,7 @@ t.test('what is no pod is not judged', async (t) => {
 
 t.test('whatever an image becomes, it is refused, unless its digest is said', async (t) => {
   const digests = fc.stringMatching(/^[0-9a-f]{60,68}$/);
-  const pods = await Promise.all(NAMES.map((name) => inject(world(name))));
+  const pods = await Promise.all(NAMES.map((name) => inject(buildFixture(name))));
   const images = fc
     .constantFrom('registry.example.com/x', 'registry.example.com/x:1')
     .chain((from) =>
@@ -421,7 +423,7 @@ t.test('whatever an image becomes, it is refused, unless its digest is said', as
       const wanted = isSame ? 'allowed' : '422 POD_CHANGE_REFUSED';
       if (verdictOf(answer) !== wanted) throw new Error(`${to}: ${verdictOf(answer)}`);
     }),
-    { numRuns: 500 },
+    runs(500),
   );
   t.pass('refused');
 });

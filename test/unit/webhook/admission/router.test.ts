@@ -1,15 +1,20 @@
 import t from 'tap';
 import type { Cluster } from '../../../../src/shared/kubernetes/cluster.ts';
 import type { ReviewOptions } from '../../../bed/webhook.ts';
-import { manifestsOf, signingNamespace } from '../../../support/build-fixture.ts';
+import {
+  buildFixture,
+  changed,
+  manifestsOf,
+  setSection,
+  signingNamespace,
+} from '../../../support/build-fixture.ts';
 import { ask, countingRounds, failing, memoryCluster, verdictOf } from '../../../support/asking.ts';
-import { review, serveWorld } from '../../../support/served.ts';
-import { changed, setSection, world } from '../../../support/world.ts';
+import { review, serveBuild } from '../../../support/served.ts';
 
 t.test('what is not new, or not a build pod, passes untouched', async (t) => {
-  const given = world();
+  const given = buildFixture();
   setSection(given, 'malformed');
-  const app = serveWorld(t, given);
+  const app = serveBuild(t, given);
   const { pod } = given;
   const configMap = {
     apiVersion: 'v1',
@@ -59,8 +64,8 @@ t.test('what is not new, or not a build pod, passes untouched', async (t) => {
 });
 
 t.test('while the cluster does not answer, nothing is decided', async (t) => {
-  const given = world('v0.17.2/07b-standard-containers-notary');
-  const cluster = memoryCluster(manifestsOf(given, given.namespace));
+  const given = buildFixture('v0.17.2/07b-standard-containers-notary');
+  const cluster = memoryCluster(manifestsOf(given));
   for (const kind of ['Namespace', 'Build', 'ServiceAccount', 'Image', 'Secret', 'LimitRange']) {
     for (const question of ['mutate', 'validate'] as const) {
       const response = await ask(question, given.pod, failing(cluster, kind));
@@ -78,7 +83,7 @@ t.test('while the cluster does not answer, nothing is decided', async (t) => {
 
 t.test('a namespace that cannot be found is not one that has not opted in', async (t) => {
   // The namespace of a new pod exists: whoever says otherwise is not its API server.
-  const given = world();
+  const given = buildFixture();
   const cluster = memoryCluster([]);
   for (const question of ['mutate', 'validate'] as const) {
     const response = await ask(question, given.pod, cluster);
@@ -87,8 +92,8 @@ t.test('a namespace that cannot be found is not one that has not opted in', asyn
 });
 
 t.test('a namespace that has not opted in does not wait for the rest of the cluster', async (t) => {
-  const given = world('v0.17.2/02-notary', signingNamespace('disabled'));
-  const cluster = failing(memoryCluster(manifestsOf(given, given.namespace)), 'Build');
+  const given = buildFixture('v0.17.2/02-notary', signingNamespace('disabled'));
+  const cluster = failing(memoryCluster(manifestsOf(given)), 'Build');
   t.equal(verdictOf(await ask('mutate', given.pod, cluster)), 'allowed');
 });
 
@@ -97,8 +102,8 @@ t.test('the reads of a decision are few, and two rounds', async (t) => {
     ['v0.17.2/02b-notary-registry-secrets', ...Array.from({ length: 7 }, () => 'Secret')],
     ['v0.17.2/07b-standard-containers-notary', 'Secret', 'Secret', 'LimitRange'],
   ] as const) {
-    const given = world(name);
-    const cluster = memoryCluster(manifestsOf(given, given.namespace));
+    const given = buildFixture(name);
+    const cluster = memoryCluster(manifestsOf(given));
     const { cluster: counted, rounds } = countingRounds(cluster);
     t.equal(verdictOf(await ask('mutate', given.pod, counted)), 'patched');
     t.same(rounds, [
@@ -109,9 +114,9 @@ t.test('the reads of a decision are few, and two rounds', async (t) => {
 });
 
 t.test('nobody but kpack makes the webhook read many objects', async (t) => {
-  const given = world();
+  const given = buildFixture();
   given.serviceAccount.secrets = Array.from({ length: 1_000 }, (_, i) => ({ name: `s${i}` }));
-  const cluster = memoryCluster(manifestsOf(given, given.namespace));
+  const cluster = memoryCluster(manifestsOf(given));
   let reads = 0;
   const counted: Cluster = {
     ...cluster,
@@ -128,9 +133,9 @@ t.test('nobody but kpack makes the webhook read many objects', async (t) => {
 t.test(
   'Secrets are read for a Build that exists with that UID, and for nothing else',
   async (t) => {
-    const given = world('v0.17.2/02b-notary-registry-secrets');
+    const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
     const kindsRead = async (build: Partial<typeof given.build> | undefined) => {
-      const others = manifestsOf(given, given.namespace).filter(({ kind }) => kind !== 'Build');
+      const others = manifestsOf(given).filter(({ kind }) => kind !== 'Build');
       const manifests = build ? [...others, { ...given.build, ...build }] : others;
       const { cluster, rounds } = countingRounds(memoryCluster(manifests));
       for (const question of ['mutate', 'validate'] as const)
@@ -148,10 +153,10 @@ t.test(
 t.test(
   'a service account of more than 200 Secrets is refused by name, and not looked through',
   async (t) => {
-    const given = world();
+    const given = buildFixture();
     const account = (count: number) => {
       given.serviceAccount.secrets = Array.from({ length: count }, (_, i) => ({ name: `s${i}` }));
-      return countingRounds(memoryCluster(manifestsOf(given, given.namespace)));
+      return countingRounds(memoryCluster(manifestsOf(given)));
     };
     t.equal(verdictOf(await ask('mutate', given.pod, account(200).cluster)), 'patched');
     for (const question of ['mutate', 'validate'] as const) {
@@ -164,7 +169,7 @@ t.test(
     }
     // Named twice is named once.
     given.serviceAccount.secrets = Array.from({ length: 500 }, () => ({ name: 'same' }));
-    const twice = memoryCluster(manifestsOf(given, given.namespace));
+    const twice = memoryCluster(manifestsOf(given));
     t.equal(verdictOf(await ask('mutate', given.pod, twice)), 'patched');
   },
 );

@@ -1,23 +1,29 @@
 import t from 'tap';
 import { inject, refusedBy, untouchedBy, validate, verdictOf } from '../../../support/asking.ts';
 import { allContainers, container, initContainers } from '../../../support/pod.ts';
-import { annotate, P, world, type World } from '../../../support/world.ts';
+import { annotate, buildFixture, type BuildFixture, P } from '../../../support/build-fixture.ts';
 
 t.test("a pod without kpack's label is not ours", async (t) => {
-  const given = world();
+  const given = buildFixture();
   delete given.pod.metadata.labels?.['kpack.io/build'];
   t.equal((await untouchedBy(t, given)).warnings, undefined);
 });
 
 t.test('builds that cannot be signed are refused with the reason', async (t) => {
-  const edited = (name: string, change: (given: World) => void) => {
-    const given = world(name);
+  const edited = (name: string, change: (given: BuildFixture) => void) => {
+    const given = buildFixture(name);
     change(given);
     return given;
   };
-  const cases: Record<string, readonly [World, RegExp]> = {
-    'Windows, 0.2.0': [world('v0.2.0/08b-windows-notary'), /Windows builds cannot be signed/],
-    'Windows, 0.5.4': [world('v0.5.4/08b-windows-notary'), /Windows builds cannot be signed/],
+  const cases: Record<string, readonly [BuildFixture, RegExp]> = {
+    'Windows, 0.2.0': [
+      buildFixture('v0.2.0/08b-windows-notary'),
+      /Windows builds cannot be signed/,
+    ],
+    'Windows, 0.5.4': [
+      buildFixture('v0.5.4/08b-windows-notary'),
+      /Windows builds cannot be signed/,
+    ],
     'Windows by spec.os': [
       edited('v0.17.2/02-notary', ({ pod }) => (pod.spec.os = { name: 'windows' })),
       /Windows builds cannot be signed/,
@@ -145,7 +151,7 @@ t.test('builds that cannot be signed are refused with the reason', async (t) => 
     });
   }
   await t.test('unless nobody wants them signed', async (t) => {
-    const given = world('v0.5.4/08b-windows-notary');
+    const given = buildFixture('v0.5.4/08b-windows-notary');
     annotate(given, { [`${P}signing`]: 'disabled' });
     t.equal(verdictOf(await validate(given, await inject(given))), 'allowed');
   });
@@ -158,7 +164,7 @@ t.test('steps with a restart policy that makes no sidecar of them are signed', a
       'v0.17.2/05b-rebase-notary',
       'v0.17.2/07b-standard-containers-notary',
     ]) {
-      const given = world(name);
+      const given = buildFixture(name);
       for (const each of allContainers(given.pod)) Object.assign(each, { restartPolicy });
       const pod = await inject(given);
       t.equal(verdictOf(await validate(given, pod)), 'allowed', `${name}, ${restartPolicy}`);

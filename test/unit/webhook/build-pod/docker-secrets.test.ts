@@ -1,12 +1,11 @@
 import t from 'tap';
 import { readBuildPod } from '../../../../src/webhook/build-pod/build-pod.ts';
 import { dockerSecrets } from '../../../../src/webhook/build-pod/docker-secrets.ts';
-import type { PodManifest } from '../../../support/build-fixture.ts';
+import { buildFixture, changed, type PodManifest } from '../../../support/build-fixture.ts';
 import { inject, mutate, validate, verdictOf } from '../../../support/asking.ts';
 import { afterOtherPlugins } from '../../../support/pod-changes.ts';
 import { container, mountAt, SIGNER, signerFlags, volume } from '../../../support/pod.ts';
-import { hasSection, signableFixtures, signableWorld } from '../../../support/signable.ts';
-import { changed, world } from '../../../support/world.ts';
+import { hasSection, signableFixtures, signableBuild } from '../../../support/signable.ts';
 
 const AT = '/var/build-secrets';
 
@@ -38,7 +37,7 @@ t.test("the signing container gets kpack's docker Secrets", async (t) => {
   };
   for (const [name, expected] of Object.entries(cases)) {
     await t.test(name, async (t) => {
-      const given = signableWorld(name);
+      const given = signableBuild(name);
       const pod = await inject(given);
       t.same(signerFlags(pod)['registry-credentials'], expected);
       for (const flag of expected ?? []) {
@@ -58,7 +57,7 @@ t.test("the signing container gets kpack's docker Secrets", async (t) => {
 
 t.test('no volume is made for them, whatever the version of kpack', async (t) => {
   for (const name of signableFixtures) {
-    const given = signableWorld(name);
+    const given = signableBuild(name);
     const pod = await inject(given);
     const added = (pod.spec.volumes ?? []).filter(
       (volume) => !given.pod.spec.volumes?.some((other) => other.name === volume.name),
@@ -71,7 +70,7 @@ t.test('no volume is made for them, whatever the version of kpack', async (t) =>
 });
 
 t.test('a docker Secret that the signing container lost, or another in its place', async (t) => {
-  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
   const injected = await inject(given);
   const lost = changed(injected, (pod) => {
     const signer = container(pod, SIGNER);
@@ -88,7 +87,7 @@ t.test('a docker Secret that the signing container lost, or another in its place
 
 t.test('the docker Secrets of a pod', (t) => {
   const secretsOf = (change: (pod: PodManifest) => void) => {
-    const { pod } = world('v0.17.2/02b-notary-registry-secrets');
+    const { pod } = buildFixture('v0.17.2/02b-notary-registry-secrets');
     const buildPod = readBuildPod(changed(pod, change));
     return buildPod && dockerSecrets(buildPod.pod, []);
   };

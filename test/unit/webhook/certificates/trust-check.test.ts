@@ -8,7 +8,7 @@ import type {
 } from '../../../../src/webhook/certificates/certificate-plan.ts';
 import { distrustOf, trustCheck } from '../../../../src/webhook/certificates/trust-check.ts';
 import { succeed } from '../../../bed/command.ts';
-import { projectDirectory } from '../../../support/fixture.ts';
+import { projectDirectory } from '../../../bed/project-directory.ts';
 
 /** After all that is made here begins. */
 const NOW = Date.now() + 60_000;

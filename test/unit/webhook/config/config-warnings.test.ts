@@ -1,6 +1,18 @@
 import t, { type Test } from 'tap';
 import type { Cluster } from '../../../../src/shared/kubernetes/cluster.ts';
-import { secret, signingNamespace, type Manifest } from '../../../support/build-fixture.ts';
+import {
+  ADMIN,
+  annotate,
+  buildFixture,
+  type Manifest,
+  P,
+  PIN,
+  secret,
+  section,
+  setSection,
+  signingNamespace,
+  URL,
+} from '../../../support/build-fixture.ts';
 import {
   ask,
   countingRounds,
@@ -10,16 +22,6 @@ import {
   verdictOf,
 } from '../../../support/asking.ts';
 import { objectThatSays, type Words } from '../../../support/notary-rule.ts';
-import {
-  ADMIN,
-  annotate,
-  P,
-  PIN,
-  section,
-  setSection,
-  URL,
-  world,
-} from '../../../support/world.ts';
 
 const PINNED = { [`${P}v1.rootPin`]: PIN };
 const ACCOUNT = {
@@ -258,7 +260,7 @@ t.test('a Namespace with a configuration tells what is risky about it', async (t
 });
 
 t.test('the build pod tells the same', async (t) => {
-  const given = world();
+  const given = buildFixture();
   annotate(given, { ...PINNED, [`${P}v1.caSecretRef`]: 'notary-ca' });
   given.secrets.length = 0;
   const told = (await mutate(given)).warnings ?? [];

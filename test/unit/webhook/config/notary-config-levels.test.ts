@@ -1,24 +1,24 @@
 import t from 'tap';
-import { signingNamespace } from '../../../support/build-fixture.ts';
-import { inject, mutate, refusedBy } from '../../../support/asking.ts';
-import { keyOf, signerFlags } from '../../../support/pod.ts';
 import {
   ADMIN,
   annotate,
+  buildFixture,
   DEVELOPER,
   OTHER_PIN,
   P,
   PIN,
   section,
   setSection,
-  silentWorld,
+  signingNamespace,
+  unconfiguredBuild,
   URL,
-  world,
-} from '../../../support/world.ts';
+} from '../../../support/build-fixture.ts';
+import { inject, mutate, refusedBy } from '../../../support/asking.ts';
+import { keyOf, signerFlags } from '../../../support/pod.ts';
 
 t.test('url, Secret and CA are taken whole from the first level that sets them', async (t) => {
   await t.test('the section of the Build', async (t) => {
-    const given = world('v0.17.2/02-notary', signingNamespace('enabled', ADMIN));
+    const given = buildFixture('v0.17.2/02-notary', signingNamespace('enabled', ADMIN));
     given.namespace.metadata.annotations = { ...ADMIN, [`${P}v1.caSecretRef`]: 'admin-ca' };
     const pod = await inject(given);
     t.equal(keyOf(pod), 'notary-signing');
@@ -26,14 +26,14 @@ t.test('url, Secret and CA are taken whole from the first level that sets them',
     t.notOk(signerFlags(pod)['ca-file'], "not the admin's CA");
   });
   await t.test('annotations of Image and Build', async (t) => {
-    const given = silentWorld(ADMIN);
+    const given = unconfiguredBuild(ADMIN);
     annotate(given, DEVELOPER);
     const pod = await inject(given);
     t.equal(keyOf(pod), 'developer-key');
     t.same(signerFlags(pod)['notary-url'], ['https://developer.example.com']);
   });
   await t.test('annotations of the Namespace', async (t) => {
-    const given = silentWorld({ ...ADMIN, [`${P}v1.caSecretRef`]: 'admin-ca' });
+    const given = unconfiguredBuild({ ...ADMIN, [`${P}v1.caSecretRef`]: 'admin-ca' });
     const pod = await inject(given);
     t.equal(keyOf(pod), 'admin-key');
     t.same(signerFlags(pod)['notary-url'], ['https://admin.example.com']);
@@ -43,7 +43,7 @@ t.test('url, Secret and CA are taken whole from the first level that sets them',
     const secretOnly = { [`${P}v1.secretRef`]: 'admin-key' };
     for (const namespace of [ADMIN, secretOnly]) {
       for (const own of [{ [`${P}v1.url`]: 'https://developer.example.com' }, {}]) {
-        const given = silentWorld(namespace);
+        const given = unconfiguredBuild(namespace);
         annotate(given, own);
         if (Object.keys(own).length === 0) setSection(given, { v1: { url: URL } });
         await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
@@ -60,14 +60,14 @@ t.test('url, Secret and CA are taken whole from the first level that sets them',
       [`[${P}v1.caSecretRef]`, undefined, { ...ADMIN, ...ca('developer-ca') }],
     ];
     for (const [field, notary, annotations] of cases) {
-      const given = silentWorld(ADMIN);
+      const given = unconfiguredBuild(ADMIN);
       if (notary !== undefined) setSection(given, notary);
       annotate(given, annotations);
       const message = await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
       t.ok(message.includes(`${field} of Image app`), message);
       t.match(message, 'as the Namespace apps has it with its Secret admin-key');
     }
-    const same = silentWorld({ ...ADMIN, ...ca('admin-ca') });
+    const same = unconfiguredBuild({ ...ADMIN, ...ca('admin-ca') });
     annotate(same, ADMIN);
     t.equal(keyOf(await inject(same)), 'admin-key', 'who says what the admin says may');
     annotate(same, { [`${P}signing`]: 'disabled' });
@@ -76,7 +76,7 @@ t.test('url, Secret and CA are taken whole from the first level that sets them',
     await refusedBy(t, same, '422 NOTARY_CONFIG_INVALID');
   });
   await t.test("nor the admin's url a developer's CA", async (t) => {
-    const given = silentWorld(ADMIN);
+    const given = unconfiguredBuild(ADMIN);
     annotate(given, { [`${P}v1.caSecretRef`]: 'developer-ca' });
     await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
   });
@@ -98,7 +98,7 @@ t.test('what the admin sets on the Namespace is narrowed, never widened', async 
   ];
   for (const [admin, own, pins] of cases) {
     const pinned = (pin?: string) => (pin === undefined ? {} : { [`${P}v1.rootPin`]: pin });
-    const given = world('v0.17.2/02-notary', signingNamespace('enabled', pinned(admin)));
+    const given = buildFixture('v0.17.2/02-notary', signingNamespace('enabled', pinned(admin)));
     annotate(given, pinned(own));
     if (pins) {
       t.same(signerFlags(await inject(given))['root-pin'], pins);
@@ -119,7 +119,7 @@ t.test('what the admin sets on the Namespace is narrowed, never widened', async 
     ['warn', 'warn', 'warn'],
   ] as const) {
     const setting = (value?: string) => (value === undefined ? {} : { [`${P}on-failure`]: value });
-    const given = world('v0.17.2/02-notary', signingNamespace('enabled', setting(admin)));
+    const given = buildFixture('v0.17.2/02-notary', signingNamespace('enabled', setting(admin)));
     annotate(given, setting(own));
     const mode = signerFlags(await inject(given))['on-failure']?.at(-1) ?? 'fail';
     t.equal(mode, expected ?? 'fail', `Namespace ${admin}, Image ${own}`);
@@ -131,7 +131,7 @@ t.test('what the admin sets on the Namespace is narrowed, never widened', async 
 t.test('where the section is read', async (t) => {
   await t.test('a Build without one whose Image has one: the Image', async (t) => {
     for (const version of ['v1alpha1', 'v1alpha2']) {
-      const given = world();
+      const given = buildFixture();
       delete given.build.spec['notary'];
       for (const reference of (
         given.build.metadata as { ownerReferences?: { apiVersion: string }[] }
@@ -142,7 +142,7 @@ t.test('where the section is read', async (t) => {
     }
   });
   await t.test('a Build with settings alone, as kpack 0.1 makes it: the Image, too', async (t) => {
-    const given = world();
+    const given = buildFixture();
     annotate(given, { [`${P}v1.rootPin`]: PIN });
     delete given.build.spec['notary'];
     const pod = await inject(given);
@@ -150,7 +150,7 @@ t.test('where the section is read', async (t) => {
     t.same(signerFlags(pod)['root-pin'], [PIN]);
   });
   await t.test('annotations of the Image count too', async (t) => {
-    const given = silentWorld(ADMIN);
+    const given = unconfiguredBuild(ADMIN);
     Object.assign(given.image?.metadata ?? {}, { annotations: DEVELOPER });
     t.equal(keyOf(await inject(given)), 'developer-key');
     Object.assign(given.image?.metadata ?? {}, { annotations: { [`${P}signing`]: 'disabled' } });
@@ -160,34 +160,34 @@ t.test('where the section is read', async (t) => {
     t.match(await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID'), 'of Image app');
   });
   await t.test('a Build that has one: the Build, as it was made', async (t) => {
-    const given = world();
+    const given = buildFixture();
     if (given.image) given.image.spec['notary'] = section('https://later.example.com');
     t.same(signerFlags(await inject(given))['notary-url'], [URL]);
     if (given.image) given.image.spec['notary'] = 'malformed since';
     t.same(signerFlags(await inject(given))['notary-url'], [URL]);
   });
   await t.test('a Build made by hand: its own', async (t) => {
-    const given = world('v0.17.2/03d-build-many-tags-notary');
+    const given = buildFixture('v0.17.2/03d-build-many-tags-notary');
     t.equal(given.image, undefined);
     const pod = await inject(given);
     t.same(signerFlags(pod)['allow-tag'], given.build.spec['tags']);
     t.equal((given.build.spec['tags'] as string[]).length, 4);
   });
   await t.test('a Build made by hand that says nothing: the Namespace', async (t) => {
-    const given = silentWorld(ADMIN, 'enabled', 'v0.17.2/12-standalone-build');
+    const given = unconfiguredBuild(ADMIN, 'enabled', 'v0.17.2/12-standalone-build');
     t.equal(keyOf(await inject(given)), 'admin-key');
-    const unsigned = silentWorld({}, 'enabled', 'v0.17.2/12-standalone-build');
+    const unsigned = unconfiguredBuild({}, 'enabled', 'v0.17.2/12-standalone-build');
     t.match((await inject(unsigned)).metadata.annotations, { [`${P}skipped`]: /neither/ });
   });
   await t.test('what the pod says itself is not read', async (t) => {
-    const given = silentWorld(ADMIN);
+    const given = unconfiguredBuild(ADMIN);
     Object.assign(given.pod.metadata, {
       annotations: { ...DEVELOPER, [`${P}signing`]: 'disabled', [`${P}injected`]: 'forged' },
     });
     const pod = await inject(given);
     t.equal(keyOf(pod), 'admin-key');
     t.match(pod.metadata.annotations?.[`${P}injected`], /^9\.8\.7\+[0-9a-f]{16}$/);
-    const silent = silentWorld();
+    const silent = unconfiguredBuild();
     Object.assign(silent.pod.metadata, { annotations: { [`${P}skipped`]: 'forged' } });
     t.match((await inject(silent)).metadata.annotations?.[`${P}skipped`], /neither/);
   });

@@ -8,6 +8,7 @@ import {
 import { readNotarySection } from '../../../../src/webhook/config/notary-section.ts';
 import { isPlainHttp, parseNotaryUrl, serverHost } from '../../../../src/shared/notary-url.ts';
 import type { ConfigSource } from '../../../../src/webhook/config/notary-field.ts';
+import { runs } from '../../../support/runs.ts';
 
 const P = 'notary.kpack.io/';
 const URL = 'https://notary.example.com:4443';
@@ -48,7 +49,7 @@ t.test('what is read of a URL is read again as the same', (t) => {
         return /%|@|\$[$(]|\/\/.*\/\/|\/\.{1,2}(\/|$)|[^a-z]\d+$/.test(text);
       return parseNotaryUrl(url) === url && !url.endsWith('/') && text.includes(serverHost(url));
     }),
-    { numRuns: 300 },
+    runs(300),
   );
   t.end();
 });
@@ -241,7 +242,7 @@ t.test('what an admin demands is kept, whatever an Image says', (t) => {
         return isPinned && isNotUnpinned && !(adminMode === 'fail' && onFailure === 'warn');
       },
     ),
-    { numRuns: 500 },
+    runs(500),
   );
   t.end();
 });

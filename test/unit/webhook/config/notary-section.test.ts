@@ -1,6 +1,15 @@
 import { performance } from 'node:perf_hooks';
 import t from 'tap';
-import { signingNamespace } from '../../../support/build-fixture.ts';
+import {
+  annotate,
+  buildFixture,
+  P,
+  section,
+  setSection,
+  signingNamespace,
+  unconfiguredBuild,
+  URL,
+} from '../../../support/build-fixture.ts';
 import {
   ask,
   inject,
@@ -10,20 +19,11 @@ import {
   verdictOf,
 } from '../../../support/asking.ts';
 import { keyOf } from '../../../support/pod.ts';
-import {
-  annotate,
-  P,
-  section,
-  setSection,
-  silentWorld,
-  URL,
-  world,
-} from '../../../support/world.ts';
 
 const BY_DEVELOPER = { username: 'developer' };
 
 t.test('all that is wrong is told in one answer', async (t) => {
-  const given = world();
+  const given = buildFixture();
   setSection(given, { v1: { url: 'x', secretRef: { name: '' }, ulr: 1 }, v3: 1 });
   annotate(given, { [`${P}on-failure`]: 'x' });
   const message = await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
@@ -40,7 +40,10 @@ t.test('all that is wrong is told in one answer', async (t) => {
 });
 
 t.test('problems of Image and Namespace come in one answer', async (t) => {
-  const given = world('v0.17.2/02-notary', signingNamespace('enabled', { [`${P}v1.url`]: 'x' }));
+  const given = buildFixture(
+    'v0.17.2/02-notary',
+    signingNamespace('enabled', { [`${P}v1.url`]: 'x' }),
+  );
   annotate(given, { [`${P}on-failure`]: 'never' });
   setSection(given, { v1: { url: 'x' } });
   const message = await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
@@ -60,7 +63,7 @@ t.test('what is mistyped is not said to be missing as well', async (t) => {
     [{ v1: { URL, secretRef: { name: 'x' } } }, {}],
     [undefined, { [`${P}v1.url`]: URL, [`${P}v1.secretref`]: 'x' }],
   ] as const) {
-    const given = silentWorld();
+    const given = unconfiguredBuild();
     if (notary) setSection(given, notary);
     annotate(given, annotations);
     const message = await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
@@ -75,12 +78,12 @@ t.test('names of members are data', async (t) => {
     `{"__proto__":{"v1":{"url":"${url}","secretRef":{"name":"x"}}}}`,
     `{"v1":{"url":"${url}","constructor":{},"hasOwnProperty":1}}`,
   ]) {
-    const given = world();
+    const given = buildFixture();
     setSection(given, JSON.parse(notary));
     const message = await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
     t.match(message, /__proto__|constructor/);
   }
-  const given = world();
+  const given = buildFixture();
   setSection(given, { v1: { ...section().v1, 'a\n\u001b[31mb\u202e': 1 } });
   const message = await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
   t.match(message, 'spec.notary.v1.a\\u000a\\u001b[31mb\\u202e of', 'and no orders to a terminal');
@@ -112,23 +115,23 @@ t.test('credentials in a URL are refused and not repeated', async (t) => {
   };
   sections['in another field'] = section(URL, 'https://notary.example.com?token=canary');
   for (const [what, notary] of Object.entries(sections)) {
-    const given = world();
+    const given = buildFixture();
     setSection(given, notary);
     const message = await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
     t.notMatch(message, /canary/, what);
   }
   for (const url of canaries) {
-    const given = silentWorld();
+    const given = unconfiguredBuild();
     annotate(given, { [`${P}v1.url`]: url, [`${P}v1.secretRef`]: 'x' });
     t.notMatch(await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID'), /canary/, url);
-    const both = world();
+    const both = buildFixture();
     annotate(both, { [`${P}v1.url`]: url });
     t.notMatch(await refusedBy(t, both, '422 NOTARY_CONFIG_INVALID'), /canary/, url);
   }
 });
 
 t.test('a plain text secretRef is read, with a warning that gives the object form', async (t) => {
-  const given = world();
+  const given = buildFixture();
   setSection(given, section(URL, 'notary-signing'));
   t.equal(keyOf(await inject(given)), 'notary-signing');
   const text =
@@ -140,7 +143,7 @@ t.test('a plain text secretRef is read, with a warning that gives the object for
 });
 
 t.test('no url keeps the webhook busy', async (t) => {
-  const given = world();
+  const given = buildFixture();
   setSection(given, section(`${URL}/${'/'.repeat(30_000)}x`));
   const started = performance.now();
   await mutate(given);
@@ -152,7 +155,7 @@ t.test('a refusal stays readable, however much is wrong', async (t) => {
     [90, /unknown member.*; and \d+ more like these\. Fix: /],
     [20_000, /: spec\.notary\.v1 of Image app: found an object with 20000 members; expected/],
   ] as const) {
-    const given = world();
+    const given = buildFixture();
     const members = Object.fromEntries(Array.from({ length: count }, (_, i) => [`m${i}`, 0]));
     setSection(given, { v1: { ...members } });
     const message = await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
@@ -162,7 +165,7 @@ t.test('a refusal stays readable, however much is wrong', async (t) => {
 });
 
 t.test('an annotation with our prefix in another case is ours, and mistyped', async (t) => {
-  const given = silentWorld();
+  const given = unconfiguredBuild();
   annotate(given, { 'Notary.kpack.io/v1.url': URL, 'Notary.kpack.io/v1.secretRef': 'x' });
   const message = await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
   t.match(message, /\[Notary\.kpack\.io\/v1\.url\] .* expected notary\.kpack\.io\/v1\.url \(did/);

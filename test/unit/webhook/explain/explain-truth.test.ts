@@ -6,22 +6,24 @@ import type { Cluster, ListedObject } from '../../../../src/shared/kubernetes/cl
 import { explain, type Explanation } from '../../../../src/webhook/explain/explain.ts';
 import { routeReview } from '../../../../src/webhook/admission/router.ts';
 import { admissionReview, KPACK_USER } from '../../../bed/webhook.ts';
-import { manifestsOf, signingNamespace, type Manifest } from '../../../support/build-fixture.ts';
-import { projectDirectory } from '../../../support/fixture.ts';
-import { failing, memoryCluster, SETTINGS } from '../../../support/asking.ts';
 import {
   ADMIN,
   annotate,
+  buildFixture,
+  type BuildFixture,
   changed,
+  type Manifest,
+  manifestsOf,
   OTHER_PIN,
   P,
   PIN,
   section,
   setSection,
+  signingNamespace,
   URL,
-  world,
-  type World,
-} from '../../../support/world.ts';
+} from '../../../support/build-fixture.ts';
+import { projectDirectory } from '../../../bed/project-directory.ts';
+import { failing, memoryCluster, SETTINGS } from '../../../support/asking.ts';
 import type { Verdict } from '../../../../src/webhook/policy/verdict.ts';
 
 const DIRECTORY = join(projectDirectory(), 'test/fixtures/pods');
@@ -34,7 +36,7 @@ const FIXTURES = ['v0.2.0', 'v0.5.4', 'v0.9.7', 'v0.17.2'].flatMap((version) =>
 );
 
 /** What people may have written. */
-const WAYS: Record<string, (given: World) => void> = {
+const WAYS: Record<string, (given: BuildFixture) => void> = {
   'as it is': () => undefined,
   'a section': (given) => setSection(given, section()),
   'an empty section': (given) => setSection(given, {}),
@@ -67,7 +69,7 @@ const WAYS: Record<string, (given: World) => void> = {
 };
 
 /** A service binding, as Image and Build have it and as kpack makes it. */
-function bind({ image, build, pod }: World, name: string): void {
+function bind({ image, build, pod }: BuildFixture, name: string): void {
   const services = [{ kind: 'Secret', name }];
   build.spec['services'] = services;
   if (image) image.spec['build'] = { ...(image.spec['build'] as object | undefined), services };
@@ -97,9 +99,9 @@ for (const fixture of FIXTURES) {
   t.test(`${fixture}: what is explained is what is done`, async (t) => {
     for (const label of ['enabled', 'audit', 'disabled', '', 'enable']) {
       for (const [way, write] of Object.entries(WAYS)) {
-        const given = world(fixture, signingNamespace(label));
+        const given = buildFixture(fixture, signingNamespace(label));
         write(given);
-        const cluster = memoryCluster(manifestsOf(given, given.namespace));
+        const cluster = memoryCluster(manifestsOf(given));
         const truth = await done(given.pod, cluster);
         t.same(await told(given.pod, cluster), truth, `pod, ${label}, ${way}`);
         // Of a pod that is not there yet, the shape cannot be known.
@@ -116,7 +118,7 @@ for (const fixture of FIXTURES) {
 }
 
 t.test('system namespaces are told to be left alone, as they are', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const namespace = changed(given.namespace, (copy) =>
     Object.assign(copy.metadata, { name: 'kube-system' }),
   );
@@ -128,14 +130,14 @@ t.test('system namespaces are told to be left alone, as they are', async (t) => 
 
 t.test('where the label is off nothing else matters, not even what is forbidden', async (t) => {
   for (const kind of ['ServiceAccount', 'Build', 'Image', 'Secret']) {
-    const given = world('v0.17.2/02b-notary-registry-secrets', signingNamespace(''));
-    const cluster = failing(memoryCluster(manifestsOf(given, given.namespace)), kind);
+    const given = buildFixture('v0.17.2/02b-notary-registry-secrets', signingNamespace(''));
+    const cluster = failing(memoryCluster(manifestsOf(given)), kind);
     t.match(await told(given.pod, cluster), { outcome: 'unsigned', code: 'NAMESPACE_OFF' }, kind);
   }
 });
 
 t.test('a pod that was made without its signer is not said to be signed', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const stored = changed(given.pod, ({ metadata }) => (metadata.uid = 'a'));
   const cluster = memoryCluster(manifestsOf(given));
   const explained = await explain(stored as unknown as ListedObject, cluster, settings);
@@ -145,12 +147,12 @@ t.test('a pod that was made without its signer is not said to be signed', async 
     reason: 'it was made without its container notary-sign',
     fix: /build again/,
   });
-  const audit = memoryCluster(manifestsOf(given, signingNamespace('audit')));
+  const audit = memoryCluster(manifestsOf({ ...given, namespace: signingNamespace('audit') }));
   t.match(await told(stored, audit), { outcome: 'signed' }, 'in audit mode it is meant to');
 });
 
 t.test("a stranger's pod is told to be left unsigned, as it is", async (t) => {
-  const given = world();
+  const given = buildFixture();
   delete given.pod.metadata.ownerReferences;
   const explained = await told(given.pod, memoryCluster(manifestsOf(given)));
   t.match(explained, { outcome: 'unsigned', code: 'NO_BUILD', reason: /no kpack Build/ });

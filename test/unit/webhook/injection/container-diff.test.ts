@@ -1,5 +1,14 @@
 import t from 'tap';
-import type { PodManifest } from '../../../support/build-fixture.ts';
+import {
+  annotate,
+  buildFixture,
+  type BuildFixture,
+  changed,
+  PIN,
+  type PodManifest,
+  setSection,
+  URL,
+} from '../../../support/build-fixture.ts';
 import { inject, mutate, validate, verdictOf } from '../../../support/asking.ts';
 import {
   container,
@@ -10,22 +19,13 @@ import {
   volume,
   type Container,
 } from '../../../support/pod.ts';
-import {
-  annotate,
-  changed,
-  PIN,
-  setSection,
-  URL,
-  world,
-  type World,
-} from '../../../support/world.ts';
 
 /** Another replica. */
 const OTHER = { placement: { image: 'registry.example.com/signer:next', cpu: '1', memory: '1' } };
 const HOOK = { postStart: { exec: { command: ['true'] } } };
 
 t.test('a signing container that a neighbour changed is refused for good', async (t) => {
-  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
   annotate(given, {
     'notary.kpack.io/v1.caSecretRef': 'notary-ca',
     'notary.kpack.io/v1.rootPin': PIN,
@@ -135,7 +135,7 @@ t.test('a signing container that a neighbour changed is refused for good', async
 });
 
 t.test('a refusal names the field that a neighbour changed', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const injected = await inject(given);
   const cases: readonly (readonly [RegExp, (signer: Container, pod: PodManifest) => void])[] = [
     [/: notary-sign\.image has been changed\./, (signer) => (signer.image = 'other')],
@@ -160,7 +160,7 @@ t.test('a refusal names the field that a neighbour changed', async (t) => {
 t.test(
   'what the cluster says decides too, and may have changed: the pod is posted again',
   async (t) => {
-    const facts: Record<string, (given: World) => void> = {
+    const facts: Record<string, (given: BuildFixture) => void> = {
       'another server': (given) =>
         setSection(given, {
           v1: { url: 'https://x.example.com', secretRef: { name: 'notary-signing' } },
@@ -173,7 +173,7 @@ t.test(
       'another tag': (given) => (given.build.spec['tags'] = ['registry.example.com/team/other']),
     };
     for (const [what, change] of Object.entries(facts)) {
-      const given = world('v0.17.2/02b-notary-registry-secrets');
+      const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
       const pod = await inject(given);
       change(given);
       t.equal(verdictOf(await validate(given, pod)), '503 SIGNER_DIFFERS', what);
@@ -184,7 +184,7 @@ t.test(
 );
 
 t.test('the annotation allows nothing: of a pod without it, as much is asked', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const injected = await inject(given);
   const mark = injected.metadata.annotations?.['notary.kpack.io/injected'];
   const bare = changed(injected, (pod) => delete pod.metadata.annotations);
@@ -199,7 +199,7 @@ t.test('the annotation allows nothing: of a pod without it, as much is asked', a
 });
 
 t.test('a signing container that was given more rights or less to read is refused', async (t) => {
-  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
   const injected = await inject(given);
   const cases: Record<string, (signer: Container, pod: PodManifest) => void> = {
     'capabilities added': (signer) => {
@@ -240,7 +240,7 @@ t.test('a signing container that was given more rights or less to read is refuse
 });
 
 t.test('what steers the signer or loads code into it is refused for good', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const injected = await inject(given);
   const cases: Record<string, (signer: Container) => void> = {
     'it is to run as root': (signer) => loosen(signer, { runAsUser: 0 }),

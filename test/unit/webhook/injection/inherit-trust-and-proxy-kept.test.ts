@@ -1,7 +1,7 @@
 import t from 'tap';
 import { inject, mutate, validate, verdictOf } from '../../../support/asking.ts';
 import { container, mountAt, SIGNER, type Container } from '../../../support/pod.ts';
-import { world } from '../../../support/world.ts';
+import { buildFixture } from '../../../support/build-fixture.ts';
 
 t.test('what a step has, the signing container gets', async (t) => {
   type Env = NonNullable<Container['env']>;
@@ -55,7 +55,7 @@ t.test('what a step has, the signing container gets', async (t) => {
     },
   };
   for (const [what, { given: env, got }] of Object.entries(cases)) {
-    const given = world();
+    const given = buildFixture();
     (container(given.pod, 'export').env ??= []).push(...env);
     const pod = await inject(given);
     t.same(container(pod, SIGNER).env ?? [], got, what);
@@ -118,7 +118,7 @@ t.test('certificates are found where variables and programs look', async (t) => 
   };
   for (const [what, { env = {}, mounts, got, directories }] of Object.entries(cases)) {
     await t.test(what, async (t) => {
-      const given = world();
+      const given = buildFixture();
       const step = container(given.pod, 'export');
       step.volumeMounts?.push(...mounts);
       step.env?.push(...Object.entries(env).map(([name, value]) => ({ name, value })));

@@ -1,9 +1,13 @@
 import t from 'tap';
-import type { PodManifest } from '../../../support/build-fixture.ts';
+import {
+  buildFixture,
+  type BuildFixture,
+  changed,
+  type PodManifest,
+} from '../../../support/build-fixture.ts';
 import { inject, mutate, validate, verdictOf } from '../../../support/asking.ts';
 import { applyPatch } from '../../../bed/webhook.ts';
 import { allContainers, container, mountAt, SIGNER, type Container } from '../../../support/pod.ts';
-import { changed, world, type World } from '../../../support/world.ts';
 
 const SHAPES: Record<string, string> = {
   'v0.17.2/02-notary': 'export',
@@ -35,7 +39,7 @@ function injectCertificates(pod: PodManifest): void {
 }
 
 /** The pod after mutate was called again, as under reinvocationPolicy IfNeeded. */
-async function again(given: World, pod: PodManifest): Promise<PodManifest> {
+async function again(given: BuildFixture, pod: PodManifest): Promise<PodManifest> {
   return applyPatch(pod, await mutate(given, { pod }));
 }
 
@@ -43,8 +47,8 @@ for (const [name, step] of Object.entries(SHAPES)) {
   t.test(
     `${name}: certificates and proxies reach us, whether given before or after us`,
     async (t) => {
-      const given = world(name);
-      const before = world(name);
+      const given = buildFixture(name);
+      const before = buildFixture(name);
       injectCertificates(before.pod);
       const first = await inject(before);
       const injected = await inject(given);
@@ -83,7 +87,7 @@ for (const [name, step] of Object.entries(SHAPES)) {
 }
 
 t.test('what somebody gave to the signing container itself stays', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const own = { name: 'HTTPS_PROXY', value: 'http://other.example.com' };
   const pod = changed(await inject(given), (pod) => {
     container(pod, SIGNER).env = [own];

@@ -1,7 +1,14 @@
 import t from 'tap';
 import { readFlags } from '../../../../src/shared/flags.ts';
 import { SIGNER_FLAGS } from '../../../../src/shared/signer-flags.ts';
-import type { PodManifest } from '../../../support/build-fixture.ts';
+import {
+  annotate,
+  buildFixture,
+  changed,
+  P,
+  type PodManifest,
+  URL,
+} from '../../../support/build-fixture.ts';
 import { inject, mutate, SETTINGS, validate, verdictOf } from '../../../support/asking.ts';
 import { waitingForOurs, withoutOurs } from '../../../support/pod-changes.ts';
 import { resourceProblems, restrictedViolations } from '../../../support/pod-rules.ts';
@@ -20,9 +27,8 @@ import {
   hasSection,
   isWaiting,
   signableFixtures,
-  signableWorld,
+  signableBuild,
 } from '../../../support/signable.ts';
-import { annotate, changed, P, URL, world } from '../../../support/world.ts';
 
 t.test('the fixtures cover builds and rebases of several versions', (t) => {
   t.equal(signableFixtures.filter(hasSection).length, 18);
@@ -38,7 +44,7 @@ t.test('the fixtures cover builds and rebases of several versions', (t) => {
 
 for (const name of signableFixtures) {
   t.test(`${name} is signed after the image was pushed and before completion`, async (t) => {
-    const given = signableWorld(name);
+    const given = signableBuild(name);
     const response = await mutate(given);
     t.equal(response.patchType, 'JSONPatch');
     const pod = await inject(given);
@@ -100,7 +106,7 @@ t.test("released images have kpack's programs elsewhere, and are signed likewise
     JSON.parse(JSON.stringify(pod).replaceAll('/cnb/process/', '/ko-app/')) as PodManifest;
   let changedPods = 0;
   for (const name of signableFixtures) {
-    const built = signableWorld(name);
+    const built = signableBuild(name);
     const expected = released(await inject(built));
     const given = { ...built, pod: released(built.pod) };
     const pod = await inject(given);
@@ -118,12 +124,12 @@ t.test("kpack's own signer is taken over, however its argument is written", asyn
     ['-notary-v1-url', 'https://x.example'],
     ['--notary-v1-url', 'https://x.example'],
   ]) {
-    const given = world();
+    const given = buildFixture();
     container(given.pod, 'completion').args = ['-first', ...args, '-last=1'];
     const pod = await inject(given);
     t.same(container(pod, 'completion').args, ['-first', '-last=1'], args.join(' '));
   }
-  const given = world();
+  const given = buildFixture();
   container(given.pod, 'completion').args = ['-notary-v1-urls=1', 'notary-v1-url=2'];
   t.same(container(await inject(given), 'completion').args, [
     '-notary-v1-urls=1',
@@ -134,7 +140,7 @@ t.test("kpack's own signer is taken over, however its argument is written", asyn
 t.test(
   "a key that kpack's own signer would have had is taken away, whatever its name",
   async (t) => {
-    const given = world();
+    const given = buildFixture();
     volume(given.pod, 'notary-dir').secret = { secretName: 'another-key' };
     const pod = await inject(given);
     t.same(volume(pod, 'notary-dir'), { name: 'notary-dir', emptyDir: {} });
@@ -142,7 +148,7 @@ t.test(
 );
 
 t.test('names and paths of ours that are taken', async (t) => {
-  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
   annotate(given, { [`${P}v1.caSecretRef`]: 'notary-ca' });
   const ours = (await inject(given)).spec.volumes?.filter(({ name }) =>
     name.startsWith('notary-sign-'),
@@ -162,7 +168,7 @@ t.test('names and paths of ours that are taken', async (t) => {
 
 t.test('what somebody wrote in our name is written over', async (t) => {
   const forged = { [`${P}injected`]: 'forged', [`${P}skipped`]: 'forged' };
-  const given = world();
+  const given = buildFixture();
   given.pod.metadata.annotations = { ...given.pod.metadata.annotations, ...forged };
   t.equal(verdictOf(await validate(given)), '503 SIGNER_MISSING', 'it is never believed');
   const { annotations } = (await inject(given)).metadata;
@@ -183,7 +189,7 @@ t.test('a stranger under the name of our container is not taken for it', async (
       ({ spec }: PodManifest) => spec.initContainers?.unshift(stranger),
       ({ spec }: PodManifest) => spec.containers.push(stranger),
     ]) {
-      const given = world(name);
+      const given = buildFixture(name);
       change(given.pod);
       t.equal(verdictOf(await mutate(given)), '503 SIGNER_DIFFERS');
       t.equal(verdictOf(await validate(given)), '503 SIGNER_DIFFERS');

@@ -2,10 +2,14 @@ import t from 'tap';
 import type { ListedObject } from '../../../../src/shared/kubernetes/cluster.ts';
 import { explain } from '../../../../src/webhook/explain/explain.ts';
 import { applyPatch, KPACK_USER } from '../../../bed/webhook.ts';
-import { manifestsOf, type Manifest } from '../../../support/build-fixture.ts';
+import {
+  buildFixture,
+  type BuildFixture,
+  type Manifest,
+  manifestsOf,
+} from '../../../support/build-fixture.ts';
 import { ask, failing, memoryCluster, verdictOf } from '../../../support/asking.ts';
 import { container, SIGNER, type Container } from '../../../support/pod.ts';
-import { world, type World } from '../../../support/world.ts';
 
 const WAITING = 'v0.17.2/07b-standard-containers-notary';
 const FLAGS = { cpu: '100m', memory: '128Mi' };
@@ -18,8 +22,8 @@ function limitRange(limits: unknown, namespace = 'apps'): Manifest {
   return { apiVersion: 'v1', kind: 'LimitRange', metadata, spec: { limits } };
 }
 
-function clusterOf(given: World, ranges: readonly Manifest[] = []) {
-  return memoryCluster([...manifestsOf(given, given.namespace), ...ranges]);
+function clusterOf(given: BuildFixture, ranges: readonly Manifest[] = []) {
+  return memoryCluster([...manifestsOf(given), ...ranges]);
 }
 
 /** What the signing container states where `export` states something, or nothing. */
@@ -28,7 +32,7 @@ async function statedAmong(
   step: NonNullable<Resources> = {},
   name = WAITING,
 ): Promise<Resources> {
-  const given = world(name);
+  const given = buildFixture(name);
   container(given.pod, 'export').resources = step;
   const response = await ask('mutate', given.pod, clusterOf(given, ranges));
   return container(applyPatch(given.pod, response), SIGNER).resources;
@@ -114,7 +118,7 @@ t.test('among init containers ours takes what the step states, whatever is least
 });
 
 t.test('a LimitRange that comes between our two calls refuses nothing', async (t) => {
-  const given = world(WAITING);
+  const given = buildFixture(WAITING);
   const response = await ask('mutate', given.pod, clusterOf(given));
   const pod = applyPatch(given.pod, response);
   const later = clusterOf(given, [
@@ -128,7 +132,7 @@ t.test('a LimitRange that comes between our two calls refuses nothing', async (t
 });
 
 t.test('explain reads them as the webhook does', async (t) => {
-  const given = world(WAITING);
+  const given = buildFixture(WAITING);
   const range = limitRange([{ type: 'Container', min: { cpu: '200m' } }]);
   const cluster = clusterOf(given, [range]);
   const settings = { signerImage: undefined, kpackUsers: [KPACK_USER], namespace: 'apps' } as const;

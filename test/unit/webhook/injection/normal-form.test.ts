@@ -8,11 +8,12 @@ import {
   WIDENING,
   type SignerChange,
 } from '../../../support/signer-changes.ts';
-import { signableFixtures, signableWorld } from '../../../support/signable.ts';
+import { signableFixtures, signableBuild } from '../../../support/signable.ts';
 import { webhookIn } from '../support/webhook-in.ts';
-import { changed } from '../../../support/world.ts';
+import { changed } from '../../../support/build-fixture.ts';
+import { runs } from '../../../support/runs.ts';
 
-const RUNS = { numRuns: 300 };
+const RUNS = runs(300);
 const SHAPES = [
   'v0.17.2/02b-notary-registry-secrets',
   'v0.17.2/05b-rebase-notary',
@@ -28,7 +29,7 @@ const named = (names: readonly string[], among: Readonly<Record<string, SignerCh
 
 for (const name of SHAPES) {
   t.test(`${name}: a default said aloud, or what confines further, changes nothing`, async (t) => {
-    const given = signableWorld(name);
+    const given = signableBuild(name);
     const { mutate, validate } = webhookIn(given);
     const { pod } = await mutate(given.pod);
     for (const [what, change] of Object.entries(HARMLESS)) {
@@ -39,7 +40,7 @@ for (const name of SHAPES) {
   });
 
   t.test(`${name}: what gives it more, or has it do something else, is refused`, async (t) => {
-    const given = signableWorld(name);
+    const given = signableBuild(name);
     const { mutate, validate } = webhookIn(given);
     const { pod } = await mutate(given.pod);
     for (const [what, change] of Object.entries(WIDENING)) {
@@ -71,7 +72,7 @@ t.test('among all that says nothing, what says something is found', async (t) =>
   const fixtures = fc.constantFrom(...signableFixtures);
   await fc.assert(
     fc.asyncProperty(fixtures, some(HARMLESS), widening, async (name, names, what) => {
-      const given = signableWorld(name);
+      const given = signableBuild(name);
       const { mutate, validate } = webhookIn(given);
       const { pod } = await mutate(given.pod);
       const other = changed(pod, (copy) =>
@@ -87,7 +88,7 @@ t.test('among all that says nothing, what says something is found', async (t) =>
 });
 
 t.test('members of any other name are changes, unless they say nothing', async (t) => {
-  const given = signableWorld('v0.17.2/02-notary');
+  const given = signableBuild('v0.17.2/02-notary');
   const { mutate, validate } = webhookIn(given);
   const { pod } = await mutate(given.pod);
   const members = fc.tuple(
@@ -114,7 +115,7 @@ t.test('members of any other name are changes, unless they say nothing', async (
 
 t.test("of kpack's own containers, too, what is said aloud changes nothing", async (t) => {
   for (const name of SHAPES) {
-    const given = signableWorld(name);
+    const given = signableBuild(name);
     const { mutate, validate } = webhookIn(given);
     const aloud = changed(given.pod, (copy) => {
       for (const each of allContainers(copy)) {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { isWithin } from '../../../../src/webhook/injection/mount-path.ts';
 import { PathSet } from '../../../../src/webhook/injection/path-set.ts';
+import { runs } from '../../../support/runs.ts';
 
 const name = fc.constantFrom('a', 'b', 'a-b', 'a.b', '.', '..', '', 'é');
 const path = fc.array(name, { maxLength: 5 }).map((names) => `/${names.join('/')}`);
@@ -15,7 +16,7 @@ t.test('it says of any path what looking at each of its paths says', (t) => {
       const overlaps = isBelow || paths.some((each) => isWithin(each, asked));
       t.equal(set.overlaps(asked), overlaps, `${asked} and ${paths.join()}`);
     }),
-    { numRuns: 2_000 },
+    runs(2_000),
   );
   t.end();
 });

@@ -7,11 +7,11 @@ import {
   withoutReport,
 } from '../../../support/pod-changes.ts';
 import { container, mountAt, REPORT, SIGNER, signerFlags, volume } from '../../../support/pod.ts';
-import { changed, world } from '../../../support/world.ts';
+import { buildFixture, changed } from '../../../support/build-fixture.ts';
 
 t.test('a build without a report volume', (t) => {
   const stripped = (name: string, api: string | undefined) => {
-    const given = world(name);
+    const given = buildFixture(name);
     withoutReport(given.pod, api);
     return given;
   };
@@ -63,7 +63,7 @@ t.test('a build without a report volume', (t) => {
   }
 
   t.test('of which a part is there gets the rest', async (t) => {
-    const given = world();
+    const given = buildFixture();
     container(given.pod, 'export').args = ['registry.example.com/team/app'];
     const pod = await inject(given);
     t.same(container(pod, 'export').args, [`-report=${REPORT}`, 'registry.example.com/team/app']);
@@ -74,7 +74,7 @@ t.test('a build without a report volume', (t) => {
     );
     t.equal(mounts?.length, 1, 'one mount');
 
-    const unmounted = world();
+    const unmounted = buildFixture();
     const step = container(unmounted.pod, 'export');
     step.volumeMounts = (step.volumeMounts ?? []).filter(({ name }) => name !== 'report-dir');
     const mended = container(await inject(unmounted), 'export');

@@ -1,22 +1,23 @@
 import t from 'tap';
 import { readNotarySection } from '../../../../src/webhook/config/notary-section.ts';
 import { configSource } from '../../../../src/webhook/config/config-source.ts';
-import { secret, type PodManifest } from '../../../support/build-fixture.ts';
-import { inject, mutate, refusedBy, validate, verdictOf } from '../../../support/asking.ts';
-import { container } from '../../../support/pod.ts';
 import {
   ADMIN,
   annotate,
+  buildFixture,
+  type BuildFixture,
   changed,
   DEVELOPER,
   P,
+  type PodManifest,
+  secret,
   section,
   setSection,
-  silentWorld,
+  unconfiguredBuild,
   URL,
-  world,
-  type World,
-} from '../../../support/world.ts';
+} from '../../../support/build-fixture.ts';
+import { inject, mutate, refusedBy, validate, verdictOf } from '../../../support/asking.ts';
+import { container } from '../../../support/pod.ts';
 
 type Volume = NonNullable<PodManifest['spec']['volumes']>[number];
 
@@ -191,7 +192,7 @@ t.test('nothing else in the pod may reach the signing Secret', async (t) => {
   };
   for (const [what, [change, reason]] of Object.entries(cases)) {
     await t.test(what, async (t) => {
-      const given = world();
+      const given = buildFixture();
       const injected = await inject(given);
       const refused = await mutate(given, { pod: changed(given.pod, change) });
       t.equal(verdictOf(refused), '422 SECRET_EXPOSED', 'before');
@@ -202,7 +203,7 @@ t.test('nothing else in the pod may reach the signing Secret', async (t) => {
     });
   }
   await t.test('other Secrets are no concern of ours', async (t) => {
-    const given = world();
+    const given = buildFixture();
     given.pod.spec.volumes?.push(
       { name: 'x', secret: { secretName: 'other' } },
       { name: 'y', projected: { sources: [{ secret: { name: 'other' } }] } },
@@ -238,7 +239,7 @@ t.test('nothing else in the pod may reach the signing Secret', async (t) => {
     t.equal(verdictOf(await mutate(given)), 'patched');
   });
   await t.test('nor the credentials for the Notary server', async (t) => {
-    const given = world('v0.17.2/02b-notary-registry-secrets');
+    const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
     const injected = await inject(given);
     const change = (pod: PodManifest) =>
       container(pod, 'build').volumeMounts?.push({
@@ -270,7 +271,7 @@ const WAYS: Record<string, (pod: PodManifest, name: string) => void> = {
 
 t.test("the Namespace's signing Secret is in reach of no build, whatever is planned", async (t) => {
   const KEYED = { ...ADMIN, [`${P}v1.caSecretRef`]: 'admin-ca' };
-  const plans: Record<string, (given: World) => void> = {
+  const plans: Record<string, (given: BuildFixture) => void> = {
     'signed with it': () => undefined,
     'signed with a key of its own': (given) => annotate(given, DEVELOPER),
     'opted out': (given) => annotate(given, { [`${P}signing`]: 'disabled' }),
@@ -283,7 +284,7 @@ t.test("the Namespace's signing Secret is in reach of no build, whatever is plan
     for (const [way, change] of Object.entries(WAYS)) {
       await t.test(`${plan}: ${way}`, async (t) => {
         const make = () => {
-          const given = silentWorld(KEYED);
+          const given = unconfiguredBuild(KEYED);
           prepare(given);
           return given;
         };
@@ -305,19 +306,19 @@ t.test("the Namespace's signing Secret is in reach of no build, whatever is plan
     }
   }
   await t.test('also where the Namespace says no more than its Secret', async (t) => {
-    const given = silentWorld({ [`${P}v1.secretRef`]: 'admin-key' });
+    const given = unconfiguredBuild({ [`${P}v1.secretRef`]: 'admin-key' });
     const { signingSecrets } = readNotarySection(configSource('Namespace', given.namespace));
     t.same(signingSecrets, ['admin-key']);
     await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
   });
   await t.test('where it holds the CA as well, it is a key first of all', async (t) => {
-    const given = silentWorld({ ...ADMIN, [`${P}v1.caSecretRef`]: 'admin-key' });
+    const given = unconfiguredBuild({ ...ADMIN, [`${P}v1.caSecretRef`]: 'admin-key' });
     t.equal(verdictOf(await mutate(given)), 'patched');
     WAYS['a service binding']?.(given.pod, 'admin-key');
     t.equal(verdictOf(await mutate(given)), '422 SECRET_EXPOSED');
   });
   await t.test('in audit it is told, and left as it is', async (t) => {
-    const given = silentWorld(ADMIN, 'audit');
+    const given = unconfiguredBuild(ADMIN, 'audit');
     annotate(given, { [`${P}signing`]: 'disabled' });
     WAYS['a service binding']?.(given.pod, 'admin-key');
     const response = await mutate(given);
@@ -328,7 +329,7 @@ t.test("the Namespace's signing Secret is in reach of no build, whatever is plan
 
 t.test('the credentials for the Notary server are for the signing container alone', async (t) => {
   for (const [way, change] of Object.entries(WAYS)) {
-    const given = world('v0.17.2/02b-notary-registry-secrets');
+    const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
     const injected = await inject(given);
     const [name = ''] = (injected.spec.volumes ?? []).flatMap((each) =>
       each.name === 'notary-sign-credentials-0' ? (each.secret?.secretName ?? []) : [],
@@ -338,7 +339,7 @@ t.test('the credentials for the Notary server are for the signing container alon
     t.equal(verdictOf(told), '422 SECRET_EXPOSED', way);
     t.match(told.status?.message, 'make a Secret of its own for the Notary server');
   }
-  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
   const both = given.secrets.find(({ metadata }) => metadata.name === 'registry-creds');
   Object.assign(both?.metadata.annotations ?? {}, { 'kpack.io/notary.v1': URL });
   const told = await mutate(given);
@@ -347,10 +348,10 @@ t.test('the credentials for the Notary server are for the signing container alon
 });
 
 t.test('one Secret may hold key, CA and credentials: our container alone reads it', async (t) => {
-  const given = world();
+  const given = buildFixture();
   annotate(given, { [`${P}v1.caSecretRef`]: 'notary-signing' });
   t.equal(verdictOf(await mutate(given)), 'patched', 'CA');
-  const all = world();
+  const all = buildFixture();
   all.serviceAccount.secrets = [{ name: 'notary-signing' }];
   all.secrets.splice(0, 1, secret('notary-signing', {}, { 'kpack.io/notary.v1': URL }));
   t.equal(verdictOf(await mutate(all)), 'patched', 'credentials');

@@ -11,7 +11,7 @@ import {
   volume,
   type Container,
 } from '../../../support/pod.ts';
-import { annotate, PIN, world } from '../../../support/world.ts';
+import { annotate, buildFixture, PIN } from '../../../support/build-fixture.ts';
 
 t.test(
   'the signing container runs as the user of the pod, or as one that is not root',
@@ -22,7 +22,7 @@ t.test(
       [undefined, 65532],
       [0, 65532],
     ] as const) {
-      const given = world();
+      const given = buildFixture();
       const context = (given.pod.spec.securityContext ??= {});
       if (podUser === undefined) delete context.runAsUser;
       else context.runAsUser = podUser;
@@ -33,7 +33,7 @@ t.test(
       t.equal(pod.spec.securityContext?.runAsUser, podUser);
       t.same(restrictedViolations(pod, container(pod, SIGNER)), []);
     }
-    const rebase = await inject(world('v0.2.0/05b-rebase-notary'));
+    const rebase = await inject(buildFixture('v0.2.0/05b-rebase-notary'));
     t.equal(container(rebase, SIGNER).securityContext?.runAsUser, 65532, 'no context at all');
   },
 );
@@ -46,7 +46,7 @@ t.test(
       [0, 0o440],
       [undefined, 0o444],
     ] as const) {
-      const given = world('v0.17.2/02b-notary-registry-secrets');
+      const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
       annotate(given, { 'notary.kpack.io/v1.caSecretRef': 'notary-ca' });
       given.pod.spec.securityContext = {
         runAsUser: 1000,
@@ -69,7 +69,7 @@ t.test(
 );
 
 t.test('each Secret is mounted where the flags say', async (t) => {
-  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
   annotate(given, {
     'notary.kpack.io/v1.caSecretRef': 'notary-ca',
     'notary.kpack.io/v1.rootPin': `${PIN}, ${'c3'.repeat(32)}`,
@@ -142,7 +142,7 @@ t.test('the signing container asks for what the step before it asks for', async 
       ],
     ];
   for (const [what, resources, ours] of cases) {
-    const given = world();
+    const given = buildFixture();
     const step = container(given.pod, 'export');
     if (resources) step.resources = resources;
     else delete step.resources;
@@ -154,7 +154,7 @@ t.test('the signing container asks for what the step before it asks for', async 
 });
 
 t.test('a failing signer fails the build, whatever its environment says', async (t) => {
-  const { args = [] } = container(await inject(world()), SIGNER);
+  const { args = [] } = container(await inject(buildFixture()), SIGNER);
   const { values } = readFlags(SIGNER_FLAGS, args, { KPACK_NOTARY_ON_FAILURE: 'warn' });
   t.not(values['on-failure'].at(-1), 'warn');
 });

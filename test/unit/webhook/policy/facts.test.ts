@@ -1,17 +1,24 @@
 import t from 'tap';
 import type { Cluster } from '../../../../src/shared/kubernetes/cluster.ts';
 import { KPACK_USER } from '../../../bed/webhook.ts';
-import { manifestsOf, secret } from '../../../support/build-fixture.ts';
+import {
+  buildFixture,
+  changed,
+  manifestsOf,
+  secret,
+  section,
+  setSection,
+  URL,
+} from '../../../support/build-fixture.ts';
 import { ask, inject, memoryCluster } from '../../../support/asking.ts';
 import { signerFlags } from '../../../support/pod.ts';
-import { changed, section, setSection, URL, world } from '../../../support/world.ts';
 
 t.test('names and versions of a pod do not choose what is read', async (t) => {
   const odd = 'kpack.io/v1alpha2/../../../api/v1/namespaces/kube-system/secrets/x?';
-  const given = world();
+  const given = buildFixture();
   for (const reference of given.pod.metadata.ownerReferences ?? []) reference.apiVersion = odd;
   const asked: string[] = [];
-  const cluster = memoryCluster(manifestsOf(given, given.namespace));
+  const cluster = memoryCluster(manifestsOf(given));
   const watched: Cluster = {
     ...cluster,
     get: (reference) => {
@@ -34,7 +41,7 @@ t.test('credentials are those that the service account has for this server', asy
     'no-host': 'https://',
     empty: '',
   };
-  const given = world();
+  const given = buildFixture();
   given.serviceAccount.secrets = [
     { name: 'not-there' },
     { name: 'as-host' },
@@ -57,7 +64,7 @@ t.test('credentials are those that the service account has for this server', asy
     ['https://notary.example.com', 'notary.example.com:4443', false],
     ['https://[::1]:4443', '[::1]:4443', true],
   ] as const) {
-    const given = world();
+    const given = buildFixture();
     setSection(given, section(url));
     given.serviceAccount.secrets = [{ name: 'creds' }];
     given.secrets.push(secret('creds', {}, { 'kpack.io/notary.v1': server }));
@@ -67,7 +74,7 @@ t.test('credentials are those that the service account has for this server', asy
 });
 
 t.test('a pod without a named service account is one of the account default', async (t) => {
-  const given = world();
+  const given = buildFixture();
   delete given.pod.spec.serviceAccountName;
   const account = changed(given.serviceAccount, (account) => {
     (account.metadata as { name: string }).name = 'default';

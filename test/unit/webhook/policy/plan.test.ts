@@ -1,6 +1,17 @@
 import t from 'tap';
 import { applyPatch, KPACK_USER } from '../../../bed/webhook.ts';
-import { signingNamespace } from '../../../support/build-fixture.ts';
+import {
+  ADMIN,
+  annotate,
+  buildFixture,
+  type BuildFixture,
+  changed,
+  P,
+  section,
+  setSection,
+  signingNamespace,
+  unconfiguredBuild,
+} from '../../../support/build-fixture.ts';
 import {
   inject,
   mutate,
@@ -11,17 +22,6 @@ import {
 } from '../../../support/asking.ts';
 import { container, initContainers, SIGNER } from '../../../support/pod.ts';
 import { withoutKpackSigner } from '../../../support/pod-changes.ts';
-import {
-  ADMIN,
-  annotate,
-  changed,
-  P,
-  section,
-  setSection,
-  silentWorld,
-  world,
-  type World,
-} from '../../../support/world.ts';
 
 t.test('who posts the pod', async (t) => {
   for (const username of [
@@ -29,22 +29,25 @@ t.test('who posts the pod', async (t) => {
     'system:serviceaccount:apps:controller',
     'system:anonymous',
   ]) {
-    const message = await refusedBy(t, world(), '422 REQUESTER_NOT_KPACK', { username });
+    const message = await refusedBy(t, buildFixture(), '422 REQUESTER_NOT_KPACK', { username });
     t.ok(message.includes(`${username} posted a pod of Build app-build-1`));
     t.match(message, '--kpack-user');
     t.match(message, KPACK_USER);
   }
   const kpackUsers = [KPACK_USER, 'system:serviceaccount:build-system:kpack'];
   for (const username of kpackUsers) {
-    t.equal(verdictOf(await mutate(world(), { username, settings: { kpackUsers } })), 'patched');
+    t.equal(
+      verdictOf(await mutate(buildFixture(), { username, settings: { kpackUsers } })),
+      'patched',
+    );
   }
-  const response = await mutate(world(), { settings: { kpackUsers: ['other'] } });
+  const response = await mutate(buildFixture(), { settings: { kpackUsers: ['other'] } });
   t.equal(verdictOf(response), '422 REQUESTER_NOT_KPACK');
 });
 
 t.test('the namespace label', async (t) => {
   for (const label of ['Enabled', 'enable', 'on', 'true', '', 'audited', 'DISABLED', 'off']) {
-    const given = world();
+    const given = buildFixture();
     given.namespace.metadata.labels = { [`${P}signing`]: label };
     const message = await refusedBy(t, given, '422 NAMESPACE_LABEL_INVALID');
     const found = `metadata.labels[${P}signing] of Namespace apps: found "${label}"`;
@@ -56,9 +59,9 @@ t.test('the namespace label', async (t) => {
     const namespace = signingNamespace();
     namespace.metadata.labels = labels;
     for (const make of [
-      () => world('v0.17.2/02-notary', namespace),
+      () => buildFixture('v0.17.2/02-notary', namespace),
       () => {
-        const given = world('v0.2.0/08b-windows-notary', namespace);
+        const given = buildFixture('v0.2.0/08b-windows-notary', namespace);
         setSection(given, 'malformed');
         return given;
       },
@@ -70,11 +73,11 @@ t.test('the namespace label', async (t) => {
   }
   const bare = signingNamespace();
   delete bare.metadata.labels;
-  await untouchedBy(t, world('v0.17.2/02-notary', bare));
+  await untouchedBy(t, buildFixture('v0.17.2/02-notary', bare));
 });
 
 t.test('an Image that opts out is left unsigned, which its pod says', async (t) => {
-  for (const given of [world(), silentWorld(ADMIN)]) {
+  for (const given of [buildFixture(), unconfiguredBuild(ADMIN)]) {
     annotate(given, { [`${P}signing`]: 'disabled' });
     const pod = await inject(given);
     const { annotations = {} } = pod.metadata;
@@ -96,7 +99,7 @@ t.test('an Image that opts out is left unsigned, which its pod says', async (t) 
 });
 
 t.test('a build that nobody wants signed is left unsigned, which its pod says', async (t) => {
-  const given = silentWorld();
+  const given = unconfiguredBuild();
   const pod = await inject(given);
   t.match(pod.metadata.annotations, { [`${P}skipped`]: /neither Image nor Namespace/ });
   t.notOk(container(pod, 'completion').args?.includes(SIGNER));
@@ -112,7 +115,7 @@ t.test('no annotation of an Image but ours lets its build through unsigned', asy
     'sidecar.istio.io/inject',
     'kpack.io/build',
   ]) {
-    const given = world();
+    const given = buildFixture();
     annotate(given, { [annotation]: 'x' });
     t.equal(verdictOf(await mutate(given)), 'patched', annotation);
     t.equal(verdictOf(await validate(given, given.pod)), '503 SIGNER_MISSING', annotation);
@@ -123,7 +126,7 @@ t.test('a pod of kpack is never let through without proof of who owns it', async
   const notOfABuild = ['422 OWNER_NOT_BUILD', /no Build of kpack.io is its controller/] as const;
   const unproven = (reason: RegExp) => ['503 OWNER_UNPROVEN', reason] as const;
   const owner = (change: (reference: Record<string, unknown>) => void) => () => {
-    const given = world();
+    const given = buildFixture();
     for (const reference of given.pod.metadata.ownerReferences ?? []) {
       change(reference as unknown as Record<string, unknown>);
     }
@@ -131,10 +134,10 @@ t.test('a pod of kpack is never let through without proof of who owns it', async
   };
   const uid = (object: { metadata: object } | undefined) =>
     Object.assign(object?.metadata ?? {}, { uid: 'another' });
-  const cases: Record<string, readonly [() => World, readonly [string, RegExp]]> = {
+  const cases: Record<string, readonly [() => BuildFixture, readonly [string, RegExp]]> = {
     'no owner': [
       () => {
-        const given = world();
+        const given = buildFixture();
         delete given.pod.metadata.ownerReferences;
         return given;
       },
@@ -163,7 +166,7 @@ t.test('a pod of kpack is never let through without proof of who owns it', async
     ],
     'a Build of another namespace': [
       () => {
-        const given = world();
+        const given = buildFixture();
         Object.assign(given.build.metadata, { namespace: 'elsewhere' });
         return given;
       },
@@ -171,19 +174,19 @@ t.test('a pod of kpack is never let through without proof of who owns it', async
     ],
     'a Build with another UID': [
       () => {
-        const given = world();
+        const given = buildFixture();
         uid(given.build);
         return given;
       },
       unproven(/Build app-build-1 has another UID than the owner of the pod/),
     ],
     'a Build whose Image is not there': [
-      () => ({ ...world(), image: undefined }),
+      () => ({ ...buildFixture(), image: undefined }),
       unproven(/Image app does not exist/),
     ],
     'a Build whose Image has another UID': [
       () => {
-        const given = world();
+        const given = buildFixture();
         uid(given.image);
         return given;
       },
@@ -200,14 +203,14 @@ t.test('a pod of kpack is never let through without proof of who owns it', async
     }
   }
   await t.test('a pod of the first kpack, group build.pivotal.io', async (t) => {
-    const given = world('v0.0.9/13-annotated-image', signingNamespace('enabled', ADMIN));
+    const given = buildFixture('v0.0.9/13-annotated-image', signingNamespace('enabled', ADMIN));
     for (const object of [given.pod, ...(given.pod.metadata.labels ? [] : [given.build])]) {
       object.metadata.labels = { ...object.metadata.labels, 'kpack.io/build': 'x' };
     }
     await refusedBy(t, given, '422 OWNER_NOT_BUILD');
   });
   await t.test('and in audit it is told, and left as it is', async (t) => {
-    const given = world('v0.17.2/02-notary', signingNamespace('audit'));
+    const given = buildFixture('v0.17.2/02-notary', signingNamespace('audit'));
     Object.assign(given.build.metadata, { uid: 'another' });
     const { warnings } = await untouchedBy(t, given);
     t.match(warnings, ['kpack-notary: audit: would be refused: kpack-notary OWNER_UNPROVEN']);
@@ -217,7 +220,7 @@ t.test('a pod of kpack is never let through without proof of who owns it', async
 t.test('a pod of somebody else that only looks like a build pod is left unsigned', async (t) => {
   const stranger = { username: 'developer' };
   await t.test('with a warning', async (t) => {
-    const given = world();
+    const given = buildFixture();
     delete given.pod.metadata.ownerReferences;
     const { warnings = [] } = await untouchedBy(t, given, stranger);
     t.equal(warnings.length, 1);
@@ -227,7 +230,7 @@ t.test('a pod of somebody else that only looks like a build pod is left unsigned
     );
   });
   await t.test('and bears no mark of ours, whoever forged one', async (t) => {
-    const given = world();
+    const given = buildFixture();
     delete given.pod.metadata.ownerReferences;
     annotate(given, { [`${P}injected`]: '9.8.7', [`${P}skipped`]: 'x', other: 'y' });
     const response = await mutate(given, stranger);
@@ -237,7 +240,7 @@ t.test('a pod of somebody else that only looks like a build pod is left unsigned
     t.match(annotations, { other: 'y' });
   });
   await t.test('whatever it holds: it has no rights by us', async (t) => {
-    const given = world('v0.17.2/02-notary', signingNamespace('enabled', ADMIN));
+    const given = buildFixture('v0.17.2/02-notary', signingNamespace('enabled', ADMIN));
     delete given.pod.metadata.ownerReferences;
     given.pod.spec.volumes?.push({ name: 'x', secret: { secretName: 'admin-key' } });
     await untouchedBy(t, given, stranger);
@@ -245,7 +248,7 @@ t.test('a pod of somebody else that only looks like a build pod is left unsigned
 });
 
 t.test('risks are told to whoever posts the pod', async (t) => {
-  const given = world();
+  const given = buildFixture();
   t.match((await mutate(given)).warnings, ['kpack-notary: no root pin']);
   setSection(given, section('http://notary.example.com:4443/'));
   const { warnings = [] } = await mutate(given);

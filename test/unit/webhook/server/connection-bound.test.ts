@@ -6,10 +6,11 @@ import { connect } from 'node:tls';
 import t from 'tap';
 import { boundConnections } from '../../../../src/webhook/server/connection-bound.ts';
 import { createAuthority } from '../../../bed/authority.ts';
+import { temporaryDirectory } from '../../../bed/temporary-directory.ts';
 import { until } from '../../../support/program.ts';
 
 const MOST = 4;
-const authority = await createAuthority(t.testdir());
+const authority = await createAuthority(temporaryDirectory());
 const certificate = await authority.issue({ name: 'webhook' });
 
 const server = createServer(
@@ -56,65 +57,70 @@ async function ask(socket: Socket, path = '/', body = ''): Promise<void> {
 
 const isGone = ({ destroyed }: Socket) => destroyed;
 
-t.afterEach(async () => {
-  for (const socket of opened.splice(0)) socket.destroy();
-  await until(
-    () =>
-      new Promise<boolean>((resolve) => server.getConnections((_, count) => resolve(count === 0))),
+t.test('a server whose connections are bounded', (t) => {
+  t.afterEach(async () => {
+    for (const socket of opened.splice(0)) socket.destroy();
+    await until(
+      () =>
+        new Promise<boolean>((resolve) =>
+          server.getConnections((_, count) => resolve(count === 0)),
+        ),
+    );
+  });
+
+  t.test('at the bound the one that is idle longest goes, and the new one is served', async (t) => {
+    const [first, ...others] = [await open(), await open(), await open(), await open()];
+    const another = await open();
+    await until(() => first.destroyed);
+    await ask(another);
+    t.notOk([...others, another].some(isGone));
+  });
+
+  t.test('a connection is idle from its handshake on', async (t) => {
+    const plain = await openPlainly();
+    const earlier = await open();
+    const later = await open(plain);
+    for (let i = 0; i < 3; i++) await open();
+    await until(() => [earlier, later].some(isGone));
+    t.ok(earlier.destroyed);
+  });
+
+  t.test('those that were answered a review outlive those that were not', async (t) => {
+    const asked = await open();
+    await ask(asked);
+    const probe = await open();
+    probe.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    await once(probe, 'data');
+    const others = [await open(), await open(), await open()];
+    await until(() => [asked, probe, ...others].some(isGone));
+    t.ok(probe.destroyed);
+    for (let i = 0; i < 3 * MOST; i++) await (i % 2 === 0 ? open() : openPlainly());
+    await ask(asked);
+    t.notOk(asked.destroyed);
+  });
+
+  t.test('a review that is being answered is not cut off, whoever else comes', async (t) => {
+    const busy = await open();
+    await ask(busy, '/slow', '{}');
+    await new Promise<void>((resolve) => setTimeout(resolve, 50));
+    for (let i = 0; i < 3 * MOST; i++) await ask(await open());
+    t.notOk(busy.destroyed);
+  });
+
+  t.test(
+    'a request whose body does not come is as good as idle, from its beginning on',
+    async (t) => {
+      const [slow, idle] = [await open(), await open()];
+      slow.write('POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{');
+      await once(server, 'request');
+      const later = [await open(), await open()];
+      await open();
+      await until(() => [slow, idle, ...later].some(isGone));
+      t.ok(idle.destroyed);
+      await open();
+      await until(() => [slow, ...later].some(isGone));
+      t.ok(slow.destroyed);
+    },
   );
+  t.end();
 });
-
-t.test('at the bound the one that is idle longest goes, and the new one is served', async (t) => {
-  const [first, ...others] = [await open(), await open(), await open(), await open()];
-  const another = await open();
-  await until(() => first.destroyed);
-  await ask(another);
-  t.notOk([...others, another].some(isGone));
-});
-
-t.test('a connection is idle from its handshake on', async (t) => {
-  const plain = await openPlainly();
-  const earlier = await open();
-  const later = await open(plain);
-  for (let i = 0; i < 3; i++) await open();
-  await until(() => [earlier, later].some(isGone));
-  t.ok(earlier.destroyed);
-});
-
-t.test('those that were answered a review outlive those that were not', async (t) => {
-  const asked = await open();
-  await ask(asked);
-  const probe = await open();
-  probe.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n');
-  await once(probe, 'data');
-  const others = [await open(), await open(), await open()];
-  await until(() => [asked, probe, ...others].some(isGone));
-  t.ok(probe.destroyed);
-  for (let i = 0; i < 3 * MOST; i++) await (i % 2 === 0 ? open() : openPlainly());
-  await ask(asked);
-  t.notOk(asked.destroyed);
-});
-
-t.test('a review that is being answered is not cut off, whoever else comes', async (t) => {
-  const busy = await open();
-  await ask(busy, '/slow', '{}');
-  await new Promise<void>((resolve) => setTimeout(resolve, 50));
-  for (let i = 0; i < 3 * MOST; i++) await ask(await open());
-  t.notOk(busy.destroyed);
-});
-
-t.test(
-  'a request whose body does not come is as good as idle, from its beginning on',
-  async (t) => {
-    const [slow, idle] = [await open(), await open()];
-    slow.write('POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{');
-    await once(server, 'request');
-    const later = [await open(), await open()];
-    await open();
-    await until(() => [slow, idle, ...later].some(isGone));
-    t.ok(idle.destroyed);
-    await open();
-    await until(() => [slow, ...later].some(isGone));
-    t.ok(slow.destroyed);
-  },
-);

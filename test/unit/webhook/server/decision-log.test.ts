@@ -1,11 +1,17 @@
 import t from 'tap';
 import { admissionReview } from '../../../bed/webhook.ts';
-import { manifestsOf, signingNamespace } from '../../../support/build-fixture.ts';
+import {
+  buildFixture,
+  type BuildFixture,
+  manifestsOf,
+  section,
+  setSection,
+  signingNamespace,
+} from '../../../support/build-fixture.ts';
 import { failing, memoryCluster } from '../../../support/asking.ts';
 import { post, review, serve } from '../../../support/served.ts';
-import { section, setSection, world, type World } from '../../../support/world.ts';
 
-const clusterOf = (given: World) => memoryCluster(manifestsOf(given, given.namespace));
+const clusterOf = (given: BuildFixture) => memoryCluster(manifestsOf(given));
 
 function linesOf(log: string): Record<string, unknown>[] {
   return log
@@ -15,7 +21,7 @@ function linesOf(log: string): Record<string, unknown>[] {
 }
 
 t.test('every decision is one line in the log', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const { app, log } = serve(t, clusterOf(given));
   const { uid } = await review(t, app, 'mutate', { object: given.pod });
   await review(t, app, 'validate', { object: given.pod }, (request) => (request['dryRun'] = true));
@@ -50,7 +56,7 @@ t.test('every decision is one line in the log', async (t) => {
 });
 
 t.test('in audit mode the line says what would have been', async (t) => {
-  const given = world('v0.17.2/02-notary', signingNamespace('audit'));
+  const given = buildFixture('v0.17.2/02-notary', signingNamespace('audit'));
   const { app, log } = serve(t, clusterOf(given));
   await review(t, app, 'mutate', { object: given.pod });
   setSection(given, section('ftp://x'));
@@ -63,7 +69,7 @@ t.test('in audit mode the line says what would have been', async (t) => {
 });
 
 t.test('a line has a bounded length, whatever is sent', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const huge = 'x'.repeat(300 * 1024);
   given.pod.metadata.annotations = { ...given.pod.metadata.annotations, [huge]: huge };
   given.pod.metadata.ownerReferences = [
@@ -85,7 +91,7 @@ t.test('a line has a bounded length, whatever is sent', async (t) => {
 });
 
 t.test('odd owners do not keep a decision from being logged', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const odd = { toString: 1, valueOf: 1 };
   for (const owners of [
     ...[null, {}, 'x', [null], [{}], [{ controller: true }]],
@@ -105,7 +111,7 @@ t.test('odd owners do not keep a decision from being logged', async (t) => {
 });
 
 t.test('a permission that is missing is named with the rule that grants it', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const { app, log } = serve(t, failing(clusterOf(given), 'Build'));
   await review(t, app, 'mutate', { object: given.pod });
   t.match(linesOf(log()), [{ decision: 'deny', code: 'CLUSTER_UNAVAILABLE', reason: /Fix: Mend/ }]);

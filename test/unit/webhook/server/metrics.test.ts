@@ -5,14 +5,20 @@ import { join } from 'node:path';
 import t from 'tap';
 import { createMetrics, type Metrics } from '../../../../src/webhook/server/metrics.ts';
 import { createMetricsServer } from '../../../../src/webhook/server/metrics-server.ts';
-import { manifestsOf, signingNamespace } from '../../../support/build-fixture.ts';
-import { projectDirectory } from '../../../support/fixture.ts';
+import {
+  buildFixture,
+  type BuildFixture,
+  manifestsOf,
+  section,
+  setSection,
+  signingNamespace,
+} from '../../../support/build-fixture.ts';
+import { projectDirectory } from '../../../bed/project-directory.ts';
 import { failing, memoryCluster } from '../../../support/asking.ts';
 import { parseExposition, type Sample } from '../../../support/exposition.ts';
 import { post, review, serve } from '../../../support/served.ts';
-import { section, setSection, world, type World } from '../../../support/world.ts';
 
-const clusterOf = (given: World) => memoryCluster(manifestsOf(given, given.namespace));
+const clusterOf = (given: BuildFixture) => memoryCluster(manifestsOf(given));
 
 async function samplesOf(metrics: Metrics): Promise<readonly Sample[]> {
   return parseExposition((await metrics.exposition()).text);
@@ -25,7 +31,7 @@ async function counted(metrics: Metrics, name: string) {
 }
 
 t.test('decisions are counted by question, kind, mode, decision and code', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const { app, metrics } = serve(t, clusterOf(given));
   await review(t, app, 'mutate', { object: given.pod });
   await review(t, app, 'mutate', { object: given.pod });
@@ -61,7 +67,7 @@ t.test('decisions are counted by question, kind, mode, decision and code', async
 });
 
 t.test('audit mode counts what would have been', async (t) => {
-  const given = world('v0.17.2/02-notary', signingNamespace('audit'));
+  const given = buildFixture('v0.17.2/02-notary', signingNamespace('audit'));
   const { app, metrics } = serve(t, clusterOf(given));
   await review(t, app, 'mutate', { object: given.pod });
   setSection(given, section('ftp://x'));
@@ -73,7 +79,7 @@ t.test('audit mode counts what would have been', async (t) => {
 });
 
 t.test('reads of the Kubernetes API are counted by kind and result, and timed', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const { app, metrics } = serve(t, clusterOf({ ...given, image: undefined }));
   await review(t, app, 'mutate', { object: given.pod });
   const results = (await counted(metrics, 'kubernetes_requests_total')).map(
@@ -88,7 +94,7 @@ t.test('reads of the Kubernetes API are counted by kind and result, and timed', 
   );
 
   for (const kind of ['Build', 'LimitRange']) {
-    const waiting = world('v0.17.2/07b-standard-containers-notary');
+    const waiting = buildFixture('v0.17.2/07b-standard-containers-notary');
     for (const [cluster, result] of [
       [clusterOf(waiting), 'ok'],
       [failing(clusterOf(waiting), kind), 'error'],
@@ -104,7 +110,7 @@ t.test('reads of the Kubernetes API are counted by kind and result, and timed', 
 });
 
 t.test('whatever is sent, there are only so many series', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const { app, metrics } = serve(t, clusterOf(given));
   const send = async (i: number) => {
     const odd = `odd-${i}"\n\\{}`;

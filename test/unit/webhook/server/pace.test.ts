@@ -1,11 +1,10 @@
 import t from 'tap';
 import { Pace } from '../../../../src/webhook/server/pace.ts';
 import { admissionReview } from '../../../bed/webhook.ts';
-import { manifestsOf } from '../../../support/build-fixture.ts';
+import { buildFixture, manifestsOf } from '../../../support/build-fixture.ts';
 import { floodKinds } from '../../../stress/flood-kind.ts';
 import { memoryCluster } from '../../../support/asking.ts';
 import { post, serve } from '../../../support/served.ts';
-import { world } from '../../../support/world.ts';
 
 class Gate {
   open = (): void => undefined;
@@ -64,13 +63,13 @@ t.test(
   'a build pod does not wait until all large ones that were read with it are decided',
   async (t) => {
     // In standard containers each review asks for LimitRanges of its own.
-    const given = world('v0.17.2/07b-standard-containers-notary');
+    const given = buildFixture('v0.17.2/07b-standard-containers-notary');
     // With the small one, no more than one namespace may read at once.
     const LARGE = 10;
     // Resolves once the last of so many reads; what it brings comes to all at the same time.
     const reads = Array.from({ length: LARGE + 1 }, () => new Gate());
     let reading = 0;
-    const cluster = memoryCluster(manifestsOf(given, given.namespace));
+    const cluster = memoryCluster(manifestsOf(given));
     const { app } = serve(t, {
       ...cluster,
       limitRanges: async (namespace) => {

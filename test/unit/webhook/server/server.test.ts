@@ -6,15 +6,21 @@ import type { Cluster } from '../../../../src/shared/kubernetes/cluster.ts';
 import { CONNECTIONS } from '../../../../src/shared/kubernetes/kubernetes-access.ts';
 import { manifestCluster } from '../../../../src/shared/kubernetes/manifest-cluster.ts';
 import { admissionReview, type ReviewOptions } from '../../../bed/webhook.ts';
-import { manifestsOf, secret, writeManifests } from '../../../support/build-fixture.ts';
+import {
+  annotate,
+  buildFixture,
+  changed,
+  manifestsOf,
+  secret,
+  writeManifests,
+} from '../../../support/build-fixture.ts';
 import { inject, memoryCluster } from '../../../support/asking.ts';
 import { initContainers, SIGNER } from '../../../support/pod.ts';
-import { post, review, serve, serveWorld } from '../../../support/served.ts';
-import { annotate, changed, world } from '../../../support/world.ts';
+import { post, review, serve, serveBuild } from '../../../support/served.ts';
 
 t.test('what cannot be read is an HTTP error, and the server lives on', async (t) => {
-  const given = world();
-  const app = serveWorld(t, given);
+  const given = buildFixture();
+  const app = serveBuild(t, given);
   const body = JSON.stringify(admissionReview({ object: given.pod }));
   const cases: Record<string, readonly [payload: string, contentType: string, status: number]> = {
     'broken JSON': [body.slice(0, -1), 'application/json', 400],
@@ -65,17 +71,17 @@ t.test('what cannot be read is an HTTP error, and the server lives on', async (t
 });
 
 t.test('a large pod is read, as often as one comes', async (t) => {
-  const given = world();
+  const given = buildFixture();
   initContainers(given.pod)[0]?.env?.push({ name: 'X', value: 'x'.repeat(3 * 1024 * 1024) });
-  const app = serveWorld(t, given);
+  const app = serveBuild(t, given);
   const options = { object: given.pod, oldObject: given.pod };
   // More than there is room for at once.
   for (let i = 0; i < 3; i++) t.ok((await review(t, app, 'mutate', options)).patch);
 });
 
 t.test('reviews at the same time share the connections to the cluster', async (t) => {
-  const given = world('v0.17.2/02b-notary-registry-secrets');
-  const known = memoryCluster(manifestsOf(given, given.namespace));
+  const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
+  const known = memoryCluster(manifestsOf(given));
   let [underWay, most] = [0, 0];
   const { app } = serve(t, {
     ...known,
@@ -92,7 +98,7 @@ t.test('reviews at the same time share the connections to the cluster', async (t
 });
 
 t.test('an object may have any keys', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const odd = JSON.parse(
     '{"__proto__":"a","constructor":"b","prototype":"c","toString":"d","toJSON":"e","hasOwnProperty":"f"}',
   ) as Record<string, string>;
@@ -109,7 +115,7 @@ t.test('an object may have any keys', async (t) => {
   }
   const sent = JSON.stringify(given.pod);
   t.match(sent, /"__proto__":"a"/);
-  const app = serveWorld(t, given);
+  const app = serveBuild(t, given);
   const { patch = '' } = await review(t, app, 'mutate', { object: given.pod });
   const paths = (JSON.parse(Buffer.from(patch, 'base64').toString()) as { path: string }[]).map(
     ({ path }) => path,
@@ -126,8 +132,8 @@ t.test('an object may have any keys', async (t) => {
 t.test(
   'an object of too many parts, or too many levels, is refused before it is parsed',
   async (t) => {
-    const given = world();
-    const app = serveWorld(t, given);
+    const given = buildFixture();
+    const app = serveBuild(t, given);
     const cases: Record<string, readonly [object: string, words: RegExp]> = {
       levels: [`${'['.repeat(500_000)}${']'.repeat(500_000)}`, /more than 10000 levels/],
       lists: [`[${'{},'.repeat(2_600_000)}{}]`, /more than 1000000 members/],
@@ -160,7 +166,7 @@ t.test(
 );
 
 t.test('the densest objects that etcd stores are read, both of them', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const [step] = initContainers(given.pod);
   // 1.5 MiB of variables, and of who manages them.
   const names = Array.from({ length: 16_000 }, (_, i) => `V${i}`);
@@ -171,13 +177,13 @@ t.test('the densest objects that etcd stores are read, both of them', async (t) 
   }
   Object.assign(given.pod.metadata, { managedFields: [{ manager: 'kpack', fieldsV1 }] });
   t.ok(JSON.stringify(given.pod).length > 1.3 * 1024 * 1024);
-  const app = serveWorld(t, given);
+  const app = serveBuild(t, given);
   const options = { object: given.pod, oldObject: given.pod };
   t.ok((await review(t, app, 'mutate', options)).patch);
 });
 
 t.test('a mistake of ours is no decision: 503, and logged', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const broken: Cluster = {
     ...memoryCluster([]),
     get: () => Promise.reject(new TypeError('canary mistake')),
@@ -195,7 +201,7 @@ t.test('a mistake of ours is no decision: 503, and logged', async (t) => {
 });
 
 t.test('a mistake of ours keeps nobody from writing: the failure policy decides', async (t) => {
-  const given = world();
+  const given = buildFixture();
   const { app } = serve(t, {
     ...memoryCluster([]),
     get: () => Promise.reject(new TypeError('mistake')),
@@ -210,7 +216,7 @@ t.test('a mistake of ours keeps nobody from writing: the failure policy decides'
 });
 
 t.test('no data of a Secret is in any answer or log', async (t) => {
-  const given = world('v0.17.2/02b-notary-registry-secrets');
+  const given = buildFixture('v0.17.2/02b-notary-registry-secrets');
   const canary = 'canary-of-a-secret';
   const encoded = Buffer.from(canary).toString('base64');
   for (const { data, metadata } of given.secrets) {
@@ -224,7 +230,7 @@ t.test('no data of a Secret is in any answer or log', async (t) => {
   given.secrets.push(secret('notary-ca', { 'ca.crt': canary }));
   annotate(given, { 'notary.kpack.io/v1.caSecretRef': 'notary-ca' });
   const directory = t.testdir();
-  await writeManifests(directory, manifestsOf(given, given.namespace));
+  await writeManifests(directory, manifestsOf(given));
   const cluster = manifestCluster(directory);
   const { app, log } = serve(t, cluster);
   const answers: unknown[] = [];

@@ -1,9 +1,8 @@
 /** Other admission plug-ins and webhooks, as far as they change build pods. */
 import fc from 'fast-check';
-import type { PodManifest } from '../../../support/build-fixture.ts';
+import { changed, type PodManifest } from '../../../support/build-fixture.ts';
 import { afterOtherPlugins } from '../../../support/pod-changes.ts';
 import { allContainers, container, SIGNER, type Container } from '../../../support/pod.ts';
-import { changed } from '../../../support/world.ts';
 
 /** One who changes pods; called again, it leaves alone what it has done. */
 export interface Neighbour {

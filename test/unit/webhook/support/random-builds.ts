@@ -1,15 +1,23 @@
 /** Builds of every shape that kpack gives them, signed by a Secret called notary-signing. */
 import { resolve } from 'node:path/posix';
 import fc from 'fast-check';
-import { secret, signingNamespace, type PodManifest } from '../../../support/build-fixture.ts';
+import {
+  type BuildFixture,
+  changed,
+  P,
+  type PodManifest,
+  secret,
+  section,
+  signingNamespace,
+  URL,
+} from '../../../support/build-fixture.ts';
 import { allContainers, REPORT, stepCommand, type Container } from '../../../support/pod.ts';
 import { waitingForOurs, withoutOurs } from '../../../support/pod-changes.ts';
 import { afterPatches } from './pod-patches.ts';
 import { harmlessPatches } from './random-patches.ts';
 import { podSecurityContexts, resources, securityContexts } from './random-parts.ts';
-import { changed, P, section, URL, type World } from '../../../support/world.ts';
 
-export interface RandomBuild extends World {
+export interface RandomBuild extends BuildFixture {
   /** Whether kpack's step writes a report, could be asked to, or may not know how to. */
   readonly report: 'written' | 'possible' | 'unknown';
 }

@@ -1,7 +1,7 @@
 /** What other webhooks may do to a pod with every right. */
 import fc from 'fast-check';
 import fastJsonPatch, { type Operation } from 'fast-json-patch';
-import type { PodManifest } from '../../../support/build-fixture.ts';
+import { changed, type PodManifest } from '../../../support/build-fixture.ts';
 import { allContainers, SIGNER } from '../../../support/pod.ts';
 import { afterOtherPlugins } from '../../../support/pod-changes.ts';
 import {
@@ -33,7 +33,6 @@ import {
   volumeSources,
 } from './random-parts.ts';
 import { changeSigner, HARMLESS, type SignerChange } from '../../../support/signer-changes.ts';
-import { changed } from '../../../support/world.ts';
 
 const picks = fc.nat(40);
 const targets = fc.record({ who: fc.constantFrom('all', 'others', 'ours', 'one'), pick: picks });

@@ -4,13 +4,16 @@
  */
 import fc from 'fast-check';
 import {
+  type BuildFixture,
+  type Manifest,
+  OTHER_PIN,
+  P,
+  PIN,
+  type PodManifest,
   secret,
   signingNamespace,
-  type Manifest,
-  type PodManifest,
 } from '../../../support/build-fixture.ts';
 import { REPORT, stepCommand, type Container } from '../../../support/pod.ts';
-import { OTHER_PIN, P, PIN, type World } from '../../../support/world.ts';
 
 /** What is the admin's alone, and what a developer may have. */
 export const ADMIN_URL = 'https://notary.admin.example.com';
@@ -107,8 +110,8 @@ export const tenants = fc.record({
 const BUILD = { name: 'app-build-1', namespace: 'apps', uid: 'b0000000' };
 const IMAGE = { name: 'app', namespace: 'apps', uid: 'a0000000' };
 
-/** The world in which kpack posts the pod. */
-export function worldOf(given: Tenants): World {
+/** The build whose pod kpack posts. */
+export function buildOf(given: Tenants): BuildFixture {
   const { owner, unit, tags, account, admin, pins, isOptedOut } = given;
   const annotations = {
     ...(unit &&

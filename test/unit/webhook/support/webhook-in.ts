@@ -1,9 +1,12 @@
 /** Our webhook in the cluster of one build, and what must hold of the pods that it returns. */
 import { applyPatch } from '../../../bed/webhook.ts';
-import { manifestsOf, type PodManifest } from '../../../support/build-fixture.ts';
+import {
+  type BuildFixture,
+  manifestsOf,
+  type PodManifest,
+} from '../../../support/build-fixture.ts';
 import { ask, memoryCluster, verdictOf, type Asking } from '../../../support/asking.ts';
 import { allContainers, container, SIGNER } from '../../../support/pod.ts';
-import type { World } from '../../../support/world.ts';
 
 /** What it answers, in short and in words, and the pod after it. */
 export interface Answered {
@@ -12,8 +15,8 @@ export interface Answered {
   readonly pod: PodManifest;
 }
 
-export function webhookIn(given: World) {
-  const cluster = memoryCluster(manifestsOf(given, given.namespace));
+export function webhookIn(given: BuildFixture) {
+  const cluster = memoryCluster(manifestsOf(given));
   const asking =
     (question: 'mutate' | 'validate') =>
     async (pod: PodManifest, settings: Asking['settings'] = {}): Promise<Answered> => {

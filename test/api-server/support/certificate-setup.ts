@@ -19,7 +19,7 @@ import {
 import { needKubernetes } from '../../bed/kubernetes-programs.ts';
 import { freePort, onFreePort } from '../../bed/port.ts';
 import { startService } from '../../bed/service.ts';
-import { projectDirectory } from '../../support/fixture.ts';
+import { projectDirectory } from '../../bed/project-directory.ts';
 import { probePod } from '../../support/kubernetes-objects.ts';
 import { makeNamespace, ownKubeconfig, prepareCluster } from '../../support/kubernetes-setup.ts';
 import { IMAGE_FLAG, PROGRAM, until } from '../../support/program.ts';
@@ -113,7 +113,7 @@ export interface Replica {
   stop(): Promise<void>;
 }
 
-export interface CertificateScene {
+export interface CertificateSetup {
   readonly apiserver: KubeApiserver;
   readonly api: KubeClient;
   readonly replicas: readonly Replica[];
@@ -135,7 +135,7 @@ export interface CertificateScene {
  *
  * Where there is no Kubernetes, the test file ends here, skipped.
  */
-export async function startCertificateScene(t: Test, count: number): Promise<CertificateScene> {
+export async function startCertificateSetup(t: Test, count: number): Promise<CertificateSetup> {
   needKubernetes(t);
   const apiserver = await startKubeApiserver();
   t.teardown(() => apiserver.stop());
@@ -248,8 +248,8 @@ export async function servedTo(port: number, caBundle: string): Promise<Buffer |
 }
 
 /** Waits until all is well, and says how long that took, in milliseconds. */
-export async function wellAfter(scene: CertificateScene): Promise<number> {
+export async function wellAfter(cluster: CertificateSetup): Promise<number> {
   const started = performance.now();
-  await until(() => scene.isWell());
+  await until(() => cluster.isWell());
   return performance.now() - started;
 }

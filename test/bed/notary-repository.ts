@@ -1,8 +1,8 @@
 /** Repositories at the bed's Notary server, made by the notary CLI as kpack's RFC tells users to. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Bed } from '../bed/bed.ts';
-import type { NotaryCli } from '../bed/notary-cli.ts';
+import type { Bed } from './bed.ts';
+import type { NotaryCli } from './notary-cli.ts';
 
 let homes = 0;
 

@@ -1,5 +1,5 @@
 /**
- * What the story plays in: a cluster as an admin finds it who has kpack, and beside it a Notary server
+ * What the report plays in: a cluster as an admin finds it who has kpack, and beside it a Notary server
  * and registries, all of them real and reachable from pods.
  */
 import { readFile } from 'node:fs/promises';
@@ -17,12 +17,12 @@ import { notaryCli, type Credentials, type NotaryCli } from '../bed/notary-cli.t
 import { startNotaryServer, type NotaryServer } from '../bed/notary-server.ts';
 import { startNotarySigner } from '../bed/notary-signer.ts';
 import { startTokenServer } from '../bed/token-server.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { kpackAccount, SHARED } from '../support/kubernetes-objects.ts';
 import { until } from './until.ts';
 
-/** The stage of the story. */
-export interface Scene {
+/** The stage of the report. */
+export interface Environment {
   readonly cluster: Cluster;
   /** Of everything outside of the cluster. */
   readonly authority: Authority;
@@ -49,7 +49,7 @@ export const owner: Credentials = OWNER;
  *
  * @throws Error with the log of what does not start
  */
-export async function startScene(isolated: Isolated): Promise<Scene> {
+export async function startEnvironment(isolated: Isolated): Promise<Environment> {
   const cluster = await startCluster(isolated);
   const { directory } = cluster;
   const authority = await createAuthority(join(directory, 'outside'));

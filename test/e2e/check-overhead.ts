@@ -1,8 +1,8 @@
 /** How much longer a signed build takes than the same build unsigned. */
 import { prepareBuild, runBuild, type BuildOptions } from './build.ts';
-import type { Scene } from './scene.ts';
-import { byAnnotations, signed } from './signing-chapter.ts';
-import type { Story } from './story.ts';
+import type { Environment } from './environment.ts';
+import { byAnnotations, signed } from './check-signing.ts';
+import type { Report } from './report.ts';
 
 const FIXTURE = 'v0.17.2/01b-plain-git-default-tagging';
 const ROUNDS = 5;
@@ -19,21 +19,25 @@ const MOST_SECONDS = 0.5;
  * Builds the same in turn: unsigned, unsigned with one more step that does nothing where ours would
  * be, and signed. Compares them.
  */
-export async function overheadChapter(scene: Scene, story: Story): Promise<void> {
-  story.chapter('The same build, unsigned and signed');
-  await story.check('what signing adds', async () => {
+export async function checkOverhead(environment: Environment, report: Report): Promise<void> {
+  report.section('The same build, unsigned and signed');
+  await report.check('what signing adds', async () => {
     const rows: (readonly [unsigned: number, stepped: number, signed: number])[] = [];
     for (let round = 1; round <= ROUNDS; round++) {
       rows.push([
-        await secondsOf(scene, { name: `unsigned-${round}`, change: byAnnotations }),
-        await secondsOf(scene, { name: `one-more-step-${round}`, change: withIdleStep }),
-        await secondsOf(scene, { name: `signed-${round}`, change: byAnnotations, isSigned: true }),
+        await secondsOf(environment, { name: `unsigned-${round}`, change: byAnnotations }),
+        await secondsOf(environment, { name: `one-more-step-${round}`, change: withIdleStep }),
+        await secondsOf(environment, {
+          name: `signed-${round}`,
+          change: byAnnotations,
+          isSigned: true,
+        }),
       ]);
     }
-    story.tell(line('build', 'unsigned', 'one more step', 'signed', 'more'));
+    report.tell(line('build', 'unsigned', 'one more step', 'signed', 'more'));
     rows.forEach(([unsigned, stepped, signed], i) => {
       const seconds = [unsigned, stepped, signed, signed - unsigned];
-      story.tell(line(String(i + 1), ...seconds.map(inSeconds)));
+      report.tell(line(String(i + 1), ...seconds.map(inSeconds)));
     });
     const all = median(rows.map(([unsigned, , signed]) => signed - unsigned));
     const ours = median(rows.map(([, stepped, signed]) => signed - stepped));
@@ -46,8 +50,8 @@ export async function overheadChapter(scene: Scene, story: Story): Promise<void>
 }
 
 /** kpack's pod with a step that does nothing between export and completion. */
-const withIdleStep: typeof byAnnotations = (fixture, scene) => {
-  byAnnotations(fixture, scene);
+const withIdleStep: typeof byAnnotations = (fixture, environment) => {
+  byAnnotations(fixture, environment);
   const steps = fixture.pod.spec.initContainers ?? [];
   const step = steps.find(({ name }) => name === IDLE_STEP);
   if (step === undefined) throw new Error(`${FIXTURE} has no step ${IDLE_STEP}`);
@@ -55,13 +59,16 @@ const withIdleStep: typeof byAnnotations = (fixture, scene) => {
 };
 
 async function secondsOf(
-  scene: Scene,
+  environment: Environment,
   { isSigned = false, ...options }: Omit<BuildOptions, 'fixture'> & { isSigned?: boolean },
 ): Promise<number> {
-  await scene.namespace(options.name, isSigned ? { 'notary.kpack.io/signing': 'enabled' } : {});
-  const ready = await prepareBuild(scene, { ...options, fixture: FIXTURE });
-  const build = await runBuild(scene, ready, { isSigned });
-  if (isSigned) await signed(scene, build);
+  await environment.namespace(
+    options.name,
+    isSigned ? { 'notary.kpack.io/signing': 'enabled' } : {},
+  );
+  const ready = await prepareBuild(environment, { ...options, fixture: FIXTURE });
+  const build = await runBuild(environment, ready, { isSigned });
+  if (isSigned) await signed(environment, build);
   else if (build.phase !== 'Succeeded') throw new Error(`${options.name} ended ${build.phase}`);
   return build.milliseconds / 1000;
 }

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import type { DiffLine } from './diff.ts';
 
 /** Tells what happens, step by step: calm in a terminal, plain in a pipe. */
-export interface Story {
+export interface StepPrinter {
   /** Runs a step and tells how long it took; what it returns is told below, a line each. */
   step<Value>(
     title: string,
@@ -20,8 +20,8 @@ const GREEN = '\u001b[32m';
 const RED = '\u001b[31m';
 const TITLE_WIDTH = 70;
 
-export function tellStory(output: NodeJS.WriteStream): Story {
-  // Who reads along may stop; the story goes on to its end, and cleans up.
+export function printSteps(output: NodeJS.WriteStream): StepPrinter {
+  // Who reads along may stop; the printer goes on to its end, and cleans up.
   output.on('error', () => undefined);
   const isTerminal = output.isTTY;
   const paint = (color: string, text: string) => (isTerminal ? color + text + RESET : text);

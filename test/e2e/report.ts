@@ -1,9 +1,9 @@
-/** A story that is told while it happens: what was done, what came of it, how long it took. */
+/** A report that is told while it happens: what was done, what came of it, how long it took. */
 
 /** Tells and counts. */
-export interface Story {
+export interface Report {
   /** What follows belongs together. */
-  chapter(title: string): void;
+  section(title: string): void;
   /** Something that is not judged. */
   tell(line: string): void;
   /**
@@ -22,7 +22,7 @@ export interface Story {
 const FAILURES_WITH_LOGS = 3;
 
 /** @param logs is asked for what tells why something did not hold */
-export function startStory(logs: (namespace?: string) => Promise<string>): Story {
+export function startReport(logs: (namespace?: string) => Promise<string>): Report {
   const begin = performance.now();
   const failures: string[] = [];
   let held = 0;
@@ -31,7 +31,7 @@ export function startStory(logs: (namespace?: string) => Promise<string>): Story
     console.log(`${seconds.padStart(6)} s  ${line}`);
   };
   return {
-    chapter: (title) => console.log(`\n${title}`),
+    section: (title) => console.log(`\n${title}`),
     tell,
     check: async (title, work, namespace) => {
       try {

@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { createFaultProxy, type FaultProxy } from '../bed/fault-proxy.ts';
-import { initialised, rootPins, secretOf } from '../support/notary-repository.ts';
+import { initialised, rootPins, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner, type SignerRun } from '../support/signer-run.ts';
 
 /** A repository at servers of its own, and what a signer of it needs. */
-export interface FaultScene {
-  readonly name: SceneName;
+export interface FaultSetup {
+  readonly name: SetupName;
   readonly bed: Bed;
   readonly faults: FaultProxy;
   readonly gun: string;
@@ -29,17 +29,17 @@ export interface SignedTag {
 }
 
 /** How the repository is made: its owner signs targets; or signers do, under docker's delegations, with tokens. */
-export const SCENES = ['targets', 'delegations'] as const;
-export type SceneName = (typeof SCENES)[number];
+export const SETUPS = ['targets', 'delegations'] as const;
+export type SetupName = (typeof SETUPS)[number];
 
 const GUN = 'registry.example.test/demo/app';
 const ROBOT = { username: 'robot', password: 'canary-user-password' } as const;
 
 /**
- * Starts a scene. Neither keys nor metadata are in the notary-server, so that it may be killed; the
+ * Starts a setup. Neither keys nor metadata are in the notary-server, so that it may be killed; the
  * old tag is signed by the signer itself, in a run without a fault.
  */
-export async function startScene(name: SceneName): Promise<FaultScene> {
+export async function startSetup(name: SetupName): Promise<FaultSetup> {
   const { bed, faults } = name === 'targets' ? await open() : await withTokens();
   const stop = async (): Promise<void> => {
     await Promise.all([faults.stop(), bed.stop()]);
@@ -48,7 +48,7 @@ export async function startScene(name: SceneName): Promise<FaultScene> {
     const url = await faults.before('notary', bed.notary.url);
     const { secret, trust } = name === 'targets' ? await owned(bed) : await delegated(bed);
     const credentials = { [new URL(url).host]: ROBOT };
-    const sign: FaultScene['sign'] = ({ tag, sha256, length }, deadline, killer) =>
+    const sign: FaultSetup['sign'] = ({ tag, sha256, length }, deadline, killer) =>
       runSigner({
         directory: bed.directory,
         notaryUrl: url,

@@ -18,30 +18,17 @@ import {
   type WebhookConfiguration,
 } from '../../src/webhook/certificates/certificate-plan.ts';
 import { certificateRotation } from '../../src/webhook/certificates/certificate-rotation.ts';
+import type { Random } from './random.ts';
 
 export const SECOND = 1000;
 export const HOUR = 3600 * SECOND;
 export const DAY = 24 * HOUR;
-/** Where our stories begin. */
+/** When the simulation begins. */
 const BEGIN = Date.parse('2026-01-01T00:00:00Z');
 const SERVICE = 'kpack-notary-webhook.kpack-notary.svc';
 const ENTRIES = ['pods', 'images'];
 
-/** Numbers from 0 to 1, the same for the same seed. */
-export type Chance = () => number;
-
-/** Mulberry32. */
-export function chanceOf(seed: number): Chance {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** A replica in its world. */
+/** A simulated replica. */
 export interface SimulatedReplica {
   /** By how much its clock is ahead, in ms. */
   skew: number;
@@ -57,7 +44,7 @@ export interface SimulatedReplica {
   restart(): void;
 }
 
-export interface World {
+export interface CertificateSimulation {
   /** True time, in ms since 1970; sooner or later everybody learns of it. */
   now: number;
   secret: (SecretObject & { readonly data: SecretData }) | undefined;
@@ -73,9 +60,9 @@ export interface World {
   refused(): readonly string[];
 }
 
-export interface WorldOptions {
+export interface SimulationOptions {
   readonly replicas: number;
-  readonly chance: Chance;
+  readonly chance: Random;
   /** Whether the API says what time it is. */
   readonly tellsTime: boolean;
   /** How often an answer to a write is lost, and how often somebody else comes first; 0 to 1. */
@@ -85,7 +72,12 @@ export interface WorldOptions {
 /** Anything that may be read has a version; every write makes a new one. */
 type Stored = { -readonly [Member in keyof WebhookConfiguration]: WebhookConfiguration[Member] };
 
-export function createWorld({ replicas: count, chance, tellsTime, trouble }: WorldOptions): World {
+export function simulateCertificates({
+  replicas: count,
+  chance,
+  tellsTime,
+  trouble,
+}: SimulationOptions): CertificateSimulation {
   let version = 1;
   let handshakes = 0;
   const leaves = new Set<string>();
@@ -109,7 +101,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
     for (const { news } of servers) {
       // Never out of order, and never as late as a replica waits.
       const last = news.at(-1)?.at ?? 0;
-      const at = Math.max(last, world.now + chance() * (PROPAGATION_MS - SECOND));
+      const at = Math.max(last, simulation.now + chance() * (PROPAGATION_MS - SECOND));
       news.push({ at, bundles: bundles() });
     }
   };
@@ -126,7 +118,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
 
   const clusterOf = (replica: SimulatedReplica): CertificateCluster => ({
     look: () => {
-      const date = tellsTime ? Math.floor(world.now / SECOND) * SECOND : undefined;
+      const date = tellsTime ? Math.floor(simulation.now / SECOND) * SECOND : undefined;
       const unknown = {
         MutatingWebhookConfiguration: 'unknown',
         ValidatingWebhookConfiguration: 'unknown',
@@ -140,7 +132,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
             }
           : {
               seen: structuredClone({
-                secret: world.secret ?? 'absent',
+                secret: simulation.secret ?? 'absent',
                 configurations: Object.fromEntries(
                   CONFIGURATION_KINDS.map((kind) => {
                     const changed = changes.get(kind);
@@ -159,11 +151,11 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
       await interrupted(replica);
       if (replica.isCutOff) throw away();
       const before = seen === 'absent' ? undefined : seen.metadata.resourceVersion;
-      if (world.secret?.metadata.resourceVersion !== before) return undefined;
+      if (simulation.secret?.metadata.resourceVersion !== before) return undefined;
       version += 1;
-      world.secret = { metadata: { resourceVersion: String(version) }, data };
+      simulation.secret = { metadata: { resourceVersion: String(version) }, data };
       if (chance() < trouble) throw away();
-      return structuredClone(world.secret);
+      return structuredClone(simulation.secret);
     },
     applyCaBundle: async ({ kind, resourceVersion }, caBundle) => {
       await interrupted(replica);
@@ -172,7 +164,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
       if (stored.resourceVersion !== resourceVersion) return undefined;
       version += 1;
       stored.resourceVersion = String(version);
-      changes.set(kind, Math.floor(world.now / SECOND) * SECOND);
+      changes.set(kind, Math.floor(simulation.now / SECOND) * SECOND);
       stored.entries = stored.entries.map((entry) => ({ ...entry, caBundle }));
       spread();
       if (chance() < trouble) throw away();
@@ -193,7 +185,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
       check: () => check(new AbortController().signal),
       restart: () => {
         served = undefined;
-        const started = world.now;
+        const started = simulation.now;
         check = certificateRotation({
           cluster: clusterOf(replica),
           names: [SERVICE],
@@ -203,7 +195,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
             leaves.add(new X509Certificate(cert).fingerprint256);
           },
           log: pino({ level: 'silent' }),
-          clock: () => ({ now: world.now + replica.skew, uptime: world.now - started }),
+          clock: () => ({ now: simulation.now + replica.skew, uptime: simulation.now - started }),
           jitter: chance(),
         });
       },
@@ -211,7 +203,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
     return replica;
   };
 
-  const world: World = {
+  const simulation: CertificateSimulation = {
     now: BEGIN,
     secret: undefined,
     replicas,
@@ -225,7 +217,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
         const stored = configurations[kind];
         version += 1;
         stored.resourceVersion = String(version);
-        changes.set(kind, Math.floor(world.now / SECOND) * SECOND);
+        changes.set(kind, Math.floor(simulation.now / SECOND) * SECOND);
         stored.entries = stored.entries.map((entry) => ({
           ...entry,
           caBundle: of(entry.caBundle),
@@ -236,12 +228,12 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
     refused: () => {
       const found: string[] = [];
       for (const [at, { news }] of servers.entries()) {
-        while (news[1] && news[1].at <= world.now) news.shift();
+        while (news[1] && news[1].at <= simulation.now) news.shift();
         for (const caBundle of new Set(news[0]?.bundles ?? bundles())) {
           for (const [index, { served }] of replicas.entries()) {
             if (served === undefined) continue;
             handshakes += 1;
-            const why = refusalOf(served, caBundle, world.now);
+            const why = refusalOf(served, caBundle, simulation.now);
             if (why !== undefined) found.push(`API server ${at} of replica ${index}: ${why}`);
           }
         }
@@ -251,7 +243,7 @@ export function createWorld({ replicas: count, chance, tellsTime, trouble }: Wor
   };
   for (let index = 0; index < count; index += 1) replicas.push(createReplica());
   for (const replica of replicas) replica.restart();
-  return world;
+  return simulation;
 }
 
 const parsed = new Map<string, X509Certificate>();

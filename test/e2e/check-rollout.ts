@@ -6,9 +6,9 @@ import { demandSigner, postBuild, prepareBuild, runBuild, type ReadyBuild } from
 import { webhookCalls } from '../support/kubernetes-calls.ts';
 import { DEPLOYMENT, NAMESPACE, replicas, rolledOut } from './installation.ts';
 import { describe, startLoad, type Load } from './load.ts';
-import type { Scene } from './scene.ts';
-import { signed } from './signing-chapter.ts';
-import type { Story } from './story.ts';
+import type { Environment } from './environment.ts';
+import { signed } from './check-signing.ts';
+import type { Report } from './report.ts';
 import { until } from './until.ts';
 
 /** Pods. Of each our webhook is asked twice at least, by mutating and by validating admission. */
@@ -18,23 +18,23 @@ const ROTATIONS = 5;
 const FIXTURE = 'v0.17.2/02-notary';
 
 /** Sends the pod of a build again and again, without storing it. */
-export function startAdmissions(scene: Scene, { pod }: ReadyBuild): Load {
+export function startAdmissions(environment: Environment, { pod }: ReadyBuild): Load {
   return startLoad(PER_SECOND, async () => {
-    const answer = await postBuild(scene, pod, { dryRun: true });
+    const answer = await postBuild(environment, pod, { dryRun: true });
     demandSigner(demand(answer));
   });
 }
 
-export async function rolloutChapter(scene: Scene, story: Story): Promise<void> {
-  story.chapter('50 requests a second to the webhook, and no admission is lost');
-  const { cluster } = scene;
+export async function checkRollout(environment: Environment, report: Report): Promise<void> {
+  report.section('50 requests a second to the webhook, and no admission is lost');
+  const { cluster } = environment;
   const name = 'load';
-  await scene.namespace(name, { 'notary.kpack.io/signing': 'enabled' });
-  const ready = await prepareBuild(scene, { fixture: FIXTURE, name });
+  await environment.namespace(name, { 'notary.kpack.io/signing': 'enabled' });
+  const ready = await prepareBuild(environment, { fixture: FIXTURE, name });
   const underLoad = async (work: () => Promise<void>): Promise<string> => {
     const begin = performance.now();
     const before = await webhookCalls(cluster.api);
-    const load = startAdmissions(scene, ready);
+    const load = startAdmissions(environment, ready);
     // The load has to end, whatever came of the work.
     const [done] = await Promise.allSettled([work()]);
     const report = await load.stop();
@@ -46,7 +46,7 @@ export async function rolloutChapter(scene: Scene, story: Story): Promise<void> 
     const rate = (calls / seconds).toFixed(0);
     return `${describe(report)}; ${calls} calls of the webhook in ${seconds.toFixed(0)} s, ${rate} a second`;
   };
-  await story.check(`${RESTARTS} rolling restarts`, () =>
+  await report.check(`${RESTARTS} rolling restarts`, () =>
     underLoad(async () => {
       for (let i = 0; i < RESTARTS; i += 1) {
         await cluster.kubectl('-n', NAMESPACE, 'rollout', 'restart', `deployment/${DEPLOYMENT}`);
@@ -54,14 +54,14 @@ export async function rolloutChapter(scene: Scene, story: Story): Promise<void> 
       }
     }),
   );
-  await story.check(`${ROTATIONS} rotations of the authority, whose Secret is deleted`, () =>
+  await report.check(`${ROTATIONS} rotations of the authority, whose Secret is deleted`, () =>
     underLoad(async () => {
-      for (let i = 0; i < ROTATIONS; i += 1) await rotate(scene);
+      for (let i = 0; i < ROTATIONS; i += 1) await rotate(environment);
     }),
   );
-  await story.check(
+  await report.check(
     'and a real build in between',
-    async () => signed(scene, await runBuild(scene, ready)),
+    async () => signed(environment, await runBuild(environment, ready)),
     name,
   );
 }
@@ -81,20 +81,20 @@ const CONFIGURATION = {
  * Deletes the authority, and waits until every replica serves by another one that the API server is
  * told to trust.
  */
-async function rotate(scene: Scene): Promise<void> {
-  const { api } = scene.cluster;
-  const pods = await replicas(scene.cluster);
+async function rotate(environment: Environment): Promise<void> {
+  const { api } = environment.cluster;
+  const pods = await replicas(environment.cluster);
   const addresses = pods.map(({ status }) => status?.podIP ?? '');
-  const before = await Promise.all(addresses.map((address) => servedAt(scene, address)));
+  const before = await Promise.all(addresses.map((address) => servedAt(environment, address)));
   demand(await api.delete(AUTHORITY));
   await until('certificates of another authority', async () => {
-    const now = await Promise.all(addresses.map((address) => servedAt(scene, address)));
+    const now = await Promise.all(addresses.map((address) => servedAt(environment, address)));
     return now.every((issuer, i) => issuer !== undefined && issuer !== before[i]);
   });
 }
 
 /** The key of the issuer that a replica serves by, if a client with the live caBundle trusts it. */
-async function servedAt({ cluster }: Scene, address: string): Promise<string | undefined> {
+async function servedAt({ cluster }: Environment, address: string): Promise<string | undefined> {
   const { webhooks } = demand(
     await cluster.api.get<KubeReference & WebhookConfiguration>(CONFIGURATION),
   );

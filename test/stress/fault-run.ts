@@ -1,9 +1,9 @@
-/** Many cases in one scene, one after the other; the scene itself tells what its calls are. */
+/** Many cases in one setup, one after the other; the setup itself tells what its calls are. */
 import { runCase, type FaultCase } from './fault-case.ts';
-import type { FaultScene, SignedTag } from './fault-scene.ts';
+import type { FaultSetup, SignedTag } from './fault-setup.ts';
 
 /** A case that was run. */
-export interface ToldCase {
+export interface FaultResult {
   /** `call: kind`. */
   readonly title: string;
   readonly came: string;
@@ -19,7 +19,7 @@ export interface Deadlines {
 }
 
 /** The calls of a run without a fault, as the fault proxy names them. */
-export async function cleanCalls({ faults, sign }: FaultScene): Promise<readonly string[]> {
+export async function cleanCalls({ faults, sign }: FaultSetup): Promise<readonly string[]> {
   faults.arm();
   const { receipt, stdout } = await sign(numbered(0), 30);
   if (receipt.result !== 'signed') throw new Error(`without a fault it was not signed\n${stdout}`);
@@ -28,15 +28,15 @@ export async function cleanCalls({ faults, sign }: FaultScene): Promise<readonly
 
 /** Runs cases as they are asked for. */
 export async function* runCases(
-  scene: FaultScene,
+  setup: FaultSetup,
   cases: readonly FaultCase[],
   deadlines: Deadlines,
-): AsyncGenerator<ToldCase> {
+): AsyncGenerator<FaultResult> {
   let number = 0;
   for (const one of cases) {
     const title = `${one.call}: ${one.kind.name}`;
     const begin = performance.now();
-    const run = (deadline: number) => runCase(scene, one, numbered((number += 1)), deadline);
+    const run = (deadline: number) => runCase(setup, one, numbered((number += 1)), deadline);
     let outcome = await run(one.kind.isSlow === true ? deadlines.late : deadlines.other);
     // On a busy machine a short time may be over before the call.
     if (!outcome.isStruck) outcome = await run(deadlines.other);

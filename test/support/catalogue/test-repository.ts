@@ -2,14 +2,14 @@
 import { startBed, type Bed } from '../../bed/bed.ts';
 import type { NotaryCli } from '../../bed/notary-cli.ts';
 import type { ProxyOptions } from '../../bed/proxy.ts';
-import { initialised, secretOf } from '../notary-repository.ts';
+import { initialised, secretOf } from '../../bed/notary-repository.ts';
 import { reportToml, type SignerRunOptions } from '../signer-run.ts';
 
 /** Where a notary-server has its snapshot and timestamp keys. */
 export type TrustService = 'local' | 'remote';
 
 /** A server, and one repository of its owner. */
-export interface Scene {
+export interface TestRepository {
   readonly bed: Bed;
   readonly gun: string;
   readonly owner: NotaryCli;
@@ -34,7 +34,7 @@ export interface Row {
   readonly what: string;
   /** Whether it needs a repository to itself, since it changes it; else all share one. */
   readonly changes?: boolean;
-  readonly arrange: (scene: Scene) => Promise<Situation> | Situation;
+  readonly arrange: (repository: TestRepository) => Promise<Situation> | Situation;
   /** The code of the failure; undefined: it is signed. */
   readonly code?: string;
   /** Something in the log, or in the last words. */
@@ -59,7 +59,7 @@ export function startServer(service: TrustService): Promise<Bed> {
 }
 
 /** A repository in which something was signed before, by somebody else. */
-export async function makeScene(bed: Bed, name: string): Promise<Scene> {
+export async function makeTestRepository(bed: Bed, name: string): Promise<TestRepository> {
   const gun = `registry.example.test/catalogue/${name}`;
   const owner = await initialised(bed, gun, bed.cli(`owner-${name}`));
   await owner.addHash(gun, OLD_TAG, LENGTH, OLD_SHA256);
@@ -78,7 +78,7 @@ export function reportOf(gun: string, ...tags: readonly string[]): string {
 
 /** The owner's key in a delegation of its own, which is all that the signer may sign. */
 export async function delegate(
-  { bed, gun, owner }: Scene,
+  { bed, gun, owner }: TestRepository,
   role: string,
   key: { readonly publicFile: string; readonly pem: string },
   paths?: readonly string[],

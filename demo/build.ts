@@ -5,18 +5,18 @@ import type { Bed } from '../test/bed/bed.ts';
 import type { NotaryCli } from '../test/bed/notary-cli.ts';
 import {
   buildFixture,
+  type BuildFixture,
+  type Manifest,
   manifestsOf,
   secret,
   secretData,
-  type BuildFixture,
-  type Manifest,
 } from '../test/support/build-fixture.ts';
 
 /** Name of the Secret with the signing key, as the fixtures have it. */
 export const SIGNING_SECRET = 'notary-signing';
 
 /** A Build of the demo. */
-export interface Scene {
+export interface DemoBuild {
   readonly fixture: BuildFixture;
   readonly manifests: readonly Manifest[];
   /** What the kubelet would mount. */
@@ -29,11 +29,11 @@ export interface Scene {
  * @param name the fixture
  * @param signingSecret key file, password, CA
  */
-export function scene(
+export function demoBuild(
   name: string,
   bed: Bed,
   signingSecret: Readonly<Record<string, string>>,
-): Scene {
+): DemoBuild {
   const fixture = withNotaryServer(buildFixture(name), bed.notary.url);
   const secrets = [
     ...fixture.secrets.filter(({ metadata }) => metadata.name !== SIGNING_SECRET),

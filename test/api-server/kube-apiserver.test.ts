@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import t from 'tap';
-import { startKubeApiserver } from './kube-apiserver.ts';
-import { demand, kubeClient } from './kube-client.ts';
-import { needKubernetes } from './kubernetes-programs.ts';
+import { startKubeApiserver } from '../bed/kube-apiserver.ts';
+import { demand, kubeClient } from '../bed/kube-client.ts';
+import { needKubernetes } from '../bed/kubernetes-programs.ts';
 
 needKubernetes(t);
 

@@ -5,10 +5,10 @@ import { demand, type KubeReference } from '../bed/kube-client.ts';
 import { demandRefused, demandUntouched } from './absence.ts';
 import { postUntilAdmitted, prepareBuild, type ReadyBuild } from './build.ts';
 import { render, rolledOut } from './installation.ts';
-import type { Scene } from './scene.ts';
+import type { Environment } from './environment.ts';
 import { commandsOf } from './page.ts';
-import type { Story } from './story.ts';
-import type { Shell } from './tutorial-chapter.ts';
+import type { Report } from './report.ts';
+import type { Shell } from './check-tutorial.ts';
 
 /** A user who applies again until nothing fails gives up some time. */
 const MOST_PASSES = 5;
@@ -19,14 +19,14 @@ const MOST_PASSES = 5;
  * @param directory of the kustomization
  * @param seed of the order
  */
-export async function coldStartChapter(
-  scene: Scene,
-  story: Story,
+export async function checkColdStart(
+  environment: Environment,
+  report: Report,
   directory: string,
   seed: number,
 ): Promise<void> {
-  story.chapter('Cold start, in any order');
-  const { cluster } = scene;
+  report.section('Cold start, in any order');
+  const { cluster } = environment;
   const all = await render(cluster, directory);
   const isDeployment = ({ kind }: KubeReference) => kind === 'Deployment';
   const rest = shuffled(
@@ -34,17 +34,20 @@ export async function coldStartChapter(
     seed,
   );
   const name = 'cold-start';
-  await scene.namespace(name, { 'notary.kpack.io/signing': 'enabled' });
-  const ready = await prepareBuild(scene, { fixture: 'v0.17.2/02-notary', name });
-  await story.check(`kubectl apply of ${all.length} objects, shuffled (seed ${seed})`, async () => {
-    const passes = await applyUntilDone(scene, rest);
-    return `all but the Deployment are there after ${passes} passes`;
-  });
-  await story.check('while the webhook is not there yet', () => absent(scene, ready), name);
-  await story.check('then the Deployment', async () => {
+  await environment.namespace(name, { 'notary.kpack.io/signing': 'enabled' });
+  const ready = await prepareBuild(environment, { fixture: 'v0.17.2/02-notary', name });
+  await report.check(
+    `kubectl apply of ${all.length} objects, shuffled (seed ${seed})`,
+    async () => {
+      const passes = await applyUntilDone(environment, rest);
+      return `all but the Deployment are there after ${passes} passes`;
+    },
+  );
+  await report.check('while the webhook is not there yet', () => absent(environment, ready), name);
+  await report.check('then the Deployment', async () => {
     const begin = performance.now();
-    await applyUntilDone(scene, all.filter(isDeployment));
-    const posts = await postUntilAdmitted(scene, ready.pod, { dryRun: true });
+    await applyUntilDone(environment, all.filter(isDeployment));
+    const posts = await postUntilAdmitted(environment, ready.pod, { dryRun: true });
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
     await rolledOut(cluster);
     return `a build that kpack posts again is admitted after ${seconds} s, at the ${posts}th time`;
@@ -52,15 +55,15 @@ export async function coldStartChapter(
 }
 
 /** What holds while nobody answers for us. */
-export async function absent(scene: Scene, ready: ReadyBuild): Promise<string> {
-  const reason = await demandRefused(scene, ready);
-  await demandUntouched(scene, ready);
+export async function absent(environment: Environment, ready: ReadyBuild): Promise<string> {
+  const reason = await demandRefused(environment, ready);
+  await demandUntouched(environment, ready);
   return `opted-in build pods wait (${reason}), all else is untouched`;
 }
 
 /** @returns how often it was necessary */
 async function applyUntilDone(
-  { cluster }: Scene,
+  { cluster }: Environment,
   objects: readonly KubeReference[],
 ): Promise<number> {
   const file = join(cluster.directory, 'objects.json');
@@ -84,16 +87,16 @@ function shuffled<T>(items: readonly T[], seed: number): T[] {
 }
 
 /** Removes it all, as docs/how-to/uninstall.md says; nothing of ours may be left. */
-export async function uninstallChapter(
-  scene: Scene,
-  story: Story,
+export async function checkUninstall(
+  environment: Environment,
+  report: Report,
   directory: string,
   shell: Shell,
 ): Promise<void> {
-  story.chapter('Uninstall');
-  const { cluster } = scene;
+  report.section('Uninstall');
+  const { cluster } = environment;
   const installed = await render(cluster, directory);
-  await story.check('docs/how-to/uninstall.md', async () => {
+  await report.check('docs/how-to/uninstall.md', async () => {
     await shell.run(commandsOf('how-to/uninstall.md', 'Remove everything'));
     for (const object of installed) {
       const { ok } = await cluster.api.get(object);
@@ -101,10 +104,10 @@ export async function uninstallChapter(
     }
     return `nothing is left of ${installed.length} objects`;
   });
-  await story.check('a build pod afterwards', async () => {
+  await report.check('a build pod afterwards', async () => {
     const name = 'afterwards';
-    await scene.namespace(name, { 'notary.kpack.io/signing': 'enabled' });
-    const { pod } = await prepareBuild(scene, { fixture: 'v0.17.2/02-notary', name });
+    await environment.namespace(name, { 'notary.kpack.io/signing': 'enabled' });
+    const { pod } = await prepareBuild(environment, { fixture: 'v0.17.2/02-notary', name });
     demand(await cluster.api.create(pod, { dryRun: true }));
     return 'is admitted as kpack made it';
   });

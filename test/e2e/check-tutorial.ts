@@ -6,13 +6,13 @@ import { searchPath } from '../bed/installed.ts';
 import { demand, type KubeReference } from '../bed/kube-client.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
 import type { BuildFixture, Manifest, PodManifest } from '../support/build-fixture.ts';
-import { projectDirectory } from '../support/fixture.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
 import { atBed, runBuild, tagsOf, type EndedBuild } from './build.ts';
 import { VERSION } from '../../src/shared/version.ts';
 import { commandsOf } from './page.ts';
-import { owner, type Scene } from './scene.ts';
-import { signed } from './signing-chapter.ts';
-import type { Story } from './story.ts';
+import { owner, type Environment } from './environment.ts';
+import { signed } from './check-signing.ts';
+import type { Report } from './report.ts';
 import { until } from './until.ts';
 
 const PAGE = 'tutorial/first-signed-image.md';
@@ -34,8 +34,8 @@ export interface Shell {
 }
 
 /** A shell as "Before you begin" asks for it. */
-export async function tutorialShell(scene: Scene): Promise<Shell> {
-  const { cluster, notary, authority, registries } = scene;
+export async function tutorialShell(environment: Environment): Promise<Shell> {
+  const { cluster, notary, authority, registries } = environment;
   const directory = join(cluster.directory, 'clone');
   await mkdir(directory, { recursive: true });
   await cp(join(projectDirectory(), 'deploy'), join(directory, 'deploy'), { recursive: true });
@@ -56,8 +56,8 @@ export async function tutorialShell(scene: Scene): Promise<Shell> {
     SSL_CERT_FILE: join(directory, 'ca.crt'),
     REGISTRY_USER: owner.username,
     REGISTRY_PASSWORD: owner.password,
-    NOTARY_USER: scene.robot.username,
-    NOTARY_PASSWORD: scene.robot.password,
+    NOTARY_USER: environment.robot.username,
+    NOTARY_PASSWORD: environment.robot.password,
     DOCKER_CONTENT_TRUST_SERVER: notary.url,
     DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: passphrase,
     DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: passphrase,
@@ -74,28 +74,32 @@ export async function tutorialShell(scene: Scene): Promise<Shell> {
   };
 }
 
-export async function tutorialChapter(scene: Scene, story: Story, shell: Shell): Promise<void> {
-  story.chapter(`docs/${PAGE}`);
+export async function checkTutorial(
+  environment: Environment,
+  report: Report,
+  shell: Shell,
+): Promise<void> {
+  report.section(`docs/${PAGE}`);
   const begin = performance.now();
   const type = (heading: string) => shell.run(commandsOf(PAGE, heading));
   for (const heading of ['Install', 'A key for the build', 'Opt in']) {
-    await story.check(heading, async () => {
+    await report.check(heading, async () => {
       await type(heading);
       return 'done';
     });
   }
-  await story.check(
+  await report.check(
     'An Image',
     async () => {
       // What is typed waits for what kpack does meanwhile.
-      const [told, build] = await Promise.all([type('An Image'), playKpack(scene)]);
+      const [told, build] = await Promise.all([type('An Image'), playKpack(environment)]);
       if (!/^Image apps\/app: would be signed/m.test(told))
         throw new Error(`explain says: ${told}`);
-      return signed(scene, build);
+      return signed(environment, build);
     },
     NAMESPACE,
   );
-  await story.check('See it signed', async () => {
+  await report.check('See it signed', async () => {
     const told = await type('See it signed');
     const signers = told.split('\n').filter((line) => /^latest\s/.test(line));
     if (!signers.some((line) => line.includes('builder'))) throw new Error(told);
@@ -105,15 +109,15 @@ export async function tutorialChapter(scene: Scene, story: Story, shell: Shell):
 }
 
 /** What kpack does for the Image of the tutorial: a Build, its pod, and the Image's condition. */
-async function playKpack(scene: Scene): Promise<EndedBuild> {
-  const { api } = scene.cluster;
+async function playKpack(environment: Environment): Promise<EndedBuild> {
+  const { api } = environment.cluster;
   const as = { as: KPACK_USER };
   const image = await until('the Image', async () => (await api.get<Manifest>(IMAGE)).object);
-  const fixture = atBed(scene, { fixture: FIXTURE, name: 'app' });
+  const fixture = atBed(environment, { fixture: FIXTURE, name: 'app' });
   const text = JSON.stringify(fixture).replaceAll(FIXTURE_SECRET, SECRET);
   const { build, pod } = JSON.parse(text) as BuildFixture;
   const stored = demand(await api.create(owned(build, image), as));
-  const ended = await runBuild(scene, { pod: owned(pod, stored), tags: tagsOf(stored) });
+  const ended = await runBuild(environment, { pod: owned(pod, stored), tags: tagsOf(stored) });
   const status = { conditions: [{ type: 'Ready', status: 'True' }] };
   demand(await api.patch(IMAGE, { status }, { ...as, subresource: 'status' }));
   return ended;

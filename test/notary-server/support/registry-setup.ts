@@ -4,7 +4,7 @@ import { startBed, type Bed } from '../../bed/bed.ts';
 import { startRegistry, type Registry, type RegistryOptions } from '../../bed/docker-registry.ts';
 import { pushImage, pushIndex, type PushedImage } from '../../bed/image.ts';
 import { startTokenServer, type TokenServer } from '../../bed/token-server.ts';
-import { initialised, secretOf } from '../../support/notary-repository.ts';
+import { initialised, secretOf } from '../../bed/notary-repository.ts';
 import { CANARIES } from '../../support/signer-failure.ts';
 import { runSigner, type SignerRun, type SignerRunOptions } from '../../support/signer-run.ts';
 
@@ -13,7 +13,7 @@ export const PASSWORD = CANARIES.userPassword;
 export const IDENTITY_TOKEN = `${CANARIES.userPassword}-token`;
 
 /** A bed with further registries. */
-export interface RegistryScene {
+export interface RegistrySetup {
   readonly bed: Bed;
   /** In all registries under the tags 1 and stable, 2, multi, oci and oci-multi. */
   readonly images: Readonly<Record<'one' | 'two' | 'index' | 'oci' | 'ociIndex', PushedImage>>;
@@ -36,7 +36,7 @@ export interface RegistryScene {
 /** The variable that names the CA of a bed. */
 export const trusting = ({ authority }: Bed) => ({ SSL_CERT_FILE: authority.certificateFile });
 
-export async function startRegistryScene(): Promise<RegistryScene> {
+export async function startRegistrySetup(): Promise<RegistrySetup> {
   const bed = await startBed();
   const { authority, directory } = bed;
   const tokens = await startTokenServer({

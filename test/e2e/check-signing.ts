@@ -1,9 +1,9 @@
 /** Builds of every shape end as they have to, and the judges see what was signed. */
-import { secret, type Manifest } from '../support/build-fixture.ts';
+import { type Manifest, secret } from '../support/build-fixture.ts';
 import { prepareBuild, runBuild, type BuildOptions, type EndedBuild } from './build.ts';
 import { demandSigned, demandUnsigned } from './judges.ts';
-import type { Scene } from './scene.ts';
-import type { Story } from './story.ts';
+import type { Environment } from './environment.ts';
+import type { Report } from './report.ts';
 
 const ENABLED = { 'notary.kpack.io/signing': 'enabled' };
 /** What the user writes where kpack's own section cannot be used. */
@@ -38,7 +38,7 @@ interface SigningCase extends Omit<BuildOptions, 'name' | 'lastImage'> {
   /** What is built before, as the base of a rebase. */
   readonly first?: string;
   /** Throws where it did not end as it has to. */
-  readonly judge?: (scene: Scene, build: EndedBuild) => Promise<string>;
+  readonly judge?: (environment: Environment, build: EndedBuild) => Promise<string>;
 }
 
 const CASES: readonly SigningCase[] = [
@@ -98,41 +98,44 @@ const CASES: readonly SigningCase[] = [
 ];
 
 /** Runs them, a few at a time. */
-export async function signingChapter(scene: Scene, story: Story): Promise<void> {
-  story.chapter('Builds in labelled namespaces are signed');
+export async function checkSigning(environment: Environment, report: Report): Promise<void> {
+  report.section('Builds in labelled namespaces are signed');
   const waiting = CASES.map((one, index) => ({ ...one, name: `signing-${index}` }));
   const lane = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const { title, judge = signed, first, ...options } = next;
       const check = async () => {
-        await scene.namespace(options.name, ENABLED);
-        const lastImage = first && (await builtImage(scene, { ...options, fixture: first }));
+        await environment.namespace(options.name, ENABLED);
+        const lastImage = first && (await builtImage(environment, { ...options, fixture: first }));
         const all = { ...options, ...(lastImage !== undefined && { lastImage }) };
-        return judge(scene, await runBuild(scene, await prepareBuild(scene, all)));
+        return judge(
+          environment,
+          await runBuild(environment, await prepareBuild(environment, all)),
+        );
       };
-      await story.check(`${title} (${options.fixture})`, check, options.name);
+      await report.check(`${title} (${options.fixture})`, check, options.name);
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
 }
 
 /** Runs a build and returns its image, as `<repository>@<digest>`. */
-async function builtImage(scene: Scene, options: BuildOptions): Promise<string> {
-  const build = await runBuild(scene, await prepareBuild(scene, options));
-  await signed(scene, build);
+async function builtImage(environment: Environment, options: BuildOptions): Promise<string> {
+  const build = await runBuild(environment, await prepareBuild(environment, options));
+  await signed(environment, build);
   const [repository] = receiptOf(build).repositories;
   return `${repository?.gun}@sha256:${repository?.targets[0]?.sha256}`;
 }
 
 /** A build that ends well, its receipt says signed, and the judges confirm. */
-export async function signed(scene: Scene, build: EndedBuild): Promise<string> {
+export async function signed(environment: Environment, build: EndedBuild): Promise<string> {
   demandPhase(build, 'Succeeded');
   const receipt = receiptOf(build);
   if (receipt.result !== 'signed') throw new Error(`the receipt says ${JSON.stringify(receipt)}`);
-  return `${await demandSigned(scene, build)}; ${seconds(build)}`;
+  return `${await demandSigned(environment, build)}; ${seconds(build)}`;
 }
 
-async function failedInWords(scene: Scene, build: EndedBuild): Promise<string> {
+async function failedInWords(environment: Environment, build: EndedBuild): Promise<string> {
   demandPhase(build, 'Failed');
   if (!/^notary-sign failed \([\w-]+\): .+ Fix: .+/s.test(build.message)) {
     throw new Error(`kpack would show: ${build.message}`);
@@ -140,14 +143,14 @@ async function failedInWords(scene: Scene, build: EndedBuild): Promise<string> {
   if (build.message.split('notary-sign failed (').length !== 2) {
     throw new Error(`kpack would show the sentence more than once: ${build.message}`);
   }
-  return `the pod fails, kpack shows "${build.message}"; ${await demandUnsigned(scene, build)}`;
+  return `the pod fails, kpack shows "${build.message}"; ${await demandUnsigned(environment, build)}`;
 }
 
-async function failedInTheReceipt(scene: Scene, build: EndedBuild): Promise<string> {
+async function failedInTheReceipt(environment: Environment, build: EndedBuild): Promise<string> {
   demandPhase(build, 'Succeeded');
   const { result } = receiptOf(build);
   if (result !== 'failed') throw new Error(`the receipt says ${result}`);
-  return `the pod succeeds, the receipt says failed; ${await demandUnsigned(scene, build)}`;
+  return `the pod succeeds, the receipt says failed; ${await demandUnsigned(environment, build)}`;
 }
 
 function demandPhase(build: EndedBuild, phase: EndedBuild['phase']): void {

@@ -19,7 +19,7 @@ import { IMAGE_FLAG, PROGRAM } from '../support/program.ts';
 import { CROWDED } from './flood-kind.ts';
 
 /** What floods go against. */
-export interface FloodScene {
+export interface FloodSetup {
   readonly apiserver: KubeApiserver;
   readonly webhook: Service;
   /** Where the webhook listens. */
@@ -42,7 +42,7 @@ const SIGNED = { labels: { 'notary.kpack.io/signing': 'enabled' } };
  * @param program the webhook, bundled
  * @throws Error where no memory can be limited
  */
-export async function startFloodScene(program = PROGRAM): Promise<FloodScene> {
+export async function startFloodSetup(program = PROGRAM): Promise<FloodSetup> {
   const apiserver = await startKubeApiserver();
   const parts: { stop(): Promise<void> }[] = [apiserver];
   const stop = async () => {

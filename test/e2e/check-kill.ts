@@ -13,10 +13,10 @@ import {
 } from './build.ts';
 import { endpoints, replicas } from './installation.ts';
 import { describe, startLoad } from './load.ts';
-import { PER_SECOND } from './rollout-chapter.ts';
-import type { Scene } from './scene.ts';
-import { signed } from './signing-chapter.ts';
-import type { Story } from './story.ts';
+import { PER_SECOND } from './check-rollout.ts';
+import type { Environment } from './environment.ts';
+import { signed } from './check-signing.ts';
+import type { Report } from './report.ts';
 import { until } from './until.ts';
 
 const KILLS = 5;
@@ -30,33 +30,33 @@ interface Window {
   readonly removed: number;
 }
 
-export async function killChapter(scene: Scene, story: Story): Promise<void> {
-  story.chapter('A replica is killed, and every build is signed all the same');
+export async function checkKill(environment: Environment, report: Report): Promise<void> {
+  report.section('A replica is killed, and every build is signed all the same');
   const name = 'kills';
-  await scene.namespace(name, { 'notary.kpack.io/signing': 'enabled' });
-  const ready = await prepareBuild(scene, { fixture: 'v0.17.2/02-notary', name });
-  await story.check(`${KILLS} times kill -9`, () => kills(scene, ready), name);
-  await story.check(
+  await environment.namespace(name, { 'notary.kpack.io/signing': 'enabled' });
+  const ready = await prepareBuild(environment, { fixture: 'v0.17.2/02-notary', name });
+  await report.check(`${KILLS} times kill -9`, () => kills(environment, ready), name);
+  await report.check(
     'a real build, posted at the moment of a kill',
     async () => {
-      await untilTwoReplicas(scene);
-      killOne(await replicas(scene.cluster), 0);
-      return signed(scene, await runBuild(scene, ready));
+      await untilTwoReplicas(environment);
+      killOne(await replicas(environment.cluster), 0);
+      return signed(environment, await runBuild(environment, ready));
     },
     name,
   );
-  await untilTwoReplicas(scene);
+  await untilTwoReplicas(environment);
 }
 
-async function kills(scene: Scene, ready: ReadyBuild): Promise<string> {
+async function kills(environment: Environment, ready: ReadyBuild): Promise<string> {
   const again: Promise<unknown>[] = [];
   const notRetried: string[] = [];
   const neverAdmitted: unknown[] = [];
   const load = startLoad(PER_SECOND, async () => {
-    const answer = await postBuild(scene, ready.pod, { dryRun: true });
+    const answer = await postBuild(environment, ready.pod, { dryRun: true });
     if (!answer.ok) {
       if (!isRetried(answer.status)) notRetried.push(`${answer.status} ${answer.failure.message}`);
-      const posted = postUntilAdmitted(scene, ready.pod, { dryRun: true });
+      const posted = postUntilAdmitted(environment, ready.pod, { dryRun: true });
       again.push(posted.catch((error: unknown) => neverAdmitted.push(error)));
     }
     demandSigner(demand(answer));
@@ -64,15 +64,15 @@ async function kills(scene: Scene, ready: ReadyBuild): Promise<string> {
   const windows: Window[] = [];
   try {
     for (let i = 0; i < KILLS; i += 1) {
-      await untilTwoReplicas(scene);
+      await untilTwoReplicas(environment);
       const killed = performance.now();
-      const address = killOne(await replicas(scene.cluster), i);
+      const address = killOne(await replicas(environment.cluster), i);
       await until('the removal of the endpoint', async () => {
-        return !(await endpoints(scene.cluster)).includes(address);
+        return !(await endpoints(environment.cluster)).includes(address);
       });
       windows.push({ killed, removed: performance.now() });
     }
-    await untilTwoReplicas(scene);
+    await untilTwoReplicas(environment);
   } finally {
     // Whatever came of the kills.
     await load.stop();
@@ -96,7 +96,7 @@ async function kills(scene: Scene, ready: ReadyBuild): Promise<string> {
   );
 }
 
-async function untilTwoReplicas({ cluster }: Scene): Promise<void> {
+async function untilTwoReplicas({ cluster }: Environment): Promise<void> {
   await until('two ready replicas', async () => (await endpoints(cluster)).length === 2, 180_000);
 }
 

@@ -4,7 +4,7 @@ import { startRelay, type Relay } from '../test/bed/relay.ts';
 import { createSigningRepository, type SigningRepository } from './signing-repository.ts';
 
 /** A repository behind the way. */
-export interface TokenScene {
+export interface TokenSetup {
   /** Of the server, at its distance. */
   readonly url: string;
   readonly repository: SigningRepository;
@@ -14,7 +14,7 @@ export interface TokenScene {
 const ROBOT = { username: 'robot', password: 'robot-password' };
 
 /** @param roundTrip to either server, in milliseconds */
-export async function startTokenScene(roundTrip: number): Promise<TokenScene> {
+export async function startTokenSetup(roundTrip: number): Promise<TokenSetup> {
   const relays: Relay[] = [];
   const before = async (target: string): Promise<string> => {
     const relay = await startRelay({ target, roundTrip });

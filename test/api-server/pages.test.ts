@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import t from 'tap';
 import { demand, type KubeReference } from '../bed/kube-client.ts';
 import { KPACK_USER } from '../bed/webhook.ts';
-import { projectDirectory } from '../support/fixture.ts';
-import { startScene } from '../support/kubernetes-scene.ts';
+import { projectDirectory } from '../bed/project-directory.ts';
+import { startTestCluster } from '../support/test-cluster.ts';
 import { objectThatSays, type Words } from '../support/notary-rule.ts';
 import { until } from '../support/program.ts';
-import { P, section } from '../support/world.ts';
-import { KPACK_RULE } from './kpack-rule.ts';
-import { pageCommands } from './page-commands.ts';
-import { adminShell } from './people.ts';
-import { inShell, type Shell } from './scenario.ts';
+import { P, section } from '../support/build-fixture.ts';
+import { KPACK_RULE } from '../fixes/kpack-rule.ts';
+import { pageCommands } from '../fixes/page-commands.ts';
+import { adminShell } from '../fixes/people.ts';
+import { inShell, type Shell } from '../fixes/scenario.ts';
 
 const NAMESPACE = 'team';
 /** An Image that says how to sign by annotations, and one with kpack's section. */
@@ -32,9 +32,9 @@ type Annotated = KubeReference & {
   readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
 };
 
-const scene = await startScene(t);
-const { api } = scene;
-await scene.namespace(NAMESPACE, { labels: { [`${P}signing`]: 'enabled' } });
+const cluster = await startTestCluster(t);
+const { api } = cluster;
+await cluster.namespace(NAMESPACE, { labels: { [`${P}signing`]: 'enabled' } });
 await store(ANNOTATED, { annotations: ANNOTATIONS });
 await store(SECTION, { notary: section() });
 for (const object of KPACK_RULE) demand(await api.apply(object));
@@ -65,7 +65,7 @@ async function store(name: string, words: Words): Promise<void> {
 
 /** A clone of the project in which somebody made a kustomization, and has the programs. */
 async function readersShell(): Promise<Shell> {
-  const own = await adminShell(scene.apiserver);
+  const own = await adminShell(cluster.apiserver);
   const { directory, env = {}, programs = '' } = own;
   const root = projectDirectory();
   await cp(join(root, 'deploy'), join(directory, 'deploy'), { recursive: true });
@@ -174,8 +174,8 @@ const ABSENT: readonly (readonly [command: RegExp, says: RegExp])[] = [
 t.test(
   'every command of the pages that lead out of trouble is one that kubectl takes',
   async (t) => {
-    await scene.namespace('apps');
-    // As deploy/ has them, without the addresses of this scene.
+    await cluster.namespace('apps');
+    // As deploy/ has them, without the addresses of this cluster.
     const kinds = 'mutatingwebhookconfiguration,validatingwebhookconfiguration';
     for (const command of [`kubectl delete ${kinds} kpack-notary`, 'kubectl apply -k my-cluster']) {
       const { ok, told } = await run(command);

@@ -19,8 +19,8 @@ import {
 } from './kubernetes-setup.ts';
 import { IMAGE_FLAG, PROGRAM, until } from './program.ts';
 
-/** A scene to start. */
-export interface SceneOptions {
+/** A cluster to start. */
+export interface TestClusterOptions {
   /** Flags of the webhook, beside those that it needs. */
   readonly args?: readonly string[];
   /** Flags of the API server, likewise. */
@@ -28,7 +28,7 @@ export interface SceneOptions {
 }
 
 /** An API server, our webhook, and hands to act with. */
-export interface Scene {
+export interface TestCluster {
   readonly apiserver: KubeApiserver;
   /** As the admin. */
   readonly api: KubeClient;
@@ -36,7 +36,7 @@ export interface Scene {
   /** Makes a namespace, with the service account `default` that a controller would make. */
   namespace(name: string, options?: NamespaceOptions): Promise<void>;
   /** Stores what a build pod was made from, and gives the pod the owner that it has here. */
-  store(fixture: BuildFixture, namespace: string): Promise<StoredBuild>;
+  store(fixture: Omit<BuildFixture, 'namespace'>, namespace: string): Promise<StoredBuild>;
   /** Posts a pod as kpack's controller; `as` names somebody else. */
   post(pod: PodManifest, options?: KubeOptions): Promise<KubeAnswer<PodManifest>>;
   /** How often the API server has asked our webhook; without a filter all counts. */
@@ -63,10 +63,10 @@ const LINES_SHOWN = 30;
  *
  * @throws Error when a part does not start, or does not come into force; then nothing is left running
  */
-export async function startScene(
+export async function startTestCluster(
   t: Test,
-  { args = [], apiserverArgs = [] }: SceneOptions = {},
-): Promise<Scene> {
+  { args = [], apiserverArgs = [] }: TestClusterOptions = {},
+): Promise<TestCluster> {
   needKubernetes(t);
   const apiserver = await startKubeApiserver({ args: apiserverArgs });
   t.teardown(() => apiserver.stop());
@@ -83,10 +83,10 @@ export async function startScene(
     if (!t.passing()) console.error(lastWords(apiserver, webhook));
   });
   await configureWebhooks(api, webhook, authority.certificatePem);
-  return sceneOf(apiserver, webhook);
+  return testCluster(apiserver, webhook);
 }
 
-function sceneOf(apiserver: KubeApiserver, webhook: Webhook): Scene {
+function testCluster(apiserver: KubeApiserver, webhook: Webhook): TestCluster {
   const { admin: api } = apiserver;
   return {
     apiserver,
