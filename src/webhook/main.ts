@@ -59,7 +59,7 @@ async function main(): Promise<void> {
 
 async function serve(): Promise<void> {
   const settings = parseSettings(process.argv.slice(2), process.env);
-  const { placement, kpackUsers, logLevel, port, metricsPort, quietPeriod, warnings } = settings;
+  const { placement, kpackUsers, logLevel, port, metricsPort, shutdownDelay, warnings } = settings;
   const log = pino({ level: logLevel });
   endOnMistake(log);
   const metrics = createMetrics(VERSION);
@@ -88,7 +88,7 @@ async function serve(): Promise<void> {
     ownNamespace: namespace,
     version: VERSION,
   });
-  endOnSignal({ app, readiness, log, quietPeriod });
+  endOnSignal({ app, readiness, log, shutdownDelay });
   let stopKeeping: ReturnType<typeof certificate.keep> = () => undefined;
   app.addHook('onClose', () => stopKeeping());
   if (metricsPort !== 0) await serveMetrics(metrics, metricsPort);

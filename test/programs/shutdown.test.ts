@@ -20,8 +20,8 @@ t.before(async () => {
 
 const given = world();
 /** Long enough for all that a test does in it: it ends earlier by a second signal, or not at all. */
-const LONG = '--quiet-period=600';
-const SHORT = '--quiet-period=0.2';
+const LONG = '--shutdown-delay=600';
+const SHORT = '--shutdown-delay=0.2';
 
 interface Replica extends Run {
   readonly port: number;

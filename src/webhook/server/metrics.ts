@@ -12,7 +12,7 @@ export type ReadResult = 'ok' | 'not_found' | ClusterFailure;
 export interface Metrics {
   /** @param kind of the object; undefined where the request could not be read */
   reviewed(
-    question: Question,
+    webhook: Question,
     kind: AdmissionRequest['kind'] | undefined,
     decision: Decision,
     seconds: number,
@@ -50,13 +50,13 @@ export function createMetrics(version: string): Metrics {
   const reviews = new Counter({
     name: `${PREFIX}admission_reviews_total`,
     help: 'Admission reviews answered, by what was decided.',
-    labelNames: ['question', 'kind', 'mode', 'decision', 'code'],
+    labelNames: ['webhook', 'kind', 'mode', 'decision', 'code'],
     registers,
   });
   const reviewSeconds = new Histogram({
     name: `${PREFIX}admission_review_duration_seconds`,
     help: 'Time from a review that was read to its answer.',
-    labelNames: ['question'],
+    labelNames: ['webhook'],
     buckets: REVIEW_BUCKETS,
     registers,
   });
@@ -103,9 +103,9 @@ export function createMetrics(version: string): Metrics {
     registers,
   }).set({ version }, 1);
   return {
-    reviewed: (question, kind, decision, seconds) => {
-      reviews.inc({ question, kind: boundedKind(kind), ...decision });
-      reviewSeconds.observe({ question }, seconds);
+    reviewed: (webhook, kind, decision, seconds) => {
+      reviews.inc({ webhook, kind: boundedKind(kind), ...decision });
+      reviewSeconds.observe({ webhook }, seconds);
     },
     read: (kind, result, seconds) => {
       reads.inc({ kind, result });
