@@ -94,7 +94,7 @@ export const ROOMS = {
     edges: [
       'certificate-check',
       'certificate-cluster',
-      'client-authority',
+      'client-ca',
       'serving-certificate',
       'tls-files',
       'trust-check',

@@ -8,7 +8,7 @@ import { helpText, isHelpWanted } from '../shared/help.ts';
 import { VERSION } from '../shared/version.ts';
 import { proveApiAccess } from './server/api-access.ts';
 import { createServer } from './server/server.ts';
-import { clientAuthority } from './certificates/client-authority.ts';
+import { watchClientCa } from './certificates/client-ca.ts';
 import { openCluster } from '../shared/kubernetes/cluster-source.ts';
 import { ClusterError } from '../shared/kubernetes/cluster.ts';
 import { explainMain } from './explain/explain-main.ts';
@@ -75,7 +75,7 @@ async function serve(): Promise<void> {
     conditions: readiness,
   });
   const { clientCa } = settings;
-  const clients = clientCa === undefined ? undefined : clientAuthority(clientCa, log);
+  const clients = clientCa === undefined ? undefined : watchClientCa(clientCa, log);
   const app = createServer({
     tls: certificate.initial,
     clientCa: clients?.certificates(),

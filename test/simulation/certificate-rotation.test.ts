@@ -1,7 +1,7 @@
 /** Months of certificates, with clocks of their own, outages and damage. */
 import t from 'tap';
 import { readCaBundle } from '../../src/webhook/certificates/ca-certificate.ts';
-import { readStoredTrust } from '../../src/webhook/certificates/authority.ts';
+import { readStoredTrust } from '../../src/webhook/certificates/issuing-ca.ts';
 import {
   chanceOf,
   createWorld,
@@ -151,7 +151,7 @@ for (const [what, story] of Object.entries({
       t.same(await play(world, chance, story), []);
       const [bundle = ''] = world.bundles();
       t.comment(
-        `${world.handshakes} handshakes, ${world.leaves.size} leaves, ${readCaBundle(bundle).length} trusted, ${readStoredTrust(world.secret?.data ?? {}).authorities.length} stored`,
+        `${world.handshakes} handshakes, ${world.leaves.size} leaves, ${readCaBundle(bundle).length} trusted, ${readStoredTrust(world.secret?.data ?? {}).issuers.length} stored`,
       );
       t.ok(world.handshakes > 10_000);
       t.ok(world.leaves.size > 3 * 60, 'leaves are renewed each week');

@@ -1,4 +1,4 @@
-import type { SecretData } from './authority.ts';
+import type { SecretData } from './issuing-ca.ts';
 import type {
   ConfigurationKind,
   SecretObject,

@@ -21,7 +21,7 @@ export interface Metrics {
   /** @param expiration of the certificate that is served, in seconds since 1970 */
   serving(expiration: number): void;
   ready(isReady: boolean): void;
-  /** @param expiration of the authority that issued it, likewise; where it is ours */
+  /** @param expiration of the CA that issued it, likewise; where it is ours */
   signing(expiration: number): void;
   /** A look after certificate and caBundles. */
   checked(result: 'ok' | 'error'): void;
@@ -83,13 +83,13 @@ export function createMetrics(version: string): Metrics {
     help: 'Whether requests may be sent to this replica: 1 or 0.',
     registers,
   });
-  const authorityExpiration = new Gauge({
+  const caExpiration = new Gauge({
     name: `${PREFIX}authority_expiration_timestamp_seconds`,
-    help: 'When the authority that issued the certificate that is served expires, in seconds since 1970.',
+    help: 'When the CA that issued the certificate that is served expires, in seconds since 1970.',
     registers,
   });
   // No sample while there is none, where prom-client would say 1970.
-  for (const gauge of [expiration, authorityExpiration]) gauge.remove();
+  for (const gauge of [expiration, caExpiration]) gauge.remove();
   const checks = new Counter({
     name: `${PREFIX}certificate_checks_total`,
     help: 'Looks after certificate and caBundles, by how they went.',
@@ -113,7 +113,7 @@ export function createMetrics(version: string): Metrics {
     },
     serving: (seconds) => expiration.set(seconds),
     ready: (isReady) => ready.set(isReady ? 1 : 0),
-    signing: (seconds) => authorityExpiration.set(seconds),
+    signing: (seconds) => caExpiration.set(seconds),
     checked: (result) => checks.inc({ result }),
     exposition: async () => ({
       text: await registry.metrics(),

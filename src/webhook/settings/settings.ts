@@ -48,7 +48,7 @@ export type CertificateSettings =
     }
   | {
       readonly kind: 'own';
-      /** Name of the Secret of the authority. */
+      /** Name of the Secret of the CA. */
       readonly secret: string;
       /** Name of our Service. */
       readonly service: string;

@@ -24,7 +24,7 @@ export const WEBHOOK_FLAGS = {
   ),
   'certificate-secret': one(
     'NAME',
-    'in their place: the Secret of our namespace that holds the authority, which is made, renewed and trusted without further ado',
+    'in their place: the Secret, in the namespace of the webhook, of the CA that the webhook makes, renews and has trusted',
   ),
   service: one('NAME', `our Service, which the certificate is issued for (${DEFAULT_SERVICE})`),
   'webhook-configuration': one(

@@ -7,7 +7,7 @@ import { SettingsError } from '../../shared/settings-error.ts';
 import { POLL_MS, type ServingContext } from './tls-files.ts';
 
 /** Whose certificates callers have to show. */
-export interface ClientAuthority {
+export interface ClientCa {
   /** PEM, as it is now. */
   readonly certificates: () => string;
   /**
@@ -28,7 +28,7 @@ export interface ClientAuthority {
  *
  * @throws SettingsError when the file holds none now
  */
-export function clientAuthority(file: string, log: FastifyBaseLogger): ClientAuthority {
+export function watchClientCa(file: string, log: FastifyBaseLogger): ClientCa {
   let certificates = firstOf(file);
   return {
     certificates: () => certificates,
