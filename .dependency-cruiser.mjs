@@ -6,7 +6,7 @@
  * environment and timers out of them. A room that names none is all edge.
  */
 export const ROOMS = {
-  shared: { imports: [], edges: [] },
+  shared: { imports: [], edges: ['standard-output'] },
   'shared/kubernetes': { imports: [] },
   'sidecar/tuf': { imports: [], edges: [] },
   'sidecar/io': { imports: ['sidecar/tuf'] },
