@@ -1,6 +1,5 @@
 import t from 'tap';
 import { readNotarySection } from '../../../../src/webhook/config/notary-section.ts';
-import { configSource } from '../../../../src/webhook/config/config-source.ts';
 import { secret, type PodManifest } from '../../../support/build-fixture.ts';
 import { inject, mutate, refusedBy, validate, verdictOf } from '../../../support/asking.ts';
 import { container } from '../../../support/pod.ts';
@@ -306,7 +305,7 @@ t.test("the Namespace's signing Secret is in reach of no build, whatever is plan
   }
   await t.test('also where the Namespace says no more than its Secret', async (t) => {
     const given = silentWorld({ [`${P}v1.secretRef`]: 'admin-key' });
-    const { signingSecrets } = readNotarySection(configSource('Namespace', given.namespace));
+    const { signingSecrets } = readNotarySection('Namespace', given.namespace);
     t.same(signingSecrets, ['admin-key']);
     await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
   });
