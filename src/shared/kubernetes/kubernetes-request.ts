@@ -4,6 +4,8 @@ import type { Access, AccessSource } from './kubernetes-access.ts';
 
 /** An object in etcd is at most 1.5 MiB. */
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
+/** What is asked for, and sent. */
+export const JSON_TYPE = 'application/json';
 const BROKEN = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
 export interface Answer {
@@ -113,19 +115,34 @@ function requestOnce(
   });
 }
 
+/**
+ * Without the answer's own words: they may quote what was written.
+ *
+ * @throws ClusterError where it is no success
+ */
+export function demandOk({ status }: Answer, asked: string, refusal: Refusal): void {
+  if (status >= 200 && status < 300) return;
+  throw new ClusterError(`${asked} was answered with HTTP ${status}`, refusal);
+}
+
+interface Refusal {
+  readonly fix?: string;
+  readonly failure: 'forbidden' | 'error';
+}
+
 /** The fix when the API server refuses. @param where namespace of a Role that is enough */
 export function refusalOf(
-  status: number,
+  { status }: Answer,
   verb: 'get' | 'list' | 'create' | 'update' | 'patch',
   group: string,
   resource: string,
   where?: string,
-): { readonly fix?: string; readonly failure: 'forbidden' | 'error' } {
+): Refusal {
   switch (status) {
     case 401:
       return {
         failure: 'forbidden',
-        fix: "The API server does not know us: check the token of the webhook's service account, or the user of the kubeconfig.",
+        fix: "The API server does not know the webhook: check the token of the webhook's service account, or the user of the kubeconfig.",
       };
     case 403: {
       const role = where === undefined ? 'a ClusterRole' : `a Role in the namespace ${where}`;

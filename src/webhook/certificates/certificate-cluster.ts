@@ -8,7 +8,9 @@ import type {
 import { ClusterError } from '../../shared/kubernetes/cluster.ts';
 import type { AccessSource } from '../../shared/kubernetes/kubernetes-access.ts';
 import {
+  demandOk,
   isNotFound,
+  JSON_TYPE,
   parseJson,
   refusalOf,
   request,
@@ -68,7 +70,6 @@ const RESOURCE: Readonly<Record<ConfigurationKind, string>> = {
   MutatingWebhookConfiguration: 'mutatingwebhookconfigurations',
   ValidatingWebhookConfiguration: 'validatingwebhookconfigurations',
 };
-const JSON_TYPE = 'application/json';
 /** A request that takes longer counts as failed. */
 const TIMEOUT_MS = 10_000;
 
@@ -99,11 +100,7 @@ export function certificateCluster(
   const readSecret = async (signal: AbortSignal): Promise<Dated<SecretObject>> => {
     const answer = await ask(secretPath, signal);
     if (isNotFound(answer)) return { date: answer.date, value: 'absent' };
-    demandOk(
-      answer,
-      `GET ${secretPath}`,
-      refusalOf(answer.status, 'get', '', 'secrets', namespace),
-    );
+    demandOk(answer, `GET ${secretPath}`, refusalOf(answer, 'get', '', 'secrets', namespace));
     return { date: answer.date, value: secretOf(answer, secretPath) };
   };
   const readConfiguration =
@@ -112,7 +109,7 @@ export function certificateCluster(
       const path = pathOf(kind);
       const answer = await ask(path, signal);
       if (isNotFound(answer)) return { date: answer.date, value: 'absent' };
-      demandOk(answer, `GET ${path}`, refusalOf(answer.status, 'get', GROUP, RESOURCE[kind]));
+      demandOk(answer, `GET ${path}`, refusalOf(answer, 'get', GROUP, RESOURCE[kind]));
       return { date: answer.date, value: configurationOf(answer, kind, path) };
     };
 
@@ -167,7 +164,7 @@ export function certificateCluster(
         ...(answer.status === 422 && {
           fix: 'Where the Secret is immutable, delete it: a new one is made.',
         }),
-        ...refusalOf(answer.status, verb, '', 'secrets', namespace),
+        ...refusalOf(answer, verb, '', 'secrets', namespace),
       });
       return secretOf(answer, path);
     },
@@ -185,7 +182,7 @@ export function certificateCluster(
         }),
       });
       if (answer.status === 409 || isNotFound(answer)) return undefined;
-      demandOk(answer, `PATCH ${path}`, refusalOf(answer.status, 'patch', GROUP, RESOURCE[kind]));
+      demandOk(answer, `PATCH ${path}`, refusalOf(answer, 'patch', GROUP, RESOURCE[kind]));
       return configurationOf(answer, kind, path);
     },
   };
@@ -213,16 +210,6 @@ async function withinTimeLimit<T>(
     clearTimeout(timer);
     signal.removeEventListener('abort', end);
   }
-}
-
-/** @throws ClusterError without the answer's own words: they may quote what was written */
-function demandOk(
-  { status }: Answer,
-  asked: string,
-  refusal: ConstructorParameters<typeof ClusterError>[1],
-): void {
-  if (status >= 200 && status < 300) return;
-  throw new ClusterError(`${asked} was answered with HTTP ${status}`, refusal);
 }
 
 function secretOf({ body }: Answer, path: string): SecretObject {

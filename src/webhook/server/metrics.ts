@@ -1,7 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
-import { KPACK_GROUP } from '../../shared/names.ts';
 import type { AdmissionRequest } from '../admission/admission.ts';
-import type { ClusterFailure, ReadKind } from '../../shared/kubernetes/cluster.ts';
+import { KINDS, type ClusterFailure, type ReadKind } from '../../shared/kubernetes/cluster.ts';
 import type { Decision } from './decision-log.ts';
 import type { Question } from '../admission/pod-create.ts';
 
@@ -34,13 +33,8 @@ const PREFIX = 'kpack_notary_';
 const REVIEW_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const READ_BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5];
 
-/** Kinds that we judge, by group. */
-const KINDS: Readonly<Record<string, string>> = {
-  Pod: '',
-  Namespace: '',
-  Image: KPACK_GROUP,
-  Build: KPACK_GROUP,
-};
+/** Kinds that the webhook judges. */
+const JUDGED = ['Pod', 'Namespace', 'Image', 'Build'] as const;
 
 /** Metrics of one program, with those of its process. */
 export function createMetrics(version: string): Metrics {
@@ -123,8 +117,8 @@ export function createMetrics(version: string): Metrics {
 }
 
 /** What callers name can be anything; what we count cannot. */
-function boundedKind(kind: AdmissionRequest['kind'] | undefined): string {
-  const isKnown =
-    kind !== undefined && Object.hasOwn(KINDS, kind.kind) && KINDS[kind.kind] === kind.group;
-  return isKnown ? kind.kind : 'other';
+function boundedKind(asked: AdmissionRequest['kind'] | undefined): string {
+  return (
+    JUDGED.find((kind) => kind === asked?.kind && KINDS[kind].group === asked.group) ?? 'other'
+  );
 }
