@@ -10,14 +10,7 @@ import {
 } from './cluster.ts';
 import { exceededBound } from '../json-bounds.ts';
 import { accessSource, type AccessSource } from './kubernetes-access.ts';
-import {
-  demandOk,
-  isNotFound,
-  JSON_TYPE,
-  parseJson,
-  refusalOf,
-  request,
-} from './kubernetes-request.ts';
+import { demandOk, isNotFound, JSON_TYPE, parseJson, request } from './kubernetes-request.ts';
 
 /** A cluster, with the way to its API. */
 export interface KubernetesCluster extends ListingCluster {
@@ -83,7 +76,7 @@ export function kubernetesCluster(config: KubeConfig): KubernetesCluster {
       const accept = kind === 'Secret' ? METADATA_ONLY : JSON_TYPE;
       const answer = await request(access, { path, accept, signal });
       if (isNotFound(answer)) return undefined;
-      demandOk(answer, `GET ${path}`, refusalOf(answer, 'get', groupOf(apiVersion), resource));
+      demandOk(answer, `GET ${path}`, 'get', groupOf(apiVersion), resource);
       const { body } = answer;
       return kind === 'ServiceAccount' && hasTooManyParts(body)
         ? { metadata: { name }, secrets: 'too-many' }
@@ -130,7 +123,7 @@ async function readPages(
     const signal = given ?? AbortSignal.timeout(TIMEOUT_MS);
     const answer = await request(access, { path: page, accept: JSON_TYPE, signal });
     if (answer.status === 404) return undefined;
-    demandOk(answer, `GET ${path}`, refusalOf(answer, 'list', group, resource));
+    demandOk(answer, `GET ${path}`, 'list', group, resource);
     const list = parseJson(answer.body) as Partial<List> | null | undefined;
     if (!Array.isArray(list?.items)) {
       throw new ClusterError(`GET ${path} was answered with something else than a list`);

@@ -116,44 +116,35 @@ function requestOnce(
 }
 
 /**
- * Without the answer's own words: they may quote what was written.
- *
- * @throws ClusterError where it is no success
+ * @param where namespace of a Role that is enough
+ * @throws ClusterError where it is no success, with the fix, and without the answer's own words: they
+ *   may quote what was written
  */
-export function demandOk({ status }: Answer, asked: string, refusal: Refusal): void {
-  if (status >= 200 && status < 300) return;
-  throw new ClusterError(`${asked} was answered with HTTP ${status}`, refusal);
-}
-
-interface Refusal {
-  readonly fix?: string;
-  readonly failure: 'forbidden' | 'error';
-}
-
-/** The fix when the API server refuses. @param where namespace of a Role that is enough */
-export function refusalOf(
+export function demandOk(
   { status }: Answer,
+  asked: string,
   verb: 'get' | 'list' | 'create' | 'update' | 'patch',
   group: string,
   resource: string,
   where?: string,
-): Refusal {
-  switch (status) {
-    case 401:
-      return {
-        failure: 'forbidden',
-        fix: "The API server does not know the webhook: check the token of the webhook's service account, or the user of the kubeconfig.",
-      };
-    case 403: {
-      const role = where === undefined ? 'a ClusterRole' : `a Role in the namespace ${where}`;
-      return {
-        failure: 'forbidden',
-        fix: `Allow it by ${role} with the rule apiGroups: ["${group}"], resources: ["${resource}"], verbs: ["${verb}"].`,
-      };
-    }
-    default:
-      return { failure: 'error' };
-  }
+): void {
+  if (status >= 200 && status < 300) return;
+  const role = where === undefined ? 'a ClusterRole' : `a Role in the namespace ${where}`;
+  const fixes = new Map([
+    [
+      401,
+      "The API server does not know the webhook: check the token of the webhook's service account, or the user of the kubeconfig.",
+    ],
+    [
+      403,
+      `Allow it by ${role} with the rule apiGroups: ["${group}"], resources: ["${resource}"], verbs: ["${verb}"].`,
+    ],
+  ]);
+  const fix = fixes.get(status);
+  throw new ClusterError(
+    `${asked} was answered with HTTP ${status}`,
+    fix === undefined ? {} : { fix, failure: 'forbidden' },
+  );
 }
 
 /** Whether it is the API server's word that an object is not there, and not that of something before it. */
