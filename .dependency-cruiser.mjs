@@ -6,7 +6,7 @@
  * environment and timers out of them. A room that names none is all edge.
  */
 export const ROOMS = {
-  shared: { imports: [], edges: [] },
+  shared: { imports: [], edges: ['standard-output'] },
   'shared/kubernetes': { imports: [] },
   'sidecar/tuf': { imports: [], edges: [] },
   'sidecar/io': { imports: ['sidecar/tuf'] },
@@ -94,7 +94,7 @@ export const ROOMS = {
     edges: [
       'certificate-check',
       'certificate-cluster',
-      'client-authority',
+      'client-ca',
       'serving-certificate',
       'tls-files',
       'trust-check',

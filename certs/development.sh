@@ -35,7 +35,7 @@ key='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
 
 # Unquoted, $key is several arguments.
 openssl req -x509 -config "$settings" -days 30 -sha256 $key \
-  -subj '/CN=kpack-notary development authority' -keyout ca.key -out ca.crt \
+  -subj '/CN=kpack-notary development CA' -keyout ca.key -out ca.crt \
   -addext basicConstraints=critical,CA:TRUE,pathlen:0 \
   -addext keyUsage=critical,keyCertSign,cRLSign 2> /dev/null
 printf '%s\n' \

@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { helpText, isHelpWanted } from '../shared/help.ts';
 import { SIGNER_FLAGS } from '../shared/signer-flags.ts';
 import { asSigningError, SigningError } from '../shared/signing-error.ts';
+import { writeOutput } from '../shared/standard-output.ts';
 import { createLog } from './io/log.ts';
 import { processMemory } from './io/memory.ts';
 import { failedReceipt, failureOf, type Receipt } from './notary/receipt.ts';
@@ -20,8 +21,8 @@ import { writeText } from './io/text-file.ts';
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
-function writeLine(line: string): void {
-  process.stdout.write(`${line}\n`);
+function writeLine(line: string): boolean {
+  return writeOutput(`${line}\n`);
 }
 
 const USAGE = `usage: signer --notary-url URL --key-dir DIR (--report FILE | --tag REF ...) [FLAG ...]
@@ -30,8 +31,7 @@ Signs the tags of one build at a Notary server.`;
 
 async function main(args: readonly string[]): Promise<number> {
   if (isHelpWanted(args)) {
-    writeLine(helpText(USAGE, SIGNER_FLAGS));
-    return 0;
+    return writeLine(helpText(USAGE, SIGNER_FLAGS)) ? 0 : EXIT_FAILED;
   }
   const flags = readSignerFlags(args, process.env);
   const outputs = readOutputOptions(flags);
@@ -163,8 +163,6 @@ function summary({ repositories }: Receipt, result: keyof typeof SUMMARY): strin
 // but in the second (0.2 of 1.2 s); the nursery takes 3, 9 and 39 MiB, and saves none.
 setFlagsFromString('--no-opt');
 setFlagsFromString('--semi-space-growth-factor=1');
-// Who reads the log may be gone, or its disk full: the other outputs are still to be written.
-process.stdout.on('error', () => undefined);
 // Until there is an outcome: a run that nothing keeps going any more ends here, and has not signed.
 process.exitCode = EXIT_FAILED;
 void main(process.argv.slice(2)).then((code) => {

@@ -5,10 +5,11 @@ import type { AddressInfo } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import { pino, type Logger } from 'pino';
 import { helpText, isHelpWanted } from '../shared/help.ts';
+import { writeOutput } from '../shared/standard-output.ts';
 import { VERSION } from '../shared/version.ts';
 import { proveApiAccess } from './server/api-access.ts';
 import { createServer } from './server/server.ts';
-import { clientAuthority } from './certificates/client-authority.ts';
+import { watchClientCa } from './certificates/client-ca.ts';
 import { openCluster } from '../shared/kubernetes/cluster-source.ts';
 import { ClusterError } from '../shared/kubernetes/cluster.ts';
 import { explainMain } from './explain/explain-main.ts';
@@ -41,26 +42,24 @@ const NAMESPACE_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace'
 
 async function main(): Promise<void> {
   const [command, ...args] = process.argv.slice(2);
-  const write = (text: string) => void process.stdout.write(`${text}\n`);
   const isExplain = command === 'explain';
+  const write = (text: string) => {
+    if (!writeOutput(`${text}\n`)) process.exitCode = EXIT_FAILURE;
+  };
   if (isHelpWanted(process.argv.slice(2))) {
     return write(
       isExplain ? helpText(EXPLAIN_USAGE, EXPLAIN_FLAGS) : helpText(USAGE, WEBHOOK_FLAGS),
     );
   }
   if (!isExplain) return serve();
-  // A reader that has gone, `head` say, is no failure; a disk that is full is one.
-  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
-    if (code !== 'EPIPE') process.exitCode = EXIT_FAILURE;
-  });
   const isFine = await explainMain(args, process.env, write);
   if (!isFine) process.exitCode = EXIT_FAILURE;
 }
 
 async function serve(): Promise<void> {
   const settings = parseSettings(process.argv.slice(2), process.env);
-  const { placement, kpackUsers, logLevel, port, metricsPort, quietPeriod, warnings } = settings;
-  const log = pino({ level: logLevel });
+  const { placement, kpackUsers, logLevel, port, metricsPort, shutdownDelay, warnings } = settings;
+  const log = pino({ level: logLevel }, { write: writeOutput });
   endOnMistake(log);
   const metrics = createMetrics(VERSION);
   const readiness = watchedReadiness(settings, metrics, log);
@@ -75,7 +74,7 @@ async function serve(): Promise<void> {
     conditions: readiness,
   });
   const { clientCa } = settings;
-  const clients = clientCa === undefined ? undefined : clientAuthority(clientCa, log);
+  const clients = clientCa === undefined ? undefined : watchClientCa(clientCa, log);
   const app = createServer({
     tls: certificate.initial,
     clientCa: clients?.certificates(),
@@ -88,7 +87,7 @@ async function serve(): Promise<void> {
     ownNamespace: namespace,
     version: VERSION,
   });
-  endOnSignal({ app, readiness, log, quietPeriod });
+  endOnSignal({ app, readiness, log, shutdownDelay });
   let stopKeeping: ReturnType<typeof certificate.keep> = () => undefined;
   app.addHook('onClose', () => stopKeeping());
   if (metricsPort !== 0) await serveMetrics(metrics, metricsPort);

@@ -7,7 +7,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { certificateCluster } from '../../src/webhook/certificates/certificate-cluster.ts';
 import type { ConfigurationKind } from '../../src/webhook/certificates/certificate-plan.ts';
 import { accessSource } from '../../src/shared/kubernetes/kubernetes-access.ts';
-import { readStoredTrust } from '../../src/webhook/certificates/authority.ts';
+import { readStoredTrust } from '../../src/webhook/certificates/issuing-ca.ts';
 import { succeed } from '../bed/command.ts';
 import { demand } from '../bed/kube-client.ts';
 import {
@@ -34,12 +34,12 @@ const keys = new Set<string>();
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
-/** The authorities that the Secret holds, the one that issues first. */
+/** The issuers that the Secret holds, the one that issues first. */
 async function stored() {
   const { data = {} } = (await setup.secret()) ?? {};
-  const { authorities } = readStoredTrust(data);
-  for (const { key } of authorities) keys.add(key);
-  return authorities;
+  const { issuers } = readStoredTrust(data);
+  for (const { key } of issuers) keys.add(key);
+  return issuers;
 }
 
 /** Whether all is well, and every replica serves what the Secret's own authority issued. */
@@ -357,7 +357,7 @@ t.test('metrics tell when what is served ends, and its authority', async (t) => 
 t.test('no private key was ever told', async (t) => {
   t.ok(keys.size >= 5);
   const told = replicas.map((replica) => replica.output()).join('\n');
-  t.match(told, 'made a new authority');
+  t.match(told, 'made a new CA');
   const live = await Promise.all(CONFIGURATIONS.map((one) => api.get(one)));
   const text =
     told +

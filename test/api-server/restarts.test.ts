@@ -34,7 +34,7 @@ const startReplica = async (kubeconfig: string) =>
       `--kubeconfig=${kubeconfig}`,
       IMAGE_FLAG,
       '--own-namespace=kpack-notary',
-      '--quiet-period=1',
+      '--shutdown-delay=1',
     ],
   });
 

@@ -84,7 +84,7 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
         // Off, unless asked for: several run on one machine.
         ...unless(args, '--metrics-port=0'),
         // Nobody sends requests to where it was.
-        ...unless(args, '--quiet-period=0'),
+        ...unless(args, '--shutdown-delay=0'),
         ...args,
       ],
       directory,

@@ -33,7 +33,7 @@ function of(name: string, labels: Labels): string {
 
 const ours = (name: string, labels: Labels = A) => of(`kpack_notary_${name}`, labels);
 const reviews = (mode: string, decision: string, code: string, kind = 'Pod') =>
-  ours('admission_reviews_total', { ...A, question: 'mutate', kind, mode, decision, code });
+  ours('admission_reviews_total', { ...A, webhook: 'mutate', kind, mode, decision, code });
 const reads = (kind: string, result: string) =>
   ours('kubernetes_requests_total', { ...A, kind, result });
 const certificate = ours('certificate_expiration_timestamp_seconds');
@@ -52,7 +52,7 @@ const rejections = (name: string, errorType: string) =>
 function answeredWithin(counts: Readonly<Record<string, number>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(counts).map(([le, count]) => [
-      ours('admission_review_duration_seconds_bucket', { ...A, question: 'mutate', le }),
+      ours('admission_review_duration_seconds_bucket', { ...A, webhook: 'mutate', le }),
       `0+${count}x40`,
     ]),
   );
@@ -284,7 +284,7 @@ export const ALERT_CASES: readonly AlertCase[] = [
     when: 'two answers in a hundred take more than two seconds and a half',
     series: answeredWithin({ '1': 90, '2.5': 98, '5': 100, '+Inf': 100 }),
     minute: 25,
-    fires: [{ labels: { question: 'mutate' }, value: '3.75s' }],
+    fires: [{ labels: { webhook: 'mutate' }, value: '3.75s' }],
   },
   {
     alert: 'KpackNotarySlow',

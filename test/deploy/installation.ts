@@ -118,7 +118,7 @@ async function startReplica(apiserver: KubeApiserver, environment: Settings): Pr
           KPACK_NOTARY_KUBECONFIG: kubeconfig,
           KPACK_NOTARY_PORT: String(port),
           KPACK_NOTARY_METRICS_PORT: String(metricsPort),
-          KPACK_NOTARY_QUIET_PERIOD: '0',
+          KPACK_NOTARY_SHUTDOWN_DELAY: '0',
         },
         // The kubelet does not look at certificates either.
         ready: (output) => output.includes('"ready"'),

@@ -189,11 +189,11 @@ t.test('nothing but two images is named, and their names resolve nowhere', async
   );
 });
 
-t.test('a replica may take as long to end as preStop, quiet period and requests', async (t) => {
+t.test('a replica may take as long to end as preStop, shutdown delay and requests', async (t) => {
   const objects = await deployedObjects(deployDirectory());
   const { spec, container } = webhookPod(objects);
   const preStop = container.lifecycle?.preStop?.sleep?.seconds ?? 0;
-  const quiet = Number(environmentOf(objects)['KPACK_NOTARY_QUIET_PERIOD']);
+  const quiet = Number(environmentOf(objects)['KPACK_NOTARY_SHUTDOWN_DELAY']);
   t.ok(preStop > 0, 'the other nodes have to hear of it first');
   t.ok((spec.terminationGracePeriodSeconds ?? 0) > preStop + quiet + LONGEST_REQUEST);
 });

@@ -180,7 +180,7 @@ t.test('the webhook serves from its image until SIGTERM', async (t) => {
       ...['--signer-image=registry.example.test/signer:1', `--port=${port}`, '--metrics-port=0'],
     ],
     // It is to end at once, not after the connections that a cluster may still send.
-    env: { KPACK_NOTARY_QUIET_PERIOD: '0' },
+    env: { KPACK_NOTARY_SHUTDOWN_DELAY: '0' },
     mounts: {
       '/tls': await filesOf('tls', { 'tls.crt': certificatePem, 'tls.key': keyPem }),
       '/manifests': await filesOf('manifests', {}),

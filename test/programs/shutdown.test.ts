@@ -19,8 +19,8 @@ t.before(async () => {
 
 const given = buildFixture();
 /** Long enough for all that a test does in it: it ends earlier by a second signal, or not at all. */
-const LONG = '--quiet-period=600';
-const SHORT = '--quiet-period=0.2';
+const LONG = '--shutdown-delay=600';
+const SHORT = '--shutdown-delay=0.2';
 
 interface Replica extends Run {
   readonly port: number;

@@ -60,7 +60,7 @@ t.test('SIGTERM and SIGINT end it cleanly, idle connections or not', async (t) =
       IMAGE_FLAG,
       `--port=${port}`,
       '--metrics-port=0',
-      '--quiet-period=0',
+      '--shutdown-delay=0',
       `--tls-cert=${certificateFile}`,
       `--tls-key=${keyFile}`,
     ]);

@@ -1,7 +1,7 @@
 /** Months of certificates, with clocks of their own, outages and damage. */
 import t from 'tap';
 import { readCaBundle } from '../../src/webhook/certificates/ca-certificate.ts';
-import { readStoredTrust } from '../../src/webhook/certificates/authority.ts';
+import { readStoredTrust } from '../../src/webhook/certificates/issuing-ca.ts';
 import {
   simulateCertificates,
   DAY,
@@ -166,7 +166,7 @@ for (const [what, run] of Object.entries({
       t.same(await play(simulation, chance, run), []);
       const [bundle = ''] = simulation.bundles();
       t.comment(
-        `${simulation.handshakes} handshakes, ${simulation.leaves.size} leaves, ${readCaBundle(bundle).length} trusted, ${readStoredTrust(simulation.secret?.data ?? {}).authorities.length} stored`,
+        `${simulation.handshakes} handshakes, ${simulation.leaves.size} leaves, ${readCaBundle(bundle).length} trusted, ${readStoredTrust(simulation.secret?.data ?? {}).issuers.length} stored`,
       );
       t.ok(simulation.handshakes > 10_000);
       t.ok(simulation.leaves.size > 3 * 60, 'leaves are renewed each week');

@@ -70,7 +70,7 @@ export async function startFloodSetup(program = PROGRAM): Promise<FloodSetup> {
           `--tls-key=${certificate.keyFile}`,
           `--kubeconfig=${kubeconfig}`,
           '--metrics-port=0',
-          '--quiet-period=0',
+          '--shutdown-delay=0',
           IMAGE_FLAG,
         ],
         directory: home,

@@ -4,7 +4,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { pino } from 'pino';
-import type { SecretData } from '../../src/webhook/certificates/authority.ts';
+import type { SecretData } from '../../src/webhook/certificates/issuing-ca.ts';
 import type {
   CertificateCheck,
   CheckResult,

@@ -1,3 +1,19 @@
+import { KPACK_GROUP } from '../names.ts';
+
+const CORE = { group: '', versions: ['v1'] } as const;
+const KPACK = { group: KPACK_GROUP, versions: ['v1alpha2', 'v1alpha1'] } as const;
+
+/** All kinds that are read: where they are served, the newest version first. */
+export const KINDS = {
+  Namespace: { ...CORE, resource: 'namespaces' },
+  ServiceAccount: { ...CORE, resource: 'serviceaccounts' },
+  Secret: { ...CORE, resource: 'secrets' },
+  LimitRange: { ...CORE, resource: 'limitranges' },
+  Pod: { ...CORE, resource: 'pods' },
+  Build: { ...KPACK, resource: 'builds' },
+  Image: { ...KPACK, resource: 'images' },
+} as const;
+
 /** The objects that a decision needs. Of Secrets the metadata alone is ever asked for. */
 export type ClusterKind = 'Namespace' | 'ServiceAccount' | 'Secret' | 'Build' | 'Image';
 
@@ -104,4 +120,10 @@ export class ClusterError extends Error {
 /** The group of an apiVersion. */
 export function groupOf(apiVersion: string): string {
   return apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
+}
+
+/** Which versions of a kind are served, as objects state it. */
+export function apiVersionsOf(kind: keyof typeof KINDS): readonly string[] {
+  const { group, versions } = KINDS[kind];
+  return versions.map((version) => (group === '' ? version : `${group}/${version}`));
 }

@@ -1,36 +1,31 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import {
+  apiVersionsOf,
   ClusterError,
-  type ClusterKind,
-  type ClusterObject,
-  type ListingCluster,
-  type ObjectReference,
   groupOf,
+  KINDS,
+  type ClusterObject,
+  type ListedKind,
+  type ListingCluster,
 } from './cluster.ts';
 import { exceededBound } from '../json-bounds.ts';
 import { accessSource, type AccessSource } from './kubernetes-access.ts';
-import { listObjects } from './kubernetes-list.ts';
-import { isNotFound, parseJson, refusalOf, request } from './kubernetes-request.ts';
+import { demandOk, isNotFound, JSON_TYPE, parseJson, request } from './kubernetes-request.ts';
 
 /** A cluster, with the way to its API. */
 export interface KubernetesCluster extends ListingCluster {
   readonly access: AccessSource;
 }
 
-const PLURAL: Readonly<Record<ClusterKind, string>> = {
-  Namespace: 'namespaces',
-  ServiceAccount: 'serviceaccounts',
-  Secret: 'secrets',
-  Build: 'builds',
-  Image: 'images',
-};
 /**
  * A service account with more brackets, commas and colons than that is not parsed. One with as many
  * Secrets as the webhook looks at has a tenth of them, told of each by who manages it included.
  */
 const MOST_ACCOUNT_PARTS = 20_000;
 /** For a read whose caller sets no limit of its own. */
-const READ_TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 10_000;
+/** Few enough that a page of large objects is below the limit of an answer. */
+const PAGE = 100;
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 
 /**
@@ -72,39 +67,86 @@ function isHttp(url: string): boolean {
  * connection for each request. Of Secrets, only metadata is asked for.
  */
 export function kubernetesCluster(config: KubeConfig): KubernetesCluster {
-  const source = accessSource(config);
+  const access = accessSource(config);
   return {
-    access: source,
-    async get(reference, signal = AbortSignal.timeout(READ_TIMEOUT_MS)) {
-      const path = apiPath(reference);
-      const accept = reference.kind === 'Secret' ? METADATA_ONLY : 'application/json';
-      const answer = await request(source, { path, accept, signal });
-      const { status, body } = answer;
-      if (status === 200) {
-        return reference.kind === 'ServiceAccount' && hasTooManyParts(body)
-          ? { metadata: { name: reference.name }, secrets: 'too-many' }
-          : parseObject(body, reference.name, path);
-      }
+    access,
+    async get({ apiVersion, kind, namespace, name }, signal = AbortSignal.timeout(TIMEOUT_MS)) {
+      const { resource } = KINDS[kind];
+      const path = `${pathOf(apiVersion, resource, namespace)}/${segment(name)}`;
+      const accept = kind === 'Secret' ? METADATA_ONLY : JSON_TYPE;
+      const answer = await request(access, { path, accept, signal });
       if (isNotFound(answer)) return undefined;
-      throw new ClusterError(
-        `GET ${path} was answered with HTTP ${status}`,
-        refusalOf(status, 'get', groupOf(reference.apiVersion), PLURAL[reference.kind]),
-      );
+      demandOk(answer, `GET ${path}`, 'get', groupOf(apiVersion), resource);
+      const { body } = answer;
+      return kind === 'ServiceAccount' && hasTooManyParts(body)
+        ? { metadata: { name }, secrets: 'too-many' }
+        : parseObject(body, name, path);
     },
-    limitRanges: async (namespace, signal) =>
-      listObjects(source, 'LimitRange', segment(namespace), signal),
-    list: async (kind, namespace) => listObjects(source, kind, segment(namespace)),
+    limitRanges: (namespace, signal) => listObjects(access, 'LimitRange', namespace, signal),
+    list: (kind, namespace) => listObjects(access, kind, namespace),
   };
 }
 
-function apiPath({ apiVersion, kind, namespace, name }: ObjectReference): string {
+/**
+ * All objects of a kind in a namespace, with their kind.
+ *
+ * @param signal for all pages; without one, each has a limit of its own
+ * @throws ClusterError
+ */
+async function listObjects<Kind extends ListedKind | 'LimitRange'>(
+  access: AccessSource,
+  kind: Kind,
+  namespace: string,
+  signal?: AbortSignal,
+): Promise<readonly (ClusterObject & { readonly kind: Kind; readonly apiVersion: string })[]> {
+  const { group, resource } = KINDS[kind];
+  for (const apiVersion of apiVersionsOf(kind)) {
+    const path = pathOf(apiVersion, resource, namespace);
+    const items = await readPages(access, path, { group, resource }, signal);
+    if (items) return items.map((item) => ({ ...item, kind, apiVersion }));
+  }
+  const fix = 'Install kpack, or name the cluster that it is installed in.';
+  throw new ClusterError(`the Kubernetes API serves no ${resource}`, group === '' ? {} : { fix });
+}
+
+/** Undefined where the path is not served. */
+async function readPages(
+  access: AccessSource,
+  path: string,
+  { group, resource }: { readonly group: string; readonly resource: string },
+  given: AbortSignal | undefined,
+): Promise<readonly ClusterObject[] | undefined> {
+  const items: ClusterObject[] = [];
+  let next = '';
+  do {
+    const page = `${path}?limit=${PAGE}${next && `&continue=${encodeURIComponent(next)}`}`;
+    const signal = given ?? AbortSignal.timeout(TIMEOUT_MS);
+    const answer = await request(access, { path: page, accept: JSON_TYPE, signal });
+    if (answer.status === 404) return undefined;
+    demandOk(answer, `GET ${path}`, 'list', group, resource);
+    const list = parseJson(answer.body) as Partial<List> | null | undefined;
+    if (!Array.isArray(list?.items)) {
+      throw new ClusterError(`GET ${path} was answered with something else than a list`);
+    }
+    items.push(...(list.items as ClusterObject[]));
+    next = list.metadata?.continue ?? '';
+  } while (next !== '');
+  return items;
+}
+
+interface List {
+  readonly metadata?: { readonly continue?: string };
+  readonly items: readonly ClusterObject[];
+}
+
+function pathOf(apiVersion: string, resource: string, namespace: string | undefined): string {
   const [, group, version = ''] = /^(?:([^/]*)\/)?(.*)$/s.exec(apiVersion) ?? [];
   const root =
     group === undefined
       ? `/api/${segment(version)}`
       : `/apis/${segment(group)}/${segment(version)}`;
   const scope = namespace === undefined ? '' : `/namespaces/${segment(namespace)}`;
-  return `${root}${scope}/${PLURAL[kind]}/${segment(name)}`;
+  return `${root}${scope}/${resource}`;
 }
 
 /** One segment of a path: a name that would lead elsewhere is the name of nothing. */

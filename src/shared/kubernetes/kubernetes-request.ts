@@ -4,6 +4,8 @@ import type { Access, AccessSource } from './kubernetes-access.ts';
 
 /** An object in etcd is at most 1.5 MiB. */
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
+/** What is asked for, and sent. */
+export const JSON_TYPE = 'application/json';
 const BROKEN = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
 export interface Answer {
@@ -113,30 +115,36 @@ function requestOnce(
   });
 }
 
-/** The fix when the API server refuses. @param where namespace of a Role that is enough */
-export function refusalOf(
-  status: number,
+/**
+ * @param where namespace of a Role that is enough
+ * @throws ClusterError where it is no success, with the fix, and without the answer's own words: they
+ *   may quote what was written
+ */
+export function demandOk(
+  { status }: Answer,
+  asked: string,
   verb: 'get' | 'list' | 'create' | 'update' | 'patch',
   group: string,
   resource: string,
   where?: string,
-): { readonly fix?: string; readonly failure: 'forbidden' | 'error' } {
-  switch (status) {
-    case 401:
-      return {
-        failure: 'forbidden',
-        fix: "The API server does not know us: check the token of the webhook's service account, or the user of the kubeconfig.",
-      };
-    case 403: {
-      const role = where === undefined ? 'a ClusterRole' : `a Role in the namespace ${where}`;
-      return {
-        failure: 'forbidden',
-        fix: `Allow it by ${role} with the rule apiGroups: ["${group}"], resources: ["${resource}"], verbs: ["${verb}"].`,
-      };
-    }
-    default:
-      return { failure: 'error' };
-  }
+): void {
+  if (status >= 200 && status < 300) return;
+  const role = where === undefined ? 'a ClusterRole' : `a Role in the namespace ${where}`;
+  const fixes = new Map([
+    [
+      401,
+      "The API server does not know the webhook: check the token of the webhook's service account, or the user of the kubeconfig.",
+    ],
+    [
+      403,
+      `Allow it by ${role} with the rule apiGroups: ["${group}"], resources: ["${resource}"], verbs: ["${verb}"].`,
+    ],
+  ]);
+  const fix = fixes.get(status);
+  throw new ClusterError(
+    `${asked} was answered with HTTP ${status}`,
+    fix === undefined ? {} : { fix, failure: 'forbidden' },
+  );
 }
 
 /** Whether it is the API server's word that an object is not there, and not that of something before it. */

@@ -1,15 +1,14 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadAll, YAMLException } from 'js-yaml';
-import { KPACK_GROUP } from '../names.ts';
 import {
   ClusterError,
   type ClusterObject,
   type ListedKind,
   type ListedObject,
   type ListingCluster,
-  type ObjectReference,
   groupOf,
+  KINDS,
 } from './cluster.ts';
 
 /** A file as it was when it was parsed. */
@@ -31,48 +30,38 @@ interface Manifest extends ClusterObject {
  */
 export function manifestCluster(directory: string): ListingCluster {
   const parsed = new Map<string, ParsedFile>();
+  const list = async (kind: ListedKind | 'LimitRange', namespace: string) => {
+    const { group } = KINDS[kind];
+    const manifests = await readManifests(directory, parsed);
+    return manifests.filter((manifest) => isOf(manifest, { kind, group, namespace }));
+  };
   return {
-    async get(reference) {
+    async get({ apiVersion, name, ...reference }) {
+      const sought = { ...reference, group: groupOf(apiVersion) };
       const manifests = await readManifests(directory, parsed);
-      const found = manifests.find((manifest) => isMeant(manifest, reference));
-      if (!found) return undefined;
-      return reference.kind === 'Secret' ? { metadata: found.metadata } : found;
-    },
-    async limitRanges(namespace) {
-      const manifests = await readManifests(directory, parsed);
-      return manifests.filter((manifest) => isListed(manifest, 'LimitRange', namespace));
-    },
-    async list(kind, namespace) {
-      const manifests = await readManifests(directory, parsed);
-      return manifests.filter((manifest): manifest is ListedObject & Manifest =>
-        isListed(manifest, kind, namespace),
+      const found = manifests.find(
+        (manifest) => manifest.metadata.name === name && isOf(manifest, sought),
       );
+      if (!found) return undefined;
+      return sought.kind === 'Secret' ? { metadata: found.metadata } : found;
     },
+    limitRanges: (namespace) => list('LimitRange', namespace),
+    list: async (kind, namespace) => (await list(kind, namespace)) as readonly ListedObject[],
   };
 }
 
-const LISTED_GROUP: Readonly<Record<ListedKind | 'LimitRange', string>> = {
-  Build: KPACK_GROUP,
-  Image: KPACK_GROUP,
-  Pod: '',
-  LimitRange: '',
-};
-
-function isListed(manifest: Manifest, kind: keyof typeof LISTED_GROUP, namespace: string): boolean {
+/**
+ * Whether a manifest is of a kind, in a namespace where one is named; any version of its group is
+ * served as any other.
+ */
+function isOf(
+  { apiVersion, kind, metadata }: Manifest,
+  sought: { readonly kind: string; readonly group: string; readonly namespace?: string },
+): boolean {
   return (
-    manifest.kind === kind &&
-    groupOf(manifest.apiVersion) === LISTED_GROUP[kind] &&
-    (manifest.metadata.namespace ?? 'default') === namespace
-  );
-}
-
-/** Whether a manifest is the object; any version of its group is served as any other. */
-function isMeant({ apiVersion, kind, metadata }: Manifest, reference: ObjectReference): boolean {
-  return (
-    kind === reference.kind &&
-    groupOf(apiVersion) === groupOf(reference.apiVersion) &&
-    metadata.name === reference.name &&
-    (reference.namespace === undefined || (metadata.namespace ?? 'default') === reference.namespace)
+    kind === sought.kind &&
+    groupOf(apiVersion) === sought.group &&
+    (sought.namespace === undefined || (metadata.namespace ?? 'default') === sought.namespace)
   );
 }
 

@@ -1,18 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { readNotarySection, type ServerAndKey } from '../config/notary-section.ts';
 import {
-  ClusterError,
-  type Cluster,
-  type ClusterObject,
-  type ObjectReference,
-} from '../../shared/kubernetes/cluster.ts';
-import { configSource } from '../config/config-source.ts';
-import { missingOf, secretsOf, unitSecrets } from '../policy/facts.ts';
+  readNotarySection,
+  type NotarySection,
+  type ServerAndKey,
+} from '../config/notary-section.ts';
+import { ClusterError, type Cluster, type ClusterKind } from '../../shared/kubernetes/cluster.ts';
+import { absentOf, secretNames, unitSecretNames } from '../policy/facts.ts';
 import { type CredentialsSecret, credentialsOf } from '../config/credentials-secret.ts';
 
 /** What the cluster adds to what somebody writes. */
 export interface ConfigFacts {
-  readonly namespace: ClusterObject | undefined;
+  /** What the Namespace says. */
+  readonly admin: NotarySection;
   /** Secrets that were looked for and are not there. */
   readonly missingSecrets: readonly string[];
   /** Undefined: the service account has too many Secrets to look at. */
@@ -53,28 +52,26 @@ async function readAll(
   serviceAccountName: string,
   cluster: Cluster,
 ): Promise<ConfigFacts> {
-  const get = (references: readonly ObjectReference[]) =>
-    Promise.all(references.map((reference) => cluster.get(reference)));
-  const namespace = { apiVersion: 'v1', kind: 'Namespace', name: namespaceName } as const;
-  const account = {
-    apiVersion: 'v1',
-    kind: 'ServiceAccount',
-    namespace: namespaceName,
-    name: serviceAccountName,
-  } as const;
-  const ownSecrets = unitSecrets(unit, namespaceName);
-  const [[admin, serviceAccount], own] = await Promise.all([
-    get([namespace, account]),
-    get(ownSecrets),
+  const get = (kind: ClusterKind, name: string) =>
+    cluster.get({ apiVersion: 'v1', kind, namespace: namespaceName, name });
+  const getSecrets = (names: readonly string[]) =>
+    Promise.all(names.map((name) => get('Secret', name)));
+  const ownSecrets = unitSecretNames(unit);
+  const [namespace, serviceAccount, own] = await Promise.all([
+    cluster.get({ apiVersion: 'v1', kind: 'Namespace', name: namespaceName }),
+    get('ServiceAccount', serviceAccountName),
+    getSecrets(ownSecrets),
   ]);
-
-  const adminUnit = readNotarySection(configSource('Namespace', admin)).unit;
-  const adminSecrets = unit ? [] : unitSecrets(adminUnit, namespaceName);
-  const all = secretsOf(serviceAccount, namespaceName, MOST_LOOKED_AT);
-  const [ofAccount, ofAdmin] = await Promise.all([all && get(all), get(adminSecrets)]);
+  const admin = readNotarySection('Namespace', namespace);
+  const adminSecrets = unit ? [] : unitSecretNames(admin.unit);
+  const all = secretNames(serviceAccount, MOST_LOOKED_AT);
+  const [ofAccount, ofAdmin] = await Promise.all([
+    all && getSecrets(all),
+    getSecrets(adminSecrets),
+  ]);
   return {
-    namespace: admin,
-    missingSecrets: [...missingOf(ownSecrets, own), ...missingOf(adminSecrets, ofAdmin)],
+    admin,
+    missingSecrets: [...absentOf(ownSecrets, own), ...absentOf(adminSecrets, ofAdmin)],
     credentials: ofAccount && credentialsOf(ofAccount),
   };
 }

@@ -6,8 +6,7 @@ import {
 } from '../config/notary-config.ts';
 import type { ConfigProblem, ConfigSource } from '../config/notary-field.ts';
 import { readNotarySection, type NotarySection } from '../config/notary-section.ts';
-import { SIGNING } from '../../shared/names.ts';
-import { labelProblems, signingLabel } from '../config/signing-label.ts';
+import { labelProblems, signingMode, type SigningMode } from '../config/signing-label.ts';
 import type { AdmissionRequest } from './admission.ts';
 import { ClusterError, type Cluster } from '../../shared/kubernetes/cluster.ts';
 import { readConfigFacts, type ConfigFacts } from './config-facts.ts';
@@ -40,8 +39,8 @@ export async function reviewConfig(
   request: AdmissionRequest,
   settings: ConfigReviewSettings,
 ): Promise<Verdict> {
-  const source = configSource(kind, request.object);
-  const section = readNotarySection(source);
+  const section = readNotarySection(kind, request.object);
+  const { source } = section;
   const labels = kind === 'Namespace' ? labelProblems(source) : [];
   const problems = [...labels, ...section.problems];
 
@@ -100,17 +99,16 @@ function passed(problems: readonly ConfigProblem[], { code, why }: Pass): Verdic
 }
 
 /** A Namespace that says nothing. */
-const SILENT = readNotarySection(configSource('Namespace', undefined));
+const SILENT = readNotarySection('Namespace', undefined);
 /** An Image that says nothing. */
-const SILENT_IMAGE = readNotarySection(configSource('Image', undefined));
+const SILENT_IMAGE = readNotarySection('Image', undefined);
 
 function judgeInNamespace(
   section: NotarySection,
   namespaceName: string,
   serviceAccountName: string,
-  { namespace, missingSecrets, credentials }: ConfigFacts,
+  { admin, missingSecrets, credentials }: ConfigFacts,
 ): Verdict {
-  const admin = readNotarySection(configSource('Namespace', namespace));
   const [adminProblem] = admin.problems;
   // The author of an Image cannot mend the Namespace.
   const resolved = resolveNotaryConfig(section, adminProblem ? SILENT : admin);
@@ -118,7 +116,7 @@ function judgeInNamespace(
   const facts = { namespaceName, serviceAccountName, missingSecrets, credentials };
   return judged([], () => [
     ...resolved.warnings,
-    ...warningsOf(resolved, section.source, signingLabel(namespace), facts),
+    ...warningsOf(resolved, section.source, signingMode(admin.source), facts),
     ...(adminProblem ? [malformedNamespaceWarning(adminProblem)] : []),
   ]);
 }
@@ -127,19 +125,16 @@ function judgeInNamespace(
 function warningsOf(
   resolved: Exclude<ConfigResolution, { kind: 'invalid' }>,
   source: ConfigSource,
-  label: string | undefined,
+  mode: SigningMode,
   facts: SecretFacts,
 ): readonly string[] {
   switch (resolved.kind) {
     case 'opted-out':
-      return optOutWarnings(source, label);
+      return optOutWarnings(source, mode);
     case 'none':
-      return [...labelWarnings(facts.namespaceName, label), nothingToSignWarning(source)];
+      return [...labelWarnings(facts.namespaceName, mode), nothingToSignWarning(source)];
     case 'config':
-      return [
-        ...labelWarnings(facts.namespaceName, label),
-        ...riskWarnings(resolved.config, facts),
-      ];
+      return [...labelWarnings(facts.namespaceName, mode), ...riskWarnings(resolved.config, facts)];
   }
 }
 
@@ -157,12 +152,8 @@ function judgeAlone(section: NotarySection, { message }: ClusterError): Verdict 
 function namespaceWarnings(section: NotarySection): readonly string[] {
   const resolved = resolveNotaryConfig(SILENT_IMAGE, section);
   if (resolved.kind !== 'config') return [];
-  const { labels, name } = section.source;
-  const label = labels[SIGNING];
-  return [
-    ...labelWarnings(name, typeof label === 'string' ? label : undefined),
-    ...serverWarnings(resolved.config),
-  ];
+  const { source } = section;
+  return [...labelWarnings(source.name, signingMode(source)), ...serverWarnings(resolved.config)];
 }
 
 function toldError(error: unknown): ClusterError {

@@ -7,7 +7,7 @@ import { changeOf } from '../injection/injected-mark.ts';
 import { injectSigner, markSkipped, unmarked, type Injection } from '../injection/inject.ts';
 import type { PodPlan } from '../policy/plan.ts';
 import { leave, letIn, type PodVerdict } from '../policy/pod-gate.ts';
-import type { SignerContainerSettings } from '../injection/signing-container.ts';
+import type { PlannedSigning, SignerContainerSettings } from '../injection/signing-container.ts';
 import { withoutKpackSigner } from '../injection/remove-kpack-signer.ts';
 import { type Verdict, allow, deny } from '../policy/verdict.ts';
 
@@ -18,23 +18,33 @@ export interface PodReviewSettings {
   readonly version: string;
 }
 
-const TO_BE_SIGNED = { code: 'INJECTED', reason: 'to be signed' } as const;
-
-/** Makes the plan true: the answer of the mutating webhook. */
-export function mutatePod(
-  { pod }: BuildPod,
+/**
+ * The answer to a pod. `mutate` makes the plan true. `validate` checks that it is: injecting again would
+ * change nothing. What of the step before ours has not been handed down is no reason to refuse: it may
+ * have come after the last call of mutate.
+ */
+export function decidePod(
+  webhook: 'mutate' | 'validate',
+  { pod, name }: BuildPod,
   plan: PodPlan,
   { placement, version }: PodReviewSettings,
 ): PodVerdict {
+  const isMutating = webhook === 'mutate';
   switch (plan.kind) {
     case 'deny':
       return deny(plan.status, plan.code, plan.reason);
     case 'outside':
-      return plan.code === 'NAMESPACE_OFF'
-        ? leave(plan, [pod, pod], [])
-        : leave(plan, [pod, unmarked(pod)], [`left unsigned: ${plan.reason}`]);
+      return isMutating && plan.code !== 'NAMESPACE_OFF'
+        ? leave(plan, [pod, unmarked(pod)], [`left unsigned: ${plan.reason}`])
+        : leave(plan, [pod, pod], []);
     case 'skip': {
       const { gate, code, reason } = plan;
+      if (!isMutating) {
+        // Who opts out between the two questions finds out here.
+        return isInjected(pod)
+          ? deny(503, 'SIGNER_DIFFERS', `${SIGNING_CONTAINER} is there, and ${reason}`)
+          : letIn(gate, [pod, pod], [], { code, reason });
+      }
       const unsigned = withoutKpackSigner(pod);
       const warnings = [
         `left unsigned: ${reason}`,
@@ -43,43 +53,18 @@ export function mutatePod(
       return letIn(gate, [pod, markSkipped(unsigned, reason)], [], { code, reason, warnings });
     }
     case 'inject': {
-      const injection = injectSigner(pod, plan.signing, placement, version);
+      const { gate, signing, warnings } = plan;
+      const injection = injectSigner(pod, signing, placement, version);
       if (injection.kind !== 'pod') return refuse(injection);
-      const whole = inheritTrustAndProxy(injection.pod, plan.signing.steps.exportStep.name);
-      const { gate, warnings } = plan;
-      return letIn(gate, [pod, whole], plannedSecrets(plan), { ...TO_BE_SIGNED, warnings });
-    }
-  }
-}
-
-/**
- * Checks that the plan is true: injecting again would change nothing. What of the step before ours
- * has not been handed down is no reason to refuse: it may have come after the last call of mutate.
- */
-export function validatePod(
-  { pod, name }: BuildPod,
-  plan: PodPlan,
-  { placement, version }: PodReviewSettings,
-): PodVerdict {
-  switch (plan.kind) {
-    case 'deny':
-      return deny(plan.status, plan.code, plan.reason);
-    case 'outside':
-      return leave(plan, [pod, pod], []);
-    case 'skip': {
-      const { gate, code, reason } = plan;
-      // Who opts out between the two questions finds out here.
-      return isInjected(pod)
-        ? deny(503, 'SIGNER_DIFFERS', `${SIGNING_CONTAINER} is there, and ${reason}`)
-        : letIn(gate, [pod, pod], [], { code, reason });
-    }
-    case 'inject': {
-      const injection = injectSigner(pod, plan.signing, placement, version);
-      if (injection.kind !== 'pod') return refuse(injection);
+      if (isMutating) {
+        const whole = inheritTrustAndProxy(injection.pod, signing.steps.exportStep.name);
+        const why = { code: 'INJECTED', reason: 'to be signed', warnings } as const;
+        return letIn(gate, [pod, whole], plannedSecrets(signing), why);
+      }
       const missing = fastJsonPatch.compare(pod, injection.pod);
       if (missing.length === 0) {
-        const complete = { code: 'COMPLETE', reason: 'as injected' } as const;
-        return letIn(plan.gate, [pod, pod], plannedSecrets(plan), complete);
+        const why = { code: 'COMPLETE', reason: 'as injected' } as const;
+        return letIn(gate, [pod, pod], plannedSecrets(signing), why);
       }
       if (!isInjected(pod)) {
         return deny(503, 'SIGNER_MISSING', `pod ${name} has no container ${SIGNING_CONTAINER}`);
@@ -114,8 +99,7 @@ function refuse({ kind, what }: Exclude<Injection, { kind: 'pod' }>): PodVerdict
 }
 
 /** Key and credentials of a plan; a CA is public by purpose. */
-function plannedSecrets({ signing }: Extract<PodPlan, { kind: 'inject' }>): readonly string[] {
-  const { config, credentials } = signing;
+function plannedSecrets({ config, credentials }: PlannedSigning): readonly string[] {
   return [config.secretName, ...credentials.map(({ secretName }) => secretName)];
 }
 

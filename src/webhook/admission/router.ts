@@ -1,9 +1,5 @@
-import {
-  KPACK_GROUP,
-  MIRROR_ANNOTATION,
-  NODE_USER_PREFIX,
-  SYSTEM_NAMESPACES,
-} from '../../shared/names.ts';
+import { KINDS } from '../../shared/kubernetes/cluster.ts';
+import { MIRROR_ANNOTATION, NODE_USER_PREFIX, SYSTEM_NAMESPACES } from '../../shared/names.ts';
 import { withLastStep } from '../../shared/signing-error.ts';
 import type { AdmissionRequest } from './admission.ts';
 import { readBuildPod, type Pod } from '../build-pod/build-pod.ts';
@@ -73,7 +69,8 @@ function isMirror({ metadata }: Pod, { username }: AdmissionRequest): boolean {
 }
 
 /** The kinds that people configure signing on. */
-function configKindOf({ group, kind }: AdmissionRequest['kind']): ConfigSource['kind'] | undefined {
-  if (group === KPACK_GROUP && (kind === 'Image' || kind === 'Build')) return kind;
-  return group === '' && kind === 'Namespace' ? kind : undefined;
+function configKindOf(asked: AdmissionRequest['kind']): ConfigSource['kind'] | undefined {
+  return (['Image', 'Build', 'Namespace'] as const).find(
+    (kind) => kind === asked.kind && KINDS[kind].group === asked.group,
+  );
 }

@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { CertificateCondition } from './certificate-plan.ts';
 import { ClusterError } from '../../shared/kubernetes/cluster.ts';
 import type { Metrics } from '../server/metrics.ts';
+import type { Readiness } from '../server/readiness.ts';
 
 /** One look after certificates and caBundles, and what it did about them. */
 export type CertificateCheck = (signal: AbortSignal) => Promise<CheckResult>;
@@ -16,16 +17,10 @@ export interface CheckResult {
   readonly lookAgain?: number | undefined;
 }
 
-/** Hears what is so, and what is not and why; of readiness. */
-export interface ConditionListener {
-  prove(condition: CertificateCondition): void;
-  miss(condition: CertificateCondition, why: string): void;
-}
-
 export interface CheckListeners {
   readonly log: FastifyBaseLogger;
   readonly metrics: Pick<Metrics, 'checked'>;
-  readonly conditions: ConditionListener;
+  readonly conditions: Pick<Readiness, 'prove' | 'miss'>;
 }
 
 /** How often is checked what others may change at any time. */

@@ -1,65 +1,21 @@
-import type { SecretData } from './authority.ts';
+import { ClusterError } from '../../shared/kubernetes/cluster.ts';
+import type { AccessSource } from '../../shared/kubernetes/kubernetes-access.ts';
+import {
+  demandOk,
+  isNotFound,
+  JSON_TYPE,
+  parseJson,
+  request,
+  type Answer,
+  type Write,
+} from '../../shared/kubernetes/kubernetes-request.ts';
 import type {
   ConfigurationKind,
   SecretObject,
   Seen,
   WebhookConfiguration,
 } from './certificate-plan.ts';
-import { ClusterError } from '../../shared/kubernetes/cluster.ts';
-import type { AccessSource } from '../../shared/kubernetes/kubernetes-access.ts';
-import {
-  isNotFound,
-  parseJson,
-  refusalOf,
-  request,
-  type Answer,
-  type Write,
-} from '../../shared/kubernetes/kubernetes-request.ts';
-
-/** What our certificates need of a cluster: one Secret, and our two webhook configurations. */
-export interface CertificateCluster {
-  /** Everything as it is now. Does not throw: what could not be read is unknown, and told. */
-  look(signal: AbortSignal): Promise<Look>;
-  /**
-   * Writes the Secret if it is still as it was seen; makes it where there was none.
-   *
-   * @returns the Secret as it is then; undefined when somebody else was faster
-   * @throws ClusterError
-   */
-  writeSecret(
-    seen: SecretObject | 'absent',
-    data: SecretData,
-    signal: AbortSignal,
-  ): Promise<SecretObject | undefined>;
-  /**
-   * Gives every entry of a configuration the same `caBundle` if it is still as it was seen.
-   *
-   * @returns the configuration as it is then; undefined when somebody else was faster
-   * @throws ClusterError
-   */
-  applyCaBundle(
-    seen: WebhookConfiguration,
-    caBundle: string,
-    signal: AbortSignal,
-  ): Promise<WebhookConfiguration | undefined>;
-}
-
-/** One look at the cluster. */
-export interface Look {
-  readonly seen: Seen;
-  readonly problems: readonly Error[];
-  /** By the clock of the API server, in ms since 1970; undefined where it did not say. */
-  readonly date: number | undefined;
-}
-
-/** Where our objects are. */
-export interface CertificateObjects {
-  readonly namespace: string;
-  /** Name of the Secret; undefined: none is read, and its state is unknown. */
-  readonly secret: string | undefined;
-  /** Name of both webhook configurations. */
-  readonly configuration: string;
-}
+import type { SecretData } from './issuing-ca.ts';
 
 /** Under which name our fields of the configurations are ours. */
 const FIELD_MANAGER = 'kpack-notary-webhook';
@@ -68,20 +24,28 @@ const RESOURCE: Readonly<Record<ConfigurationKind, string>> = {
   MutatingWebhookConfiguration: 'mutatingwebhookconfigurations',
   ValidatingWebhookConfiguration: 'validatingwebhookconfigurations',
 };
-const JSON_TYPE = 'application/json';
 /** A request that takes longer counts as failed. */
 const TIMEOUT_MS = 10_000;
 
-interface Dated<T> {
-  readonly date: number | undefined;
-  readonly value: T | 'absent';
-}
+/** The Kubernetes API, as far as certificates need it: one Secret, and two webhook configurations. */
+export type CertificateCluster = ReturnType<typeof certificateCluster>;
 
-/** Our certificates' view of the Kubernetes API. */
+/**
+ * @param secret name of the Secret; undefined: none is read, and its state is unknown
+ * @param configuration name of both webhook configurations
+ */
 export function certificateCluster(
   source: AccessSource,
-  { namespace, secret, configuration }: CertificateObjects,
-): CertificateCluster {
+  {
+    namespace,
+    secret,
+    configuration,
+  }: {
+    readonly namespace: string;
+    readonly secret: string | undefined;
+    readonly configuration: string;
+  },
+) {
   const secrets = `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets`;
   const secretPath = `${secrets}/${encodeURIComponent(secret ?? '')}`;
   const pathOf = (kind: ConfigurationKind) =>
@@ -96,63 +60,57 @@ export function certificateCluster(
       }),
     );
 
-  const readSecret = async (signal: AbortSignal): Promise<Dated<SecretObject>> => {
-    const answer = await ask(secretPath, signal);
-    if (isNotFound(answer)) return { date: answer.date, value: 'absent' };
-    demandOk(
-      answer,
-      `GET ${secretPath}`,
-      refusalOf(answer.status, 'get', '', 'secrets', namespace),
-    );
-    return { date: answer.date, value: secretOf(answer, secretPath) };
-  };
-  const readConfiguration =
-    (kind: ConfigurationKind) =>
-    async (signal: AbortSignal): Promise<Dated<WebhookConfiguration>> => {
-      const path = pathOf(kind);
-      const answer = await ask(path, signal);
-      if (isNotFound(answer)) return { date: answer.date, value: 'absent' };
-      demandOk(answer, `GET ${path}`, refusalOf(answer.status, 'get', GROUP, RESOURCE[kind]));
-      return { date: answer.date, value: configurationOf(answer, kind, path) };
-    };
-
   return {
-    async look(signal) {
+    /**
+     * Everything as it is now. Does not throw: what could not be read is unknown, and a problem. `date`
+     * is by the clock of the API server, in ms since 1970; undefined where it did not say.
+     */
+    async look(signal: AbortSignal) {
       const problems: Error[] = [];
       let date: number | undefined;
       const read = async <T>(
-        what: (signal: AbortSignal) => Promise<Dated<T>>,
+        path: string,
+        permission: readonly [group: string, resource: string, namespace?: string],
+        parse: (answer: Answer, path: string) => T,
       ): Promise<T | 'absent' | 'unknown'> => {
         try {
-          const answer = await what(signal);
+          const answer = await ask(path, signal);
+          const isAbsent = isNotFound(answer);
+          if (!isAbsent) demandOk(answer, `GET ${path}`, 'get', ...permission);
+          const value = isAbsent ? ('absent' as const) : parse(answer, path);
           date = answer.date ?? date;
-          return answer.value;
+          return value;
         } catch (error) {
           problems.push(error as Error);
           return 'unknown';
         }
       };
-      const [stored, mutating, validating] = await Promise.all([
-        secret === undefined ? ('unknown' as const) : read(readSecret),
-        read(readConfiguration('MutatingWebhookConfiguration')),
-        read(readConfiguration('ValidatingWebhookConfiguration')),
-      ]);
-      const configurations = {
-        MutatingWebhookConfiguration: mutating,
-        ValidatingWebhookConfiguration: validating,
-      };
-      return { seen: { secret: stored, configurations }, problems, date };
+      const readConfiguration = (kind: ConfigurationKind) =>
+        read(pathOf(kind), [GROUP, RESOURCE[kind]], (answer, path) =>
+          configurationOf(answer, kind, path),
+        );
+      const [stored, MutatingWebhookConfiguration, ValidatingWebhookConfiguration] =
+        await Promise.all([
+          secret === undefined
+            ? ('unknown' as const)
+            : read(secretPath, ['', 'secrets', namespace], secretOf),
+          readConfiguration('MutatingWebhookConfiguration'),
+          readConfiguration('ValidatingWebhookConfiguration'),
+        ]);
+      const configurations = { MutatingWebhookConfiguration, ValidatingWebhookConfiguration };
+      const seen: Seen = { secret: stored, configurations };
+      return { seen, problems: problems as readonly Error[], date };
     },
-    async writeSecret(seen, data, signal) {
+    /**
+     * Writes the Secret if it is still as it was seen; makes it where there was none.
+     *
+     * @returns the Secret as it is then; undefined when somebody else was faster
+     * @throws ClusterError
+     */
+    async writeSecret(seen: SecretObject | 'absent', data: SecretData, signal: AbortSignal) {
       const isNew = seen === 'absent';
-      const object = isNew
-        ? {
-            apiVersion: 'v1',
-            kind: 'Secret',
-            type: 'Opaque',
-            metadata: { name: secret, namespace },
-          }
-        : seen;
+      const metadata = { name: secret, namespace };
+      const object = isNew ? { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata } : seen;
       const path = isNew ? secrets : secretPath;
       const method = isNew ? 'POST' : 'PUT';
       const answer = await ask(path, signal, {
@@ -162,16 +120,25 @@ export function certificateCluster(
       });
       // Made, changed or deleted by somebody else meanwhile.
       if (answer.status === 409 || (!isNew && isNotFound(answer))) return undefined;
+      if (answer.status === 422) {
+        const fix = 'Where the Secret is immutable, delete it: a new one is made.';
+        throw new ClusterError(`${method} ${path} was answered with HTTP 422`, { fix });
+      }
       const verb = isNew ? 'create' : 'update';
-      demandOk(answer, `${method} ${path}`, {
-        ...(answer.status === 422 && {
-          fix: 'Where the Secret is immutable, delete it: a new one is made.',
-        }),
-        ...refusalOf(answer.status, verb, '', 'secrets', namespace),
-      });
+      demandOk(answer, `${method} ${path}`, verb, '', 'secrets', namespace);
       return secretOf(answer, path);
     },
-    async applyCaBundle({ kind, name, resourceVersion, entries }, caBundle, signal) {
+    /**
+     * Gives every entry of a configuration the same `caBundle` if it is still as it was seen.
+     *
+     * @returns the configuration as it is then; undefined when somebody else was faster
+     * @throws ClusterError
+     */
+    async applyCaBundle(
+      { kind, name, resourceVersion, entries }: WebhookConfiguration,
+      caBundle: string,
+      signal: AbortSignal,
+    ) {
       const path = pathOf(kind);
       const answer = await ask(`${path}?fieldManager=${FIELD_MANAGER}&force=true`, signal, {
         method: 'PATCH',
@@ -185,7 +152,7 @@ export function certificateCluster(
         }),
       });
       if (answer.status === 409 || isNotFound(answer)) return undefined;
-      demandOk(answer, `PATCH ${path}`, refusalOf(answer.status, 'patch', GROUP, RESOURCE[kind]));
+      demandOk(answer, `PATCH ${path}`, 'patch', GROUP, RESOURCE[kind]);
       return configurationOf(answer, kind, path);
     },
   };
@@ -213,16 +180,6 @@ async function withinTimeLimit<T>(
     clearTimeout(timer);
     signal.removeEventListener('abort', end);
   }
-}
-
-/** @throws ClusterError without the answer's own words: they may quote what was written */
-function demandOk(
-  { status }: Answer,
-  asked: string,
-  refusal: ConstructorParameters<typeof ClusterError>[1],
-): void {
-  if (status >= 200 && status < 300) return;
-  throw new ClusterError(`${asked} was answered with HTTP ${status}`, refusal);
 }
 
 function secretOf({ body }: Answer, path: string): SecretObject {

@@ -13,9 +13,9 @@ import {
   X509CertificateGenerator,
   type Extension,
 } from '@peculiar/x509';
-import type { Authority } from './authority.ts';
+import type { IssuingCa } from './issuing-ca.ts';
 import { CLOCK_TOLERANCE_MS, readCaCertificates, type CaCertificate } from './ca-certificate.ts';
-import { AUTHORITY_LIFE_MS, leafEnd } from './certificate-plan.ts';
+import { CA_LIFE_MS, leafEnd } from './certificate-plan.ts';
 import type { KeyPair } from './tls-files.ts';
 
 /** A serving certificate with the key that belongs to it. */
@@ -28,28 +28,28 @@ export interface Leaf extends KeyPair {
 const P256 = { name: 'ECDSA', namedCurve: 'P-256' };
 const SIGNING = { name: 'ECDSA', hash: 'SHA-256' };
 /**
- * What a certificate of an authority may say of itself: basic constraints, key usage, identifiers of its own
+ * What a certificate of a CA may say of itself: basic constraints, key usage, identifiers of its own
  * key and of its issuer's. Anything else that is critical may be refused.
  */
 const KNOWN = new Set(['2.5.29.19', '2.5.29.15', '2.5.29.14', '2.5.29.35']);
-/** What limits the leaves of an authority, critical or not: names, and extended key usage. */
+/** What limits the leaves of a CA, critical or not: names, and extended key usage. */
 const LIMITS = new Set(['2.5.29.30', '2.5.29.37']);
 /** X.509 knows whole seconds. */
 const SECOND_MS = 1000;
 
 /**
- * Makes an authority with a new key. It begins a day ago, for clocks that are behind.
+ * Makes a CA with a new key. It begins a day ago, for clocks that are behind.
  *
  * @param now in ms since 1970
  */
-export async function makeAuthority(now: number): Promise<Authority> {
+export async function makeCa(now: number): Promise<IssuingCa> {
   const keys = await makeKeys();
   // A name of its own, since certificates of one name and several keys are hard to tell apart.
   const identifier = await SubjectKeyIdentifierExtension.create(keys.publicKey);
   const made = await X509CertificateGenerator.createSelfSigned({
     name: `CN=kpack-notary ${identifier.keyId.slice(0, 16)}`,
     keys,
-    ...lifeOf(now, now + AUTHORITY_LIFE_MS),
+    ...lifeOf(now, now + CA_LIFE_MS),
     signingAlgorithm: SIGNING,
     extensions: [
       new BasicConstraintsExtension(true, 0, true),
@@ -65,19 +65,19 @@ export async function makeAuthority(now: number): Promise<Authority> {
  *
  * @param names DNS names of the server, its shortest first
  * @param now in ms since 1970
- * @throws Error when the authority cannot issue one that holds
+ * @throws Error when the CA cannot issue one that holds
  */
 export async function issueLeaf(
-  authority: Authority,
+  ca: IssuingCa,
   names: readonly string[],
   now: number,
 ): Promise<Leaf> {
   const keys = await makeKeys();
-  const issuer = new ParsedCertificate(authority.pem);
-  demandUnlimited(issuer, authority);
+  const issuer = new ParsedCertificate(ca.pem);
+  demandUnlimited(issuer, ca);
   const signingKey = await crypto.subtle.importKey(
     'pkcs8',
-    createPrivateKey(authority.key).export({ type: 'pkcs8', format: 'der' }),
+    createPrivateKey(ca.key).export({ type: 'pkcs8', format: 'der' }),
     P256,
     false,
     ['sign'],
@@ -87,7 +87,7 @@ export async function issueLeaf(
     issuer: issuer.subjectName,
     publicKey: keys.publicKey,
     signingKey,
-    ...lifeOf(now, leafEnd(authority, now)),
+    ...lifeOf(now, leafEnd(ca, now)),
     signingAlgorithm: SIGNING,
     extensions: [
       ...serverExtensions(names),
@@ -96,7 +96,7 @@ export async function issueLeaf(
     ],
   });
   const { pem, begins, ends } = certificateOf(made);
-  demandIssued(pem, authority, Buffer.from(issuer.subjectName.toArrayBuffer()));
+  demandIssued(pem, ca, Buffer.from(issuer.subjectName.toArrayBuffer()));
   return { cert: pem, key: await pemOf(keys.privateKey), begins, ends };
 }
 
@@ -109,7 +109,7 @@ export async function makeProvisional(names: readonly string[], now: number): Pr
   const made = await X509CertificateGenerator.createSelfSigned({
     name: 'CN=kpack-notary provisional',
     keys,
-    ...lifeOf(now, now + AUTHORITY_LIFE_MS),
+    ...lifeOf(now, now + CA_LIFE_MS),
     signingAlgorithm: SIGNING,
     extensions: serverExtensions(names),
   });
@@ -154,26 +154,26 @@ function certificateOf(made: ParsedCertificate): CaCertificate {
   return certificate;
 }
 
-function demandUnlimited({ extensions }: ParsedCertificate, { fingerprint }: Authority): void {
+function demandUnlimited({ extensions }: ParsedCertificate, { fingerprint }: IssuingCa): void {
   const found = extensions.find(
     ({ type, critical }) => LIMITS.has(type) || (critical && !KNOWN.has(type)),
   );
   if (found) {
     throw new Error(
-      `the authority ${fingerprint} is limited by its extension ${found.type}: another one is made; to use your own, issue it without`,
+      `the CA ${fingerprint} is limited by its extension ${found.type}: another one is made; to use your own, issue it without`,
     );
   }
 }
 
 /** Go looks for the issuer by the bytes of its name: they have to be those that it has itself. */
-function demandIssued(pem: string, authority: Authority, name: Buffer): void {
-  const [leaf, issuer] = [new X509Certificate(pem), new X509Certificate(authority.pem)];
+function demandIssued(pem: string, ca: IssuingCa, name: Buffer): void {
+  const [leaf, issuer] = [new X509Certificate(pem), new X509Certificate(ca.pem)];
   const isIssued =
     leaf.checkIssued(issuer) &&
     leaf.verify(issuer.publicKey) &&
     issuer.raw.includes(name) &&
     leaf.raw.includes(name);
   if (!isIssued) {
-    throw new Error(`the authority ${authority.fingerprint} does not issue certificates that hold`);
+    throw new Error(`the CA ${ca.fingerprint} does not issue certificates that hold`);
   }
 }

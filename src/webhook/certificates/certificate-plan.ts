@@ -5,10 +5,10 @@
 import {
   isCurrent,
   readStoredTrust,
-  type Authority,
+  type IssuingCa,
   type SecretData,
   type StoredTrust,
-} from './authority.ts';
+} from './issuing-ca.ts';
 import {
   CLOCK_TOLERANCE_MS,
   formatCaBundle,
@@ -55,7 +55,7 @@ export interface Seen {
 
 /** A certificate of our own that is served, as far as it matters when it is replaced. */
 export interface ServedLeaf {
-  /** Fingerprint of the authority that issued it. */
+  /** Fingerprint of the CA that issued it. */
   readonly issuer: string;
   readonly begins: number;
   readonly ends: number;
@@ -71,7 +71,7 @@ export interface Memory {
   readonly earlier: StoredTrust;
   /** Since when a certificate stands in every entry that is there, by uptime; by its fingerprint. */
   readonly trustedSince: ReadonlyMap<string, number>;
-  /** Authorities that turned out not to issue: fingerprints. */
+  /** CAs that turned out not to issue: fingerprints. */
   readonly unusable: ReadonlySet<string>;
   readonly served: ServedLeaf | undefined;
 }
@@ -85,12 +85,12 @@ export interface Moment {
 
 /** What is to be done, in this order; nothing where nothing is named. */
 export interface CertificatePlan {
-  /** A new authority is to be made, and written beside what is there. */
-  readonly needsAuthority: boolean;
+  /** A new CA is to be made, and written beside what is there. */
+  readonly needsCa: boolean;
   /** Configurations that trust too little, or too much. */
   readonly untrusting: readonly Untrusting[];
-  /** A leaf is to be issued by this authority, and served. */
-  readonly issueBy: Authority | undefined;
+  /** A leaf is to be issued by this CA, and served. */
+  readonly issueBy: IssuingCa | undefined;
   /** In how many milliseconds to look again at the latest; undefined: as usual. */
   readonly lookAgain: number | undefined;
 }
@@ -101,7 +101,7 @@ export interface Untrusting {
   readonly caBundle: string;
 }
 
-const NOTHING: StoredTrust = { authorities: [], certificates: [] };
+const NOTHING: StoredTrust = { issuers: [], certificates: [] };
 export const EMPTY_MEMORY: Memory = {
   stored: NOTHING,
   earlier: NOTHING,
@@ -120,8 +120,8 @@ export const PROPAGATION_MS = 10_000;
  * bears a minute: beyond that, API servers refuse each other's tokens.
  */
 const STAMP_TOLERANCE_MS = 60_000;
-/** How long an authority is good for, and a leaf. */
-export const AUTHORITY_LIFE_MS = 365 * 24 * 3600_000;
+/** How long a CA is good for, and a leaf. */
+export const CA_LIFE_MS = 365 * 24 * 3600_000;
 const LEAF_LIFE_MS = 7 * 24 * 3600_000;
 /** What is left of a life when its successor is made. */
 const SHARE_LEFT = 1 / 3;
@@ -129,7 +129,7 @@ const SHARE_LEFT = 1 / 3;
 const JITTER_SHARE = 1 / 20;
 /** A successor that ends hardly later is not worth a handshake. */
 const WORTH_MS = 60_000;
-/** Authorities of former times that are remembered. */
+/** CAs of former times that are remembered. */
 const MOST_REMEMBERED = 8;
 
 /**
@@ -146,7 +146,7 @@ export function renewalOf(ends: number, life: number, jitter: number): number {
 export function remember(memory: Memory, seen: Seen, { now, uptime }: Moment): Memory {
   const stored = storedOf(memory, seen);
   const earlier = {
-    authorities: latest([...stored.authorities, ...memory.earlier.authorities], memory, now),
+    issuers: latest([...stored.issuers, ...memory.earlier.issuers], memory, now),
     certificates: latest([...stored.certificates, ...memory.earlier.certificates], memory, now),
   };
   const bundles = bundlesOf(seen);
@@ -154,7 +154,7 @@ export function remember(memory: Memory, seen: Seen, { now, uptime }: Moment): M
   // What stands there unchanged has stood there before we came.
   const since = uptime - unchangedFor(seen);
   const trustedSince = new Map(
-    [...earlier.authorities, ...earlier.certificates]
+    [...earlier.issuers, ...earlier.certificates]
       .filter(({ fingerprint }) => bundles.every((bundle) => bundle.has(fingerprint)))
       .map(({ fingerprint }) => [fingerprint, memory.trustedSince.get(fingerprint) ?? since]),
   );
@@ -219,9 +219,8 @@ export function planCertificates(
   { now, uptime }: Moment,
   jitter: number,
 ): CertificatePlan {
-  const isUsable = (authority: Authority) =>
-    isCurrent(authority, now) && !memory.unusable.has(authority.fingerprint);
-  const signers = memory.stored.authorities.filter(isUsable);
+  const isUsable = (ca: IssuingCa) => isCurrent(ca, now) && !memory.unusable.has(ca.fingerprint);
+  const signers = memory.stored.issuers.filter(isUsable);
   const [newest] = signers;
   const untrusting = configurationsOf(seen).flatMap((configuration) => {
     const caBundle = bundleOf(memory, configuration, now);
@@ -231,16 +230,15 @@ export function planCertificates(
     return isSo ? [] : [{ configuration, caBundle }];
   });
   // What the Secret names goes before what it named once: so it is replaced by hand, too.
-  const candidates = [...new Set([...signers, ...memory.earlier.authorities.filter(isUsable)])];
-  const waitOf = ({ fingerprint }: Authority) => {
+  const candidates = [...new Set([...signers, ...memory.earlier.issuers.filter(isUsable)])];
+  const waitOf = ({ fingerprint }: IssuingCa) => {
     const since = memory.trustedSince.get(fingerprint);
     return since === undefined ? Infinity : Math.max(0, since + PROPAGATION_MS - uptime);
   };
   const issuer = candidates.find((candidate) => waitOf(candidate) === 0);
   const waits = candidates.map(waitOf).filter((wait) => wait > 0 && wait !== Infinity);
   return {
-    needsAuthority:
-      seen.secret !== 'unknown' && (newest === undefined || isAuthorityDue(newest, now, jitter)),
+    needsCa: seen.secret !== 'unknown' && (newest === undefined || isCaDue(newest, now, jitter)),
     untrusting,
     issueBy: issuer && isLeafDue(memory.served, issuer, now) ? issuer : undefined,
     lookAgain: waits.length > 0 ? Math.min(...waits) : undefined,
@@ -257,21 +255,21 @@ function bundleOf(
   { entries }: WebhookConfiguration,
   now: number,
 ): string {
-  const authorities = [...stored.authorities, ...earlier.authorities];
+  const issuers = [...stored.issuers, ...earlier.issuers];
   const certificates = [...stored.certificates, ...earlier.certificates];
   if (certificates.length === 0) return '';
   const texts = new Set(entries.map(({ caBundle }) => caBundle));
   const live = [...texts].flatMap((text) => readCaBundle(text));
-  const serving = authorities.filter(({ fingerprint }) => fingerprint === served?.issuer);
-  return formatCaBundle(trustedOf(serving, [authorities, live, certificates], now));
+  const serving = issuers.filter(({ fingerprint }) => fingerprint === served?.issuer);
+  return formatCaBundle(trustedOf(serving, [issuers, live, certificates], now));
 }
 
 /** One that was given to us may live far longer than those that we make: the next has to outlive it. */
-function isAuthorityDue({ begins, ends }: Authority, now: number, jitter: number): boolean {
-  return now >= renewalOf(ends, Math.min(ends - begins, AUTHORITY_LIFE_MS), jitter);
+function isCaDue({ begins, ends }: IssuingCa, now: number, jitter: number): boolean {
+  return now >= renewalOf(ends, Math.min(ends - begins, CA_LIFE_MS), jitter);
 }
 
-function isLeafDue(served: ServedLeaf | undefined, issuer: Authority, now: number): boolean {
+function isLeafDue(served: ServedLeaf | undefined, issuer: IssuingCa, now: number): boolean {
   if (!served || served.issuer !== issuer.fingerprint) return true;
   // A clock that was set back, or that of another API server.
   if (now < served.begins) return true;
@@ -304,8 +302,8 @@ export function missingOf(
 ): Readonly<Partial<Record<CertificateCondition, string>>> {
   const unread = unreadOf(seen);
   const why = () => {
-    if (seen.secret === 'unknown') return 'the Secret of the authority was not read';
-    return unread ?? `no authority has stood in every caBundle for ${PROPAGATION_MS / 1000} s`;
+    if (seen.secret === 'unknown') return 'the Secret of the CA was not read';
+    return unread ?? `no CA has stood in every caBundle for ${PROPAGATION_MS / 1000} s`;
   };
   const isTrusted = served !== undefined && trustedSince.has(served.issuer);
   const distrust =

@@ -1,8 +1,8 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { withAuthority, type Authority } from './authority.ts';
+import { withCa, type IssuingCa } from './issuing-ca.ts';
 import type { CertificateCheck } from './certificate-check.ts';
 import type { CertificateCluster } from './certificate-cluster.ts';
-import { issueLeaf, makeAuthority, type Leaf } from './certificate-issuer.ts';
+import { issueLeaf, makeCa, type Leaf } from './certificate-issuer.ts';
 import {
   EMPTY_MEMORY,
   missingOf,
@@ -26,7 +26,7 @@ export interface RotationOptions {
    *
    * @throws Error when it cannot be served
    */
-  serve(leaf: KeyPair, issuer: Authority): void;
+  serve(leaf: KeyPair, issuer: IssuingCa): void;
   readonly log: FastifyBaseLogger;
   /** By the clock of this machine. */
   clock(): Moment;
@@ -34,7 +34,7 @@ export interface RotationOptions {
   readonly jitter: number;
 }
 
-type Step = 'leaf' | 'caBundle' | 'authority';
+type Step = 'leaf' | 'caBundle' | 'ca';
 
 /** Steps of one check, with what concurrent replicas make us do again. */
 const MOST_STEPS = 8;
@@ -67,13 +67,13 @@ export function certificateRotation(options: RotationOptions): CertificateCheck 
     }
     if (step === 'caBundle') return applyAll(plan, seen, signal);
     if (seen.secret === 'unknown') return seen;
-    const authority = await makeAuthority(now);
+    const ca = await makeCa(now);
     const before = seen.secret === 'absent' ? {} : (seen.secret.data ?? {});
-    const data = withAuthority(before, authority, memory.stored, now);
+    const data = withCa(before, ca, memory.stored, now);
     const secret = await cluster.writeSecret(seen.secret, data, signal);
     if (!secret) return undefined;
-    const { fingerprint, ends } = authority;
-    log.info({ fingerprint, ends: new Date(ends) }, 'made a new authority');
+    const { fingerprint, ends } = ca;
+    log.info({ fingerprint, ends: new Date(ends) }, 'made a new CA');
     return { ...seen, secret };
   };
 
@@ -100,7 +100,7 @@ export function certificateRotation(options: RotationOptions): CertificateCheck 
     return { ...seen, configurations };
   };
 
-  const issue = async (issuer: Authority, now: number): Promise<Leaf> => {
+  const issue = async (issuer: IssuingCa, now: number): Promise<Leaf> => {
     try {
       return await issueLeaf(issuer, names, now);
     } catch (error) {
@@ -109,7 +109,7 @@ export function certificateRotation(options: RotationOptions): CertificateCheck 
     }
   };
 
-  const replaceLeaf = async (issuer: Authority, now: number): Promise<void> => {
+  const replaceLeaf = async (issuer: IssuingCa, now: number): Promise<void> => {
     const leaf = await issue(issuer, now);
     options.serve(leaf, issuer);
     const { begins, ends } = leaf;
@@ -158,10 +158,10 @@ function fight(): ClusterError {
 }
 
 /** What is served comes first, since it depends on nothing that is still to be written. */
-function stepsOf({ issueBy, untrusting, needsAuthority }: CertificatePlan): readonly Step[] {
+function stepsOf({ issueBy, untrusting, needsCa }: CertificatePlan): readonly Step[] {
   return [
     ...(issueBy ? (['leaf'] as const) : []),
     ...(untrusting.length > 0 ? (['caBundle'] as const) : []),
-    ...(needsAuthority ? (['authority'] as const) : []),
+    ...(needsCa ? (['ca'] as const) : []),
   ];
 }

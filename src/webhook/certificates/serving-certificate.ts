@@ -6,11 +6,10 @@ import type { Metrics } from '../server/metrics.ts';
 import { SettingsError } from '../../shared/settings-error.ts';
 import type { CertificateSettings } from '../settings/settings.ts';
 import {
+  contextOf,
   expirationOf,
-  proveCertificate,
+  onChange,
   readKeyPair,
-  reloadOnChange,
-  serve,
   type KeyPair,
   type ServingContext,
 } from './tls-files.ts';
@@ -38,33 +37,21 @@ export interface ServingCertificate {
 
 /** @throws SettingsError when the flags name no certificate that can be served */
 export async function servingCertificate(options: ServingOptions): Promise<ServingCertificate> {
-  const { settings, access, ownNamespace } = options;
+  const { settings, access, ownNamespace: namespace, log, metrics } = options;
   if (settings.kind === 'files') return fileCertificate(settings, options);
-  if (access === undefined || ownNamespace === undefined) {
+  if (access === undefined || namespace === undefined) {
     throw new SettingsError(
       '--certificate-secret is a Secret of our namespace, which is not known: give --own-namespace, or set POD_NAMESPACE',
     );
   }
-  return ownCertificate(settings, { access, ownNamespace }, options);
-}
-
-async function ownCertificate(
-  settings: Extract<CertificateSettings, { readonly kind: 'own' }>,
-  place: { readonly access: AccessSource; readonly ownNamespace: string },
-  listeners: ServingOptions,
-): Promise<ServingCertificate> {
   // Loaded here: the library that issues certificates is for this mode alone.
   const [{ makeProvisional }, { certificateRotation }] = await Promise.all([
     import('./certificate-issuer.ts'),
     import('./certificate-rotation.ts'),
   ]);
-  const { log, metrics } = listeners;
-  const names = namesOf(settings.service, place.ownNamespace);
-  const cluster = certificateCluster(place.access, {
-    namespace: place.ownNamespace,
-    secret: settings.secret,
-    configuration: settings.configuration,
-  });
+  const { service, secret, configuration } = settings;
+  const names = namesOf(service, namespace);
+  const cluster = certificateCluster(access, { namespace, secret, configuration });
   return {
     initial: await makeProvisional(names, Date.now()),
     keep: (server) =>
@@ -73,7 +60,7 @@ async function ownCertificate(
           cluster,
           names,
           serve: (leaf, issuer) => {
-            serve(server, leaf);
+            server.setSecureContext(contextOf(leaf));
             metrics.serving(expirationOf(leaf));
             metrics.signing(issuer.ends / 1000);
           },
@@ -81,7 +68,7 @@ async function ownCertificate(
           clock: () => ({ now: Date.now(), uptime: performance.now() }),
           jitter: Math.random(),
         }),
-        listeners,
+        options,
       ),
   };
 }
@@ -96,26 +83,30 @@ function fileCertificate(
   settings: Extract<CertificateSettings, { readonly kind: 'files' }>,
   listeners: ServingOptions,
 ): ServingCertificate {
-  const { access, ownNamespace, log, metrics, conditions } = listeners;
+  const { access, ownNamespace, log, metrics } = listeners;
+  const { certFile, keyFile, configuration } = settings;
   let served = readTls(settings);
-  const use = (pair: KeyPair) => {
-    served = pair;
-    metrics.serving(expirationOf(pair));
-  };
-  use(served);
+  metrics.serving(expirationOf(served));
   return {
     initial: served,
     keep: (server) => {
-      const stopWatching = reloadOnChange(settings, server, log, use);
-      if (access === undefined) {
-        proveCertificate(settings, () => served, conditions);
-        return stopWatching;
-      }
-      const { configuration } = settings;
+      // Open connections keep theirs. A pair that does not fit, as while it is being replaced, is left
+      // until it does.
+      const stopWatching = onChange([certFile, keyFile], () => {
+        try {
+          const pair = readKeyPair(settings);
+          server.setSecureContext(contextOf(pair));
+          served = pair;
+          metrics.serving(expirationOf(pair));
+          log.info({ file: certFile }, 'serving a new certificate');
+        } catch (error) {
+          log.warn({ file: certFile, err: error }, 'the new certificate cannot be served yet');
+        }
+      });
       const objects = { namespace: ownNamespace ?? '', secret: undefined, configuration };
-      const cluster = certificateCluster(access, objects);
+      const cluster = access && certificateCluster(access, objects);
       const stopChecking = keepChecking(
-        trustCheck(cluster, settings.certFile, () => served),
+        trustCheck(cluster, certFile, () => served),
         listeners,
       );
       return () => {

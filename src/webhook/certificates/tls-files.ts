@@ -1,8 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext, type SecureContextOptions, type Server } from 'node:tls';
-import type { FastifyBaseLogger } from 'fastify';
-import type { Readiness } from '../server/readiness.ts';
 
 /** A serving certificate with its chain, and its key. PEM. */
 export interface KeyPair {
@@ -16,7 +14,7 @@ export interface TlsFiles {
 }
 
 /** How often files are looked at. */
-export const POLL_MS = 2_000;
+const POLL_MS = 2_000;
 
 /** What new handshakes of a server go by. */
 export type ServingContext = Pick<Server, 'setSecureContext'>;
@@ -45,32 +43,12 @@ export function expirationOf({ cert }: KeyPair): number {
 }
 
 /**
- * Proves the certificate once the pair that is served is valid by our clock.
- *
- * @param served the pair of now
- */
-export function proveCertificate(
-  { certFile }: TlsFiles,
-  served: () => KeyPair,
-  readiness: Pick<Readiness, 'prove' | 'miss'>,
-): void {
-  const look = () => {
-    const why = whyNotValid(certFile, served(), Date.now());
-    if (why !== undefined) return readiness.miss('certificate', why);
-    clearInterval(timer);
-    readiness.prove('certificate');
-  };
-  const timer = setInterval(look, POLL_MS).unref();
-  look();
-}
-
-/**
- * Why the certificate of a pair is not valid, in words; undefined where it is.
+ * Why a certificate is not valid, in words; undefined where it is.
  *
  * @param file where it was read
  * @param now in ms since 1970
  */
-export function whyNotValid(file: string, { cert }: KeyPair, now: number): string | undefined {
+export function whyNotValid(file: string, cert: string, now: number): string | undefined {
   const { validFrom, validTo } = new X509Certificate(cert);
   if (Date.parse(validFrom) > now) {
     return `The certificate in ${file} is not valid before ${validFrom}, and nobody trusts it until then. Fix: compare the clocks of this node and of whoever issued it.`;
@@ -85,42 +63,12 @@ export function contextOf({ cert, key }: KeyPair): SecureContextOptions {
 }
 
 /**
- * Serves new handshakes with a pair; open connections keep theirs.
+ * Does something again when one of these files changes. Polls, since a mounted Secret changes by a
+ * symbolic link that change events miss.
  *
- * @throws Error when it cannot be served; then what was served before stays
+ * @returns ends that
  */
-export function serve(server: ServingContext, pair: KeyPair): void {
-  server.setSecureContext(contextOf(pair));
-}
-
-/**
- * Serves new handshakes with the files as they come to be; open connections keep theirs. A pair
- * that does not fit, as while it is being replaced, is left until it does. Polls, since a mounted
- * Secret changes by a symbolic link that change events miss.
- *
- * @param served hears of every pair that comes to be served
- * @returns ends the watching
- */
-export function reloadOnChange(
-  files: TlsFiles,
-  server: ServingContext,
-  log: FastifyBaseLogger,
-  served: (pair: KeyPair) => void,
-): () => void {
-  const reload = () => {
-    try {
-      const pair = readKeyPair(files);
-      serve(server, pair);
-      served(pair);
-      log.info({ file: files.certFile }, 'serving a new certificate');
-    } catch (error) {
-      log.warn({ file: files.certFile, err: error }, 'the new certificate cannot be served yet');
-    }
-  };
-  for (const file of [files.certFile, files.keyFile]) {
-    watchFile(file, { interval: POLL_MS, persistent: false }, reload);
-  }
-  return () => {
-    for (const file of [files.certFile, files.keyFile]) unwatchFile(file, reload);
-  };
+export function onChange(files: readonly string[], reload: () => void): () => void {
+  for (const file of files) watchFile(file, { interval: POLL_MS, persistent: false }, reload);
+  return () => files.forEach((file) => unwatchFile(file, reload));
 }

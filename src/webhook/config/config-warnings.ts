@@ -6,7 +6,7 @@ import { isPlainHttp, serverHost } from '../../shared/notary-url.ts';
 import { command } from '../../shared/shell-command.ts';
 import { cut } from '../../shared/shown-value.ts';
 import { type CredentialsSecret, credentialsFor } from './credentials-secret.ts';
-import { signingMode } from './signing-label.ts';
+import type { SigningMode } from './signing-label.ts';
 
 /** What the namespace holds for a build. */
 export interface SecretFacts {
@@ -68,9 +68,9 @@ function secretWarnings(
 }
 
 /** What a namespace makes of a configuration: nothing where it has not opted in. */
-export function labelWarnings(namespaceName: string, label: string | undefined): readonly string[] {
+export function labelWarnings(namespaceName: string, mode: SigningMode): readonly string[] {
   const namespace = named(namespaceName);
-  switch (signingMode(label)) {
+  switch (mode) {
     case 'off':
       return [
         `namespace ${namespace} has not opted in, so kpack-notary signs nothing there. Have an admin run ${command`kubectl label namespace ${cut(namespaceName)} notary.kpack.io/signing=enabled --overwrite`}`,
@@ -86,8 +86,8 @@ export function labelWarnings(namespaceName: string, label: string | undefined):
 }
 
 /** What opting out takes away beside our signature, where kpack itself would sign. */
-export function optOutWarnings(source: ConfigSource, label: string | undefined): readonly string[] {
-  return hasSection(source) && signingMode(label) === 'enabled' ? [KPACK_SIGNATURE_GOES] : [];
+export function optOutWarnings(source: ConfigSource, mode: SigningMode): readonly string[] {
+  return hasSection(source) && mode === 'enabled' ? [KPACK_SIGNATURE_GOES] : [];
 }
 
 /** An Image that kpack's own signer would sign, and that opts out. */

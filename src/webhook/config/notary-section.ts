@@ -1,4 +1,5 @@
 import { checkNames, fieldOf, isOurAnnotation } from './annotation-name.ts';
+import { configSource } from './config-source.ts';
 import { ANNOTATION, SIGNING } from '../../shared/names.ts';
 import {
   problem,
@@ -48,7 +49,8 @@ interface UrlAndSecret {
 }
 
 /** Reads all that an object says about signing; problems and warnings are collected, not thrown. */
-export function readNotarySection(object: ConfigSource): NotarySection {
+export function readNotarySection(kind: ConfigSource['kind'], read: unknown): NotarySection {
+  const object = configSource(kind, read);
   const findings: Findings = {
     object: `${object.kind} ${object.name}`,
     problems: [],

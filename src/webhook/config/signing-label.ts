@@ -9,7 +9,6 @@ import {
 } from './notary-field.ts';
 import { annotationLine } from './notary-members.ts';
 import { cut } from '../../shared/shown-value.ts';
-import type { ClusterObject } from '../../shared/kubernetes/cluster.ts';
 
 /** The values of the label that opts a namespace in. */
 const SIGNING_LABELS = ['enabled', 'audit', 'disabled'] as const;
@@ -31,16 +30,11 @@ export function labelProblems({ kind, name, labels }: ConfigSource): readonly Co
   return findings.problems;
 }
 
-/** The value of the label that opts the namespace in. */
-export function signingLabel(namespace: ClusterObject | undefined): string | undefined {
-  return namespace?.metadata.labels?.[SIGNING];
-}
-
 /** What the namespace label says. */
 export type SigningMode = 'enabled' | 'audit' | 'off' | 'invalid';
 
-/** @param label value of the label; undefined: there is none */
-export function signingMode(label: string | undefined): SigningMode {
+export function signingMode({ labels }: ConfigSource): SigningMode {
+  const label = labels[SIGNING];
   if (label === undefined || label === 'disabled') return 'off';
   return label === 'enabled' || label === 'audit' ? label : 'invalid';
 }

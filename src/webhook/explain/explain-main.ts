@@ -1,5 +1,11 @@
 import { openCluster } from '../../shared/kubernetes/cluster-source.ts';
-import type { ListedKind, ListedObject, ListingCluster } from '../../shared/kubernetes/cluster.ts';
+import {
+  apiVersionsOf,
+  type ListedKind,
+  type ListedObject,
+  type ListingCluster,
+} from '../../shared/kubernetes/cluster.ts';
+import { BUILD_LABEL } from '../../shared/names.ts';
 import { explain, type Explanation } from './explain.ts';
 import { parseExplainOptions, type ExplainOptions } from './explain-settings.ts';
 import { imageTextOf, textOf } from './explain-text.ts';
@@ -67,9 +73,6 @@ async function findObjects(
   return { objects: found, absent };
 }
 
-const NEWEST = 'kpack.io/v1alpha2';
-const OLDEST = 'kpack.io/v1alpha1';
-
 /** Of kpack's kinds by `get` alone, which is all that the webhook's own account may do. */
 async function findObject(
   cluster: ListingCluster,
@@ -85,9 +88,10 @@ async function findObject(
     const object = await cluster.get({ apiVersion, kind, namespace, name });
     return object && { apiVersion, ...object, kind };
   };
-  return getAs(NEWEST).catch((error: unknown) =>
+  const [newest = '', oldest = ''] = apiVersionsOf(kind);
+  return getAs(newest).catch((error: unknown) =>
     // kpack before 0.4 serves the other version alone; where that is not served either, the first counts.
-    getAs(OLDEST).catch(() => Promise.reject(error as Error)),
+    getAs(oldest).catch(() => Promise.reject(error as Error)),
   );
 }
 
@@ -95,9 +99,7 @@ async function findObject(
 function isBuilding(pod: ListedObject): boolean {
   const { phase } = (pod as { readonly status?: { readonly phase?: unknown } }).status ?? {};
   return (
-    pod.metadata.labels?.['kpack.io/build'] !== undefined &&
-    phase !== 'Succeeded' &&
-    phase !== 'Failed'
+    pod.metadata.labels?.[BUILD_LABEL] !== undefined && phase !== 'Succeeded' && phase !== 'Failed'
   );
 }
 

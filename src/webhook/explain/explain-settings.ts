@@ -22,7 +22,7 @@ export interface ExplainOptions {
   readonly output: 'text' | 'json';
 }
 
-const KINDS: Readonly<Record<string, ListedKind>> = { image: 'Image', build: 'Build', pod: 'Pod' };
+const LISTED_KINDS = ['Image', 'Build', 'Pod'] as const;
 
 /** @throws SettingsError with all problems at once */
 export function parseExplainOptions(
@@ -62,8 +62,7 @@ export function parseExplainOptions(
 }
 
 function readObject(word: string): NamedObject | undefined {
-  const [kind = '', name = '', ...others] = word.split('/');
-  const known = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
-  const isObject = known !== undefined && name !== '' && others.length === 0;
-  return isObject ? { kind: known, name } : undefined;
+  const [written, name = '', ...others] = word.split('/');
+  const kind = LISTED_KINDS.find((each) => each.toLowerCase() === written);
+  return kind && name !== '' && others.length === 0 ? { kind, name } : undefined;
 }

@@ -1,8 +1,7 @@
-import { hasSection, readNotarySection } from '../config/notary-section.ts';
+import { hasSection } from '../config/notary-section.ts';
 import type { BuildPod } from '../build-pod/build-pod.ts';
-import type { Cluster, ClusterObject } from '../../shared/kubernetes/cluster.ts';
-import { configSource } from '../config/config-source.ts';
-import { MOST_SECRETS, secretsOf } from '../policy/facts.ts';
+import type { Cluster } from '../../shared/kubernetes/cluster.ts';
+import { MOST_SECRETS, secretNames, type ClusterFacts } from '../policy/facts.ts';
 import type { PlannedSigning } from '../injection/signing-container.ts';
 
 /** How it would be signed; of Secrets, the names. */
@@ -18,18 +17,13 @@ export interface Signing {
   readonly tags: readonly string[];
 }
 
-/** @param objects where the configuration may come from */
 export function describeSigning(
   { config, tags, credentials }: PlannedSigning,
-  objects: readonly [
-    build: ClusterObject | undefined,
-    image: ClusterObject | undefined,
-    namespace: ClusterObject | undefined,
-  ],
+  facts: ClusterFacts,
 ): Signing {
   return {
     url: config.url,
-    source: sourceOf(config, objects),
+    source: sourceOf(config, facts),
     secret: config.secretName,
     caSecret: config.caSecretName,
     credentials: credentials.map(({ secretName }) => secretName),
@@ -42,33 +36,26 @@ export function describeSigning(
 /** Which object the url comes from: the first that says the same. */
 function sourceOf(
   { url, secretName }: PlannedSigning['config'],
-  [build, image, namespace]: Parameters<typeof describeSigning>[1],
+  { build, image, namespace }: ClusterFacts,
 ): string {
-  const levels = [
-    // What kpack has copied is better known by where it was written.
-    configSource('Image', image),
-    configSource('Build', build),
-    configSource('Namespace', namespace),
-  ];
-  for (const level of levels) {
-    const { unit } = readNotarySection(level);
-    if (unit?.url !== url || unit.secretName !== secretName) continue;
-    return `${hasSection(level) ? 'spec.notary' : 'annotations'} of ${level.kind} ${level.name}`;
-  }
-  return 'unknown';
+  // What kpack has copied is better known by where it was written.
+  const source = [image?.section, build?.section, namespace].find(
+    (section) => section?.unit?.url === url && section.unit.secretName === secretName,
+  )?.source;
+  if (!source) return 'unknown';
+  return `${hasSection(source) ? 'spec.notary' : 'annotations'} of ${source.kind} ${source.name}`;
 }
 
 /** Secrets, and the service account, that are named and not there. */
 export async function findMissing(
   { secret, caSecret, credentials }: Signing,
   { serviceAccountName }: BuildPod,
-  serviceAccount: ClusterObject | undefined,
+  { serviceAccount, namespaceName: namespace }: ClusterFacts,
   cluster: Cluster,
-  namespace: string,
 ): Promise<readonly string[]> {
   const named = new Map([[secret, 'the signing key']]);
   if (caSecret !== undefined) named.set(caSecret, 'the CA of the server');
-  for (const { name } of secretsOf(serviceAccount, namespace, MOST_SECRETS) ?? []) {
+  for (const name of secretNames(serviceAccount, MOST_SECRETS) ?? []) {
     if (!credentials.includes(name) && !named.has(name)) {
       named.set(name, `named by ServiceAccount ${serviceAccountName}`);
     }

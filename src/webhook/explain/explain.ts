@@ -3,22 +3,14 @@ import { WEBHOOK_ERRORS, type WebhookErrorCode } from '../../shared/error-code.t
 import { SIGNING_CONTAINER, SYSTEM_NAMESPACES } from '../../shared/names.ts';
 import { VERSION } from '../../shared/version.ts';
 import { allContainers, type BuildPod } from '../build-pod/build-pod.ts';
-import {
-  ClusterError,
-  type Cluster,
-  type ClusterObject,
-  type ListedObject,
-  type ObjectReference,
-} from '../../shared/kubernetes/cluster.ts';
+import { ClusterError, type Cluster, type ListedObject } from '../../shared/kubernetes/cluster.ts';
 import { describeSigning, findMissing, type Signing } from './explain-signing.ts';
-import { subjectOf, type Subject } from './explain-subject.ts';
-import { firstReads, secondReads, type ClusterFacts } from '../policy/facts.ts';
-import { readLimitRanges } from '../injection/limit-range.ts';
+import { subjectOf } from './explain-subject.ts';
+import { readFacts } from '../policy/facts.ts';
 import { planPod } from '../policy/plan.ts';
-import { mutatePod } from '../admission/pod-decision.ts';
+import { decidePod } from '../admission/pod-decision.ts';
 import type { Verdict, AllowCode } from '../policy/verdict.ts';
-import { credentialsOf } from '../config/credentials-secret.ts';
-import { signingLabel, type SigningMode, signingMode } from '../config/signing-label.ts';
+import type { SigningMode } from '../config/signing-label.ts';
 
 /** What would become of one object, and why. */
 export interface Explanation {
@@ -78,70 +70,40 @@ export async function explain(
     return { ...about, ...nothing, outcome: 'unsigned', code: 'NOT_OURS', reason };
   }
   try {
-    const { facts, serviceAccount } = await gatherFacts(pod, subject, cluster, namespace);
-    const mode = signingMode(facts.label);
+    const facts = await readFacts(pod, namespace, true, cluster, subject).facts;
+    const { mode } = facts;
     // kpack posts no pod without an owner: such a one is a stranger's.
     const requester = pod.owner ? settings.kpackUsers[0] : '';
-    const plan = planPod(pod, requester, facts, settings.kpackUsers);
+    const plan = planPod(
+      pod,
+      requester,
+      // `missing` tells them, with what else cannot be found.
+      { ...facts, missingSecrets: [] },
+      settings.kpackUsers,
+    );
     const existing = signingContainer(pod);
     const image = settings.signerImage ?? existing?.image ?? ANY_IMAGE;
     const placement = { ...REQUESTS, image };
-    const verdict = mutatePod(pod, plan, { placement, version: VERSION });
+    const verdict = decidePod('mutate', pod, plan, { placement, version: VERSION });
     const isLeftOut = mode === 'enabled' && isStored(object) && !existing;
     const outcome = isLeftOut && plan.kind === 'inject' ? LEFT_OUT : outcomeOf(verdict, mode);
     const common = { ...about, ...outcome, isAudit: mode === 'audit' };
     if (plan.kind !== 'inject' || verdict.kind === 'deny') {
       return { ...common, warnings: [], missing: [] };
     }
-    const signing = describeSigning(plan.signing, [facts.build, facts.image, facts.namespace]);
+    const signing = describeSigning(plan.signing, facts);
     return {
       ...common,
       ...(existing && { reason: `it has its container ${SIGNING_CONTAINER}` }),
       signing,
       warnings: plan.warnings,
-      missing: await findMissing(signing, pod, serviceAccount, cluster, namespace),
+      missing: await findMissing(signing, pod, facts, cluster),
     };
   } catch (error) {
     if (!(error instanceof ClusterError)) throw error;
     const { fix = WEBHOOK_ERRORS.CLUSTER_UNAVAILABLE.fix, message: reason } = error;
     return { ...about, ...nothing, outcome: 'unknown', code: 'CLUSTER_UNAVAILABLE', reason, fix };
   }
-}
-
-/** What the planner needs; Build and Image may be ones that are not there yet. */
-async function gatherFacts(
-  pod: BuildPod,
-  known: Subject,
-  cluster: Cluster,
-  namespaceName: string,
-): Promise<{ readonly facts: ClusterFacts; readonly serviceAccount: ClusterObject | undefined }> {
-  const get = async (reference: ObjectReference | undefined) =>
-    reference && (await cluster.get(reference));
-  const first = firstReads(pod, namespaceName);
-  const namespace = await get(first.namespace);
-  if (!namespace) throw new ClusterError(`Namespace ${namespaceName} cannot be found`);
-  const label = signingLabel(namespace);
-  // Nothing else is asked for then, and nothing that is forbidden matters.
-  const isOff = signingMode(label) === 'off';
-  const wanted = isOff ? [] : [first.serviceAccount, known.build ? undefined : first.build];
-  const [serviceAccount, build = known.build] = await Promise.all(wanted.map(get));
-  const second = secondReads(pod, { build, namespace, namespaceName }, serviceAccount);
-  const [limitRanges, image = known.image, ...secrets] = await Promise.all([
-    isOff || second.limitRanges === undefined ? [] : cluster.limitRanges(second.limitRanges),
-    ...(isOff ? [] : [known.image ? undefined : second.image, ...(second.secrets ?? [])].map(get)),
-  ]);
-  const facts = {
-    namespaceName,
-    namespace,
-    label,
-    build,
-    image,
-    credentials: second.secrets && credentialsOf(secrets),
-    // `missing` tells them, with what else cannot be found.
-    missingSecrets: [],
-    bounds: readLimitRanges(limitRanges),
-  };
-  return { facts, serviceAccount };
 }
 
 function outcomeOf(

@@ -1,25 +1,39 @@
-import { readNotarySection, type ServerAndKey } from '../config/notary-section.ts';
 import { kpackController, type BuildPod } from '../build-pod/build-pod.ts';
-import type {
-  ClusterObject,
-  ObjectReference,
-  OwnerReference,
+import { credentialsOf, type CredentialsSecret } from '../config/credentials-secret.ts';
+import {
+  readNotarySection,
+  type NotarySection,
+  type ServerAndKey,
+} from '../config/notary-section.ts';
+import { signingMode, type SigningMode } from '../config/signing-label.ts';
+import { readLimitRanges, UNBOUNDED, type LimitRangeBounds } from '../injection/limit-range.ts';
+import {
+  ClusterError,
+  type Cluster,
+  type ClusterKind,
+  type ClusterObject,
+  type OwnerReference,
 } from '../../shared/kubernetes/cluster.ts';
-import { configSource } from '../config/config-source.ts';
-import type { LimitRangeBounds } from '../injection/limit-range.ts';
-import type { CredentialsSecret } from '../config/credentials-secret.ts';
+
 /** How many Secrets a service account of builds may name: each is read for each build pod. */
 export const MOST_SECRETS = 200;
+
+/** An Image or Build, and what it says about signing. */
+export interface KpackObject {
+  readonly object: ClusterObject;
+  readonly section: NotarySection;
+}
 
 /** All that the cluster knows about a build pod, as far as a decision needs it. */
 export interface ClusterFacts {
   readonly namespaceName: string;
-  readonly namespace: ClusterObject | undefined;
-  /** Value of the label that opts the namespace in. */
-  readonly label: string | undefined;
-  readonly build: ClusterObject | undefined;
+  /** What the Namespace says about signing. */
+  readonly namespace: NotarySection;
+  readonly mode: SigningMode;
+  readonly build: KpackObject | undefined;
   /** The Image that controls the Build. */
-  readonly image: ClusterObject | undefined;
+  readonly image: KpackObject | undefined;
+  readonly serviceAccount: ClusterObject | undefined;
   /**
    * In the order in which the service account names them; undefined: it names more than
    * {@link MOST_SECRETS}, and none was looked at.
@@ -31,76 +45,91 @@ export interface ClusterFacts {
   readonly bounds: LimitRangeBounds;
 }
 
-/** First round of reads: all at once. */
-export function firstReads(
-  { owner, serviceAccountName }: BuildPod,
-  namespace: string,
-): {
-  namespace: ObjectReference;
-  build: ObjectReference | undefined;
-  serviceAccount: ObjectReference;
-} {
-  return {
-    namespace: { apiVersion: 'v1', kind: 'Namespace', name: namespace },
-    build: owner && {
-      apiVersion: owner.apiVersion,
-      kind: 'Build',
-      namespace,
-      name: owner.name,
-    },
-    serviceAccount: {
-      apiVersion: 'v1',
-      kind: 'ServiceAccount',
-      namespace,
-      name: serviceAccountName,
-    },
-  };
-}
-
 /**
- * Second round: the Image that owns the Build, the Secrets of the service account, and those that
- * the Build or its Namespace names. Where the Image alone names them, they are not looked for. The
- * LimitRanges, where steps are standard containers: else ours asks for what the step before it does.
- * Nothing where the Build is not the one that the pod says, as then the pod is not signed.
+ * Reads what a decision about a build pod needs, in at most two rounds of parallel reads: Namespace,
+ * Build and service account; then the Image that owns the Build, the Secrets of the service account,
+ * and those that the Build or its Namespace names. Where the Image alone names them, they are not
+ * looked for. The LimitRanges are read where steps are standard containers: else the signing container
+ * asks for what the step before it does.
+ *
+ * In a namespace that is off, no other failure matters. There is no second round for strangers, who are
+ * refused by what is known, and for a pod whose Build is another one, which is not signed.
+ *
+ * @param isByKpack whether kpack posted the pod
+ * @param known objects that are not there yet
+ * @returns the mode of the namespace, which decides what a failure of the other reads means
+ * @throws ClusterError both
  */
-export function secondReads(
-  { steps, owner: podOwner }: Pick<BuildPod, 'steps' | 'owner'>,
-  { build, namespace, namespaceName }: Pick<ClusterFacts, 'build' | 'namespace' | 'namespaceName'>,
-  serviceAccount: ClusterObject | undefined,
-): {
-  image: ObjectReference | undefined;
-  /** Undefined: the service account names too many. */
-  secrets: readonly ObjectReference[] | undefined;
-  unitSecrets: readonly ObjectReference[];
-  /** The namespace that they are listed of. */
-  limitRanges: string | undefined;
-} {
-  if (build === undefined || build.metadata.uid !== podOwner?.uid) return NO_READS;
-  const owner = imageOwner(build);
-  const unit =
-    readNotarySection(configSource('Build', build)).unit ??
-    readNotarySection(configSource('Namespace', namespace)).unit;
-  return {
-    image: owner && {
-      apiVersion: owner.apiVersion,
-      kind: 'Image',
-      namespace: namespaceName,
-      name: owner.name,
-    },
-    secrets: secretsOf(serviceAccount, namespaceName, MOST_SECRETS),
-    unitSecrets: unitSecrets(unit, namespaceName),
-    limitRanges: 'waiting' in steps && steps.waiting ? namespaceName : undefined,
+export function readFacts(
+  pod: BuildPod,
+  namespaceName: string,
+  isByKpack: boolean,
+  cluster: Cluster,
+  known: { readonly build?: ClusterObject; readonly image?: ClusterObject } = {},
+): { readonly mode: Promise<SigningMode>; readonly facts: Promise<ClusterFacts> } {
+  const { owner, steps, serviceAccountName } = pod;
+  const get = (kind: ClusterKind, name: string, apiVersion = 'v1') =>
+    cluster.get({ apiVersion, kind, namespace: namespaceName, name });
+  const getSecrets = (names: readonly string[]) =>
+    Promise.all(names.map((name) => get('Secret', name)));
+  const namespace = readNamespace(cluster, namespaceName);
+  const others = Promise.all([
+    known.build ?? (owner && get('Build', owner.name, owner.apiVersion)),
+    get('ServiceAccount', serviceAccountName),
+  ]);
+  const read = async (): Promise<ClusterFacts> => {
+    const first = await namespace;
+    const nothing = { build: undefined, serviceAccount: undefined, ...NOT_READ };
+    if (first.mode === 'off') return { ...first, ...nothing };
+    const [object, serviceAccount] = await others;
+    const build = kpackObject('Build', object);
+    const facts = { ...first, ...nothing, build, serviceAccount };
+    if (!isByKpack || !build || build.object.metadata.uid !== owner?.uid) return facts;
+    const controller = imageOwner(build.object);
+    const ofAccount = secretNames(serviceAccount, MOST_SECRETS);
+    const ofUnit = unitSecretNames(build.section.unit ?? first.namespace.unit);
+    const [image, secrets, unitSecrets, limitRanges] = await Promise.all([
+      known.image ?? (controller && get('Image', controller.name, controller.apiVersion)),
+      ofAccount && getSecrets(ofAccount),
+      getSecrets(ofUnit),
+      'waiting' in steps && steps.waiting ? cluster.limitRanges(namespaceName) : [],
+    ]);
+    return {
+      ...facts,
+      image: kpackObject('Image', image),
+      credentials: secrets && credentialsOf(secrets),
+      missingSecrets: absentOf(ofUnit, unitSecrets),
+      bounds: readLimitRanges(limitRanges),
+    };
   };
+  const facts = read();
+  for (const reading of [others, facts]) reading.catch(() => undefined);
+  return { mode: namespace.then(({ mode }) => mode), facts };
 }
 
-const NO_READS = { image: undefined, secrets: [], unitSecrets: [], limitRanges: undefined };
+/** What the second round of reads brings, where there is none. */
+const NOT_READ = { image: undefined, credentials: [], missingSecrets: [], bounds: UNBOUNDED };
+
+async function readNamespace(cluster: Cluster, namespaceName: string) {
+  const found = await cluster.get({ apiVersion: 'v1', kind: 'Namespace', name: namespaceName });
+  // The namespace of a new pod exists: who says otherwise is not its API server.
+  if (!found) throw new ClusterError(`Namespace ${namespaceName} cannot be found`);
+  const namespace = readNotarySection('Namespace', found);
+  return { namespaceName, namespace, mode: signingMode(namespace.source) };
+}
+
+function kpackObject(
+  kind: 'Build' | 'Image',
+  object: ClusterObject | undefined,
+): KpackObject | undefined {
+  return object && { object, section: readNotarySection(kind, object) };
+}
 
 /** The Secrets that a service account names, each once; undefined: they are more than that. */
-export function secretsOf(
+export function secretNames(
   serviceAccount: ClusterObject | undefined,
-  namespace: string,
   most: number,
-): readonly ObjectReference[] | undefined {
+): readonly string[] | undefined {
   const { secrets = [] } = serviceAccount ?? {};
   if (secrets === 'too-many') return undefined;
   const names = new Set<string>();
@@ -108,38 +137,23 @@ export function secretsOf(
     if (name) names.add(name);
     if (names.size > most) return undefined;
   }
-  return [...names].map((name) => secretReference(name, namespace));
+  return [...names];
 }
 
 /** The Secrets that a configuration names. */
-export function unitSecrets(
-  unit: ServerAndKey | undefined,
-  namespace: string,
-): readonly ObjectReference[] {
-  return [unit?.secretName, unit?.caSecretName]
-    .filter((name) => name !== undefined)
-    .map((name) => secretReference(name, namespace));
-}
-
-function secretReference(name: string, namespace: string): ObjectReference {
-  return { apiVersion: 'v1', kind: 'Secret', namespace, name };
+export function unitSecretNames(unit: ServerAndKey | undefined): readonly string[] {
+  return [unit?.secretName, unit?.caSecretName].filter((name) => name !== undefined);
 }
 
 /** Names of what was looked for, and is not there. */
-export function missingOf(
-  references: readonly ObjectReference[],
+export function absentOf(
+  names: readonly string[],
   found: readonly (ClusterObject | undefined)[],
 ): readonly string[] {
-  return references.filter((_, i) => found[i] === undefined).map(({ name }) => name);
+  return names.filter((_, i) => found[i] === undefined);
 }
 
 /** The kpack Image that controls a Build; a Build made by hand has none. */
-export function imageOwner(build: ClusterObject | undefined): OwnerReference | undefined {
-  return kpackController(build?.metadata.ownerReferences, 'Image');
-}
-
-/** The tags that a Build pushes. */
-export function buildTags({ spec }: ClusterObject): readonly string[] {
-  const tags = spec?.['tags'];
-  return Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : [];
+export function imageOwner(build: ClusterObject): OwnerReference | undefined {
+  return kpackController(build.metadata.ownerReferences, 'Image');
 }

@@ -1,15 +1,14 @@
 import type { WebhookErrorCode } from '../../shared/error-code.ts';
 import { describeProblems, resolveNotaryConfig } from '../config/notary-config.ts';
-import { readNotarySection, type NotarySection } from '../config/notary-section.ts';
+import type { NotarySection } from '../config/notary-section.ts';
 import { serverHost } from '../../shared/notary-url.ts';
 import { ANNOTATION, SIGNING } from '../../shared/names.ts';
 import type { BuildPod } from '../build-pod/build-pod.ts';
-import type { ClusterObject } from '../../shared/kubernetes/cluster.ts';
-import { configSource, saysTheSame } from '../config/config-source.ts';
+import { saysTheSame } from '../config/config-source.ts';
 import { riskWarnings } from '../config/config-warnings.ts';
 import { whyDockerSecretsUnclear } from '../build-pod/docker-secrets.ts';
-import { buildTags, MOST_SECRETS, type ClusterFacts } from './facts.ts';
-import { gateOf, type BuildGate, type Closed, type Outside } from './pod-gate.ts';
+import { MOST_SECRETS, type ClusterFacts, type KpackObject } from './facts.ts';
+import { gateOf, type BuildGate, type Outside, type Refused } from './pod-gate.ts';
 import type { PlannedSigning } from '../injection/signing-container.ts';
 import type { AllowCode } from './verdict.ts';
 import { credentialsFor } from '../config/credentials-secret.ts';
@@ -30,12 +29,7 @@ export type PodPlan =
       readonly warnings: readonly string[];
       readonly gate: BuildGate;
     }
-  | {
-      readonly kind: 'deny';
-      readonly status: Closed['status'];
-      readonly code: WebhookErrorCode;
-      readonly reason: string;
-    };
+  | Refused;
 
 type SkipCode = Extract<AllowCode, 'OPTED_OUT' | 'NO_CONFIG'>;
 
@@ -52,14 +46,7 @@ export function planPod(
   kpackUsers: readonly string[],
 ): PodPlan {
   const gate = gateOf(pod, requester, facts, kpackUsers);
-  switch (gate.kind) {
-    case 'outside':
-      return gate;
-    case 'closed':
-      return { ...gate, kind: 'deny' };
-    case 'build':
-      return planBuildPod(pod, gate, facts);
-  }
+  return gate.kind === 'build' ? planBuildPod(pod, gate, facts) : gate;
 }
 
 function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodPlan {
@@ -90,9 +77,9 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
   // Whether we know how.
   if (pod.isWindows) return deny('POD_UNSUPPORTED', 'Windows builds cannot be signed');
   if ('unknown' in pod.steps) return deny('POD_UNSUPPORTED', pod.steps.unknown);
-  const tags = buildTags(build);
+  const tags = tagsOf(build);
   if (tags.length === 0)
-    return deny('POD_UNSUPPORTED', `Build ${build.metadata.name ?? ''} has no tags`);
+    return deny('POD_UNSUPPORTED', `Build ${build.object.metadata.name ?? ''} has no tags`);
   const unclear = whyDockerSecretsUnclear(pod.pod, tags);
   if (unclear !== undefined) return deny('ARGUMENTS_AMBIGUOUS', unclear);
 
@@ -125,17 +112,21 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
  * What is asked for: by the Build, which carries a copy of what its Image said, else by the Image.
  * Where both say the same, the Image is named: it is what people can correct.
  */
-function sectionOf(build: ClusterObject, image: ClusterObject | undefined): NotarySection {
-  const buildSource = configSource('Build', build);
-  const imageSource = image && configSource('Image', image);
-  if (imageSource && saysTheSame(imageSource, buildSource)) return readNotarySection(imageSource);
-  const fromBuild = readNotarySection(buildSource);
-  return imageSource && isIncomplete(fromBuild) ? readNotarySection(imageSource) : fromBuild;
+function sectionOf({ section }: KpackObject, image: KpackObject | undefined): NotarySection {
+  const isOfImage =
+    image && (saysTheSame(image.section.source, section.source) || isIncomplete(section));
+  return isOfImage ? image.section : section;
 }
 
 /** kpack 0.1 copies the annotations alone: settings of a section that the Image has. */
 function isIncomplete({ unit, isOptedOut, problems }: NotarySection): boolean {
   return !unit && !isOptedOut && problems.length === 0;
+}
+
+/** The tags that a Build pushes. */
+function tagsOf({ object }: KpackObject): readonly string[] {
+  const tags = object.spec?.['tags'];
+  return Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : [];
 }
 
 function deny(code: WebhookErrorCode, reason: string): PodPlan {

@@ -1,12 +1,10 @@
 import fastJsonPatch from 'fast-json-patch';
 import type { WebhookErrorCode } from '../../shared/error-code.ts';
 import { describeProblems } from '../config/notary-config.ts';
-import { readNotarySection, type NotarySection } from '../config/notary-section.ts';
-import { labelProblems, signingMode } from '../config/signing-label.ts';
+import type { NotarySection } from '../config/notary-section.ts';
+import { labelProblems } from '../config/signing-label.ts';
 import type { BuildPod, Pod } from '../build-pod/build-pod.ts';
-import type { ClusterObject } from '../../shared/kubernetes/cluster.ts';
-import { configSource } from '../config/config-source.ts';
-import { imageOwner, type ClusterFacts } from './facts.ts';
+import { imageOwner, type ClusterFacts, type KpackObject } from './facts.ts';
 import { whoElseReads } from '../injection/secret-exposure.ts';
 import { kpackSignerIn, whyKpackSignerUnclear } from '../injection/remove-kpack-signer.ts';
 import { type DenialStatus, type Verdict, type AllowCode, allow, deny } from './verdict.ts';
@@ -15,7 +13,7 @@ import { type DenialStatus, type Verdict, type AllowCode, allow, deny } from './
 const byGate = Symbol('by the gate');
 
 /** What a pod with kpack's build label is, before anybody asks whether it is to be signed. */
-export type Gate = Outside | Closed | BuildGate;
+type Gate = Outside | Refused | BuildGate;
 
 /** No build pod of a namespace that has opted in: left as it is. */
 export interface Outside {
@@ -25,8 +23,8 @@ export interface Outside {
 }
 
 /** Refused, whatever its Image says. */
-export interface Closed {
-  readonly kind: 'closed';
+export interface Refused {
+  readonly kind: 'deny';
   readonly status: Extract<DenialStatus, 422 | 503>;
   readonly code: WebhookErrorCode;
   readonly reason: string;
@@ -38,9 +36,9 @@ export interface Closed {
  */
 export interface BuildGate {
   readonly kind: 'build';
-  readonly build: ClusterObject;
+  readonly build: KpackObject;
   /** The Image that controls the Build; a Build made by hand has none. */
-  readonly image: ClusterObject | undefined;
+  readonly image: KpackObject | undefined;
   /** What the Namespace says about signing. */
   readonly admin: NotarySection;
   readonly [byGate]: true;
@@ -66,15 +64,14 @@ export function gateOf(
   kpackUsers: readonly string[],
 ): Gate {
   const { owner } = pod;
-  const adminSource = configSource('Namespace', facts.namespace);
-  const mode = signingMode(facts.label);
+  const { mode, namespace: admin } = facts;
   if (mode === 'off') return outside('NAMESPACE_OFF', 'the namespace is not opted in');
   if (mode === 'invalid') {
-    return closed(422, 'NAMESPACE_LABEL_INVALID', describeProblems(labelProblems(adminSource)));
+    return refuse(422, 'NAMESPACE_LABEL_INVALID', describeProblems(labelProblems(admin.source)));
   }
   if (!kpackUsers.includes(requester)) {
     return owner
-      ? closed(
+      ? refuse(
           422,
           'REQUESTER_NOT_KPACK',
           `${requester} posted a pod of Build ${owner.name}; --kpack-user is ${kpackUsers.join(', ')}`,
@@ -85,7 +82,7 @@ export function gateOf(
         );
   }
   if (!owner) {
-    return closed(
+    return refuse(
       422,
       'OWNER_NOT_BUILD',
       `${requester} posted pod ${pod.name}, and no Build of kpack.io is its controller`,
@@ -93,17 +90,17 @@ export function gateOf(
   }
   const { build, image } = facts;
   if (!build) return unproven(`Build ${owner.name} does not exist`);
-  if (build.metadata.uid !== owner.uid) {
+  if (build.object.metadata.uid !== owner.uid) {
     return unproven(`Build ${owner.name} has another UID than the owner of the pod`);
   }
-  const imageReference = imageOwner(build);
-  if (imageReference && image?.metadata.uid !== imageReference.uid) {
+  const imageReference = imageOwner(build.object);
+  if (imageReference && image?.object.metadata.uid !== imageReference.uid) {
     const what = image ? 'has another UID than the owner of the Build' : 'does not exist';
     return unproven(`Image ${imageReference.name} ${what}`);
   }
   const unclear = whyKpackSignerUnclear(pod.pod);
-  if (unclear !== undefined) return closed(422, 'ARGUMENTS_AMBIGUOUS', unclear);
-  return { kind: 'build', build, image, admin: readNotarySection(adminSource), [byGate]: true };
+  if (unclear !== undefined) return refuse(422, 'ARGUMENTS_AMBIGUOUS', unclear);
+  return { kind: 'build', build, image, admin, [byGate]: true };
 }
 
 /** Lets in what the gate is not for. */
@@ -145,11 +142,11 @@ function outside(code: Outside['code'], reason: string): Outside {
   return { kind: 'outside', code, reason };
 }
 
-function closed(status: Closed['status'], code: WebhookErrorCode, reason: string): Closed {
-  return { kind: 'closed', status, code, reason };
+function refuse(status: Refused['status'], code: WebhookErrorCode, reason: string): Refused {
+  return { kind: 'deny', status, code, reason };
 }
 
 /** Build and Image may be on their way: kpack posts the pod again. */
-function unproven(reason: string): Closed {
-  return closed(503, 'OWNER_UNPROVEN', reason);
+function unproven(reason: string): Refused {
+  return refuse(503, 'OWNER_UNPROVEN', reason);
 }

@@ -1,9 +1,7 @@
 /** A part of a budget that somebody holds. */
 export interface Share {
-  /** Aborted when the holder has to let go: what it waits for has not arrived, and others wait. */
+  /** Aborted when others have waited too long. A holder that waits for something itself has to let go. */
   readonly revoked: AbortSignal;
-  /** What the holder waited for has arrived: the share stays until it is released. */
-  settle(): void;
   /** Gives the share back. May be repeated. */
   release(): void;
 }
@@ -19,14 +17,13 @@ export interface BudgetOptions {
   readonly total: number;
   /** How many may wait. Beyond that the largest that waits is refused. */
   readonly mostWaiting: number;
-  /** Milliseconds that a holder may stay unsettled while others wait. */
-  readonly patience: number;
+  /** Milliseconds after which a holder is asked to let go while others wait. */
+  readonly revokeAfter: number;
 }
 
 interface Waiting {
   readonly bytes: number;
-  readonly grant: (share: Share) => void;
-  readonly refuse: (reason: Error) => void;
+  readonly end: (outcome: Share | BudgetError) => void;
 }
 
 interface Holder {
@@ -35,7 +32,7 @@ interface Holder {
   revoke: AbortController | undefined;
 }
 
-const TICKS_PER_PATIENCE = 4;
+const CHECKS_UNTIL_REVOKED = 4;
 
 /**
  * A number of bytes that many share. Whoever asks while they are used up waits; the smallest comes
@@ -46,8 +43,8 @@ export class ByteBudget {
   #left: number;
   /** The smallest first. */
   readonly #waiting: Waiting[] = [];
-  /** Holders that wait for something themselves, the oldest first. */
-  readonly #unsettled = new Set<Holder>();
+  /** Holders that were not asked to let go, the oldest first. */
+  readonly #holders = new Set<Holder>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: BudgetOptions) {
@@ -66,25 +63,21 @@ export class ByteBudget {
   take(bytes: number, signal: AbortSignal): Promise<Share> {
     if (this.#waiting.length === 0 && bytes <= this.#left)
       return Promise.resolve(this.#hold(bytes));
-    return new Promise((resolve, reject) => {
-      const end = () => signal.removeEventListener('abort', giveUp);
-      const place: Waiting = {
-        bytes,
-        grant: (share) => {
-          end();
-          resolve(share);
-        },
-        refuse: (reason) => {
-          end();
-          reject(reason);
-        },
-      };
+    if (signal.aborted) return Promise.reject(signal.reason as Error);
+    return new Promise<Share>((resolve, reject) => {
       const giveUp = () => {
         this.#waiting.splice(this.#waiting.indexOf(place), 1);
         reject(signal.reason as Error);
         this.#serve();
       };
-      if (signal.aborted) return reject(signal.reason as Error);
+      const place: Waiting = {
+        bytes,
+        end: (outcome) => {
+          signal.removeEventListener('abort', giveUp);
+          if (outcome instanceof Error) reject(outcome);
+          else resolve(outcome);
+        },
+      };
       signal.addEventListener('abort', giveUp, { once: true });
       this.#queue(place);
     });
@@ -94,7 +87,7 @@ export class ByteBudget {
     const larger = this.#waiting.findIndex(({ bytes }) => bytes > place.bytes);
     this.#waiting.splice(larger < 0 ? this.#waiting.length : larger, 0, place);
     if (this.#waiting.length > this.#options.mostWaiting) {
-      this.#waiting.pop()?.refuse(new BudgetError('too many wait'));
+      this.#waiting.pop()?.end(new BudgetError('too many wait'));
     }
     this.#serve();
   }
@@ -103,21 +96,22 @@ export class ByteBudget {
   #serve(): void {
     for (let [next] = this.#waiting; next && next.bytes <= this.#left; [next] = this.#waiting) {
       this.#waiting.shift();
-      next.grant(this.#hold(next.bytes));
+      next.end(this.#hold(next.bytes));
     }
     if (this.#waiting.length === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
     } else {
-      const { patience } = this.#options;
-      this.#timer ??= setInterval(() => this.#revoke(), patience / TICKS_PER_PATIENCE).unref();
+      const { revokeAfter } = this.#options;
+      const interval = revokeAfter / CHECKS_UNTIL_REVOKED;
+      this.#timer ??= setInterval(() => this.#revoke(), interval).unref();
     }
   }
 
   #revoke(): void {
-    for (const holder of this.#unsettled) {
-      if (performance.now() - holder.since < this.#options.patience) return;
-      this.#unsettled.delete(holder);
+    for (const holder of this.#holders) {
+      if (performance.now() - holder.since < this.#options.revokeAfter) return;
+      this.#holders.delete(holder);
       holder.revoke?.abort(new BudgetError('others wait'));
     }
   }
@@ -125,17 +119,16 @@ export class ByteBudget {
   #hold(bytes: number): Share {
     this.#left -= bytes;
     const holder: Holder = { since: performance.now(), revoke: undefined };
-    this.#unsettled.add(holder);
+    this.#holders.add(holder);
     let isHeld = true;
     return {
       get revoked() {
         return (holder.revoke ??= new AbortController()).signal;
       },
-      settle: () => void this.#unsettled.delete(holder),
       release: () => {
         if (!isHeld) return;
         isHeld = false;
-        this.#unsettled.delete(holder);
+        this.#holders.delete(holder);
         this.#left += bytes;
         this.#serve();
       },

@@ -1,7 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
-import { KPACK_GROUP } from '../../shared/names.ts';
 import type { AdmissionRequest } from '../admission/admission.ts';
-import type { ClusterFailure, ReadKind } from '../../shared/kubernetes/cluster.ts';
+import { KINDS, type ClusterFailure, type ReadKind } from '../../shared/kubernetes/cluster.ts';
 import type { Decision } from './decision-log.ts';
 import type { Question } from '../admission/pod-create.ts';
 
@@ -12,7 +11,7 @@ export type ReadResult = 'ok' | 'not_found' | ClusterFailure;
 export interface Metrics {
   /** @param kind of the object; undefined where the request could not be read */
   reviewed(
-    question: Question,
+    webhook: Question,
     kind: AdmissionRequest['kind'] | undefined,
     decision: Decision,
     seconds: number,
@@ -21,7 +20,7 @@ export interface Metrics {
   /** @param expiration of the certificate that is served, in seconds since 1970 */
   serving(expiration: number): void;
   ready(isReady: boolean): void;
-  /** @param expiration of the authority that issued it, likewise; where it is ours */
+  /** @param expiration of the CA that issued it, likewise; where it is ours */
   signing(expiration: number): void;
   /** A look after certificate and caBundles. */
   checked(result: 'ok' | 'error'): void;
@@ -34,13 +33,8 @@ const PREFIX = 'kpack_notary_';
 const REVIEW_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const READ_BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5];
 
-/** Kinds that we judge, by group. */
-const KINDS: Readonly<Record<string, string>> = {
-  Pod: '',
-  Namespace: '',
-  Image: KPACK_GROUP,
-  Build: KPACK_GROUP,
-};
+/** Kinds that the webhook judges. */
+const JUDGED = ['Pod', 'Namespace', 'Image', 'Build'] as const;
 
 /** Metrics of one program, with those of its process. */
 export function createMetrics(version: string): Metrics {
@@ -50,13 +44,13 @@ export function createMetrics(version: string): Metrics {
   const reviews = new Counter({
     name: `${PREFIX}admission_reviews_total`,
     help: 'Admission reviews answered, by what was decided.',
-    labelNames: ['question', 'kind', 'mode', 'decision', 'code'],
+    labelNames: ['webhook', 'kind', 'mode', 'decision', 'code'],
     registers,
   });
   const reviewSeconds = new Histogram({
     name: `${PREFIX}admission_review_duration_seconds`,
     help: 'Time from a review that was read to its answer.',
-    labelNames: ['question'],
+    labelNames: ['webhook'],
     buckets: REVIEW_BUCKETS,
     registers,
   });
@@ -83,13 +77,13 @@ export function createMetrics(version: string): Metrics {
     help: 'Whether requests may be sent to this replica: 1 or 0.',
     registers,
   });
-  const authorityExpiration = new Gauge({
+  const caExpiration = new Gauge({
     name: `${PREFIX}authority_expiration_timestamp_seconds`,
-    help: 'When the authority that issued the certificate that is served expires, in seconds since 1970.',
+    help: 'When the CA that issued the certificate that is served expires, in seconds since 1970.',
     registers,
   });
   // No sample while there is none, where prom-client would say 1970.
-  for (const gauge of [expiration, authorityExpiration]) gauge.remove();
+  for (const gauge of [expiration, caExpiration]) gauge.remove();
   const checks = new Counter({
     name: `${PREFIX}certificate_checks_total`,
     help: 'Looks after certificate and caBundles, by how they went.',
@@ -103,9 +97,9 @@ export function createMetrics(version: string): Metrics {
     registers,
   }).set({ version }, 1);
   return {
-    reviewed: (question, kind, decision, seconds) => {
-      reviews.inc({ question, kind: boundedKind(kind), ...decision });
-      reviewSeconds.observe({ question }, seconds);
+    reviewed: (webhook, kind, decision, seconds) => {
+      reviews.inc({ webhook, kind: boundedKind(kind), ...decision });
+      reviewSeconds.observe({ webhook }, seconds);
     },
     read: (kind, result, seconds) => {
       reads.inc({ kind, result });
@@ -113,7 +107,7 @@ export function createMetrics(version: string): Metrics {
     },
     serving: (seconds) => expiration.set(seconds),
     ready: (isReady) => ready.set(isReady ? 1 : 0),
-    signing: (seconds) => authorityExpiration.set(seconds),
+    signing: (seconds) => caExpiration.set(seconds),
     checked: (result) => checks.inc({ result }),
     exposition: async () => ({
       text: await registry.metrics(),
@@ -123,8 +117,8 @@ export function createMetrics(version: string): Metrics {
 }
 
 /** What callers name can be anything; what we count cannot. */
-function boundedKind(kind: AdmissionRequest['kind'] | undefined): string {
-  const isKnown =
-    kind !== undefined && Object.hasOwn(KINDS, kind.kind) && KINDS[kind.kind] === kind.group;
-  return isKnown ? kind.kind : 'other';
+function boundedKind(asked: AdmissionRequest['kind'] | undefined): string {
+  return (
+    JUDGED.find((kind) => kind === asked?.kind && KINDS[kind].group === asked.group) ?? 'other'
+  );
 }

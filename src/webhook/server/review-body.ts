@@ -17,10 +17,10 @@ const DEEPEST = 10_000;
 /** Three times those of the largest objects that etcd stores; a part takes up to 100 bytes of memory. */
 const MOST_PARTS = 1_000_000;
 /** Small bodies that are being reviewed. At least this much is counted for each. */
-const SMALL_BUDGET = { total: 8 * 1024 * 1024, mostWaiting: 256, patience: 1_000 };
+const SMALL_BUDGET = { total: 8 * 1024 * 1024, mostWaiting: 256, revokeAfter: 1_000 };
 const LEAST_COUNTED = 32 * 1024;
 /** Other bodies that are being received or reviewed. */
-const LARGE_BUDGET = { total: 16 * 1024 * 1024, mostWaiting: 64, patience: 1_000 };
+const LARGE_BUDGET = { total: 16 * 1024 * 1024, mostWaiting: 64, revokeAfter: 1_000 };
 /** The API server writes the uid at the beginning of a review. */
 const UID = /"uid":"([0-9a-f-]{36})"/;
 const UID_WITHIN = 512;
@@ -98,17 +98,13 @@ export class BodyReader {
 
   async #readSmall(request: IncomingMessage, length: number, signal: AbortSignal) {
     const text = await receive(request, length, signal);
-    const share = await taken(this.#small, Math.max(length, LEAST_COUNTED), signal);
-    share.settle();
-    return { text, share };
+    return { text, share: await taken(this.#small, Math.max(length, LEAST_COUNTED), signal) };
   }
 
   async #readLarge(request: IncomingMessage, length: number, signal: AbortSignal) {
     const share = await taken(this.#large, length, signal);
     try {
-      const text = await receive(request, length, signal, share.revoked);
-      share.settle();
-      return { text, share };
+      return { text: await receive(request, length, signal, share.revoked), share };
     } catch (error) {
       share.release();
       throw error;

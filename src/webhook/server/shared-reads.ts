@@ -1,5 +1,3 @@
-import { setMaxListeners } from 'node:events';
-
 /** A read that has not begun, which others may join. */
 interface Joinable<T> {
   readonly result: Promise<T>;
@@ -55,7 +53,6 @@ export class SharedReads<T> {
 
   #open(key: string, read: (signal: AbortSignal) => Promise<T>): Joinable<T> {
     const end = new AbortController();
-    setMaxListeners(0, end.signal);
     const before = this.#ends.get(key) ?? Promise.resolve();
     const result = before.then(() => {
       // Of a read that all have given up, another one may have the place.

@@ -9,7 +9,7 @@ export interface Shutdown {
   readonly readiness: Readiness;
   readonly log: FastifyBaseLogger;
   /** Seconds in which everybody hears that we are not ready, while we serve on. */
-  readonly quietPeriod: number;
+  readonly shutdownDelay: number;
 }
 
 /** Longer than any review takes, in milliseconds. */
@@ -21,7 +21,7 @@ const EXIT_FAILURE = 1;
  * one at once, with 1. What else is served, metrics for example, is so until the end.
  */
 export function endOnSignal(shutdown: Shutdown): void {
-  const { log, quietPeriod } = shutdown;
+  const { log, shutdownDelay } = shutdown;
   let isEnding = false;
   const end = (signal: NodeJS.Signals) => {
     if (isEnding) {
@@ -29,7 +29,7 @@ export function endOnSignal(shutdown: Shutdown): void {
       process.exit(EXIT_FAILURE);
     }
     isEnding = true;
-    log.info({ signal, quietPeriod }, 'not ready any more: serving on for the quiet period');
+    log.info({ signal, shutdownDelay }, 'not ready any more: serving on for the shutdown delay');
     void drain(shutdown).then(() => {
       log.info('ended');
       process.exit();
@@ -40,9 +40,9 @@ export function endOnSignal(shutdown: Shutdown): void {
 }
 
 /** Resolves when no connection is left. */
-async function drain({ app, readiness, log, quietPeriod }: Shutdown): Promise<void> {
+async function drain({ app, readiness, log, shutdownDelay }: Shutdown): Promise<void> {
   readiness.drain();
-  await pause(quietPeriod * 1000);
+  await pause(shutdownDelay * 1000);
   // What has arrived already is read before idle connections are closed: it makes them busy.
   await nextTurn();
   log.info('listening no more');

@@ -35,7 +35,7 @@ export class Turns {
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
     let known = this.#parties.get(party);
     if (!known) this.#parties.set(party, (known = { running: 0, waiting: [] }));
-    if (this.#hasRoom(known) && known.waiting.length === 0) return this.#do(party, known, work);
+    if (this.#hasRoom(known)) return this.#do(party, known, work);
     return new Promise<T>((resolve, reject) => {
       const giveUp = () => reject(signal?.reason as Error);
       signal?.addEventListener('abort', giveUp, { once: true });

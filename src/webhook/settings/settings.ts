@@ -12,7 +12,7 @@ import {
   DEFAULT_MEMORY,
   DEFAULT_METRICS_PORT,
   DEFAULT_PORT,
-  DEFAULT_QUIET_PERIOD,
+  DEFAULT_SHUTDOWN_DELAY,
   DEFAULT_SERVICE,
   WEBHOOK_FLAGS,
 } from './webhook-flags.ts';
@@ -26,7 +26,7 @@ export interface WebhookSettings {
   /** 0: no metrics are served. */
   readonly metricsPort: number;
   /** Seconds from SIGTERM until we stop listening. */
-  readonly quietPeriod: number;
+  readonly shutdownDelay: number;
   /** The namespace that the webhook itself runs in, where it is told. */
   readonly ownNamespace: string | undefined;
   readonly kpackUsers: readonly string[];
@@ -48,7 +48,7 @@ export type CertificateSettings =
     }
   | {
       readonly kind: 'own';
-      /** Name of the Secret of the authority. */
+      /** Name of the Secret of the CA. */
       readonly secret: string;
       /** Name of our Service. */
       readonly service: string;
@@ -58,7 +58,7 @@ export type CertificateSettings =
 /** As the downward API usually names it in pods. */
 const NAMESPACE_VARIABLE = 'POD_NAMESPACE';
 /** Nobody waits longer than that for a pod to end. */
-const LONGEST_QUIET_PERIOD = 3600;
+const LONGEST_SHUTDOWN_DELAY = 3600;
 /** As the API has names of objects; and short enough for the first part of a DNS name. */
 const OBJECT_NAME = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
@@ -95,10 +95,10 @@ export function parseSettings(
   const port = portOf('port', DEFAULT_PORT);
   const metricsPort = portOf('metrics-port', DEFAULT_METRICS_PORT);
   if (port === metricsPort && port !== 0) problems.push('--port and --metrics-port are the same');
-  const quietPeriod = one('quiet-period', DEFAULT_QUIET_PERIOD);
-  if (!/^\d+(?:\.\d+)?$/.test(quietPeriod) || Number(quietPeriod) > LONGEST_QUIET_PERIOD) {
+  const shutdownDelay = one('shutdown-delay', DEFAULT_SHUTDOWN_DELAY);
+  if (!/^\d+(?:\.\d+)?$/.test(shutdownDelay) || Number(shutdownDelay) > LONGEST_SHUTDOWN_DELAY) {
     problems.push(
-      `--quiet-period is 0 to ${LONGEST_QUIET_PERIOD} seconds, not ${show(quietPeriod)}`,
+      `--shutdown-delay is 0 to ${LONGEST_SHUTDOWN_DELAY} seconds, not ${show(shutdownDelay)}`,
     );
   }
   const image = one('signer-image');
@@ -148,7 +148,7 @@ export function parseSettings(
     clientCa: values['client-ca'].at(-1),
     port,
     metricsPort,
-    quietPeriod: Number(quietPeriod),
+    shutdownDelay: Number(shutdownDelay),
     ownNamespace: values['own-namespace'].at(-1) ?? (environment[NAMESPACE_VARIABLE] || undefined),
     kpackUsers: values['kpack-user'].length > 0 ? values['kpack-user'] : [DEFAULT_KPACK_USER],
     placement: {

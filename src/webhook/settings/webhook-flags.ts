@@ -2,7 +2,7 @@ import { many, one, type FlagTable } from '../../shared/flags.ts';
 
 export const DEFAULT_PORT = '8443';
 export const DEFAULT_METRICS_PORT = '9402';
-export const DEFAULT_QUIET_PERIOD = '15';
+export const DEFAULT_SHUTDOWN_DELAY = '15';
 export const DEFAULT_KPACK_USER = 'system:serviceaccount:kpack:controller';
 export const DEFAULT_CPU = '100m';
 export const DEFAULT_MEMORY = '128Mi';
@@ -24,7 +24,7 @@ export const WEBHOOK_FLAGS = {
   ),
   'certificate-secret': one(
     'NAME',
-    'in their place: the Secret of our namespace that holds the authority, which is made, renewed and trusted without further ado',
+    'in their place: the Secret, in the namespace of the webhook, of the CA that the webhook makes, renews and has trusted',
   ),
   service: one('NAME', `our Service, which the certificate is issued for (${DEFAULT_SERVICE})`),
   'webhook-configuration': one(
@@ -43,9 +43,9 @@ export const WEBHOOK_FLAGS = {
   ),
   port: one('PORT', `of /mutate, /validate, /healthz and /readyz (${DEFAULT_PORT})`),
   'metrics-port': one('PORT', `of /metrics, plain http (${DEFAULT_METRICS_PORT}); 0: none`),
-  'quiet-period': one(
+  'shutdown-delay': one(
     'SECONDS',
-    `how long it serves on after SIGTERM, told not to be ready (${DEFAULT_QUIET_PERIOD})`,
+    `how long it keeps serving after SIGTERM while it reports not ready (${DEFAULT_SHUTDOWN_DELAY})`,
   ),
   'own-namespace': one(
     'NAME',

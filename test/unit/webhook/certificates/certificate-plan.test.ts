@@ -1,10 +1,10 @@
 import t from 'tap';
-import { withAuthority, type Authority } from '../../../../src/webhook/certificates/authority.ts';
+import { withCa, type IssuingCa } from '../../../../src/webhook/certificates/issuing-ca.ts';
 import {
   formatCaBundle,
   readCaBundle,
 } from '../../../../src/webhook/certificates/ca-certificate.ts';
-import { makeAuthority } from '../../../../src/webhook/certificates/certificate-issuer.ts';
+import { makeCa } from '../../../../src/webhook/certificates/certificate-issuer.ts';
 import {
   EMPTY_MEMORY,
   missingOf,
@@ -20,13 +20,13 @@ import {
 const NOW = Date.parse('2026-06-01T00:00:00Z');
 const DAY = 24 * 3600_000;
 
-/** A Secret with these authorities. */
-function secretOf(...authorities: readonly Authority[]): Seen['secret'] {
-  const [first, ...others] = authorities;
-  const trust = { authorities: others, certificates: others };
+/** A Secret with these issuers. */
+function secretOf(...issuers: readonly IssuingCa[]): Seen['secret'] {
+  const [first, ...others] = issuers;
+  const trust = { issuers: others, certificates: others };
   return {
     metadata: { resourceVersion: '1' },
-    data: first ? withAuthority({}, first, trust, NOW) : {},
+    data: first ? withCa({}, first, trust, NOW) : {},
   };
 }
 
@@ -70,7 +70,7 @@ function after(
 const pemsOf = (caBundle: string) => readCaBundle(caBundle).map(({ pem }) => pem);
 /** What the plan has trusted in configurations that trust something else now. */
 const trustedBy = ({ untrusting }: CertificatePlan) => pemsOf(untrusting[0]?.caBundle ?? '');
-const servedBy = (issuer: Authority, days = 7) => ({
+const servedBy = (issuer: IssuingCa, days = 7) => ({
   issuer: issuer.fingerprint,
   begins: NOW - DAY,
   ends: NOW + days * DAY,
@@ -78,20 +78,20 @@ const servedBy = (issuer: Authority, days = 7) => ({
 });
 
 t.test('the plan of certificates', async (t) => {
-  const old = await makeAuthority(NOW - 200 * DAY);
-  const next = await makeAuthority(NOW);
+  const old = await makeCa(NOW - 200 * DAY);
+  const next = await makeCa(NOW);
   const oldBundle = formatCaBundle([old]);
   const both = formatCaBundle([old, next]);
 
   t.test('without a Secret, an authority is made, and nothing is written elsewhere', (t) => {
     const seen = { secret: 'absent', configurations: configurationsOf('') } as const;
-    t.match(after([[0, seen]]).plan, { needsAuthority: true, untrusting: [], issueBy: undefined });
+    t.match(after([[0, seen]]).plan, { needsCa: true, untrusting: [], issueBy: undefined });
     t.end();
   });
 
   t.test('what is not known is not replaced', (t) => {
     const { plan } = after([[0, UNKNOWN]]);
-    t.match(plan, { needsAuthority: false, untrusting: [], issueBy: undefined });
+    t.match(plan, { needsCa: false, untrusting: [], issueBy: undefined });
     t.end();
   });
 
@@ -199,7 +199,7 @@ t.test('the plan of certificates', async (t) => {
 
   t.test('an authority is replaced when two thirds of its life are over', (t) => {
     const seen = { secret: secretOf(next), configurations: configurationsOf(both) };
-    const dueAt = (now: number) => after([[0, seen]], {}, now).plan.needsAuthority;
+    const dueAt = (now: number) => after([[0, seen]], {}, now).plan.needsCa;
     const life = next.ends - next.begins;
     t.notOk(dueAt(next.ends - life / 3 - 2 * DAY));
     t.ok(dueAt(next.ends - life / 3 + 2 * DAY));
@@ -212,14 +212,14 @@ t.test('the plan of certificates', async (t) => {
       [1000, true],
       [3 * DAY, true],
     ] as const) {
-      const early = await makeAuthority(NOW + DAY + ahead);
+      const early = await makeCa(NOW + DAY + ahead);
       const bundle = formatCaBundle([early]);
       const seen = { secret: secretOf(early), configurations: configurationsOf(bundle) };
       const { plan } = after([
         [0, seen],
         [PROPAGATION_MS, seen],
       ]);
-      t.equal(plan.needsAuthority, isReplaced);
+      t.equal(plan.needsCa, isReplaced);
       t.equal(plan.issueBy === undefined, isReplaced);
     }
   });
@@ -230,14 +230,14 @@ t.test('the plan of certificates', async (t) => {
     const { memory } = after([[0, { secret: secretOf(old), configurations }]], { served });
     for (const year of ['1970', '2099']) {
       const wrong = Date.parse(`${year}-01-01T00:00:00Z`);
-      const made = await makeAuthority(wrong);
+      const made = await makeCa(wrong);
       const seen = { secret: secretOf(made), configurations };
       const { plan, memory: later } = after([[1, seen]], memory, wrong);
       t.equal(plan.issueBy, undefined);
       t.same(new Set(trustedBy(plan)), new Set([made.pem, old.pem]), year);
       const { earlier } = after([[2, UNKNOWN]], later).memory;
       t.ok(
-        earlier.authorities.some(({ key }) => key === old.key),
+        earlier.issuers.some(({ key }) => key === old.key),
         'it can still issue',
       );
     }
@@ -251,14 +251,14 @@ t.test('the plan of certificates', async (t) => {
   });
 
   t.test('where the one that ends last is not usable, another that lives is', async (t) => {
-    const early = await makeAuthority(NOW + 9 * DAY);
+    const early = await makeCa(NOW + 9 * DAY);
     const bundle = formatCaBundle([early, next]);
     const seen = { secret: secretOf(early, next), configurations: configurationsOf(bundle) };
     const { plan } = after([
       [0, seen],
       [PROPAGATION_MS, seen],
     ]);
-    t.match(plan, { needsAuthority: false, issueBy: { fingerprint: next.fingerprint } });
+    t.match(plan, { needsCa: false, issueBy: { fingerprint: next.fingerprint } });
     t.end();
   });
 
@@ -272,7 +272,7 @@ t.test('the plan of certificates', async (t) => {
       ],
       { unusable },
     );
-    t.match(plan, { needsAuthority: true, issueBy: undefined });
+    t.match(plan, { needsCa: true, issueBy: undefined });
     t.end();
   });
 
@@ -308,14 +308,14 @@ t.test('the plan of certificates', async (t) => {
   t.test('what is missing is said in words', (t) => {
     const moment = { now: NOW, uptime: 0 };
     t.same(missingOf(EMPTY_MEMORY, UNKNOWN, moment), {
-      certificate: 'no certificate that holds is served: the Secret of the authority was not read',
+      certificate: 'no certificate that holds is served: the Secret of the CA was not read',
       'ca-bundle':
         'the MutatingWebhookConfiguration was not read, and the ValidatingWebhookConfiguration was not read',
     });
     const bundle = formatCaBundle([next]);
     const seen = { secret: secretOf(next), configurations: configurationsOf(bundle) };
     t.match(missingOf(EMPTY_MEMORY, seen, moment), {
-      certificate: 'no authority has stood in every caBundle for 10 s',
+      certificate: 'no CA has stood in every caBundle for 10 s',
       'ca-bundle': 'not every caBundle trusts the certificate that is served',
     });
     const { memory } = after([[0, seen]], { served: servedBy(next) });

@@ -1,7 +1,7 @@
 /** Somebody else who writes the caBundle as well. */
 import t from 'tap';
 import { formatCaBundle } from '../../../../src/webhook/certificates/ca-certificate.ts';
-import { makeAuthority } from '../../../../src/webhook/certificates/certificate-issuer.ts';
+import { makeCa } from '../../../../src/webhook/certificates/certificate-issuer.ts';
 import {
   simulateCertificates,
   SECOND,
@@ -34,7 +34,7 @@ t.test(
   'who replaces the caBundle each time it is written is a problem, until it ends',
   async (t) => {
     const { simulation, check } = await settled();
-    const another = formatCaBundle([await makeAuthority(simulation.now)]);
+    const another = formatCaBundle([await makeCa(simulation.now)]);
     const told: number[] = [];
     for (let round = 1; round <= 8; round += 1) {
       simulation.setBundles(() => another);

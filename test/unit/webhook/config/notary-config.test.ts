@@ -34,9 +34,12 @@ const pair = (url = URL, secretRef = 'key') => ({
   [`${P}v1.secretRef`]: secretRef,
 });
 
+const read = ({ kind, name, labels, annotations, section }: ConfigSource) =>
+  readNotarySection(kind, { metadata: { name, labels, annotations }, spec: { notary: section } });
+
 /** A resolution in few words. */
 const resolve = (object: ConfigSource, admin: ConfigSource) =>
-  resolveNotaryConfig(readNotarySection(object), readNotarySection(admin));
+  resolveNotaryConfig(read(object), read(admin));
 function told(resolution: ConfigResolution): unknown {
   return resolution.kind === 'config' ? resolution.config : resolution.kind;
 }
@@ -80,14 +83,14 @@ t.test('no value, of whatever type, is thrown at', (t) => {
         fc.string(),
       ),
       (value, annotations) => {
-        const read = readNotarySection(image(annotations, value));
+        const section = read(image(annotations, value));
         // A unit is whole, or something is wrong, or nothing was said.
         const saysNothing =
           value === null && !Object.keys(annotations).some((it) => it.startsWith(P));
-        t.equal(read.isEmpty, saysNothing);
-        if (read.unit === undefined && value !== null) t.ok(read.problems.length > 0);
+        t.equal(section.isEmpty, saysNothing);
+        if (section.unit === undefined && value !== null) t.ok(section.problems.length > 0);
         for (const v1 of [{ url: value }, { secretRef: value }, { url: URL, secretRef: value }]) {
-          readNotarySection(image(annotations, { v1 }));
+          read(image(annotations, { v1 }));
         }
       },
     ),
@@ -97,8 +100,8 @@ t.test('no value, of whatever type, is thrown at', (t) => {
 });
 
 t.test('whether anything is said', (t) => {
-  t.equal(readNotarySection(image()).isEmpty, true);
-  t.equal(readNotarySection(image({ other: 'x', 'kpack.io/notary.v1': 'x' }, null)).isEmpty, true);
+  t.equal(read(image()).isEmpty, true);
+  t.equal(read(image({ other: 'x', 'kpack.io/notary.v1': 'x' }, null)).isEmpty, true);
   for (const source of [
     image({}, section),
     image({}, {}),
@@ -108,7 +111,7 @@ t.test('whether anything is said', (t) => {
     image({ [`${P}nonsense`]: '' }),
     image({ [`${P}signing`]: 'disabled' }),
   ]) {
-    t.equal(readNotarySection(source).isEmpty, false, JSON.stringify(source));
+    t.equal(read(source).isEmpty, false, JSON.stringify(source));
   }
   t.end();
 });
@@ -123,16 +126,13 @@ t.test('a section and annotations that say the same', (t) => {
     image({ [`${P}v1.secretRef`]: 'key' }, section),
     image({ [`${P}v1.url`]: URL }, section),
   ]) {
-    const { problems, warnings, ...read } = readNotarySection(source);
-    t.same(read.unit, unit, JSON.stringify(source));
+    const { problems, warnings, ...others } = read(source);
+    t.same(others.unit, unit, JSON.stringify(source));
     t.same([...problems, ...warnings], []);
   }
   const withCa = { ...pair(), [`${P}v1.caSecretRef`]: 'ca' };
-  t.equal(readNotarySection(image(withCa)).unit?.caSecretName, 'ca');
-  t.equal(
-    readNotarySection(image({ [`${P}v1.caSecretRef`]: 'ca' }, section)).unit?.caSecretName,
-    'ca',
-  );
+  t.equal(read(image(withCa)).unit?.caSecretName, 'ca');
+  t.equal(read(image({ [`${P}v1.caSecretRef`]: 'ca' }, section)).unit?.caSecretName, 'ca');
   t.end();
 });
 
@@ -205,7 +205,7 @@ t.test('which level decides', (t) => {
 
 t.test('pins are trimmed, and kept in order', (t) => {
   const source = image({ ...pair(), [`${P}v1.rootPin`]: ` ${OTHER_PIN} ,\n${PIN}` });
-  t.same(readNotarySection(source).rootPins, [OTHER_PIN, PIN]);
+  t.same(read(source).rootPins, [OTHER_PIN, PIN]);
   t.end();
 });
 
@@ -248,7 +248,7 @@ t.test('what an admin demands is kept, whatever an Image says', (t) => {
 });
 
 t.test('problems are told with field, object, what was found and what is expected', (t) => {
-  const { problems } = readNotarySection(image({ [`${P}v1.ulr`]: URL }, { v1: { url: 5 } }));
+  const { problems } = read(image({ [`${P}v1.ulr`]: URL }, { v1: { url: 5 } }));
   t.equal(
     describeProblems(problems),
     [
@@ -257,7 +257,7 @@ t.test('problems are told with field, object, what was found and what is expecte
       '(3) spec.notary.v1.secretRef of Image app: found nothing; expected an object with name, for example {name: notary-signing}',
     ].join('; '),
   );
-  const { problems: long } = readNotarySection(image({}, 'x'.repeat(5000)));
+  const { problems: long } = read(image({}, 'x'.repeat(5000)));
   t.ok(describeProblems(long).length < 400, 'values are cut');
   t.end();
 });

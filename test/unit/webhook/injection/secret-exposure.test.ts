@@ -1,6 +1,5 @@
 import t from 'tap';
 import { readNotarySection } from '../../../../src/webhook/config/notary-section.ts';
-import { configSource } from '../../../../src/webhook/config/config-source.ts';
 import {
   ADMIN,
   annotate,
@@ -307,7 +306,7 @@ t.test("the Namespace's signing Secret is in reach of no build, whatever is plan
   }
   await t.test('also where the Namespace says no more than its Secret', async (t) => {
     const given = unconfiguredBuild({ [`${P}v1.secretRef`]: 'admin-key' });
-    const { signingSecrets } = readNotarySection(configSource('Namespace', given.namespace));
+    const { signingSecrets } = readNotarySection('Namespace', given.namespace);
     t.same(signingSecrets, ['admin-key']);
     await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
   });

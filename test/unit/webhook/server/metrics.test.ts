@@ -30,7 +30,7 @@ async function counted(metrics: Metrics, name: string) {
   return samples.filter((sample) => sample.name === `kpack_notary_${name}`);
 }
 
-t.test('decisions are counted by question, kind, mode, decision and code', async (t) => {
+t.test('decisions are counted by webhook, kind, mode, decision and code', async (t) => {
   const given = buildFixture();
   const { app, metrics } = serve(t, clusterOf(given));
   await review(t, app, 'mutate', { object: given.pod });
@@ -39,12 +39,12 @@ t.test('decisions are counted by question, kind, mode, decision and code', async
   await review(t, app, 'validate', { object: { ...given.image } });
   await post(app, '/validate', {});
   const labels = (
-    question: string,
+    webhook: string,
     kind: string,
     decision: string,
     code: string,
     mode = 'enforce',
-  ) => ({ question, kind, mode, decision, code });
+  ) => ({ webhook, kind, mode, decision, code });
   t.same(
     (await counted(metrics, 'admission_reviews_total')).map(({ labels, value }) => [value, labels]),
     [
@@ -60,8 +60,8 @@ t.test('decisions are counted by question, kind, mode, decision and code', async
       labels,
     ]),
     [
-      [2, { question: 'mutate' }],
-      [3, { question: 'validate' }],
+      [2, { webhook: 'mutate' }],
+      [3, { webhook: 'validate' }],
     ],
   );
 });

@@ -11,15 +11,15 @@ import {
 } from './ca-certificate.ts';
 
 /** A CA certificate together with its private key: what leaves are issued by. */
-export interface Authority extends CaCertificate {
+export interface IssuingCa extends CaCertificate {
   /** PEM, PKCS#8. Never leaves this process but into the Secret. */
   readonly key: string;
 }
 
-/** What the authority's Secret says. */
+/** What the CA's Secret says. */
 export interface StoredTrust {
   /** Those that can issue, the one that ends last first. */
-  readonly authorities: readonly Authority[];
+  readonly issuers: readonly IssuingCa[];
   /** All certificates there: what somebody may still serve a leaf of. */
   readonly certificates: readonly CaCertificate[];
 }
@@ -34,35 +34,35 @@ const MOST_KEYS = 16;
 export type SecretData = Readonly<Record<string, string>>;
 
 /**
- * Reads the Secret, whoever wrote it: an authority is a certificate that may issue, and the key that
+ * Reads the Secret, whoever wrote it: a CA is a certificate that may issue, and the key that
  * belongs to it. What is none is left out, and counts for trust at most.
  */
 export function readStoredTrust(data: SecretData): StoredTrust {
   const text = (entry: string) => Buffer.from(data[entry] ?? '', 'base64').toString();
   const certificates = readCaCertificates(text(CERTIFICATES_ENTRY));
   const keys = readKeys(text(KEYS_ENTRY));
-  const authorities = certificates.flatMap((certificate) => {
+  const issuers = certificates.flatMap((certificate) => {
     const parsed = new X509Certificate(certificate.pem);
     if (!mayIssue(parsed)) return [];
     const key = keys.find((one) => parsed.checkPrivateKey(one));
     return key ? [{ ...certificate, key: pkcs8(key) }] : [];
   });
-  return { authorities: inOrder(authorities), certificates };
+  return { issuers: inOrder(issuers), certificates };
 }
 
 /**
- * The entries that hold a new authority beside what is worth keeping; entries that are not ours stay.
+ * The entries that hold a new CA beside what is worth keeping; entries that are not ours stay.
  *
  * @param now the time, in ms since 1970: what ended long ago goes
  */
-export function withAuthority(
+export function withCa(
   data: SecretData,
-  added: Authority,
-  { authorities, certificates }: StoredTrust,
+  added: IssuingCa,
+  { issuers, certificates }: StoredTrust,
   now: number,
 ): SecretData {
-  const kept = trustedOf([added], [authorities, certificates], now);
-  const keys = [added, ...authorities]
+  const kept = trustedOf([added], [issuers, certificates], now);
+  const keys = [added, ...issuers]
     .filter(({ fingerprint }) => kept.some((one) => one.fingerprint === fingerprint))
     .slice(0, MOST_TRUSTED)
     .map(({ key }) => key);

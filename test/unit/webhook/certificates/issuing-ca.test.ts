@@ -2,16 +2,13 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { readStoredTrust, withAuthority } from '../../../../src/webhook/certificates/authority.ts';
+import { readStoredTrust, withCa } from '../../../../src/webhook/certificates/issuing-ca.ts';
 import {
   MOST_TRUSTED,
   readCaCertificates,
   trustedOf,
 } from '../../../../src/webhook/certificates/ca-certificate.ts';
-import {
-  issueLeaf,
-  makeAuthority,
-} from '../../../../src/webhook/certificates/certificate-issuer.ts';
+import { issueLeaf, makeCa } from '../../../../src/webhook/certificates/certificate-issuer.ts';
 import { succeed } from '../../../bed/command.ts';
 
 const NAMES = ['kpack-notary-webhook', 'kpack-notary-webhook.kpack-notary.svc'];
@@ -68,7 +65,7 @@ async function verified(t: Test, ca: string, leaf: string): Promise<string> {
 }
 
 t.test('what we issue stands before openssl in its strictest mode', async (t) => {
-  const authority = await makeAuthority(Date.now());
+  const authority = await makeCa(Date.now());
   const leaf = await issueLeaf(authority, NAMES, Date.now());
   t.equal(await verified(t, authority.pem, leaf.cert), 'leaf: OK\n');
   t.ok(Math.abs(authority.ends - Date.now() - 365 * DAY) < DAY);
@@ -76,7 +73,7 @@ t.test('what we issue stands before openssl in its strictest mode', async (t) =>
 });
 
 t.test('a leaf does not outlive its authority', async (t) => {
-  const authority = await makeAuthority(Date.now() - 364 * DAY);
+  const authority = await makeCa(Date.now() - 364 * DAY);
   const leaf = await issueLeaf(authority, NAMES, Date.now());
   t.equal(leaf.ends, authority.ends);
 });
@@ -92,7 +89,7 @@ t.test('an authority of somebody else issues, however it writes its name', async
     { extensions: ['basicConstraints=critical,CA:TRUE', 'keyUsage=keyCertSign,digitalSignature'] },
   ]) {
     const { cert, key } = await foreign(t, options);
-    const [authority] = readStoredTrust(secretOf(`# a comment\n${cert}`, key)).authorities;
+    const [authority] = readStoredTrust(secretOf(`# a comment\n${cert}`, key)).issuers;
     if (!authority) throw new Error(`it is none: ${JSON.stringify(options)}`);
     const leaf = await issueLeaf(authority, NAMES, Date.now());
     const strict = !JSON.stringify(options).includes('none');
@@ -104,7 +101,7 @@ t.test('a key that does not fit its curve is passed over', async (t) => {
   const { cert, key } = await foreign(t, {});
   const der = Buffer.from(`30310201010420${'72'.repeat(32)}a00a06082a8648ce3d030101`, 'hex');
   const unfit = `-----BEGIN EC PRIVATE KEY-----\n${der.toString('base64')}\n-----END EC PRIVATE KEY-----\n`;
-  t.equal(readStoredTrust(secretOf(cert, `${unfit}${key}`)).authorities.length, 1);
+  t.equal(readStoredTrust(secretOf(cert, `${unfit}${key}`)).issuers.length, 1);
 });
 
 t.test(
@@ -117,7 +114,7 @@ t.test(
       '1.2.3.4=critical,ASN1:NULL',
     ]) {
       const { cert, key } = await foreign(t, { extensions: [...CA, extension] });
-      const [authority] = readStoredTrust(secretOf(cert, key)).authorities;
+      const [authority] = readStoredTrust(secretOf(cert, key)).issuers;
       if (!authority) throw new Error('it is none');
       await t.rejects(
         issueLeaf(authority, NAMES, Date.now()),
@@ -127,7 +124,7 @@ t.test(
     }
     const harmless = [...CA, 'nsComment=hello', 'certificatePolicies=1.2.3'];
     const { cert, key } = await foreign(t, { extensions: harmless });
-    const [authority] = readStoredTrust(secretOf(cert, key)).authorities;
+    const [authority] = readStoredTrust(secretOf(cert, key)).issuers;
     if (!authority) throw new Error('it is none');
     const { cert: leaf } = await issueLeaf(authority, NAMES, Date.now());
     t.equal(await verified(t, cert, leaf), 'leaf: OK\n');
@@ -140,7 +137,7 @@ t.test('a key in the form of openssl ec is read as well', async (t) => {
   const args = ['pkey', '-in', 'key', '-traditional'];
   const traditional = await succeed({ program: 'openssl', args, directory });
   t.match(traditional, 'BEGIN EC PRIVATE KEY');
-  t.equal(readStoredTrust(secretOf(cert, traditional)).authorities.length, 1);
+  t.equal(readStoredTrust(secretOf(cert, traditional)).issuers.length, 1);
 });
 
 t.test('what cannot issue is no authority, and trusted at most', async (t) => {
@@ -156,42 +153,42 @@ t.test('what cannot issue is no authority, and trusted at most', async (t) => {
     'without a name': { subject: '/' },
   })) {
     const { cert, key } = await foreign(t, options);
-    const { authorities, certificates } = readStoredTrust(secretOf(cert, key));
-    t.equal(authorities.length, 0, what);
+    const { issuers, certificates } = readStoredTrust(secretOf(cert, key));
+    t.equal(issuers.length, 0, what);
     t.equal(certificates.length, 1, what);
   }
   const other = await foreign(t, {});
-  t.equal(readStoredTrust(secretOf(good.cert, other.key)).authorities.length, 0, 'another key');
+  t.equal(readStoredTrust(secretOf(good.cert, other.key)).issuers.length, 0, 'another key');
   const changed = Buffer.from(good.cert.split('\n').slice(1, -2).join(''), 'base64');
   changed.writeUInt8(changed.readUInt8(changed.length - 1) ^ 1, changed.length - 1);
   const pem = `-----BEGIN CERTIFICATE-----\n${changed.toString('base64')}\n-----END CERTIFICATE-----\n`;
-  t.equal(readStoredTrust(secretOf(pem, good.key)).authorities.length, 0, 'a wrong signature');
+  t.equal(readStoredTrust(secretOf(pem, good.key)).issuers.length, 0, 'a wrong signature');
   for (const garbage of ['', 'x', '-----BEGIN CERTIFICATE-----', '\u0000'.repeat(1000)]) {
-    t.same(readStoredTrust(secretOf(garbage, garbage)), { authorities: [], certificates: [] });
+    t.same(readStoredTrust(secretOf(garbage, garbage)), { issuers: [], certificates: [] });
   }
   t.same(readStoredTrust({ 'tls.crt': base64(good.cert) }).certificates, [], 'another format');
 });
 
 t.test('a new authority is written beside what is there', async (t) => {
   const now = Date.now();
-  const [first, second] = [await makeAuthority(now - 240 * DAY), await makeAuthority(now)];
+  const [first, second] = [await makeCa(now - 240 * DAY), await makeCa(now)];
   const { cert, key } = await foreign(t, { key: ['-newkey', 'rsa:2048'] });
   const before = { ...secretOf(first.pem + cert, key + first.key), other: 'eA==' };
-  const after = withAuthority(before, second, readStoredTrust(before), now);
-  const { authorities, certificates } = readStoredTrust(after);
-  t.same(authorities, [second, first]);
+  const after = withCa(before, second, readStoredTrust(before), now);
+  const { issuers, certificates } = readStoredTrust(after);
+  t.same(issuers, [second, first]);
   t.equal(certificates.length, 3, 'what was trusted stays so');
   t.equal(after['other'], 'eA==');
   t.notMatch(Buffer.from(after['ca.key'] ?? '', 'base64').toString(), key.split('\n')[1]);
 
-  const later = withAuthority(after, second, readStoredTrust(after), first.ends + 2 * DAY);
-  t.same(readStoredTrust(later).authorities, [second], 'what has ended long ago goes');
+  const later = withCa(after, second, readStoredTrust(after), first.ends + 2 * DAY);
+  t.same(readStoredTrust(later).issuers, [second], 'what has ended long ago goes');
 });
 
 t.test('garbage does not make what is trusted grow without end', async (t) => {
   const now = Date.now();
   const many = await Promise.all(
-    Array.from({ length: MOST_TRUSTED + 4 }, (_, at) => makeAuthority(now - at * DAY)),
+    Array.from({ length: MOST_TRUSTED + 4 }, (_, at) => makeCa(now - at * DAY)),
   );
   const served = many.at(-1);
   const trusted = trustedOf(served ? [served] : [], [many], now);

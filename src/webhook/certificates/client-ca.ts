@@ -1,26 +1,10 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { SecureContextOptions } from 'node:tls';
 import type { FastifyBaseLogger } from 'fastify';
 import { readPemCertificates } from '../../shared/pem.ts';
 import { SettingsError } from '../../shared/settings-error.ts';
-import { POLL_MS, type ServingContext } from './tls-files.ts';
-
-/** Whose certificates callers have to show. */
-export interface ClientAuthority {
-  /** PEM, as it is now. */
-  readonly certificates: () => string;
-  /**
-   * Has a server trust the CA as it comes to be, beside whatever certificate it serves.
-   *
-   * @param initial what the server serves at first
-   * @returns what the server's certificates are to be given to, and what ends the watching
-   */
-  keep(
-    server: ServingContext,
-    initial: SecureContextOptions,
-  ): { readonly context: ServingContext; readonly stop: () => void };
-}
+import { onChange, type ServingContext } from './tls-files.ts';
 
 /**
  * Callers' certificates are checked against a file, which is read again when it changes; one that
@@ -28,19 +12,25 @@ export interface ClientAuthority {
  *
  * @throws SettingsError when the file holds none now
  */
-export function clientAuthority(file: string, log: FastifyBaseLogger): ClientAuthority {
+export function watchClientCa(file: string, log: FastifyBaseLogger) {
   let certificates = firstOf(file);
   return {
+    /** PEM, as it is now. */
     certificates: () => certificates,
-    keep: (server, initial) => {
-      let served = initial;
+    /**
+     * Has a server trust the CA as it comes to be, beside whatever certificate it serves.
+     *
+     * @param served what the server serves at first
+     * @returns what the server's certificates are to be given to, and what ends the watching
+     */
+    keep(server: ServingContext, served: SecureContextOptions) {
       const context: ServingContext = {
         setSecureContext: (options) => {
           served = options;
           server.setSecureContext({ ...options, ca: certificates });
         },
       };
-      const reload = () => {
+      const stop = onChange([file], () => {
         try {
           certificates = read(file);
           context.setSecureContext(served);
@@ -48,9 +38,8 @@ export function clientAuthority(file: string, log: FastifyBaseLogger): ClientAut
         } catch (error) {
           log.warn({ file, err: error }, 'the new CA of callers cannot be trusted yet');
         }
-      };
-      watchFile(file, { interval: POLL_MS, persistent: false }, reload);
-      return { context, stop: () => unwatchFile(file, reload) };
+      });
+      return { context, stop };
     },
   };
 }
