@@ -18,7 +18,6 @@ import { readProxySettings, type Environment } from './http/proxy-settings.ts';
 import { readCaFile, readSigningSecret } from './keys/secret-directory.ts';
 import { readEnvironmentRoots } from './http/server-trust.ts';
 import { signRepository } from './notary/sign-repository.ts';
-import { signingKey } from './keys/key-signer.ts';
 import type { SignerOptions } from './signer-options.ts';
 import { openKeys } from './keys/signing-key.ts';
 import { planSigning } from './image/signing-plan.ts';
@@ -114,14 +113,12 @@ async function signAll(
   }
 
   const secret = await readSigningSecret(options.keyDirectory);
-  const opened = await steps.drive(openKeys(secret.keyFiles, secret.password));
-  const privateKeys = opened.keys;
-  for (const { message } of opened.unopened) log.warn(`not used: ${message}`);
-  for (const warning of opened.misnamed) log.warn(warning);
-  const keys = privateKeys.map(signingKey);
-  log.step(
-    `keys: ${privateKeys.map(({ file, canonicalId }) => `${canonicalId} (${file})`).join(', ')}`,
+  const { keys, unopened, misnamed } = await steps.drive(
+    openKeys(secret.keyFiles, secret.password),
   );
+  for (const { message } of unopened) log.warn(`not used: ${message}`);
+  for (const warning of misnamed) log.warn(warning);
+  log.step(`keys: ${keys.map(({ file, canonicalId }) => `${canonicalId} (${file})`).join(', ')}`);
   const caFiles = await Promise.all(options.caFiles.map(readCaFile));
   const ca = [...(secret.ca === undefined ? [] : [secret.ca]), ...caFiles, ...environmentRoots];
   const http = clients.open({ ca, proxy, signal });
@@ -136,7 +133,7 @@ async function signAll(
         url,
         client: createNotaryClient({ http, url, gun, credentials, memory, drive: steps.drive }),
         keys,
-        unopened: opened.unopened,
+        unopened,
         rootPins: options.rootPins,
         dryRun: options.dryRun,
         now,

@@ -97,7 +97,7 @@ export function notaryScenarios(theBed: () => Promise<Bed>): readonly Scenario[]
         );
         const after = makeDelegationKey(scene, `after-${scenes}`);
         const secret = await delegate(scene, RELEASES, after);
-        await owner.delegationRemove(gun, RELEASES, forger(before.pem).keyId);
+        await owner.delegationRemove(gun, RELEASES, forger(before.pem).canonicalId);
         await owner.publish(gun);
         const holder = bed.cli(`holder-${scenes}`);
         await holder.keyImport(after.file, 'holder');

@@ -38,7 +38,7 @@ t.test('leftovers', async (t) => {
     const ours = await delegate(scene, RELEASES, makeDelegationKey(scene, 'ours'));
     const theirs = makeDelegationKey(scene, 'theirs');
     await delegate(scene, 'targets/theirs', theirs);
-    await owner.delegationRemove(gun, 'targets/theirs', forger(theirs.pem).keyId);
+    await owner.delegationRemove(gun, 'targets/theirs', forger(theirs.pem).canonicalId);
     await owner.publish(gun);
     const { signed } = await servedFile(scene, 'targets');
     t.match(signed['delegations'], { roles: [{}, { name: 'targets/theirs', keyids: null }] });

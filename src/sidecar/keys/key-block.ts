@@ -4,7 +4,7 @@ import { INTEGER, OCTET_STRING, readDer, SEQUENCE, sequenceOf } from '../../shar
 import type { PemBlock } from '../../shared/pem.ts';
 import { command } from '../../shared/shell-command.ts';
 import { SigningError } from '../../shared/signing-error.ts';
-import { rsaModulusLength, SMALLEST_RSA_MODULUS, type SignatureMethod } from '../tuf/key.ts';
+import { rsaModulusLength, SMALLEST_RSA_MODULUS } from '../tuf/key.ts';
 import type { Work } from '../tuf/work.ts';
 import { ed25519Key, notaryEd25519Key } from './ed25519-key.ts';
 import { unusableBlock } from './unusable-key-file.ts';
@@ -17,12 +17,6 @@ import {
   isKnownDekInfo,
 } from './key-encryption.ts';
 import type { Password } from './password.ts';
-
-/** A private key, and how it signs. */
-export interface OpenedBlock {
-  readonly key: KeyObject;
-  readonly method: SignatureMethod;
-}
 
 /** What the blocks of a run may spend. */
 export interface DerivationBudget {
@@ -74,7 +68,7 @@ export function* openBlock(
   where: string,
   password: Password | undefined,
   budget: DerivationBudget,
-): Work<OpenedBlock> {
+): Work<KeyObject> {
   yield;
   const dekInfo = block.headers.get('DEK-Info');
   const format = dekInfo === undefined ? formatOf(block.bytes) : undefined;
@@ -87,9 +81,9 @@ export function* openBlock(
     const key = isEncrypted
       ? yield* decrypt(block, where, password, budget)
       : openPlain(block.bytes);
-    const method = signatureMethod(where, key);
+    checkAlgorithm(where, key);
     checkHalves(key);
-    return { key, method };
+    return key;
   } catch (cause) {
     if (cause instanceof SigningError) throw cause;
     throw isEncrypted && password ? wrongPassword(where, password, cause) : damaged(where, cause);
@@ -239,14 +233,13 @@ function spend(budget: DerivationBudget, steps: number, where: string): void {
   budget.steps -= steps;
 }
 
-function signatureMethod(where: string, key: KeyObject): SignatureMethod {
+/** @throws SigningError KEY_INVALID when the signer cannot sign with such a key */
+function checkAlgorithm(where: string, key: KeyObject): void {
   const { asymmetricKeyType: type = 'nameless' } = key;
   const namedCurve = curveOf(key) ?? 'of its own';
   const modulusLength = rsaModulusLength(key);
-  if (type === 'ec' && CURVES.includes(namedCurve)) return 'ecdsa';
-  if (type === 'ed25519') return 'eddsa';
   const isUsual = modulusLength >= SMALLEST_RSA_MODULUS && modulusLength <= LARGEST_RSA_MODULUS;
-  if (type === 'rsa' && isUsual) return 'rsapss';
+  if (type === 'ed25519' || CURVES.includes(namedCurve) || isUsual) return;
   const property =
     type === 'ec'
       ? ` on the curve ${namedCurve}`

@@ -1,10 +1,10 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readPem, type PemBlock, type PemText } from '../../shared/pem.ts';
 import { SigningError } from '../../shared/signing-error.ts';
-import { bareKey, keyId, type KeyId, type PublicKey, type SignatureMethod } from '../tuf/key.ts';
+import type { SigningKey } from '../tuf/publication.ts';
 import type { Work } from '../tuf/work.ts';
-import { damageOf, unusableFile } from './unusable-key-file.ts';
 import { DERIVATION_STEPS, openBlock } from './key-block.ts';
+import { signingKey } from './key-signer.ts';
+import { damageOf, unusableFile } from './unusable-key-file.ts';
 import type { Password } from './password.ts';
 
 /** One `*.key` file of the signing Secret. */
@@ -13,20 +13,10 @@ export interface KeyFile {
   readonly pem: string;
 }
 
-/** A private key that can sign for Notary. */
-export interface PrivateKey {
-  readonly file: string;
-  /** The id that the Notary and docker CLIs name the file after. */
-  readonly canonicalId: KeyId;
-  readonly publicKey: PublicKey;
-  readonly method: SignatureMethod;
-  readonly key: KeyObject;
-}
-
 /** What became of the key files. */
 export interface OpenedKeys {
   /** At least one, each once. */
-  readonly keys: readonly PrivateKey[];
+  readonly keys: readonly SigningKey[];
   /** Why others could not be opened: a root key that has its own password is common. */
   readonly unopened: readonly SigningError[];
   /** A sentence for each file that is named after another key than it holds. */
@@ -86,12 +76,10 @@ export function* openKeys(
     );
   }
   const budget = { steps: DERIVATION_STEPS };
-  const keys: PrivateKey[] = [];
+  const keys: SigningKey[] = [];
   for (const { file, where, block } of blocks) {
     try {
-      const { key, method } = yield* openBlock(block, where, password, budget);
-      const publicKey = bareKey(publicHalf(key));
-      keys.push({ file, canonicalId: keyId(publicKey), publicKey, method, key });
+      keys.push(signingKey(file, yield* openBlock(block, where, password, budget)));
     } catch (error) {
       collect(error);
     }
@@ -135,15 +123,6 @@ function keyBlocks({ name, pem, text }: ReadFile): readonly NamedBlock[] {
   });
 }
 
-/**
- * The public key as Notary writes it, and so names it: a file may hold the point of an EC key
- * compressed, or the curve in full.
- */
-function publicHalf(key: KeyObject): KeyObject {
-  const jwk = createPublicKey(key).export({ format: 'jwk' });
-  return createPublicKey({ key: jwk, format: 'jwk' });
-}
-
 /** One error for all files, where none can be opened. */
 function summary(unopened: readonly SigningError[]): SigningError {
   const urgent = URGENCY.map((code) => unopened.find((error) => error.code === code));
@@ -155,7 +134,7 @@ function summary(unopened: readonly SigningError[]): SigningError {
   return new SigningError(code, message, { fix, cause: first });
 }
 
-function misnaming(name: string, keys: readonly PrivateKey[]): readonly string[] {
+function misnaming(name: string, keys: readonly SigningKey[]): readonly string[] {
   const [, id] = KEY_ID_NAME.exec(name) ?? [];
   const held = keys.filter(({ file }) => file === name).map(({ canonicalId }) => canonicalId);
   if (id === undefined || held.length === 0) return [];

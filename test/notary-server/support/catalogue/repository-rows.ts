@@ -6,8 +6,8 @@ import {
   makeDelegationKey,
   ownersKey,
   passed,
-  type Forger,
 } from '../../../support/catalogue/forgery.ts';
+import type { SigningKey } from '../../../../src/sidecar/tuf/publication.ts';
 import { delegate, reportOf, type Row, type Scene } from '../../../support/catalogue/scene.ts';
 import { secretOf } from '../../../support/notary-repository.ts';
 import { FORWARD, type ProxiedRequest, type ProxyAction } from '../../../bed/proxy.ts';
@@ -192,7 +192,7 @@ export const REPOSITORY_ROWS: readonly Row[] = [
       await delegate(scene, RELEASES, before);
       await forge(scene, RELEASES, forger(before.pem), {});
       const secret = await delegate(scene, RELEASES, makeDelegationKey(scene, 'after'));
-      await owner.run(['delegation', 'remove', gun, RELEASES, forger(before.pem).keyId]);
+      await owner.run(['delegation', 'remove', gun, RELEASES, forger(before.pem).canonicalId]);
       await owner.publish(gun);
       return { run: { secret } };
     },
@@ -256,7 +256,7 @@ export const REPOSITORY_ROWS: readonly Row[] = [
           const other = makeDelegationKey(scene, 'successor');
           await owner.delegationAdd(gun, RELEASES, other.publicFile);
           await owner.publish(gun);
-          await owner.run(['delegation', 'remove', gun, RELEASES, forger(key.pem).keyId]);
+          await owner.run(['delegation', 'remove', gun, RELEASES, forger(key.pem).canonicalId]);
           await owner.publish(gun);
         }
         return FORWARD;
@@ -341,7 +341,7 @@ async function strangersSecret({ bed }: Scene): Promise<Record<string, string>> 
 }
 
 /** Has a role signed for a short life, and waits until that is over. */
-async function expire(scene: Scene, role: string, by: Forger): Promise<void> {
+async function expire(scene: Scene, role: string, by: SigningKey): Promise<void> {
   const end = inMilliseconds(SHORT_LIFE_MS);
   await forge(scene, role, by, {
     content: (signed) => (signed['expires'] = `${end.toISOString().slice(0, 19)}Z`),
