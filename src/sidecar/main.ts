@@ -1,5 +1,6 @@
 /** The signer: one run a build pod. Flags and environment in; receipt, last words, exit code out. */
 import { setFlagsFromString } from 'node:v8';
+import { readFlags } from '../shared/flags.ts';
 import { helpText, isHelpWanted } from '../shared/help.ts';
 import { SIGNER_FLAGS } from '../shared/signer-flags.ts';
 import { asSigningError, SigningError } from '../shared/signing-error.ts';
@@ -8,12 +9,7 @@ import { processMemory } from './io/memory.ts';
 import { failedReceipt, failureOf, type Receipt } from './notary/receipt.ts';
 import { runSigner } from './run.ts';
 import { writeStepFile } from './io/step-file.ts';
-import {
-  parseSignerOptions,
-  readOutputOptions,
-  readSignerFlags,
-  type OutputOptions,
-} from './signer-options.ts';
+import { parseSignerOptions, readOutputOptions, type OutputOptions } from './signer-options.ts';
 import { failureSentence, lastLine, terminationMessage } from './termination-message.ts';
 import { writeText } from './io/text-file.ts';
 
@@ -33,7 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
     writeLine(helpText(USAGE, SIGNER_FLAGS));
     return 0;
   }
-  const flags = readSignerFlags(args, process.env);
+  const flags = readFlags(SIGNER_FLAGS, args, process.env);
   const outputs = readOutputOptions(flags);
   let receipt: Receipt;
   let onFailure: 'fail' | 'warn' | 'usage' = 'usage';

@@ -100,7 +100,7 @@ async function signAll(
     (registryClient ??= clients.open({ ca: environmentRoots, proxy, signal }));
 
   const image = await findImage(options, {
-    client: registryHttp,
+    http: registryHttp,
     credentials: registry,
     signal,
     pause,
@@ -109,7 +109,7 @@ async function signAll(
   const plan = planSigning(image.tags, image.manifest);
   for (const { gun, targets } of plan) {
     const tags = targets.map(({ tag }) => tag).join(', ');
-    log.step(`${gun}: ${tags} at sha256:${image.manifest.sha256} (${image.manifest.size} bytes)`);
+    log.step(`${gun}: ${tags} at sha256:${image.manifest.sha256} (${image.manifest.length} bytes)`);
   }
 
   const secret = await readSigningSecret(options.keyDirectory);

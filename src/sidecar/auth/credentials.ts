@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { hostOf, serverHost, type NotaryUrl } from '../../shared/notary-url.ts';
-import type { HostDirectory } from '../../shared/signer-flags.ts';
+import type { MountedCredentials } from '../../shared/signer-flags.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import { Authorization } from '../http/authorization.ts';
 import type { HttpClient } from '../http/http-client.ts';
@@ -165,13 +165,13 @@ export interface NotaryCredentials {
  * warning.
  */
 export function notaryCredentials(
-  directories: readonly HostDirectory[],
+  directories: readonly MountedCredentials[],
   log: Pick<Log, 'warn'>,
 ): NotaryCredentials {
   const found = new Map<string, Promise<Credentials | undefined>>();
   const read = async (url: NotaryUrl): Promise<Credentials | undefined> => {
     const host = serverHost(url);
-    const matching = directories.filter((candidate) => hostOf(candidate.host) === host);
+    const matching = directories.filter((mounted) => hostOf(mounted.host ?? '') === host);
     if (matching.length > 1) {
       log.warn(`${matching.length} Secrets are for ${host}: the first is used`);
     }

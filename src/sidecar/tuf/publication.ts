@@ -14,13 +14,17 @@ import type { ChosenRole } from './role-choice.ts';
 import { finish, type Driver, type Work } from './work.ts';
 import type { TrustRepository } from './trust-repository.ts';
 
-/** One image to sign: a tag, and the manifest that it names. */
-export interface Target {
-  readonly tag: string;
-  /** SHA-256 of the manifest, lower-case hex. */
+/** What an image is signed as: digest and size of its manifest; an index counts as itself. */
+export interface Manifest {
+  /** Lower-case hex. */
   readonly sha256: string;
-  /** Size of the manifest in bytes. */
+  /** In bytes. */
   readonly length: number;
+}
+
+/** One image to sign: a tag, and the manifest that it names. */
+export interface Target extends Manifest {
+  readonly tag: string;
 }
 
 /** A private key that can sign for Notary. */

@@ -1,5 +1,7 @@
 import t from 'tap';
-import { parseSignerOptions, readSignerFlags } from '../../../src/sidecar/signer-options.ts';
+import { readFlags } from '../../../src/shared/flags.ts';
+import { SIGNER_FLAGS } from '../../../src/shared/signer-flags.ts';
+import { parseSignerOptions } from '../../../src/sidecar/signer-options.ts';
 import type { PodManifest } from '../../support/build-fixture.ts';
 import { inject, mutate, refusedBy, validate, verdictOf } from '../../support/asking.ts';
 import { withoutReport } from '../../support/pod-changes.ts';
@@ -39,7 +41,7 @@ for (const name of waiting) {
     const pod = await inject(given);
     const step = name.endsWith('rebase') ? 'rebase' : 'export';
     const signer = container(pod, SIGNER);
-    const { stepFiles } = parseSignerOptions(readSignerFlags(signer.args ?? [], {}));
+    const { stepFiles } = parseSignerOptions(readFlags(SIGNER_FLAGS, signer.args ?? [], {}));
 
     t.equal(stepFiles.waitFile, waiterFlag(pod, step, 'done-file'));
     t.equal(waiterFlag(pod, 'completion', 'wait-file'), stepFiles.doneFile);
