@@ -4,7 +4,6 @@ import { command } from '../../shared/shell-command.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import { RELEASES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, type RoleName } from '../tuf/metadata.ts';
 import { hashInSteps, missingFile, namedSha256 } from '../tuf/check.ts';
-import { parseSnapshot, parseTimestamp } from '../tuf/parse.ts';
 import { verifyRepository, type FileRequest, type TrustExpectations } from '../tuf/verify.ts';
 import type { NotaryUrl } from '../../shared/notary-url.ts';
 import type { NotaryClient } from './notary-client.ts';
@@ -63,18 +62,12 @@ async function fetchAndVerify(
   if (!isMetadata(current)) {
     throw new SigningError('NOT_A_NOTARY_SERVER', `${client.url} answers with something else`);
   }
-  const timestamp = served.get(TIMESTAMP);
-  if (!timestamp) {
+  if (!served.has(TIMESTAMP)) {
     // The root may be one that was fetched before the repository was deleted.
     const isThere = (await client.fetchRole(ROOT)) !== undefined;
     throw isThere ? missingFile(TIMESTAMP) : notInitialised(trust.gun, client.url);
   }
   const files = fileSource(client, served, steps);
-  const { snapshot: meta } = parseTimestamp(TIMESTAMP, timestamp).content;
-  const snapshot = await files.find({ role: SNAPSHOT, meta });
-  // A cache may serve an old root under its name.
-  const rootMeta = parseSnapshot(SNAPSHOT, snapshot).content.meta.get(ROOT);
-  if (rootMeta) await files.find({ role: ROOT, meta: rootMeta });
   const verification = verifyRepository({
     ...trust,
     wasServed: (sha256) => client.wasServed(sha256),
@@ -104,8 +97,6 @@ function fileSource(
   served: Map<RoleName, Uint8Array>,
   { drive }: Steps,
 ): {
-  /** Has a file ready that the server must have. */
-  find(request: Required<FileRequest>): Promise<Uint8Array>;
   /** Hears what will be asked for next. */
   expect(requests: readonly FileRequest[]): void;
   take(request: FileRequest): Promise<Uint8Array | undefined>;
@@ -141,12 +132,6 @@ function fileSource(
   };
 
   return {
-    async find(request) {
-      const bytes = await fetch(request);
-      if (!bytes) throw missingFile(request.role, request.meta);
-      served.set(request.role, bytes);
-      return bytes;
-    },
     expect(requests) {
       expected.push(...requests.filter(({ meta }) => meta && meta.length <= LARGE_BYTES));
       fetchAhead();

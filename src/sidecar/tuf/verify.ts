@@ -64,17 +64,23 @@ export interface TrustExpectations extends Clocks {
 /**
  * Verifies a whole repository, in the order of the TUF specification's client workflow (5.3 root,
  * 5.4 timestamp, 5.5 snapshot, 5.6 targets) as far as Notary v1 has it. Every signature, version,
- * expiry and hash link is checked before anything is believed.
+ * expiry and hash link is checked before anything is believed. Timestamp and snapshot are read first:
+ * they name the root, and a cache may serve an old one under its name.
  *
  * @throws SigningError ROOT_NAME_MISMATCH, ROOT_PIN_MISMATCH, ROOT_REPLACED, METADATA_INVALID,
  * METADATA_EXPIRED, METADATA_INCONSISTENT, METADATA_ROLLED_BACK, METADATA_TOO_LARGE
  */
 export function* verifyRepository(expected: TrustExpectations): Verification {
   const { gun, earlier, tags } = expected;
+  const timestamp = parseTimestamp(TIMESTAMP, yield* wanted({ role: TIMESTAMP }));
+  const snapshotMeta = timestamp.content.snapshot;
+  const snapshotBytes = yield* wanted({ role: SNAPSHOT, meta: snapshotMeta });
+  const snapshot = parseSnapshot(SNAPSHOT, snapshotBytes);
+  const rootMeta = snapshot.content.meta.get(ROOT);
+  const rootBytes = yield* wanted({ role: ROOT, ...(rootMeta && { meta: rootMeta }) });
 
   // 5.3 Root: named for this GUN and pinned (root-certificate.ts), signed by enough of those keys,
   // every key under its own id, in date, and the successor of the root that was trusted before.
-  const rootBytes = yield* wanted({ role: ROOT });
   const root = parseRoot(ROOT, rootBytes);
   checkKeyIds(root.content.keys, ROOT);
   const rootRole = keysOf(root.content, ROOT);
@@ -92,22 +98,18 @@ export function* verifyRepository(expected: TrustExpectations): Verification {
 
   // 5.4 Timestamp: signed by the root's timestamp key (arbitrary software attacks), in date (freeze
   // attacks).
-  const timestamp = parseTimestamp(TIMESTAMP, yield* wanted({ role: TIMESTAMP }));
   yield* checkSignatures(timestamp, TIMESTAMP, keysOf(root.content, TIMESTAMP), root.content.keys);
   checkExpiry(timestamp, TIMESTAMP, expected);
 
   // 5.5 Snapshot: the file that the timestamp names (mix-and-match), signed, in date; and it names
   // the very root that we trust.
-  const snapshot = parseSnapshot(
-    SNAPSHOT,
-    yield* named({ role: SNAPSHOT, meta: timestamp.content.snapshot }),
-  );
+  yield* checkHashes(snapshotBytes, SNAPSHOT, snapshotMeta);
   yield* checkSignatures(snapshot, SNAPSHOT, keysOf(root.content, SNAPSHOT), root.content.keys);
   checkExpiry(snapshot, SNAPSHOT, expected);
-  yield* checkHashes(rootBytes, ROOT, snapshotMeta(snapshot, ROOT));
+  yield* checkHashes(rootBytes, ROOT, metaIn(snapshot, ROOT));
 
   // 5.6 Targets: the file that the snapshot names, signed.
-  const targetsMeta = snapshotMeta(snapshot, TARGETS);
+  const targetsMeta = metaIn(snapshot, TARGETS);
   const targetsBytes = yield* named({ role: TARGETS, meta: targetsMeta });
   const targets = yield* parseTargets(TARGETS, targetsBytes, tags);
   const targetsRole = keysOf(root.content, TARGETS);
@@ -263,7 +265,7 @@ function unreadRoles(
   return new Map(
     [...files].flatMap(([role, file]) => {
       const verdict = errorOf(() => {
-        snapshotMeta(snapshot, role);
+        metaIn(snapshot, role);
         checkExpiry(file, role, clocks);
       });
       return verdict ? [[role, verdict] as const] : [];
@@ -302,15 +304,15 @@ function* ask(file: FileRequest): Verification<Uint8Array | undefined> {
 function* wanted(request: FileRequest): Verification<Uint8Array> {
   const bytes = yield* ask(request);
   if (bytes) return bytes;
-  throw new SigningError('METADATA_INCONSISTENT', `${request.role}.json is missing`);
+  const { role, meta } = request;
+  if (meta) throw missingFile(role, meta);
+  throw new SigningError('METADATA_INCONSISTENT', `${role}.json is missing`);
 }
 
 /** The file that another one names. */
 function* named(request: Required<FileRequest>): Verification<Uint8Array> {
-  const { role, meta } = request;
-  const bytes = yield* ask(request);
-  if (!bytes) throw missingFile(role, meta);
-  yield* checkHashes(bytes, role, meta);
+  const bytes = yield* wanted(request);
+  yield* checkHashes(bytes, request.role, request.meta);
   return bytes;
 }
 
@@ -320,7 +322,7 @@ function keysOf(root: Root, role: RoleName): RoleKeys {
   return keys;
 }
 
-function snapshotMeta(snapshot: MetadataFile<Snapshot>, role: RoleName): FileMeta {
+function metaIn(snapshot: MetadataFile<Snapshot>, role: RoleName): FileMeta {
   const meta = snapshot.content.meta.get(role);
   if (!meta) throw new SigningError('METADATA_INCONSISTENT', `snapshot.json does not list ${role}`);
   return meta;
