@@ -1,6 +1,6 @@
 import { canonicalJson, canonicalObject, wireForm, type Json } from './canonical-json.ts';
 import { keyToJson } from './key.ts';
-import { readFileMeta } from './member.ts';
+import { Member, readFileMeta } from './member.ts';
 import type { FileMeta, Signature, Targets } from './metadata.ts';
 import { scanSigned, type EntryText } from './targets-text.ts';
 import type { Work } from './work.ts';
@@ -140,7 +140,8 @@ function rewritten(entry: EntryText): Uint8Array | undefined {
   if (entry.isPlain) return undefined;
   const tag = Buffer.from(entry.key, 'latin1').toString();
   const before = entryText(tag, entry.meta());
-  const meta = readFileMeta({ file: 'targets', unknownMembers: [] }, entry.meta(), tag);
+  const reading = { file: 'targets', unknownMembers: [] };
+  const meta = readFileMeta(new Member(reading, tag, entry.meta()));
   const after = entryText(tag, metaToJson(meta));
   return after === before ? undefined : Buffer.from(after);
 }
