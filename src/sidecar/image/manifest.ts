@@ -1,3 +1,4 @@
+import { parseObject } from '../../shared/json.ts';
 import { sha256Hex } from '../../shared/sha256.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import type { RegistryRepository } from '../auth/registry-host.ts';
@@ -56,13 +57,6 @@ export function readManifest(
 
 /** Whether these are bytes of an image: an error page would have a digest too. */
 function isManifest(body: Uint8Array): boolean {
-  try {
-    const value = JSON.parse(Buffer.from(body).toString()) as Record<string, unknown> | null;
-    return (
-      value?.['schemaVersion'] === 2 &&
-      (Array.isArray(value['layers']) || Array.isArray(value['manifests']))
-    );
-  } catch {
-    return false;
-  }
+  const { schemaVersion, layers, manifests } = parseObject(body) ?? {};
+  return schemaVersion === 2 && (Array.isArray(layers) || Array.isArray(manifests));
 }

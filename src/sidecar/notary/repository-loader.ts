@@ -1,5 +1,6 @@
 import type { SignerErrorCode } from '../../shared/error-code.ts';
 import type { Gun } from '../../shared/image-reference.ts';
+import { parseObject } from '../../shared/json.ts';
 import { command } from '../../shared/shell-command.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import { RELEASES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, type RoleName } from '../tuf/metadata.ts';
@@ -15,7 +16,7 @@ const DELEGATION = /^targets(?:\/[-a-z0-9_]+)+$/;
 /** What may be wrong with files that were fetched while somebody rotated the root. */
 const TORN: readonly SignerErrorCode[] = ['METADATA_INCONSISTENT', 'METADATA_INVALID'];
 
-/** What may be there beside what was there when we last looked. */
+/** What may be there beside what was there at the last load. */
 export interface Expected {
   /** SHA-256 (hex) of what was posted, by role. */
   readonly posted?: ReadonlyMap<RoleName, string>;
@@ -45,10 +46,10 @@ export async function loadRepository(
 }
 
 /**
- * One round of requests fetches what we expect a repository to have: by hash, as readers do, where
- * we can know it; by name else. Where somebody published in between, and for delegations that we
- * did not know of, further rounds fetch the very files that timestamp and snapshot name. Nothing
- * is believed before the whole is verified.
+ * One round of requests fetches what a repository is expected to have: by hash, as readers do, where
+ * it is known; by name else. Where somebody published in between, and for unknown delegations, further
+ * rounds fetch the very files that timestamp and snapshot name. Nothing is believed before the whole is
+ * verified.
  */
 async function fetchAndVerify(
   client: NotaryClient,
@@ -90,17 +91,9 @@ const MOST_AHEAD = 16;
 
 /**
  * What a verification asks for, each file once: it was served already, or is fetched. Small files
- * are fetched ahead, as many at once as we can hold.
+ * are fetched ahead, a few at once.
  */
-function fileSource(
-  client: NotaryClient,
-  served: Map<RoleName, Uint8Array>,
-  { drive }: Steps,
-): {
-  /** Hears what will be asked for next. */
-  expect(requests: readonly FileRequest[]): void;
-  take(request: FileRequest): Promise<Uint8Array | undefined>;
-} {
+function fileSource(client: NotaryClient, served: Map<RoleName, Uint8Array>, { drive }: Steps) {
   const ahead = new Map<RoleName, Promise<Uint8Array | undefined>>();
   const expected: FileRequest[] = [];
 
@@ -132,11 +125,12 @@ function fileSource(
   };
 
   return {
-    expect(requests) {
+    /** Hears what will be asked for next. */
+    expect(requests: readonly FileRequest[]): void {
       expected.push(...requests.filter(({ meta }) => meta && meta.length <= LARGE_BYTES));
       fetchAhead();
     },
-    async take(request) {
+    async take(request: FileRequest): Promise<Uint8Array | undefined> {
       const fetched = ahead.get(request.role) ?? fetch(request);
       ahead.delete(request.role);
       const bytes = await fetched;
@@ -146,7 +140,7 @@ function fileSource(
   };
 }
 
-/** The files that one round can ask for, with their SHA-256 (hex) where we can know it. */
+/** The files that one round can ask for, with their SHA-256 (hex) where it is known. */
 function expectedFiles(
   client: NotaryClient,
   { earlier }: TrustExpectations,
@@ -197,12 +191,8 @@ function isTargets(role: RoleName): boolean {
 
 /** Whether it is a signed file at all, and not the page of some other server. */
 function isMetadata(bytes: Uint8Array): boolean {
-  try {
-    const file: unknown = JSON.parse(Buffer.from(bytes).toString());
-    return typeof file === 'object' && file !== null && 'signed' in file && 'signatures' in file;
-  } catch {
-    return false;
-  }
+  const file = parseObject(bytes) ?? {};
+  return 'signed' in file && 'signatures' in file;
 }
 
 function notInitialised(gun: Gun, url: NotaryUrl): SigningError {
