@@ -152,7 +152,7 @@ class RepositorySigning {
       this.#warn(`${code === 'METADATA_TOO_LARGE' ? 'not read' : 'readers pass over'}: ${message}`);
     }
     for (;;) {
-      const roles = this.#chooseRoles(repository);
+      const roles = chooseRoles(repository, this.#tags, this.#held);
       const edits = editRoles(repository, roles, targets, now());
       if (edits.length === 0) {
         // Read once more as readers read, by hash: what is served under a name may be served there alone.
@@ -180,7 +180,7 @@ class RepositorySigning {
       const outcome = await this.#post(edits, publication, repository);
       ({ repository } = outcome);
       if (outcome.retryReason === undefined) {
-        const signedRoles = this.#chooseRoles(repository);
+        const signedRoles = chooseRoles(repository, this.#tags, this.#held);
         log.step(`${gun}: published ${tags}, read back and verified`);
         return this.#finish('signed', repository, signedRoles);
       }
@@ -437,10 +437,6 @@ class RepositorySigning {
   #again<T>(work: () => Promise<T>, doing = 'reading again'): Promise<T> {
     const retries = createRetries(this.#context.pause);
     return retry(work, retries, ({ message }) => this.#warn(`${doing}: ${message}`));
-  }
-
-  #chooseRoles({ root, targets, unread }: TrustRepository): readonly ChosenRole[] {
-    return chooseRoles(root.content, targets.content, this.#tags, this.#held, unread);
   }
 
   #warn(message: string): void {
