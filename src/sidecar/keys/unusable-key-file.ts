@@ -1,7 +1,7 @@
 import type { DamagedBlock, PemText } from '../../shared/pem.ts';
 import { command } from '../../shared/shell-command.ts';
 
-/** What a file or block is that is no key we can use. */
+/** What a file or block is that is no usable key. */
 export interface UnusableKey {
   /** A block: follows "is". A file: says what it is. */
   readonly what: string;

@@ -35,7 +35,7 @@ export function publishFailure(refused: RefusedPublish, answer: HttpResponse): S
     case 'VERSION':
       return new SigningError('PUBLISH_CONFLICT', message);
     case 'UPDATING':
-      // A database tells the loser of a race so, and everybody when it cannot store anything.
+      // A database says so after a conflict, and to everybody when it cannot store anything.
       return new SigningError('PUBLISH_CONFLICT', message, { isTransient: status >= 500 });
     case 'INVALID_ROLE':
       return new SigningError('DELEGATIONS_REFUSED', message);

@@ -32,7 +32,7 @@ export interface RepositoryReceipt extends Partial<Failure> {
   readonly roles: readonly SignedRole[];
   readonly rootKeyIds: readonly string[];
   readonly targets: readonly Target[];
-  /** How often we tried to publish. */
+  /** How often the signer tried to publish. */
   readonly attempts: number;
   /** Readers that do not find just these images for their tags; absent where all do. */
   readonly missedBy?: readonly Miss[];

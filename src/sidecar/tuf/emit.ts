@@ -18,7 +18,7 @@ const ESCAPED_ON_WIRE = ['<', '>', '&', '\u2028', '\u2029'].map((each) => Buffer
 
 /**
  * A file as Notary's server itself would write it. The server hashes its own serialisation and
- * stores our bytes: where the two differ, no client can read the repository any more.
+ * stores the bytes that were posted: where the two differ, no client can read the repository any more.
  *
  * @param text the `signed` part
  */

@@ -93,7 +93,7 @@ export function certificatesOf(key: PublicKey): readonly X509Certificate[] {
 
 /**
  * Whether `signature` is one by `key` over `message`. False, never an exception, for keys and
- * methods that we cannot read: a signature that cannot be checked counts for nothing.
+ * methods that cannot be read: a signature that cannot be checked counts for nothing.
  */
 export function verifySignature(
   key: PublicKey,
