@@ -57,15 +57,16 @@ export function emitTargets(targets: Targets): SignedPart {
     ['_type', canonicalJson('Targets')],
     ['delegations', canonicalJson(delegations)],
     ['expires', canonicalJson(targets.expires)],
-    ['targets', canonicalObject(entries.map(([tag, meta]) => [tag, textOf(meta)]))],
+    [
+      'targets',
+      canonicalObject(
+        entries.map(([tag, meta]) => [tag, meta.text ?? canonicalJson(metaToJson(meta))]),
+      ),
+    ],
     ['version', canonicalJson(targets.version)],
   ]);
   const isCanonical = entries.every(([, meta]) => meta.text === undefined);
   return { text, signedText: isCanonical ? text : canonicalJson(JSON.parse(text) as Json) };
-}
-
-function textOf(meta: FileMeta): string {
-  return meta.text ?? canonicalJson(metaToJson(meta));
 }
 
 function metaToJson({ custom, hashes, length }: FileMeta): Json {

@@ -57,7 +57,7 @@ export interface TrustExpectations extends Clocks {
   readonly wasServed?: (sha256: string) => boolean;
   /** The tags whose targets matter; all where it is absent. */
   readonly tags?: ReadonlySet<string>;
-  /** Canonical ids of our keys: of the roles that list none the text is not kept. Absent: of all it is. */
+  /** Canonical ids of the held keys: of roles that list none the text is not kept. Absent: of all it is. */
   readonly held?: readonly KeyId[];
 }
 
@@ -102,7 +102,7 @@ export function* verifyRepository(expected: TrustExpectations): Verification {
   checkExpiry(timestamp, TIMESTAMP, expected);
 
   // 5.5 Snapshot: the file that the timestamp names (mix-and-match), signed, in date; and it names
-  // the very root that we trust.
+  // the very root that is trusted.
   yield* checkHashes(snapshotBytes, SNAPSHOT, snapshotMeta);
   yield* checkSignatures(snapshot, SNAPSHOT, keysOf(root.content, SNAPSHOT), root.content.keys);
   checkExpiry(snapshot, SNAPSHOT, expected);
@@ -139,22 +139,23 @@ function* verifyDelegations(
   const { roles } = content.delegations;
   const delegations = new Map<RoleName, MetadataFile<Targets>>();
   const rejected = new Map<RoleName, SigningError>();
-  const known = knownDelegations(snapshot, expected);
+  const isKnown = knownDelegations(snapshot, expected);
   // A server goes on listing delegations that were removed, and no reader asks for those.
   const isDeclared = (role: RoleName) =>
     roles.some(({ name }) => role === name || role.startsWith(`${name}/`));
   const listed = [...meta]
-    .filter(([role]) => isDeclared(role) && !known(role))
+    .filter(([role]) => isDeclared(role) && !isKnown(role))
     .map(([role, meta]) => ({ role, meta }));
   yield { soon: listed };
   const direct = new Map(roles.map((delegation) => [delegation.name, delegation]));
   const verifyOne = function* (delegation: Delegation, bytes: Uint8Array): Verification<void> {
     const { name } = delegation;
-    const verdict = yield* errorOfSteps(function* () {
+    try {
       const file = yield* verifyDelegation(bytes, delegation, content, meta.has(name), expected);
       delegations.set(name, file);
-    });
-    if (verdict) rejected.set(name, verdict);
+    } catch (error) {
+      rejected.set(name, signingErrorOnly(error));
+    }
   };
   for (const request of listed) {
     const bytes = yield* named(request);
@@ -163,53 +164,46 @@ function* verifyDelegations(
   }
   for (const delegation of roles) {
     const { name } = delegation;
-    const before = known(name);
-    if (before?.file) delegations.set(name, before.file);
-    if (before?.verdict) rejected.set(name, before.verdict);
     if (meta.has(name)) continue;
     const bytes = yield* ask({ role: name });
     if (bytes) yield* verifyOne(delegation, bytes);
   }
-  return { delegations: inOrder(roles, delegations), rejected: inOrder(roles, rejected) };
-}
-
-/** In the order of the delegations, which readers keep to. */
-function inOrder<Value>(
-  roles: readonly Delegation[],
-  values: ReadonlyMap<RoleName, Value>,
-): ReadonlyMap<RoleName, Value> {
-  return new Map(
-    roles.flatMap(({ name }) => {
-      const value = values.get(name);
-      return value === undefined ? [] : [[name, value] as const];
-    }),
-  );
-}
-
-interface KnownDelegation {
-  readonly file: MetadataFile<Targets> | undefined;
-  readonly verdict: SigningError | undefined;
+  // In the order of the delegations, which readers keep to.
+  const inOrder = <Value>(
+    found: ReadonlyMap<RoleName, Value>,
+    earlier: ReadonlyMap<RoleName, Value> = new Map(),
+  ) =>
+    new Map(
+      roles.flatMap(({ name }) => {
+        const value = found.get(name) ?? (isKnown(name) ? earlier.get(name) : undefined);
+        return value === undefined ? [] : [[name, value] as const];
+      }),
+    );
+  const { earlier } = expected;
+  return {
+    delegations: inOrder(delegations, earlier?.delegations),
+    rejected: inOrder(rejected, earlier?.rejected),
+  };
 }
 
 /**
- * What was found out of a delegation before: the same file, under the same keys, since the same
- * targets name them.
+ * Whether a delegation was verified before: the same file, under the same keys, since the same targets
+ * name them.
  */
 function knownDelegations(
   { content }: MetadataFile<Snapshot>,
   { earlier, wasServed = () => false }: TrustExpectations,
-): (role: RoleName) => KnownDelegation | undefined {
-  const isSame = (role: RoleName) => {
+): (role: RoleName) => boolean {
+  const sameSha256 = (role: RoleName) => {
     const [before, now] = [earlier?.snapshot.content.meta.get(role), content.meta.get(role)];
     return before && now && namedSha256(before) === namedSha256(now) && now.length === before.length
       ? namedSha256(now)
       : undefined;
   };
-  if (!earlier || isSame(TARGETS) === undefined) return () => undefined;
+  if (sameSha256(TARGETS) === undefined) return () => false;
   return (role) => {
-    const sha256 = isSame(role);
-    if (sha256 === undefined || !wasServed(sha256)) return undefined;
-    return { file: earlier.delegations.get(role), verdict: earlier.rejected.get(role) };
+    const sha256 = sameSha256(role);
+    return sha256 !== undefined && wasServed(sha256);
   };
 }
 
@@ -228,24 +222,26 @@ function* verifyDelegation(
 ): Work<MetadataFile<Targets>> {
   const { name } = delegation;
   const parsed = yield* parseTargets(name, bytes, expected.tags);
-  const verdict = yield* errorOfSteps(function* () {
+  try {
     yield* checkSignatures(parsed, name, delegation, delegations.keys);
-  });
-  if (!verdict) return withoutText(parsed, delegation, delegations.keys, expected);
-  const { gun, server } = expected;
-  const url = server?.url ?? '<url>';
-  throw new SigningError('METADATA_INVALID', verdict.message, {
-    cause: verdict,
-    fix: isListed
-      ? `The keys of ${name} were replaced after it was signed: the owner of a new key runs ` +
-        `${command`notary -s ${url} witness ${gun} ${name} && notary -s ${url} publish ${gun}`}, ` +
-        'which signs again what the role holds; then build again.'
-      : `The server still has ${name} as it was before it was removed and got other keys, which no ` +
-        'client sees and none can replace: add the delegation under another name.',
-  });
+  } catch (error) {
+    const cause = signingErrorOnly(error);
+    const { gun, server } = expected;
+    const url = server?.url ?? '<url>';
+    throw new SigningError('METADATA_INVALID', cause.message, {
+      cause,
+      fix: isListed
+        ? `The keys of ${name} were replaced after it was signed: the owner of a new key runs ` +
+          `${command`notary -s ${url} witness ${gun} ${name} && notary -s ${url} publish ${gun}`}, ` +
+          'which signs again what the role holds; then build again.'
+        : `The server still has ${name} as it was before it was removed and got other keys, which no ` +
+          'client sees and none can replace: add the delegation under another name.',
+    });
+  }
+  return withoutText(parsed, delegation, delegations.keys, expected);
 }
 
-/** Of a file that no key of ours can sign again, no more than the tags that matter. */
+/** Of a file that no held key can sign again, no more than the tags that matter. */
 function withoutText(
   file: MetadataFile<Targets>,
   role: RoleKeys,
@@ -262,38 +258,22 @@ function unreadRoles(
   snapshot: MetadataFile<Snapshot>,
   clocks: Clocks,
 ): ReadonlyMap<RoleName, SigningError> {
-  return new Map(
-    [...files].flatMap(([role, file]) => {
-      const verdict = errorOf(() => {
-        metaIn(snapshot, role);
-        checkExpiry(file, role, clocks);
-      });
-      return verdict ? [[role, verdict] as const] : [];
-    }),
-  );
+  const unread = new Map<RoleName, SigningError>();
+  for (const [role, file] of files) {
+    try {
+      metaIn(snapshot, role);
+      checkExpiry(file, role, clocks);
+    } catch (error) {
+      unread.set(role, signingErrorOnly(error));
+    }
+  }
+  return unread;
 }
 
-function errorOf(check: () => void): SigningError | undefined {
-  try {
-    check();
-    return undefined;
-  } catch (error) {
-    if (error instanceof SigningError) return error;
-    throw error;
-  }
-}
-
-/** As {@link errorOf}, of what is done in steps. */
-function* errorOfSteps<Step>(
-  check: () => Generator<Step, void, unknown>,
-): Generator<Step, SigningError | undefined, unknown> {
-  try {
-    yield* check();
-    return undefined;
-  } catch (error) {
-    if (error instanceof SigningError) return error;
-    throw error;
-  }
+/** @throws any other error, which is a mistake in this code */
+function signingErrorOnly(error: unknown): SigningError {
+  if (error instanceof SigningError) return error;
+  throw error;
 }
 
 function* ask(file: FileRequest): Verification<Uint8Array | undefined> {
