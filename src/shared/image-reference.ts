@@ -48,7 +48,6 @@ export function parseTagReference(text: string): TagReference {
   return { gun: gun as Gun, tag };
 }
 
-/** Whether two references name the same tag of the same repository. */
 export function sameTag(a: TagReference, b: TagReference): boolean {
   return a.gun === b.gun && a.tag === b.tag;
 }

@@ -42,7 +42,6 @@ export interface StepChain {
 /** The same files, as far as a run of the signer has them. */
 export type StepFiles = { readonly [File in keyof StepChain]: StepChain[File] | undefined };
 
-/** Every flag of the signer. */
 export const SIGNER_FLAGS = {
   report: one('FILE', 'report.toml of the export or rebase step'),
   tag: many('REF', 'in its place, where the build writes no report: looked up at the registry'),

@@ -29,7 +29,6 @@ export interface AuthorizedClientOptions {
   readonly now?: () => number;
 }
 
-/** What requests carry. */
 interface Carried {
   readonly authorization: Authorization;
   /** Undefined: a token for those who have none. */
@@ -102,7 +101,6 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
     throw new SigningError('CREDENTIALS_MISSING', what, { fix: lookup.fix });
   };
 
-  /** What an answer of 401 asks for. */
   const authorize = async (answer: HttpResponse): Promise<Carried> => {
     const challenges = challengesOf(answer);
     const isBearer = challenges.some(({ scheme }) => scheme === 'bearer');

@@ -16,7 +16,6 @@ export type Login =
   /** A refresh token, good for nothing but to be exchanged at a token server. */
   | { readonly kind: 'identity-token'; readonly token: string };
 
-/** For whom credentials are. */
 export interface Audience {
   /** As people name the server; for messages. */
   readonly host: string;
@@ -59,7 +58,6 @@ export class Credentials {
       : `the account of the identity token for ${host}`;
   }
 
-  /** The URL at which their server names its token realm; undefined: any answer of it may do so. */
   get realmNamedAt(): URL | undefined {
     return this.#audience.realmNamedAt;
   }
@@ -147,7 +145,6 @@ export interface CredentialLookup {
   readonly fix?: string;
 }
 
-/** Credentials for a server. */
 export interface FoundCredentials {
   readonly credentials: Credentials;
   /** Reaches those that see them, where that is not the client for the server itself. */

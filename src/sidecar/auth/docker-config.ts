@@ -18,7 +18,6 @@ export interface DockerConfig {
   readonly hasStore: boolean;
 }
 
-/** What a configuration says for some repositories. */
 export type DockerConfigEntry =
   | { readonly pattern: RegistryPattern; readonly login: Login }
   /** An entry that cannot be used, and why. */

@@ -87,7 +87,6 @@ export function registryLookup(
   };
 }
 
-/** Whose credentials a Notary server gets. */
 export interface NotaryLookupOptions {
   readonly url: NotaryUrl;
   /** The repository that is signed there. */

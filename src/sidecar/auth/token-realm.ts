@@ -74,7 +74,6 @@ export function formatScope({ repository, actions }: TokenScope): string {
   return `repository:${repository}:${actions}`;
 }
 
-/** What a token is asked for. */
 export interface TokenRequest {
   readonly realm: TokenRealm;
   readonly service: string | undefined;

@@ -11,7 +11,6 @@ import { MOST_HEADER_BYTES } from './connection-failure.ts';
 import type { ProxyServer } from './proxy-settings.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 
-/** How one exchange goes over the network. */
 export interface ExchangeOptions {
   /** For the connection to the proxy, or to the server where there is none. */
   readonly agent: Agent;

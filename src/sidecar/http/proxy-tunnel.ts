@@ -8,7 +8,6 @@ import { PROXY_FIX, type ProxyServer } from './proxy-settings.ts';
 import { transienceOf } from './retry-after.ts';
 import { isOutOfFiles } from '../io/out-of-files.ts';
 
-/** How connections through a proxy are made. */
 export interface TunnelOptions extends ExchangeOptions {
   readonly proxy: ProxyServer;
 }
@@ -93,7 +92,6 @@ export function proxyRefusal(
   });
 }
 
-/** What it means that the connection to a proxy broke. */
 export function proxyFailure(target: string, { url }: ProxyServer, cause: unknown): SigningError {
   const failure = connectionFailure(url, cause);
   const { code, message, fix, isTransient } = failure;

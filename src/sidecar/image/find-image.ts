@@ -6,7 +6,6 @@ import type { RegistryAccess } from './registry-client.ts';
 import { parseReport, type BuildReport } from './report.ts';
 import { readTags, type Tags } from './signing-plan.ts';
 
-/** The image that a build pushed. */
 export interface BuiltImage {
   readonly tags: Tags;
   readonly manifest: Manifest;

@@ -5,7 +5,6 @@ import type { RegistryRepository } from '../auth/registry-host.ts';
 import type { HttpResponse } from '../http/http-message.ts';
 import type { Manifest } from '../tuf/publication.ts';
 
-/** What a manifest is asked for by. */
 export type ManifestReference = { readonly tag: string } | { readonly sha256: string };
 
 /** All that an image can be; a registry that is not told so converts to what is older. */

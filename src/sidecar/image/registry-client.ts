@@ -21,7 +21,6 @@ export interface RegistryAccess {
   readonly log: Log;
 }
 
-/** One repository at a registry. */
 export interface RegistryClient {
   /**
    * The manifest that a tag or digest names, from its very bytes.

@@ -11,7 +11,6 @@ import type { Manifest, Target } from '../tuf/publication.ts';
 /** The tags of an image, each once. */
 export type Tags = readonly [TagReference, ...TagReference[]];
 
-/** What is to be signed in one repository. */
 export interface RepositoryPlan {
   readonly gun: Gun;
   readonly targets: readonly Target[];

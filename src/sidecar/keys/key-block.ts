@@ -20,7 +20,6 @@ import type { Password } from './password.ts';
 
 /** What the blocks of a run may spend. */
 export interface DerivationBudget {
-  /** Steps of key derivation that are left. */
   steps: number;
 }
 
@@ -30,7 +29,6 @@ export interface DerivationBudget {
  */
 export const DERIVATION_STEPS = 2_000_000;
 
-/** What keys are written as. */
 type KeyFormat = 'encrypted' | 'pkcs8' | 'pkcs1' | 'sec1' | 'dsa';
 
 /** The blocks that may hold a key. Their content decides what they are: labels are often wrong. */
@@ -46,7 +44,6 @@ const RAW_ED25519_BYTES = 96;
 /** Fewest integers of an RSA key, and those of a DSA key. */
 const RSA_INTEGERS = 9;
 const DSA_INTEGERS = 6;
-/** The curves that the signer reads. */
 const CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
 /** Bits; nobody's OpenSSL verifies with more, and to sign once may take days. */
 const LARGEST_RSA_MODULUS = 16_384;
@@ -111,14 +108,21 @@ function wrongPassword(where: string, password: Password, cause: unknown): Signi
   return new SigningError('KEY_PASSWORD_WRONG', message, { cause });
 }
 
-/** @throws SigningError KEY_INVALID, KEY_PASSWORD_MISSING; else what the first of the passwords met */
+/**
+ * @throws SigningError KEY_INVALID when this Node cannot decrypt it, or it is no longer what was
+ * encrypted; KEY_PASSWORD_MISSING; else what the first of the passwords met
+ */
 function* decrypt(
-  block: PemBlock,
+  { headers, bytes }: PemBlock,
   where: string,
   password: Password | undefined,
   budget: DerivationBudget,
 ): Work<KeyObject> {
-  const open = decrypter(block, where, budget);
+  const dekInfo = headers.get('DEK-Info');
+  if (dekInfo !== undefined && !isKnownDekInfo(dekInfo)) {
+    throw unknownEncryption(where, cipherOf(dekInfo));
+  }
+  const steps = dekInfo === undefined ? stepsOf(bytes, where) : 0;
   if (!password) {
     const message = `${where} is encrypted, and there is no password`;
     throw new SigningError('KEY_PASSWORD_MISSING', message);
@@ -126,7 +130,9 @@ function* decrypt(
   let failure: unknown;
   for (const candidate of password.candidates) {
     try {
-      return open(candidate);
+      if (dekInfo !== undefined) return openPlain(decryptTraditional(bytes, dekInfo, candidate));
+      spend(budget, steps, where);
+      return openEncryptedPkcs8(bytes, where, candidate);
     } catch (error) {
       if (error instanceof SigningError) throw error;
       failure ??= error;
@@ -134,28 +140,6 @@ function* decrypt(
     yield;
   }
   throw failure;
-}
-
-/**
- * How a block is decrypted with a password.
- *
- * @throws SigningError KEY_INVALID when this Node cannot, or it is no longer what was encrypted
- */
-function decrypter(
-  { headers, bytes }: PemBlock,
-  where: string,
-  budget: DerivationBudget,
-): (password: Uint8Array) => KeyObject {
-  const dekInfo = headers.get('DEK-Info');
-  if (dekInfo !== undefined) {
-    if (!isKnownDekInfo(dekInfo)) throw unknownEncryption(where, cipherOf(dekInfo));
-    return (password) => openPlain(decryptTraditional(bytes, dekInfo, password));
-  }
-  const steps = stepsOf(bytes, where);
-  return (password) => {
-    spend(budget, steps, where);
-    return openEncryptedPkcs8(bytes, where, password);
-  };
 }
 
 function stepsOf(bytes: Buffer, where: string): number {
@@ -222,13 +206,10 @@ function formatOf(bytes: Buffer): KeyFormat | undefined {
 
 function spend(budget: DerivationBudget, steps: number, where: string): void {
   if (steps > budget.steps) {
-    throw new SigningError(
-      'KEY_INVALID',
-      `${where} asks for more key derivation than ${DERIVATION_STEPS} iterations, which is all that the keys of a signing Secret may take together`,
-      {
-        fix: `Encrypt it anew: ${command`openssl pkcs8 -topk8 -iter 100000 -in <old file> -out <new file>`}, then build again.`,
-      },
-    );
+    const what = `${where} asks for more key derivation than ${DERIVATION_STEPS} iterations, which is all that the keys of a signing Secret may take together`;
+    throw new SigningError('KEY_INVALID', what, {
+      fix: `Encrypt it anew: ${command`openssl pkcs8 -topk8 -iter 100000 -in <old file> -out <new file>`}, then build again.`,
+    });
   }
   budget.steps -= steps;
 }

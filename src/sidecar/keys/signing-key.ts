@@ -13,7 +13,6 @@ export interface KeyFile {
   readonly pem: string;
 }
 
-/** What became of the key files. */
 export interface OpenedKeys {
   /** At least one, each once. */
   readonly keys: readonly SigningKey[];
@@ -56,24 +55,11 @@ export function* openKeys(
   }
   const read = files.map((file): ReadFile => ({ ...file, text: readPem(file.pem) }));
   const unopened = read.flatMap(damagedKeys);
-  const collect = (error: unknown) => {
-    if (!(error instanceof SigningError)) throw error;
-    unopened.push(error);
-  };
-  const blocks = read.flatMap((file) => {
-    try {
-      return keyBlocks(file);
-    } catch (error) {
-      collect(error);
-      return [];
-    }
-  });
+  const blocks = read.flatMap((file) => keyBlocks(file, unopened));
   if (blocks.length > MOST_KEYS) {
-    throw new SigningError(
-      'KEY_INVALID',
-      `the signing Secret holds ${blocks.length} private keys; ${MOST_KEYS} are the most that are read`,
-      { fix: 'Put only the keys of this repository into the Secret.' },
-    );
+    const what = `the signing Secret holds ${blocks.length} private keys; ${MOST_KEYS} are the most that are read`;
+    const fix = 'Put only the keys of this repository into the Secret.';
+    throw new SigningError('KEY_INVALID', what, { fix });
   }
   const budget = { steps: DERIVATION_STEPS };
   const keys: SigningKey[] = [];
@@ -81,7 +67,8 @@ export function* openKeys(
     try {
       keys.push(signingKey(file, yield* openBlock(block, where, password, budget)));
     } catch (error) {
-      collect(error);
+      if (!(error instanceof SigningError)) throw error;
+      unopened.push(error);
     }
   }
   if (keys.length === 0) throw summary(unopened);
@@ -105,12 +92,13 @@ function isPrivate(label: string): boolean {
   return label.endsWith('PRIVATE KEY');
 }
 
-/** @throws SigningError KEY_INVALID when the file holds no private key */
-function keyBlocks({ name, pem, text }: ReadFile): readonly NamedBlock[] {
+/** @param unopened gets an error when the file holds no private key */
+function keyBlocks({ name, pem, text }: ReadFile, unopened: SigningError[]): readonly NamedBlock[] {
   const blocks = text.blocks.filter(({ label }) => isPrivate(label));
   if (blocks.length === 0) {
     const { what, fix } = unusableFile(pem, text);
-    throw new SigningError('KEY_INVALID', `${name} holds no private key: ${what}`, { fix });
+    const message = `${name} holds no private key: ${what}`;
+    unopened.push(new SigningError('KEY_INVALID', message, { fix }));
   }
   return blocks.map((block, i) => {
     const role = block.headers.get('role');

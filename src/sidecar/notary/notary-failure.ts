@@ -8,17 +8,14 @@ import { transienceOf } from '../http/retry-after.ts';
 import { serverAnswer } from '../http/server-error.ts';
 import type { HttpResponse } from '../http/http-message.ts';
 
-/** A publish that was refused. */
 export interface RefusedPublish {
   readonly url: NotaryUrl;
   readonly gun: Gun;
   /** The root that the publish was made from: it tells which of its keys the server lacks. */
   readonly root: Root;
-  /** Size of the posted files in bytes. */
   readonly size: number;
 }
 
-/** What the refusal of a publish means. */
 export function publishFailure(refused: RefusedPublish, answer: HttpResponse): SigningError {
   const { url, gun, root } = refused;
   const { status } = answer;

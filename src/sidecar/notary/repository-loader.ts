@@ -37,12 +37,11 @@ export async function loadRepository(
   steps: Steps,
   expected: Expected = {},
 ): Promise<TrustRepository> {
-  try {
-    return await fetchAndVerify(client, trust, steps, expected);
-  } catch (error) {
-    if (!(error instanceof SigningError && TORN.includes(error.code))) throw error;
-    return fetchAndVerify(client, trust, steps, expected);
-  }
+  const load = () => fetchAndVerify(client, trust, steps, expected);
+  return load().catch((error: unknown) => {
+    if (error instanceof SigningError && TORN.includes(error.code)) return load();
+    throw error;
+  });
 }
 
 /**

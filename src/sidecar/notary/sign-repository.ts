@@ -30,7 +30,6 @@ import {
 } from './receipt.ts';
 import { loadRepository, type Expected } from './repository-loader.ts';
 
-/** What signing one repository needs beside the plan. */
 export interface SigningContext {
   readonly url: NotaryUrl;
   readonly client: NotaryClient;
@@ -426,7 +425,6 @@ class RepositorySigning {
     return this.#again(() => this.#load(from, expected));
   }
 
-  /** Fetches and verifies the repository as it is now. */
   #load(earlier?: TrustRepository, expected?: Expected): Promise<TrustRepository> {
     const { client, now, rootPins, steps } = this.#context;
     const tags = new Set(this.#tags);

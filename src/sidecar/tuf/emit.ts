@@ -5,14 +5,6 @@ import type { FileMeta, Signature, Targets } from './metadata.ts';
 import { scanSigned, type EntryText } from './targets-text.ts';
 import type { Work } from './work.ts';
 
-/** The `signed` part of a file. */
-export interface SignedPart {
-  /** As it is written. */
-  readonly text: string;
-  /** What the signatures are over: canonical JSON of it. */
-  readonly signedText: string;
-}
-
 /** Characters of which the wire form differs, as UTF-8. */
 const ESCAPED_ON_WIRE = ['<', '>', '&', '\u2028', '\u2029'].map((each) => Buffer.from(each));
 
@@ -38,10 +30,11 @@ function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
 }
 
 /**
- * The `signed` part of a targets or delegation file. Entries of others that have a text of their own
- * are written with it, as Go's server does.
+ * The `signed` part of a targets or delegation file, as it is written, and its canonical JSON, which the
+ * signatures are over. Entries of others that have a text of their own are written with it, as Go's
+ * server does.
  */
-export function emitTargets(targets: Targets): SignedPart {
+export function emitTargets(targets: Targets): { text: string; signedText: string } {
   const { keys, roles } = targets.delegations;
   const delegations = {
     keys: Object.fromEntries([...keys].map(([id, key]) => [id, keyToJson(key)])),

@@ -3,7 +3,6 @@ import type { Json } from './canonical-json.ts';
 import type { KeyId, PublicKey } from './key.ts';
 import type { Delegation, FileMeta, RoleKeys, RoleName } from './metadata.ts';
 
-/** A metadata file that is being read. */
 export interface FileReading {
   /** The file, as messages name it: `root.json`. */
   readonly file: string;

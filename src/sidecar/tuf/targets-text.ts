@@ -16,7 +16,6 @@ export interface EntryText {
   /** From the quote before the tag to the end of the entry, in bytes from the beginning. */
   readonly start: number;
   readonly end: number;
-  /** What the tag names. */
   readonly meta: () => Json;
   /** Whether nothing is in it but the hashes and length that Notary writes. */
   readonly isPlain: boolean;

@@ -24,7 +24,6 @@ import { checkNotOlder, checkRootSuccession } from './succession.ts';
 import type { Work } from './work.ts';
 import type { TrustRepository } from './trust-repository.ts';
 
-/** A file of a repository, which whoever verifies it wants to see. */
 export interface FileRequest {
   readonly role: RoleName;
   /** What timestamp or snapshot names; absent: the file that the server serves under the name. */
