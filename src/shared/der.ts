@@ -1,4 +1,3 @@
-/** One value of DER. */
 export interface DerValue {
   /** The identifier octet: class, form and number. */
   readonly tag: number;

@@ -23,14 +23,14 @@ export const SIGNER_ERRORS = {
     fix: 'Correct the flags that the message names.',
   },
   FILE_UNREADABLE: {
-    meaning: 'A file or directory that we need cannot be read.',
+    meaning: 'A file or directory that the signer needs cannot be read.',
     cause:
       'The volume is not mounted, the file is a directory, a pipe or too large, or its mode does not let the user of the container in.',
     fix: 'Check that it is what it should be, its mode, and the user that the container runs as.',
   },
   STEP_BEFORE_FAILED: {
-    meaning: 'A step before ours failed, and nothing was signed.',
-    cause: 'In a build of standard containers, a container before ours wrote the error file.',
+    meaning: 'A step before the signer failed, and nothing was signed.',
+    cause: 'In a build of standard containers, a container before the signer wrote the error file.',
     fix: 'Look at the log of the containers before notary-sign.',
   },
   REPORT_MISSING: {
@@ -69,7 +69,7 @@ export const SIGNER_ERRORS = {
     meaning: 'The registry answers with something else than the image that was asked for.',
     cause:
       'A proxy or cache before the registry alters what it serves, or serves a page of its own.',
-    fix: 'Find out what stands between us and the registry: what we cannot verify is not signed.',
+    fix: 'Find out what stands between the signer and the registry: what cannot be verified is not signed.',
   },
   TAG_MOVED: {
     meaning: 'The tags of one build name different images at the registry.',
@@ -83,7 +83,7 @@ export const SIGNER_ERRORS = {
     fix: 'Put the key file that `notary` or `docker trust` wrote into the Secret, named *.key.',
   },
   KEY_INVALID: {
-    meaning: 'A *.key file holds no private key that we can read.',
+    meaning: 'A *.key file holds no private key that the signer can read.',
     cause:
       'The file is a certificate, a public key, a key of another kind or program, was cut off when it was copied, or is encrypted with a cipher that OpenSSL 3 gave up.',
     fix: 'Use the key file as the Notary or docker CLI wrote it.',
@@ -106,13 +106,13 @@ export const SIGNER_ERRORS = {
     fix: 'Correct notary-password.txt (or password) in the Secret, or replace a damaged key file.',
   },
   KEY_NOT_IN_ROLE: {
-    meaning: 'None of our keys may sign these tags in this repository.',
+    meaning: 'No key of the signing Secret may sign these tags in this repository.',
     cause:
       'The key was never added, was rotated or removed, may sign other tags alone, or belongs to another repository; where there are delegations, the targets key signs nothing.',
     fix: `Put the right key into the Secret; or let this one sign (then delegations alone sign, and targets no more): ${command`notary -s <url> delegation add <gun> targets/releases <public key file> --all-paths && notary -s <url> publish <gun>`}, with docker ${command`docker trust signer add --key <public key file> <name> <gun>`}.`,
   },
   ROLE_THRESHOLD: {
-    meaning: 'A role wants more signatures than we hold keys for.',
+    meaning: 'A role wants more signatures than the signing Secret holds keys for.',
     cause:
       'The role was set up for several signers who sign together, which Notary v1 clients cannot do one after another.',
     fix: 'Set the threshold of the role to 1, or put enough of its keys into the Secret.',
@@ -131,7 +131,7 @@ export const SIGNER_ERRORS = {
   SERVER_UNTRUSTED: {
     meaning: 'The TLS certificate of the server is not trusted.',
     cause:
-      'The server has a certificate of a private authority, one for another name, or one that has expired.',
+      'The server has a certificate of a private CA, one for another name, or one that has expired.',
     fix: 'Put the CA certificate of the server under ca.crt into the signing Secret, or name a Secret that holds it in notary.kpack.io/v1.caSecretRef.',
   },
   SERVER_FAILED: {
@@ -152,7 +152,7 @@ export const SIGNER_ERRORS = {
     fix: 'Find out what is slow: server, network or node; then build again.',
   },
   TERMINATED: {
-    meaning: 'We were told to stop (SIGTERM) before the work was done.',
+    meaning: 'The signer got SIGTERM before the work was done.',
     cause: 'The build was cancelled, its node drained, or the pod evicted.',
     fix: 'Nothing is wrong with the signature; build again when the build was not cancelled on purpose.',
   },
@@ -163,19 +163,19 @@ export const SIGNER_ERRORS = {
     fix: 'Make it a kubernetes.io/basic-auth Secret, with username and password.',
   },
   CREDENTIALS_MISSING: {
-    meaning: 'The server asks for credentials, and we have none for it.',
+    meaning: 'The server asks for credentials, and the signer has none for it.',
     cause:
       'No Secret of the service account is annotated for that host, or the annotation names another host or port. Docker credentials serve their registry, and Notary servers below it in DNS, alone.',
     fix: 'Add a basic-auth Secret with the annotation kpack.io/notary.v1: <host> to the service account of the build.',
   },
   CREDENTIALS_REFUSED: {
-    meaning: 'The server refused our credentials.',
+    meaning: 'The server refused the credentials.',
     cause:
       'Password or token are wrong, expired or revoked, or the account may not read the repository.',
     fix: 'Correct username and password in the Secret whose annotation kpack.io/notary.v1 names that host.',
   },
   CREDENTIALS_OVER_HTTP: {
-    meaning: 'The server asks for credentials over plain http, and we never send them so.',
+    meaning: 'The server asks for credentials over plain http, and the signer never sends them so.',
     cause: 'The Notary URL, the registry or the token realm is plain http.',
     fix: 'Use an https Notary URL and an https token realm.',
   },
@@ -238,7 +238,8 @@ export const SIGNER_ERRORS = {
     fix: 'Give the signing container the memory that the message names: raise spec.build.resources.limits.memory of the Image where it is set, else --signer-memory of the webhook; then build again.',
   },
   METADATA_UNKNOWN_MEMBER: {
-    meaning: 'A role to sign holds members that we do not know; signing it again would lose them.',
+    meaning:
+      'A role to sign holds members that the signer does not know; signing it again would lose them.',
     cause: 'A newer or another client wrote the role.',
     fix: 'Sign this repository with the tool that wrote the role, or have its owner write it again.',
   },
@@ -294,7 +295,7 @@ export const SIGNER_ERRORS = {
   },
   INTERNAL: {
     meaning: 'A mistake in kpack-notary.',
-    cause: 'Something that we did not foresee.',
+    cause: 'A case that nobody foresaw.',
     fix: 'Report it with the log of the container.',
   },
 } as const satisfies Record<string, ErrorEntry>;
@@ -302,13 +303,12 @@ export const SIGNER_ERRORS = {
 /** Codes of the webhooks: why they refused a request, or left a build pod unsigned. */
 export const WEBHOOK_ERRORS = {
   NOTARY_CONFIG_INVALID: {
-    meaning: 'The notary section or our annotations are malformed.',
+    meaning: 'The notary section or an annotation is malformed.',
     cause: 'A field is missing, misspelt, of the wrong type, or contradicts another.',
     fix: 'Correct the fields that the message names. Where they failed a Build, build again.',
   },
   NAMESPACE_LABEL_INVALID: {
-    meaning:
-      'A label of the namespace under notary.kpack.io/ has a name or value that we do not know.',
+    meaning: 'A label of the namespace under notary.kpack.io/ has an unknown name or value.',
     cause: 'A typing mistake in the label.',
     fix: 'Correct the label that the message names; notary.kpack.io/signing is enabled, audit or disabled. Where it failed a Build, build again.',
   },
@@ -338,9 +338,9 @@ export const WEBHOOK_ERRORS = {
     fix: 'Take blanks and arguments out of the cosign annotations of the Image (spec.cosign.annotations), or have the other webhook leave the arguments as they are; then build again.',
   },
   POD_UNSUPPORTED: {
-    meaning: 'We do not know how to sign what this build pod builds.',
+    meaning: 'The webhook does not know how to sign what this build pod builds.',
     cause:
-      'The build is for Windows, or its steps do not stand as kpack makes them: another webhook renamed or moved them, or kpack is of a version that we do not know.',
+      'The build is for Windows, or its steps do not stand as kpack makes them: another webhook renamed or moved them, or kpack is of an unknown version.',
     fix: 'Opt the Image out with notary.kpack.io/signing: disabled, or build it in a namespace without the label.',
   },
   SECRETS_TOO_MANY: {
@@ -358,7 +358,7 @@ export const WEBHOOK_ERRORS = {
     meaning:
       'Another container of the pod can read a Secret that is for the signing container alone, or would be able to.',
     cause:
-      "The signing Secret of the build or of its Namespace, or the Secret with credentials for the Notary server, is also a service binding, a variable, a volume of the build, or one that kpack mounts for its registry; or the pod shares its processes or those of the node; or somebody attaches a container for debugging. This holds for builds that are left unsigned, too: the Namespace's key is in reach of none.",
+      "The signing Secret of the build or of its Namespace, or the Secret with credentials for the Notary server, is also a service binding, a variable, a volume of the build, or one that kpack mounts for its registry. Or the pod shares its processes or those of the node, or somebody attaches a container for debugging. This holds for builds that are left unsigned, too: the Namespace's key is in reach of none.",
     fix: 'Take away what the message names. Where one Secret serves registry and Notary server, make a Secret of its own for the Notary server.',
   },
   KPACK_SIGNER_LEFT: {
@@ -374,7 +374,7 @@ export const WEBHOOK_ERRORS = {
     fix: 'kpack posts the pod again; if this stays, check that the mutating webhook is installed and selects the namespace.',
   },
   SIGNER_DIFFERS: {
-    meaning: 'The signing container is not the one that we would inject now.',
+    meaning: 'The signing container is not the one that the webhook would inject now.',
     cause:
       'Replicas of two versions or with two settings answered, what is configured changed meanwhile, or another webhook made a container of that name or changed the annotation notary.kpack.io/injected.',
     fix: 'kpack posts the pod again. If this stays, give all replicas of the webhook the same version and flags, and have other webhooks leave notary-sign and that annotation alone.',
@@ -390,7 +390,7 @@ export const WEBHOOK_ERRORS = {
     meaning:
       'A build pod that is to be signed, or that says why it is not, must not be changed so.',
     cause:
-      'Somebody changes the image of a container, the resources of the signing container, our annotations or the build label of a running pod, or attaches a container that mounts the report or the files by which steps wait for one another.',
+      'Somebody changes the image of a container, the resources of the signing container, the annotations of kpack-notary or the build label. Or somebody attaches a container that mounts the report or the files by which steps wait for one another.',
     fix: 'Change the Image or the Namespace, and build again: what was admitted stays as it is.',
   },
   CLUSTER_UNAVAILABLE: {
@@ -416,7 +416,7 @@ export const WEBHOOK_ERRORS = {
   },
   WEBHOOK_FAILED: {
     meaning: 'A mistake in the webhook; nothing was decided.',
-    cause: 'Something that we did not foresee.',
+    cause: 'A case that nobody foresaw.',
     fix: 'Report it with the log of the webhook; kpack posts the pod again.',
   },
 } as const satisfies Record<string, ErrorEntry>;

@@ -3,7 +3,6 @@ import { ENVIRONMENT_PREFIX } from './names.ts';
 import { nearest } from './nearest.ts';
 import { shownName } from './shown-value.ts';
 
-/** A flag of a program. */
 export interface Flag {
   /** `one`: at most once; `many`: repeatable; `switch`: no value, or `true` or `false`. */
   readonly takes: 'one' | 'many' | 'switch';

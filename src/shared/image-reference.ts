@@ -1,3 +1,4 @@
+import { quote } from './shown-value.ts';
 import { SigningError } from './signing-error.ts';
 
 /** Globally unique name of a repository at a Notary server: `registry/repository`, no tag. */
@@ -47,7 +48,6 @@ export function parseTagReference(text: string): TagReference {
   return { gun: gun as Gun, tag };
 }
 
-/** Whether two references name the same tag of the same repository. */
 export function sameTag(a: TagReference, b: TagReference): boolean {
   return a.gun === b.gun && a.tag === b.tag;
 }
@@ -58,12 +58,6 @@ export function formatTagReference(reference: TagReference): string {
 }
 
 function invalid(text: string, why: string): SigningError {
-  return new SigningError(
-    'IMAGE_REFERENCE_INVALID',
-    `${quote(text)} is not an image reference: ${why}`,
-  );
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+  const what = `${quote(text)} is not an image reference: ${why}`;
+  return new SigningError('IMAGE_REFERENCE_INVALID', what);
 }

@@ -1,4 +1,3 @@
-/** Limits of a JSON text. */
 export interface JsonBounds {
   /** How deeply lists and objects may be nested. */
   readonly depth: number;

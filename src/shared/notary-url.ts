@@ -140,7 +140,6 @@ function parsed(text: string): URL | undefined {
   }
 }
 
-/** Whether the connection is unencrypted. */
 export function isPlainHttp(url: NotaryUrl): boolean {
   return url.startsWith('http:');
 }

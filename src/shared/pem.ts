@@ -24,7 +24,6 @@ export interface DamagedBlock {
   readonly what: string;
 }
 
-/** The content of a PEM text. */
 export interface PemText {
   readonly blocks: readonly FoundBlock[];
   readonly damaged: readonly DamagedBlock[];

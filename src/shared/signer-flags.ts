@@ -13,25 +13,18 @@ export interface SignerSettings {
   readonly keyDirectory: string;
   readonly caFiles: readonly string[];
   readonly rootPins: readonly string[];
-  readonly notaryCredentials: readonly HostDirectory[];
-  readonly registryCredentials: readonly RegistrySecret[];
+  readonly notaryCredentials: readonly MountedCredentials[];
+  readonly registryCredentials: readonly MountedCredentials[];
   /** The tags of the Build. The signer rejects a report with another tag. Empty: any tag. */
   readonly allowedTags: readonly string[];
   readonly onFailure: OnFailure;
 }
 
-/** A directory with `username` and `password`, and their server. */
-export interface HostDirectory {
-  /** `host` or `host:port`. */
-  readonly host: string;
-  readonly directory: string;
-}
-
 /**
- * A mounted Secret for registries. With a host it holds `username` and `password`. Without one it is a
- * docker configuration, which names hosts itself.
+ * A mounted Secret with credentials. With a host (`host` or `host:port`) it holds `username` and
+ * `password`. Without one, for registries alone, it is a docker configuration, which names hosts itself.
  */
-export interface RegistrySecret {
+export interface MountedCredentials {
   readonly host: string | undefined;
   readonly directory: string;
 }
@@ -46,7 +39,9 @@ export interface StepChain {
   readonly errorFile: string;
 }
 
-/** Every flag of the signer. */
+/** The same files, as far as a run of the signer has them. */
+export type StepFiles = { readonly [File in keyof StepChain]: StepChain[File] | undefined };
+
 export const SIGNER_FLAGS = {
   report: one('FILE', 'report.toml of the export or rebase step'),
   tag: many('REF', 'in its place, where the build writes no report: looked up at the registry'),
@@ -90,6 +85,8 @@ export function formatSignerFlags(
 ): string[] {
   const flag = (name: keyof typeof SIGNER_FLAGS, ...values: readonly string[]) =>
     values.map((value) => `--${name}=${value}`);
+  const mounted = ({ host, directory }: MountedCredentials) =>
+    host === undefined ? directory : `${host}=${directory}`;
   return [
     ...('report' in settings.source
       ? flag('report', settings.source.report)
@@ -98,12 +95,8 @@ export function formatSignerFlags(
     ...flag('key-dir', settings.keyDirectory),
     ...flag('ca-file', ...settings.caFiles),
     ...flag('root-pin', ...settings.rootPins),
-    ...settings.notaryCredentials.flatMap(({ host, directory }) =>
-      flag('notary-credentials', `${host}=${directory}`),
-    ),
-    ...settings.registryCredentials.flatMap(({ host, directory }) =>
-      flag('registry-credentials', host === undefined ? directory : `${host}=${directory}`),
-    ),
+    ...flag('notary-credentials', ...settings.notaryCredentials.map(mounted)),
+    ...flag('registry-credentials', ...settings.registryCredentials.map(mounted)),
     ...flag('allow-tag', ...settings.allowedTags),
     ...flag('on-failure', settings.onFailure),
     ...(terminationLog === undefined ? [] : flag('termination-log', terminationLog)),

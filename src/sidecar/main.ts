@@ -1,5 +1,6 @@
 /** The signer: one run a build pod. Flags and environment in; receipt, last words, exit code out. */
 import { setFlagsFromString } from 'node:v8';
+import { readFlags } from '../shared/flags.ts';
 import { helpText, isHelpWanted } from '../shared/help.ts';
 import { SIGNER_FLAGS } from '../shared/signer-flags.ts';
 import { asSigningError, SigningError } from '../shared/signing-error.ts';
@@ -9,12 +10,7 @@ import { processMemory } from './io/memory.ts';
 import { failedReceipt, failureOf, type Receipt } from './notary/receipt.ts';
 import { runSigner } from './run.ts';
 import { writeStepFile } from './io/step-file.ts';
-import {
-  parseSignerOptions,
-  readOutputOptions,
-  readSignerFlags,
-  type OutputOptions,
-} from './signer-options.ts';
+import { parseSignerOptions, readOutputOptions, type OutputOptions } from './signer-options.ts';
 import { failureSentence, lastLine, terminationMessage } from './termination-message.ts';
 import { writeText } from './io/text-file.ts';
 
@@ -33,7 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (isHelpWanted(args)) {
     return writeLine(helpText(USAGE, SIGNER_FLAGS)) ? 0 : EXIT_FAILED;
   }
-  const flags = readSignerFlags(args, process.env);
+  const flags = readFlags(SIGNER_FLAGS, args, process.env);
   const outputs = readOutputOptions(flags);
   let receipt: Receipt;
   let onFailure: 'fail' | 'warn' | 'usage' = 'usage';
@@ -56,7 +52,7 @@ async function main(args: readonly string[]): Promise<number> {
   return onFailure === 'usage' ? EXIT_USAGE : EXIT_FAILED;
 }
 
-/** Aborts when the pod is being stopped; the second signal ends us as it would have without this. */
+/** Aborts when the pod is being stopped; a second signal ends the process at once. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
@@ -118,7 +114,7 @@ function write(
     return attempt(errorFile, receipt, (file) => writeStepFile(file, lastWords)) ?? failure;
   }
   if (mayFail && failure) return failure;
-  // Who stopped us under warn did not ask for the next step; it may even be too early for it.
+  // A run that is stopped under warn does not let the next step begin: it may even be too early for it.
   if (receipt.code === 'TERMINATED') return failure;
   const undone = attempt(doneFile, receipt, (file) => writeStepFile(file, `${receipt.result}\n`));
   // Under warn there is no other error file to come, and the next step would wait for ever.
@@ -138,7 +134,7 @@ function attempt(
   } catch (cause) {
     const { code: reason = 'unknown' } = cause as NodeJS.ErrnoException;
     const what = `${file} cannot be written (${reason})`;
-    // Why nothing was signed is told nowhere else.
+    // Why nothing was signed is said nowhere else.
     return result === 'failed'
       ? new SigningError(code, `${message ?? ''}; besides, ${what}`, { fix })
       : new SigningError('OUTPUT_UNWRITABLE', `${what}; the tags are ${result}`);
@@ -158,9 +154,9 @@ function summary({ repositories }: Receipt, result: keyof typeof SUMMARY): strin
   return `${SUMMARY[result]}: ${tags.join(', ')}`;
 }
 
-// A run ends before the optimising compiler and a larger nursery pay. Measured in repositories of 10
-// tags, of 100,000, and beside a delegation of 64 MiB: the compiler takes 8 to 15 MiB and saves no time
-// but in the second (0.2 of 1.2 s); the nursery takes 3, 9 and 39 MiB, and saves none.
+// A run ends before the optimising compiler and a larger nursery pay. In repositories of 10 tags, of
+// 100,000, and beside a delegation of 64 MiB, the compiler took 8 to 15 MiB. It saved time in the second
+// alone (0.2 of 1.2 s). The nursery took 3, 9 and 39 MiB, and saved none.
 setFlagsFromString('--no-opt');
 setFlagsFromString('--semi-space-growth-factor=1');
 // Until there is an outcome: a run that nothing keeps going any more ends here, and has not signed.

@@ -3,7 +3,7 @@ import { SigningError } from '../shared/signing-error.ts';
 import { createConnectionLimit } from './http/connection-limit.ts';
 import { notaryCredentials } from './auth/credentials.ts';
 import { findImage } from './image/find-image.ts';
-import { createHttpClient, type HttpClient, type HttpClientOptions } from './http/http-client.ts';
+import { createHttpClient, type HttpClient } from './http/http-client.ts';
 import type { Log } from './io/log.ts';
 import type { Memory } from './io/memory.ts';
 import { createNotaryClient } from './notary/notary-client.ts';
@@ -18,7 +18,6 @@ import { readProxySettings, type Environment } from './http/proxy-settings.ts';
 import { readCaFile, readSigningSecret } from './keys/secret-directory.ts';
 import { readEnvironmentRoots } from './http/server-trust.ts';
 import { signRepository } from './notary/sign-repository.ts';
-import { signingKey } from './keys/key-signer.ts';
 import type { SignerOptions } from './signer-options.ts';
 import { openKeys } from './keys/signing-key.ts';
 import { planSigning } from './image/signing-plan.ts';
@@ -37,23 +36,23 @@ export interface RunPorts {
 }
 
 /**
- * One run of the signer: the step before ours, report, keys, then every repository. Failures are in
- * the receipt; what is thrown is a mistake of ours.
+ * One run of the signer: the step before it, report, keys, then every repository. Failures are in the
+ * receipt; what is thrown is a mistake in this code.
  */
 export async function runSigner(options: SignerOptions, ports: RunPorts): Promise<Receipt> {
   const source = 'report' in options.source ? 'report' : 'registry';
   const deadline = new AbortController();
-  const clients = httpClients();
+  const clients: HttpClient[] = [];
   let timer: NodeJS.Timeout | undefined;
   try {
     if (options.stepFiles.waitFile !== undefined) {
       ports.log.step(`waiting for ${options.stepFiles.waitFile}`);
     }
     await waitForStep(options.stepFiles, ports.stop);
-    timer = setTimeout(
-      () => deadline.abort(deadlineError(options.deadline)),
-      options.deadline * 1000,
-    );
+    timer = setTimeout(() => {
+      const what = `signing took longer than ${options.deadline} seconds`;
+      deadline.abort(new SigningError('DEADLINE_EXCEEDED', what));
+    }, options.deadline * 1000);
     const signal = AbortSignal.any([ports.stop, deadline.signal]);
     return receiptOf(source, await signAll(options, ports, signal, clients));
   } catch (error) {
@@ -61,47 +60,34 @@ export async function runSigner(options: SignerOptions, ports: RunPorts): Promis
     return failedReceipt(source, error);
   } finally {
     clearTimeout(timer);
-    clients.close();
+    for (const client of clients) client.close();
   }
 }
 
-/** The HTTP clients of a run, which share a limit of connections. */
-interface HttpClients {
-  open(options: HttpClientOptions): HttpClient;
-  close(): void;
-}
-
-function httpClients(): HttpClients {
-  const connections = createConnectionLimit();
-  const clients: HttpClient[] = [];
-  return {
-    open: (options) => {
-      const client = createHttpClient({ ...options, connections });
-      clients.push(client);
-      return client;
-    },
-    close: () => clients.forEach((client) => client.close()),
-  };
-}
-
+/** @param clients gets every HTTP client that is opened */
 async function signAll(
   options: SignerOptions,
   { now, log, memory, environment }: RunPorts,
   signal: AbortSignal,
-  clients: HttpClients,
+  clients: HttpClient[],
 ): Promise<readonly RepositoryReceipt[]> {
   const ends = performance.now() + options.deadline * 1000;
   const pause = (milliseconds: number) => pauseUntil(ends, milliseconds, signal);
   const steps = createSteps(signal);
   const environmentRoots = await readEnvironmentRoots(environment, log);
   const proxy = readProxySettings(environment);
+  const connections = createConnectionLimit();
+  const openClient = (ca: readonly string[]) => {
+    const client = createHttpClient({ ca, proxy, signal, connections });
+    clients.push(client);
+    return client;
+  };
   const registry = registryCredentials(options.registryCredentials, log);
   let registryClient: HttpClient | undefined;
-  const registryHttp = () =>
-    (registryClient ??= clients.open({ ca: environmentRoots, proxy, signal }));
+  const registryHttp = () => (registryClient ??= openClient(environmentRoots));
 
   const image = await findImage(options, {
-    client: registryHttp,
+    http: registryHttp,
     credentials: registry,
     signal,
     pause,
@@ -110,21 +96,19 @@ async function signAll(
   const plan = planSigning(image.tags, image.manifest);
   for (const { gun, targets } of plan) {
     const tags = targets.map(({ tag }) => tag).join(', ');
-    log.step(`${gun}: ${tags} at sha256:${image.manifest.sha256} (${image.manifest.size} bytes)`);
+    log.step(`${gun}: ${tags} at sha256:${image.manifest.sha256} (${image.manifest.length} bytes)`);
   }
 
   const secret = await readSigningSecret(options.keyDirectory);
-  const opened = await steps.drive(openKeys(secret.keyFiles, secret.password));
-  const privateKeys = opened.keys;
-  for (const { message } of opened.unopened) log.warn(`not used: ${message}`);
-  for (const warning of opened.misnamed) log.warn(warning);
-  const keys = privateKeys.map(signingKey);
-  log.step(
-    `keys: ${privateKeys.map(({ file, canonicalId }) => `${canonicalId} (${file})`).join(', ')}`,
+  const { keys, unopened, misnamed } = await steps.drive(
+    openKeys(secret.keyFiles, secret.password),
   );
+  for (const { message } of unopened) log.warn(`not used: ${message}`);
+  for (const warning of misnamed) log.warn(warning);
+  log.step(`keys: ${keys.map(({ file, canonicalId }) => `${canonicalId} (${file})`).join(', ')}`);
   const caFiles = await Promise.all(options.caFiles.map(readCaFile));
   const ca = [...(secret.ca === undefined ? [] : [secret.ca]), ...caFiles, ...environmentRoots];
-  const http = clients.open({ ca, proxy, signal });
+  const http = openClient(ca);
   const notary = notaryCredentials(options.notaryCredentials, log);
   const url = options.notaryUrl;
   const receipts: RepositoryReceipt[] = [];
@@ -136,7 +120,7 @@ async function signAll(
         url,
         client: createNotaryClient({ http, url, gun, credentials, memory, drive: steps.drive }),
         keys,
-        unopened: opened.unopened,
+        unopened,
         rootPins: options.rootPins,
         dryRun: options.dryRun,
         now,
@@ -160,8 +144,4 @@ async function pauseUntil(ends: number, milliseconds: number, signal: AbortSigna
   await wait(milliseconds, undefined, { signal }).catch(() => undefined);
   signal.throwIfAborted();
   return true;
-}
-
-function deadlineError(seconds: number): SigningError {
-  return new SigningError('DEADLINE_EXCEEDED', `signing took longer than ${seconds} seconds`);
 }

@@ -1,15 +1,14 @@
-import { readFlags, type FlagValues } from '../shared/flags.ts';
+import type { FlagValues } from '../shared/flags.ts';
 import { parseNotaryUrl, type NotaryUrl } from '../shared/notary-url.ts';
 import { show } from '../shared/shown-value.ts';
 import {
   SIGNER_FLAGS,
-  type HostDirectory,
+  type MountedCredentials,
   type OnFailure,
-  type RegistrySecret,
   type SignerSettings,
+  type StepFiles,
 } from '../shared/signer-flags.ts';
 import { SigningError } from '../shared/signing-error.ts';
-import type { StepFiles } from './io/step-file.ts';
 
 /** All that one run of the signer is told. */
 export interface SignerOptions extends SignerSettings {
@@ -20,25 +19,15 @@ export interface SignerOptions extends SignerSettings {
   readonly stepFiles: StepFiles;
 }
 
-/** Where a run tells what became of it. */
-export interface OutputOptions {
+/** Where a run says what became of it. */
+export interface OutputOptions extends Omit<StepFiles, 'waitFile'> {
   readonly terminationLog: string | undefined;
   readonly receiptFile: string | undefined;
   readonly logFormat: 'text' | 'json';
-  readonly doneFile: string | undefined;
-  readonly errorFile: string | undefined;
 }
 
 /** What was given for each flag of the signer, not yet judged. */
 export type SignerFlags = FlagValues<typeof SIGNER_FLAGS>;
-
-/** Reads command line and environment. */
-export function readSignerFlags(
-  args: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
-): SignerFlags {
-  return readFlags(SIGNER_FLAGS, args, environment);
-}
 
 /** The outputs, as far as they can be told from a command line that may be wrong elsewhere. */
 export function readOutputOptions({ values }: SignerFlags): OutputOptions {
@@ -81,12 +70,17 @@ export function parseSignerOptions(flags: SignerFlags): SignerOptions {
     problems.push(`--notary-url: ${url.problem}; expected ${url.expected}`);
   }
   const keyDirectory = required('key-dir');
-  const notaryCredentials = flags.values['notary-credentials'].map((value) =>
-    parseHostDirectory('notary-credentials', value, problems),
-  );
-  const registryCredentials = flags.values['registry-credentials'].map((value) =>
-    parseRegistrySecret(value, problems),
-  );
+  const mounted = (flag: 'notary-credentials' | 'registry-credentials') =>
+    flags.values[flag].map((value): MountedCredentials => {
+      const equals = value.indexOf('=');
+      // What begins like a path is one, whatever it holds; a host begins otherwise.
+      const isDocker = flag === 'registry-credentials' && (/^[/.]/.test(value) || equals === -1);
+      if (isDocker) return { host: undefined, directory: value };
+      if (equals < 1 || equals === value.length - 1) problems.push(`--${flag} is HOST=DIR`);
+      return { host: value.slice(0, equals), directory: value.slice(equals + 1) };
+    });
+  const notaryCredentials = mounted('notary-credentials');
+  const registryCredentials = mounted('registry-credentials');
   const onFailure = one('on-failure') ?? 'fail';
   if (onFailure !== 'fail' && onFailure !== 'warn') {
     problems.push(`--on-failure is fail or warn, not ${show(onFailure)}`);
@@ -128,23 +122,4 @@ export function parseSignerOptions(flags: SignerFlags): SignerOptions {
       errorFile: one('error-file'),
     },
   };
-}
-
-/** What begins like a path is one, whatever it holds; a host begins otherwise. */
-function parseRegistrySecret(value: string, problems: string[]): RegistrySecret {
-  return /^[/.]/.test(value) || !value.includes('=')
-    ? { host: undefined, directory: value }
-    : parseHostDirectory('registry-credentials', value, problems);
-}
-
-function parseHostDirectory(
-  flag: keyof typeof SIGNER_FLAGS,
-  value: string,
-  problems: string[],
-): HostDirectory {
-  const equals = value.indexOf('=');
-  if (equals < 1 || equals === value.length - 1) {
-    problems.push(`--${flag} is HOST=DIR`);
-  }
-  return { host: value.slice(0, equals), directory: value.slice(equals + 1) };
 }

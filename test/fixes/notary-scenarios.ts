@@ -107,7 +107,7 @@ export function notaryScenarios(theBed: () => Promise<Bed>): readonly Scenario[]
         );
         const after = makeDelegationKey(repository, `after-${repositories}`);
         const secret = await delegate(repository, RELEASES, after);
-        await owner.delegationRemove(gun, RELEASES, forger(before.pem).keyId);
+        await owner.delegationRemove(gun, RELEASES, forger(before.pem).canonicalId);
         await owner.publish(gun);
         const holder = bed.cli(`holder-${repositories}`);
         await holder.keyImport(after.file, 'holder');

@@ -12,7 +12,7 @@ import {
 } from '../../src/sidecar/auth/credentials.ts';
 import { createHttpClient } from '../../src/sidecar/http/http-client.ts';
 import { readProxySettings } from '../../src/sidecar/http/proxy-settings.ts';
-import { formatScope, type TokenScope } from '../../src/sidecar/auth/token-scope.ts';
+import { formatScope, type TokenScope } from '../../src/sidecar/auth/token-realm.ts';
 import { createAuthority } from '../bed/authority.ts';
 import { startHandlerServer, type HandlerServer } from '../bed/handler-server.ts';
 import { ensureInstalled } from '../bed/installed.ts';

@@ -41,7 +41,7 @@ t.test('leftovers', async (t) => {
     const ours = await delegate(repository, RELEASES, makeDelegationKey(repository, 'ours'));
     const theirs = makeDelegationKey(repository, 'theirs');
     await delegate(repository, 'targets/theirs', theirs);
-    await owner.delegationRemove(gun, 'targets/theirs', forger(theirs.pem).keyId);
+    await owner.delegationRemove(gun, 'targets/theirs', forger(theirs.pem).canonicalId);
     await owner.publish(gun);
     const { signed } = await servedFile(repository, 'targets');
     t.match(signed['delegations'], { roles: [{}, { name: 'targets/theirs', keyids: null }] });

@@ -77,7 +77,7 @@ t.test('the deadline holds while a file is verified that takes minutes', async (
   const key = makeKey();
   const pem = key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   const secret = { 'signer.key': pem, 'ca.crt': bed.authority.certificatePem };
-  const large = filledRole({ secret, tags: 400_000, version: 1, invalid: 3_000 });
+  const large = await filledRole({ secret, tags: 400_000, version: 1, invalid: 3_000 });
   const { files } = buildRepository({
     gun: GUN,
     keys: { targets: [key] },

@@ -58,7 +58,10 @@ t.test('ways to a Notary server', async (t) => {
     const env = { https_proxy: `ann:${PROXY_PASSWORD}@${proxy.host}` };
     const result = await sign('none', { ...behind, env });
     failsWith(t, result, 'SERVER_UNREACHABLE');
-    t.match(result.lastLine, `the proxy ${proxy.host} does not let us through to notary.test:4443`);
+    t.match(
+      result.lastLine,
+      `the proxy ${proxy.host} does not let the signer through to notary.test:4443`,
+    );
     t.match(result.lastLine, /HTTP 407\)\. Fix: Give HTTPS_PROXY .* user name and password/);
   });
   t.test('around a proxy, as NO_PROXY says', async (t) => {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createPrivateKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -7,9 +6,8 @@ import t from 'tap';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { initialised, secretOf } from '../bed/notary-repository.ts';
 import { call, postRole } from './support/role-post.ts';
-import { openPem } from '../support/private-key.ts';
+import { openKey } from '../support/private-key.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';
-import { signText } from '../support/trust/key.ts';
 
 t.setTimeout(240_000);
 
@@ -65,8 +63,7 @@ async function makeSetup(bed: Bed, name: string): Promise<Setup> {
   const secret = await secretOf(bed, owner, gun);
   const [file = ''] = Object.keys(secret).filter((key) => key.endsWith('.key'));
   const pem = await readFile(join(owner.privateKeyDirectory, file), 'utf8');
-  const [opened] = openPem(pem, owner.passphrase).keys;
-  const privateKey = createPrivateKey(opened?.key.export({ type: 'pkcs8', format: 'pem' }) ?? '');
+  const key = openKey(pem, owner.passphrase);
   const entries = new Map<string, Written>();
   const fetch = async () => {
     const text = await call(bed, `${gun}/_trust/tuf/targets.json`);
@@ -87,7 +84,7 @@ async function makeSetup(bed: Bed, name: string): Promise<Setup> {
       const signed = (form: keyof Written) =>
         `{"_type":"Targets","delegations":{"keys":{},"roles":[]},"expires":"2029-01-01T00:00:00Z",` +
         `"targets":{${all.map(([tag, each]) => `"${tag}":${each[form]}`).join(',')}},"version":${version + 1}}`;
-      const sig = signText(signed('canonical'), { method: 'ecdsa', privateKey }).toString('base64');
+      const sig = Buffer.from(await key.sign(Buffer.from(signed('canonical')))).toString('base64');
       const signatures = JSON.stringify([{ keyid, method: 'ecdsa', sig }]);
       const file = `{"signed":${signed('raw')},"signatures":${signatures}}`;
       await postRole(bed, gun, 'targets', file);

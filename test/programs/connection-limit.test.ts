@@ -13,7 +13,9 @@ import { createLog } from '../../src/sidecar/io/log.ts';
 import { createNotaryClient } from '../../src/sidecar/notary/notary-client.ts';
 import { readProxySettings } from '../../src/sidecar/http/proxy-settings.ts';
 import { runSigner } from '../../src/sidecar/run.ts';
-import { parseSignerOptions, readSignerFlags } from '../../src/sidecar/signer-options.ts';
+import { readFlags } from '../../src/shared/flags.ts';
+import { SIGNER_FLAGS } from '../../src/shared/signer-flags.ts';
+import { parseSignerOptions } from '../../src/sidecar/signer-options.ts';
 import { createAuthority } from '../bed/authority.ts';
 import { runCommand } from '../bed/command.ts';
 import { startForwardProxy } from '../bed/forward-proxy.ts';
@@ -132,7 +134,7 @@ t.test('the registry and the Notary server of a run share the limit', async (t) 
     ...[`--notary-url=${notary.url}`, `--key-dir=${keyDirectory}`],
     ...[`--tag=${gun}:1`, '--dry-run'],
   ];
-  const receipt = await runSigner(parseSignerOptions(readSignerFlags(args, {})), {
+  const receipt = await runSigner(parseSignerOptions(readFlags(SIGNER_FLAGS, args, {})), {
     ...{ now: () => NOW, log: createLog('text', (line) => t.comment(line)) },
     ...{ stop: new AbortController().signal, memory: UNBOUNDED.memory, environment: {} },
   });

@@ -7,7 +7,6 @@ import { createHttpClient } from '../../src/sidecar/http/http-client.ts';
 import { createNotaryClient } from '../../src/sidecar/notary/notary-client.ts';
 import { readProxySettings } from '../../src/sidecar/http/proxy-settings.ts';
 import { signRepository } from '../../src/sidecar/notary/sign-repository.ts';
-import { signingKey } from '../../src/sidecar/keys/key-signer.ts';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { FORWARD, startProxy, type ProxiedRequest, type ProxyAction } from '../bed/proxy.ts';
 import { initialised, keyFile } from '../bed/notary-repository.ts';
@@ -131,7 +130,7 @@ async function openRepository(bed: Bed, number: number) {
     files.map(([name, pem]) => ({ name, pem })),
     asPassword(owner.passphrase),
   );
-  return { gun, keys: keys.map(signingKey) };
+  return { gun, keys };
 }
 
 async function perform(play: Play, scenery: Scenery): Promise<Played> {

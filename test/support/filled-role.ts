@@ -5,10 +5,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Bed } from '../bed/bed.ts';
 import { readPassword } from '../../src/sidecar/keys/password.ts';
-import type { PrivateKey } from '../../src/sidecar/keys/signing-key.ts';
+import type { SigningKey } from '../../src/sidecar/tuf/publication.ts';
 import { openKeys } from './private-key.ts';
 import { call } from './role-file.ts';
-import { signText } from './trust/key.ts';
 
 /** What a role is to hold. */
 export interface Filling {
@@ -31,8 +30,13 @@ export function filledTag(index: number): string {
 }
 
 /** The bytes of such a role, as Notary's server would write them. */
-export function filledRole({ secret, tags, version, invalid = 0 }: Omit<Filling, 'role'>): Buffer {
-  const { method, key, canonicalId } = keyOf(secret);
+export async function filledRole({
+  secret,
+  tags,
+  version,
+  invalid = 0,
+}: Omit<Filling, 'role'>): Promise<Buffer> {
+  const key = keyOf(secret);
   const sha256 = randomBytes(32).toString('base64');
   const entries = Array.from(
     { length: tags },
@@ -41,26 +45,27 @@ export function filledRole({ secret, tags, version, invalid = 0 }: Omit<Filling,
   const signed =
     '{"_type":"Targets","delegations":{"keys":{},"roles":[]},' +
     `"expires":"${EXPIRES}","targets":{${entries.join(',')}},"version":${version}}`;
-  const signature = (text: string) => ({
-    keyid: canonicalId,
-    method,
-    sig: signText(text, { method, privateKey: key }).toString('base64'),
+  const signature = async (text: string) => ({
+    keyid: key.canonicalId,
+    method: key.method,
+    sig: Buffer.from(await key.sign(Buffer.from(text))).toString('base64'),
   });
-  const others = Array.from({ length: invalid }, () => signature('something else'));
-  const signatures = JSON.stringify([...others, signature(signed)]);
+  const wrong = await signature('something else');
+  const others = Array.from({ length: invalid }, () => wrong);
+  const signatures = JSON.stringify([...others, await signature(signed)]);
   return Buffer.from(`{"signed":${signed},"signatures":${signatures}}`);
 }
 
 /** Publishes the role to the server of the bed; resolves with the number of bytes of its file. */
 export async function publishFilled(bed: Bed, gun: string, filling: Filling): Promise<number> {
-  const bytes = filledRole(filling);
+  const bytes = await filledRole(filling);
   const form = new FormData();
   form.append('files', new Blob([bytes]), filling.role);
   await call(`${bed.notary.url}/v2/${gun}/_trust/tuf/`, bed.authority.certificatePem, form);
   return bytes.length;
 }
 
-function keyOf(secret: Readonly<Record<string, string>>): PrivateKey {
+function keyOf(secret: Readonly<Record<string, string>>): SigningKey {
   const files = Object.entries(secret).filter(([name]) => name.endsWith('.key'));
   const password = secret['password'] ?? secret['notary-password.txt'];
   const opened = openKeys(

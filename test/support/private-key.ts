@@ -7,7 +7,8 @@ import { bareKey } from '../../src/sidecar/tuf/key.ts';
 import { finish } from '../../src/sidecar/tuf/work.ts';
 import { readPassword, type Password } from '../../src/sidecar/keys/password.ts';
 import * as signingKey from '../../src/sidecar/keys/signing-key.ts';
-import type { KeyFile, OpenedKeys, PrivateKey } from '../../src/sidecar/keys/signing-key.ts';
+import type { KeyFile, OpenedKeys } from '../../src/sidecar/keys/signing-key.ts';
+import type { SigningKey } from '../../src/sidecar/tuf/publication.ts';
 import { canonical } from './trust/draft.ts';
 import { temporaryDirectory } from '../bed/temporary-directory.ts';
 
@@ -92,7 +93,7 @@ export function openPem(pem: string, password?: string): OpenedKeys {
 }
 
 /** Opens a file that holds one key. */
-export function openKey(pem: string, password?: string): PrivateKey {
+export function openKey(pem: string, password?: string): SigningKey {
   const { keys, unopened } = openPem(pem, password);
   const [key] = keys;
   if (!key || keys.length > 1 || unopened.length > 0) throw new Error('not one key');

@@ -1,12 +1,11 @@
 import { SigningError } from '../../shared/signing-error.ts';
 import type { Authorization } from '../http/authorization.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
-import type { CredentialLookup, Credentials, FoundCredentials } from './credentials.ts';
+import type { CredentialLookup, FoundCredentials } from './credentials.ts';
 import type { HttpClient } from '../http/http-client.ts';
 import { transienceOf } from '../http/retry-after.ts';
 import { fetchToken } from './token-client.ts';
-import { TokenRealm, type TokenRequest } from './token-realm.ts';
-import type { TokenScope } from './token-scope.ts';
+import { TokenRealm, type TokenRequest, type TokenScope } from './token-realm.ts';
 import type { HttpRequest, HttpResponse } from '../http/http-message.ts';
 
 /** Sends requests to one server for one repository, with the authorization that the server wants. */
@@ -30,23 +29,16 @@ export interface AuthorizedClientOptions {
   readonly now?: () => number;
 }
 
-/** What requests carry. */
 interface Carried {
   readonly authorization: Authorization;
-  /** Undefined: a token for strangers. */
-  readonly credentials: Credentials | undefined;
+  /** Undefined: a token for those who have none. */
+  readonly found: FoundCredentials | undefined;
   /** With a token alone. */
   readonly token?: {
-    readonly grant: Grant;
+    readonly request: TokenRequest;
     /** On the clock of the options. */
     readonly expires: number;
   };
-}
-
-/** Where a token comes from, and with which credentials. */
-interface Grant {
-  readonly asked: TokenRequest;
-  readonly found: FoundCredentials | undefined;
 }
 
 /**
@@ -73,37 +65,34 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
     return new SigningError('CREDENTIALS_MISSING', what, { fix: lookup.fix });
   };
 
-  const withToken = async (grant: Grant): Promise<Carried> => {
-    const { asked, found } = grant;
+  const withToken = async (
+    request: TokenRequest,
+    found: FoundCredentials | undefined,
+  ): Promise<Carried> => {
     const since = now();
-    const token = await fetchToken(found?.http ?? http, asked, found?.credentials);
+    const token = await fetchToken(found?.http ?? http, request, found?.credentials);
     if (!token) throw missing();
     const { authorization, lifetime } = token;
-    const expires = since + lifetime;
-    return { authorization, credentials: found?.credentials, token: { grant, expires } };
+    return { authorization, found, token: { request, expires: since + lifetime } };
   };
 
   /** Credentials are exchanged where the server that they are for says, whoever asks for a token. */
-  const grantOf = async (
+  const requestOf = async (
     named: TokenRealm,
     found: FoundCredentials | undefined,
-  ): Promise<Grant> => {
-    const from = (realm: TokenRealm, { service }: TokenRealm): Grant => ({
-      asked: { realm, service, scope, server: url },
-      found,
-    });
+  ): Promise<TokenRequest> => {
+    const from = (realm: TokenRealm, { service }: TokenRealm): TokenRequest => {
+      return { realm, service, scope, server: url };
+    };
     const at = found?.credentials.realmNamedAt;
     if (!at) return from(named, named);
     const realm = await askForRealm(found.http ?? http, at);
     if (!found.credentials.isLent) {
       if (realm) return from(realm, realm);
-      throw new SigningError(
-        'SERVER_FAILED',
-        `${server} wants a token, and ${at.href} names no realm`,
-        {
-          fix: 'Let the registry answer GET /v2/ with HTTP 401, and name its token realm there.',
-        },
-      );
+      const what = `${server} wants a token, and ${at.href} names no realm`;
+      throw new SigningError('SERVER_FAILED', what, {
+        fix: 'Let the registry answer GET /v2/ with HTTP 401, and name its token realm there.',
+      });
     }
     if (realm?.isAt(named)) return from(realm, named);
     const what =
@@ -112,7 +101,6 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
     throw new SigningError('CREDENTIALS_MISSING', what, { fix: lookup.fix });
   };
 
-  /** What an answer of 401 asks for. */
   const authorize = async (answer: HttpResponse): Promise<Carried> => {
     const challenges = challengesOf(answer);
     const isBearer = challenges.some(({ scheme }) => scheme === 'bearer');
@@ -124,10 +112,10 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
     }
     const realm = TokenRealm.namedIn(answer);
     const found = await lookup.find();
-    if (realm) return withToken(await grantOf(realm, found));
+    if (realm) return withToken(await requestOf(realm, found), found);
     const authorization = found?.credentials.basicFor(url);
-    if (authorization) return { authorization, credentials: found?.credentials };
-    if (!found?.credentials.isIdentityToken) throw missing(' to let us in');
+    if (authorization) return { authorization, found };
+    if (!found?.credentials.isIdentityToken) throw missing(' to let the signer in');
     const what = `${server} wants user name and password, and there is an identity token for it`;
     throw new SigningError('CREDENTIALS_INVALID', what);
   };
@@ -135,9 +123,9 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
   /** A token that has run out is replaced before it is used; a new one is used, however old. */
   const renew = async () => {
     const carried = kept;
-    const token = (await carried)?.token;
+    const { token, found } = (await carried) ?? {};
     if (!token || token.expires > now()) return;
-    replace(carried, () => withToken(token.grant));
+    replace(carried, () => withToken(token.request, found));
   };
 
   return {
@@ -162,14 +150,15 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
 
   function denied(
     { method }: HttpRequest,
-    { credentials: used, token }: Carried,
+    { found, token }: Carried,
     challenges: readonly Challenge[],
   ): SigningError {
+    const used = found?.credentials;
     const doing = `${method === 'POST' ? 'publish to' : 'read'} ${scope.repository}`;
     if (!used) return missing(` to ${doing}`);
     if (!token) return new SigningError('CREDENTIALS_REFUSED', `${server} refused ${used.account}`);
     if (challenges.some(({ parameters }) => parameters.get('error') === 'invalid_token')) {
-      const realm = token.grant.asked.realm.url.origin;
+      const realm = token.request.realm.url.origin;
       return new SigningError('SERVER_FAILED', `${server} does not take the tokens of ${realm}`, {
         fix: 'Compare issuer, service and certificate in the configuration of both servers, and their clocks.',
       });
@@ -201,7 +190,7 @@ function placeOf({ url }: TokenRealm): string {
   return url.origin + url.pathname;
 }
 
-/** Who a redirect led to has no say in where our credentials go. */
+/** A server that a redirect led to has no say in where credentials go. */
 function strangerAsks({ origin }: URL, stranger: URL): SigningError {
   const what = `${origin} redirects to ${stranger.origin}, which wants credentials of its own (HTTP 401)`;
   return new SigningError('SERVER_FAILED', what, {
@@ -211,12 +200,9 @@ function strangerAsks({ origin }: URL, stranger: URL): SigningError {
 
 function unknownChallenge({ origin }: URL, challenges: readonly Challenge[]): SigningError {
   const schemes = challenges.map(({ scheme }) => scheme).join(', ');
-  const what = schemes === '' ? 'does not say which' : `knows ${schemes} alone`;
-  return new SigningError(
-    'SERVER_FAILED',
-    `${origin} wants authorization (HTTP 401), and ${what}`,
-    {
-      fix: 'Let it, and what stands before it, ask with WWW-Authenticate for Bearer or Basic; and check the URL.',
-    },
-  );
+  const which = schemes === '' ? 'does not say which' : `knows ${schemes} alone`;
+  const what = `${origin} wants authorization (HTTP 401), and ${which}`;
+  return new SigningError('SERVER_FAILED', what, {
+    fix: 'Let it, and what stands before it, ask with WWW-Authenticate for Bearer or Basic; and check the URL.',
+  });
 }

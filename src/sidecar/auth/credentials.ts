@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { hostOf, serverHost, type NotaryUrl } from '../../shared/notary-url.ts';
-import type { HostDirectory } from '../../shared/signer-flags.ts';
+import type { MountedCredentials } from '../../shared/signer-flags.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import { Authorization } from '../http/authorization.ts';
 import type { HttpClient } from '../http/http-client.ts';
@@ -16,7 +16,6 @@ export type Login =
   /** A refresh token, good for nothing but to be exchanged at a token server. */
   | { readonly kind: 'identity-token'; readonly token: string };
 
-/** For whom credentials are. */
 export interface Audience {
   /** As people name the server; for messages. */
   readonly host: string;
@@ -59,7 +58,6 @@ export class Credentials {
       : `the account of the identity token for ${host}`;
   }
 
-  /** The URL at which their server names its token realm; undefined: any answer of it may do so. */
   get realmNamedAt(): URL | undefined {
     return this.#audience.realmNamedAt;
   }
@@ -147,7 +145,6 @@ export interface CredentialLookup {
   readonly fix?: string;
 }
 
-/** Credentials for a server. */
 export interface FoundCredentials {
   readonly credentials: Credentials;
   /** Reaches those that see them, where that is not the client for the server itself. */
@@ -165,13 +162,13 @@ export interface NotaryCredentials {
  * warning.
  */
 export function notaryCredentials(
-  directories: readonly HostDirectory[],
+  directories: readonly MountedCredentials[],
   log: Pick<Log, 'warn'>,
 ): NotaryCredentials {
   const found = new Map<string, Promise<Credentials | undefined>>();
   const read = async (url: NotaryUrl): Promise<Credentials | undefined> => {
     const host = serverHost(url);
-    const matching = directories.filter((candidate) => hostOf(candidate.host) === host);
+    const matching = directories.filter((mounted) => hostOf(mounted.host ?? '') === host);
     if (matching.length > 1) {
       log.warn(`${matching.length} Secrets are for ${host}: the first is used`);
     }

@@ -1,3 +1,4 @@
+import { isObject, parseObject } from '../../shared/json.ts';
 import { command } from '../../shared/shell-command.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import { loginOf, type Login } from './credentials.ts';
@@ -17,7 +18,6 @@ export interface DockerConfig {
   readonly hasStore: boolean;
 }
 
-/** What a configuration says for some repositories. */
 export type DockerConfigEntry =
   | { readonly pattern: RegistryPattern; readonly login: Login }
   /** An entry that cannot be used, and why. */
@@ -25,8 +25,6 @@ export type DockerConfigEntry =
 
 /** What Go's standard decoder takes; with or without padding, as the kubelet does. */
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
-
-type Members = Readonly<Record<string, unknown>>;
 
 /**
  * Reads a docker configuration. Entries without credentials (of registries that a program serves) are
@@ -40,14 +38,14 @@ export function parseDockerConfig(
   form: DockerConfigForm,
   file: string,
 ): DockerConfig {
-  const config = parseJson(text);
+  const config = parseObject(text);
   if (!config) throw invalid(`${file} is not a JSON object`);
   const auths = form === '.dockercfg' ? config : (config['auths'] ?? {});
-  if (!isMembers(auths)) throw invalid(`auths in ${file} is not an object`);
+  if (!isObject(auths)) throw invalid(`auths in ${file} is not an object`);
   const entries = Object.entries(auths).flatMap(([key, entry]) => readEntry(key, entry));
   if (form === '.dockercfg') return { entries, hasStore: false };
   const { credHelpers, credsStore } = config;
-  const helped = isMembers(credHelpers) ? Object.keys(credHelpers) : [];
+  const helped = isObject(credHelpers) ? Object.keys(credHelpers) : [];
   return { entries: [...entries, ...helped.flatMap(readHelper)], hasStore: Boolean(credsStore) };
 }
 
@@ -59,7 +57,7 @@ function readHelper(key: string): readonly DockerConfigEntry[] {
 function readEntry(key: string, entry: unknown): readonly DockerConfigEntry[] {
   const pattern = parseRegistryPattern(key);
   if (!pattern) return [];
-  if (!isMembers(entry)) return [{ pattern, problem: 'is not an object' }];
+  if (!isObject(entry)) return [{ pattern, problem: 'is not an object' }];
   const { auth, username, password, identitytoken } = entry;
   for (const member of [auth, username, password, identitytoken]) {
     if (member !== undefined && typeof member !== 'string') {
@@ -88,19 +86,6 @@ function readPair(auth: string): [username: string, password: string] | undefine
   const colon = pair.indexOf(':');
   if (colon < 1) return undefined;
   return [pair.slice(0, colon), pair.slice(colon + 1)];
-}
-
-function parseJson(text: string): Members | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isMembers(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isMembers(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function invalid(what: string): SigningError {

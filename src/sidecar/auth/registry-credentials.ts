@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Gun } from '../../shared/image-reference.ts';
 import { serverHost, type NotaryUrl } from '../../shared/notary-url.ts';
-import type { RegistrySecret } from '../../shared/signer-flags.ts';
+import type { MountedCredentials } from '../../shared/signer-flags.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import {
   Credentials,
@@ -33,7 +33,7 @@ const FORMS = ['.dockerconfigjson', '.dockercfg'] as const;
  * a Secret that cannot be used is a warning: another may do, and many registries let anybody read.
  */
 export function registryCredentials(
-  secrets: readonly RegistrySecret[],
+  secrets: readonly MountedCredentials[],
   log: Log,
 ): RegistryCredentials {
   const found = new Map<string, Promise<Credentials | undefined>>();
@@ -87,7 +87,6 @@ export function registryLookup(
   };
 }
 
-/** Whose credentials a Notary server gets. */
 export interface NotaryLookupOptions {
   readonly url: NotaryUrl;
   /** The repository that is signed there. */
@@ -135,7 +134,7 @@ function keyOf({ registry, name }: RegistryRepository): string {
  * @throws SigningError CREDENTIALS_INVALID, FILE_UNREADABLE
  */
 async function readSecret(
-  { host, directory }: RegistrySecret,
+  { host, directory }: MountedCredentials,
   repository: RegistryRepository,
   complain: (problem: string) => void,
 ): Promise<readonly (DockerConfigEntry & { readonly file: string })[]> {

@@ -8,7 +8,6 @@ export interface RegistryRepository {
   readonly registry: string;
   /** `host[:port]` that answers. */
   readonly host: string;
-  /** Name of the repository there. */
   readonly name: string;
   /** Whether plain http will do where the registry does not speak TLS: on this machine alone. */
   readonly isLoopback: boolean;

@@ -1,3 +1,4 @@
+import { parseObject } from '../../shared/json.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import { Authorization } from '../http/authorization.ts';
 import type { Credentials } from './credentials.ts';
@@ -53,7 +54,7 @@ function anonymous(asked: TokenRequest): HttpRequest {
 }
 
 function readToken({ body, headers }: HttpResponse, server: URL): Token | undefined {
-  const answer = parseObject(body);
+  const answer = parseObject(body) ?? {};
   // With both, the reference client takes access_token.
   const value = [answer['access_token'], answer['token']].find((value) => value);
   if (typeof value !== 'string' || !TOKEN_TEXT.test(value)) return undefined;
@@ -68,13 +69,4 @@ function readToken({ body, headers }: HttpResponse, server: URL): Token | undefi
 function ageOf(issuedAt: unknown, now: string | undefined): number {
   const age = Date.parse(now ?? '') - Date.parse(typeof issuedAt === 'string' ? issuedAt : '');
   return Math.max(age || 0, 0);
-}
-
-function parseObject(body: Uint8Array): Readonly<Record<string, unknown>> {
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(body).toString());
-    return typeof parsed === 'object' && parsed !== null ? { ...parsed } : {};
-  } catch {
-    return {};
-  }
 }

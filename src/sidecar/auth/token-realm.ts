@@ -1,6 +1,5 @@
 import { SigningError } from '../../shared/signing-error.ts';
 import { parseChallenges } from './challenge.ts';
-import { formatScope, type TokenScope } from './token-scope.ts';
 import type { HttpResponse } from '../http/http-message.ts';
 
 /** A token server, as the answer of a server names it. */
@@ -64,7 +63,17 @@ export class TokenRealm {
   }
 }
 
-/** What a token is asked for. */
+/** What a token may be used for: one repository, and what is done there. Made here, never by a server. */
+export interface TokenScope {
+  readonly repository: string;
+  readonly actions: 'pull' | 'push,pull';
+}
+
+/** A scope as in the distribution token specification; the name may hold colons. */
+export function formatScope({ repository, actions }: TokenScope): string {
+  return `repository:${repository}:${actions}`;
+}
+
 export interface TokenRequest {
   readonly realm: TokenRealm;
   readonly service: string | undefined;

@@ -5,23 +5,22 @@ import { OUT_OF_FILES_FIX, isOutOfFiles } from '../io/out-of-files.ts';
 export const MOST_HEADER_BYTES = 64 * 1024;
 
 /** What is wrong with a certificate, where the fix is not to trust another CA; it may be any in the chain. */
-const CERTIFICATE_FLAWS: ReadonlyMap<string, { readonly what: string; readonly fix: string }> =
-  new Map([
+const CERTIFICATE_FLAWS: ReadonlyMap<string, readonly [what: string, fix: string]> = new Map([
+  [
+    'CERT_HAS_EXPIRED',
     [
-      'CERT_HAS_EXPIRED',
-      {
-        what: 'it, or a certificate above it, has expired',
-        fix: 'Renew the certificate of the server, or the one above it; if they are in date, correct the clock of the node.',
-      },
+      'it, or a certificate above it, has expired',
+      'Renew the certificate of the server, or the one above it; if they are in date, correct the clock of the node.',
     ],
+  ],
+  [
+    'CERT_NOT_YET_VALID',
     [
-      'CERT_NOT_YET_VALID',
-      {
-        what: 'it, or a certificate above it, is not valid yet',
-        fix: 'Correct the clock of the node, or of the machine that issued the certificate; or wait until it is valid.',
-      },
+      'it, or a certificate above it, is not valid yet',
+      'Correct the clock of the node, or of the machine that issued the certificate; or wait until it is valid.',
     ],
-  ]);
+  ],
+]);
 /** OpenSSL's codes for a chain that ends at nothing that is trusted. */
 const NO_ANCHOR = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
@@ -40,7 +39,6 @@ const UNTRUSTED = new Set([
   'INVALID_CA',
   'INVALID_PURPOSE',
   'PATH_LENGTH_EXCEEDED',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
   // What Node has no name for: weak keys and digests, name constraints.
   'UNSPECIFIED',
 ]);
@@ -69,58 +67,57 @@ const BROKEN_HTTP = /^HPE_/;
 
 /** What it means that an exchange with the server at a URL broke. */
 export function connectionFailure(url: URL, cause: unknown): SigningError {
-  const { code = '' } = cause as NodeJS.ErrnoException;
+  const { code = '', message } = cause as NodeJS.ErrnoException;
+  const { host, hostname, origin } = url;
   const what = describe(cause);
-  const flaw = CERTIFICATE_FLAWS.get(code);
-  if (flaw) {
-    const message = `the certificate of ${url.host} is not trusted: ${flaw.what} (${code})`;
-    return new SigningError('SERVER_UNTRUSTED', message, { cause, fix: flaw.fix });
-  }
+  const untrusted = (why: string, fix?: string) =>
+    new SigningError('SERVER_UNTRUSTED', `the certificate of ${host}${why}`, { cause, fix });
+  const unreachable = (what: string, fix: string) =>
+    new SigningError('SERVER_UNREACHABLE', what, { cause, fix });
+  const speaksOther = (language: 'TLS' | 'HTTP') =>
+    unreachable(
+      `${origin} does not speak ${language}`,
+      'Check port and scheme of the URL: what listens there speaks another protocol.',
+    );
+  const [flaw, flawFix] = CERTIFICATE_FLAWS.get(code) ?? [];
+  if (flaw !== undefined) return untrusted(` is not trusted: ${flaw} (${code})`, flawFix);
   if (NO_ANCHOR.has(code)) {
-    const message = `the certificate of ${url.host} is not trusted: no CA that is known here issued it: ${what}`;
-    return new SigningError('SERVER_UNTRUSTED', message, { cause });
+    return untrusted(` is not trusted: no CA that is known here issued it: ${what}`);
   }
-  if (UNTRUSTED.has(code)) {
-    return new SigningError('SERVER_UNTRUSTED', `the certificate of ${url.host}: ${what}`, {
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    const fix = `Use a host name that the certificate names, or have it issued for ${hostname}.`;
+    return untrusted(`: ${what}`, fix);
+  }
+  if (UNTRUSTED.has(code)) return untrusted(`: ${what}`);
+  if (TLS.test(code)) {
+    if (NOT_TLS.test(what)) return speaksOther('TLS');
+    if (DEMANDS_CERTIFICATE.test(what)) return certificateDemanded(url, cause);
+    // OpenSSL's reason, without the numbers and places of its source around it.
+    const reason = /SSL routines:[^:]*:([^:]+)/.exec(message)?.[1] ?? message;
+    return unreachable(
+      `TLS handshake with ${origin} failed: ${reason}`,
+      'Let the server, and what stands before it, speak TLS 1.2 or newer with a common cipher, a key that is not weak, and without client certificates.',
+    );
+  }
+  if (NOT_HTTP.has(code)) return speaksOther('HTTP');
+  if (BROKEN_HTTP.test(code)) {
+    const reason =
+      code === 'HPE_HEADER_OVERFLOW'
+        ? `its headers are longer than ${MOST_HEADER_BYTES} bytes`
+        : message.replace(/^Parse Error: /, '');
+    const what = `${origin} answers with HTTP that is not valid: ${reason} (${code})`;
+    return new SigningError('SERVER_FAILED', what, {
       cause,
-      ...(code === 'ERR_TLS_CERT_ALTNAME_INVALID' && {
-        fix: `Use a host name that the certificate names, or have it issued for ${url.hostname}.`,
-      }),
+      fix: 'Correct the headers that the server, or a proxy before it, adds to its answers.',
     });
   }
-  if (TLS.test(code)) return tlsFailure(url, what, cause);
-  if (NOT_HTTP.has(code)) return otherProtocol(url, 'HTTP', cause);
-  if (BROKEN_HTTP.test(code)) return brokenHttp(url, cause);
   if (isOutOfFiles(cause)) {
-    const message = `no connection to ${url.origin} can be opened: too many open files (${code})`;
-    return new SigningError('SERVER_UNREACHABLE', message, {
-      cause,
-      fix: OUT_OF_FILES_FIX,
-    });
+    const what = `no connection to ${origin} can be opened: too many open files (${code})`;
+    return unreachable(what, OUT_OF_FILES_FIX);
   }
-  return new SigningError('SERVER_UNREACHABLE', `${url.origin} cannot be reached: ${what}`, {
+  return new SigningError('SERVER_UNREACHABLE', `${origin} cannot be reached: ${what}`, {
     cause,
     isTransient: TRANSIENT.has(code),
-  });
-}
-
-function tlsFailure(url: URL, what: string, cause: unknown): SigningError {
-  if (NOT_TLS.test(what)) return otherProtocol(url, 'TLS', cause);
-  if (DEMANDS_CERTIFICATE.test(what)) return certificateDemanded(url, cause);
-  return new SigningError(
-    'SERVER_UNREACHABLE',
-    `TLS handshake with ${url.origin} failed: ${tlsReason(cause)}`,
-    {
-      cause,
-      fix: 'Let the server, and what stands before it, speak TLS 1.2 or newer with a common cipher, a key that is not weak, and without client certificates.',
-    },
-  );
-}
-
-function otherProtocol(url: URL, language: 'TLS' | 'HTTP', cause: unknown): SigningError {
-  return new SigningError('SERVER_UNREACHABLE', `${url.origin} does not speak ${language}`, {
-    cause,
-    fix: 'Check port and scheme of the URL: what listens there speaks another protocol.',
   });
 }
 
@@ -140,28 +137,6 @@ export function demandOfCertificate(
 ): SigningError | undefined {
   const isPage = status === 400 && CERTIFICATE_PAGE.test(Buffer.from(body).toString('latin1'));
   return isPage ? certificateDemanded(url) : undefined;
-}
-
-function brokenHttp(url: URL, cause: unknown): SigningError {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  const reason =
-    code === 'HPE_HEADER_OVERFLOW'
-      ? `its headers are longer than ${MOST_HEADER_BYTES} bytes`
-      : message.replace(/^Parse Error: /, '');
-  return new SigningError(
-    'SERVER_FAILED',
-    `${url.origin} answers with HTTP that is not valid: ${reason} (${code})`,
-    {
-      cause,
-      fix: 'Correct the headers that the server, or a proxy before it, adds to its answers.',
-    },
-  );
-}
-
-/** OpenSSL's reason, without the numbers and places of its source around it. */
-function tlsReason(cause: unknown): string {
-  const { message } = cause as Error;
-  return /SSL routines:[^:]*:([^:]+)/.exec(message)?.[1] ?? message;
 }
 
 /** A host with several addresses fails with an error for each, and no words of its own. */

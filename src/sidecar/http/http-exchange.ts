@@ -11,10 +11,10 @@ import { MOST_HEADER_BYTES } from './connection-failure.ts';
 import type { ProxyServer } from './proxy-settings.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 
-/** How one exchange goes over the network. */
 export interface ExchangeOptions {
+  /** For the connection to the proxy, or to the server where there is none. */
   readonly agent: Agent;
-  /** Asked in the server's place, as plain http is through a proxy. */
+  /** Asked in the server's place, as plain http is, or for a tunnel. */
   readonly proxy: ProxyServer | undefined;
   readonly signal: AbortSignal;
   /** How long nothing may come, from connecting to the last byte; in milliseconds. */

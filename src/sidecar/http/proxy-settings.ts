@@ -2,7 +2,6 @@ import { isIP } from 'node:net';
 import { SigningError } from '../../shared/signing-error.ts';
 import { parseNoProxy } from './no-proxy.ts';
 
-/** Environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A forward proxy. */
@@ -15,7 +14,6 @@ export interface ProxyServer {
   readonly authorization: string | undefined;
 }
 
-/** Which proxy leads to a server. */
 export interface ProxySettings {
   /**
    * Undefined: straight to the server.

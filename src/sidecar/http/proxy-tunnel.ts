@@ -1,26 +1,15 @@
-import {
-  request as httpRequest,
-  type Agent as HttpAgent,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-} from 'node:http';
+import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest, type AgentOptions, type RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { SigningError } from '../../shared/signing-error.ts';
 import { connectionFailure, MOST_HEADER_BYTES } from './connection-failure.ts';
-import { silenceError } from './http-exchange.ts';
+import { silenceError, type ExchangeOptions } from './http-exchange.ts';
 import { PROXY_FIX, type ProxyServer } from './proxy-settings.ts';
 import { transienceOf } from './retry-after.ts';
 import { isOutOfFiles } from '../io/out-of-files.ts';
 
-/** How connections through a proxy are made. */
-export interface TunnelOptions {
+export interface TunnelOptions extends ExchangeOptions {
   readonly proxy: ProxyServer;
-  /** For connections to the proxy itself. */
-  readonly agent: HttpAgent;
-  readonly signal: AbortSignal;
-  /** How long the proxy may say nothing; in milliseconds. */
-  readonly silenceLimit: number;
 }
 
 /** Keeps connections to https servers that a proxy leads to: CONNECT first, then TLS through it. */
@@ -86,14 +75,14 @@ function openTunnel(
   });
 }
 
-/** What a proxy that answers, and does not let us through, means. */
+/** What it means that a proxy answers, and does not let the signer through. */
 export function proxyRefusal(
   target: string,
   { url }: ProxyServer,
   answer: { readonly status: number; readonly headers: IncomingHttpHeaders },
 ): SigningError {
   const { status } = answer;
-  const message = `the proxy ${url.host} does not let us through to ${target} (HTTP ${status})`;
+  const message = `the proxy ${url.host} does not let the signer through to ${target} (HTTP ${status})`;
   return new SigningError('SERVER_UNREACHABLE', message, {
     ...transienceOf(answer),
     fix:
@@ -103,7 +92,6 @@ export function proxyRefusal(
   });
 }
 
-/** What it means that the connection to a proxy broke. */
 export function proxyFailure(target: string, { url }: ProxyServer, cause: unknown): SigningError {
   const failure = connectionFailure(url, cause);
   const { code, message, fix, isTransient } = failure;

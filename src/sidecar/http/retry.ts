@@ -17,7 +17,6 @@ export interface Retries {
   wait(leastMs?: number): Promise<boolean>;
 }
 
-/** How often, and how long, something is tried again. */
 export interface RetryLimits {
   readonly firstWaitMs: number;
   readonly longestWaitMs: number;
@@ -29,7 +28,6 @@ export interface RetryLimits {
 /** For a server that restarts, or a connection that broke: about five seconds in all. */
 const OUTAGE: RetryLimits = { firstWaitMs: 400, longestWaitMs: 4000, waits: 4, jitter: 0.5 };
 
-/** Retries that end after so many waits. */
 export function createRetries(pause: Pause, limits: RetryLimits = OUTAGE): Retries {
   let waits = 0;
   return {

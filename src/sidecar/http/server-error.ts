@@ -1,3 +1,4 @@
+import { parseObject } from '../../shared/json.ts';
 import type { HttpResponse } from './http-message.ts';
 
 /** The first error of a Notary server's answer. */
@@ -11,16 +12,8 @@ export interface ServerAnswer {
 
 const LONGEST_TEXT = 300;
 
-/** What an authorization header holds: a server may repeat ours in what it says. */
+/** What an authorization header holds: a server may repeat that of the request in what it says. */
 const AUTHORIZATION = /\b(basic|bearer)\s+\S+/gi;
-
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body).toString());
-  } catch {
-    return undefined;
-  }
-}
 
 function member(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined;
@@ -29,7 +22,7 @@ function member(value: unknown, name: string): unknown {
 
 /** Reads `{"errors":[{"code","message","detail"}]}`; undefined when it is something else. */
 export function serverAnswer({ body }: HttpResponse): ServerAnswer | undefined {
-  const error = member(member(parseJson(body), 'errors'), '0');
+  const error = member(parseObject(body)?.['errors'], '0');
   const code = member(error, 'code');
   if (typeof code !== 'string') return undefined;
   const detail = member(error, 'detail');

@@ -6,7 +6,6 @@ import type { Log } from '../io/log.ts';
 import type { Environment } from './proxy-settings.ts';
 import { readText } from '../io/text-file.ts';
 
-/** What a file gives. */
 interface TrustFile {
   readonly certificates: readonly string[];
   /** Why a certificate in it is not used: a sentence each. */

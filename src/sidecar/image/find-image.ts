@@ -1,22 +1,14 @@
-import { SigningError } from '../../shared/signing-error.ts';
-import type { HttpClient } from '../http/http-client.ts';
-import type { LookupOptions } from './image-lookup.ts';
-import type { Manifest } from './manifest.ts';
-import { parseReport, type BuildReport } from './report.ts';
 import type { SignerSettings } from '../../shared/signer-flags.ts';
-import { readTags, type Tags } from './signing-plan.ts';
+import { SigningError } from '../../shared/signing-error.ts';
 import { readText } from '../io/text-file.ts';
+import type { Manifest } from '../tuf/publication.ts';
+import type { RegistryAccess } from './registry-client.ts';
+import { parseReport, type BuildReport } from './report.ts';
+import { readTags, type Tags } from './signing-plan.ts';
 
-/** The image that a build pushed. */
 export interface BuiltImage {
   readonly tags: Tags;
   readonly manifest: Manifest;
-}
-
-/** What it takes to ask a registry. */
-export interface ImageSources extends Omit<LookupOptions, 'http'> {
-  /** The client, where there is something to ask; it stays open. */
-  readonly client: () => HttpClient;
 }
 
 /**
@@ -27,19 +19,18 @@ export interface ImageSources extends Omit<LookupOptions, 'http'> {
  */
 export async function findImage(
   { source, allowedTags }: Pick<SignerSettings, 'source' | 'allowedTags'>,
-  { client, ...options }: ImageSources,
+  access: RegistryAccess,
 ): Promise<BuiltImage> {
   const report = 'report' in source ? await readReport(source.report) : undefined;
   // Before anything is asked: a tag says which registry gets credentials.
   const tags = readTags('tags' in source ? source.tags : (report?.tags ?? []), allowedTags);
-  if (report?.manifestSize !== undefined) {
-    return { tags, manifest: { sha256: report.sha256, size: report.manifestSize } };
+  if (report?.length !== undefined) {
+    return { tags, manifest: { sha256: report.sha256, length: report.length } };
   }
   const { lookUpSize, lookUpTags } = await import('./image-lookup.ts');
-  const http = client();
-  const manifest = report
-    ? await lookUpSize(report.sha256, tags, { http, ...options })
-    : await lookUpTags(tags, { http, ...options });
+  const manifest = await (report
+    ? lookUpSize(report.sha256, tags, access)
+    : lookUpTags(tags, access));
   return { tags, manifest };
 }
 

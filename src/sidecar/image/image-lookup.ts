@@ -1,22 +1,12 @@
 import { formatTagReference, type Gun, type TagReference } from '../../shared/image-reference.ts';
 import { SigningError } from '../../shared/signing-error.ts';
-import type { HttpClient } from '../http/http-client.ts';
-import type { Log } from '../io/log.ts';
-import type { Manifest } from './manifest.ts';
-import type { Pause } from '../http/retry.ts';
-import { createRegistryClient, type RegistryClient } from './registry-client.ts';
-import type { RegistryCredentials } from '../auth/registry-credentials.ts';
-import { registryRepository } from '../auth/registry-host.ts';
+import type { Manifest } from '../tuf/publication.ts';
+import {
+  createRegistryClient,
+  type RegistryAccess,
+  type RegistryClient,
+} from './registry-client.ts';
 import type { Tags } from './signing-plan.ts';
-
-/** What a look-up needs. */
-export interface LookupOptions {
-  readonly http: HttpClient;
-  readonly credentials: RegistryCredentials;
-  readonly signal: AbortSignal;
-  readonly pause: Pause;
-  readonly log: Log;
-}
 
 /**
  * The size of a manifest whose digest is known. Every repository of the image has it: where one does
@@ -27,17 +17,18 @@ export interface LookupOptions {
 export async function lookUpSize(
   sha256: string,
   [tag, ...others]: Tags,
-  options: LookupOptions,
+  access: RegistryAccess,
 ): Promise<Manifest> {
+  const { log, signal } = access;
   try {
-    const manifest = await clientOf(tag.gun, options).manifest({ sha256 });
-    options.log.step(`the registry says: ${tag.gun}@sha256:${sha256} has ${manifest.size} bytes`);
+    const manifest = await createRegistryClient(tag.gun, access).manifest({ sha256 });
+    log.step(`the registry says: ${tag.gun}@sha256:${sha256} has ${manifest.length} bytes`);
     return manifest;
   } catch (error) {
     const [next, ...rest] = others.filter(({ gun }) => gun !== tag.gun);
-    if (!(error instanceof SigningError) || options.signal.aborted || !next) throw error;
-    options.log.warn(`${error.message}; asking ${next.gun}`);
-    return lookUpSize(sha256, [next, ...rest], options);
+    if (!(error instanceof SigningError) || signal.aborted || !next) throw error;
+    log.warn(`${error.message}; asking ${next.gun}`);
+    return lookUpSize(sha256, [next, ...rest], access);
   }
 }
 
@@ -47,13 +38,13 @@ export async function lookUpSize(
  *
  * @throws SigningError TAG_MOVED, and as {@link RegistryClient.manifest}
  */
-export async function lookUpTags(tags: Tags, options: LookupOptions): Promise<Manifest> {
+export async function lookUpTags(tags: Tags, access: RegistryAccess): Promise<Manifest> {
   const clients = new Map<Gun, RegistryClient>();
   const lookUp = async (reference: TagReference): Promise<Manifest> => {
-    const client = clients.get(reference.gun) ?? clientOf(reference.gun, options);
+    const client = clients.get(reference.gun) ?? createRegistryClient(reference.gun, access);
     clients.set(reference.gun, client);
     const manifest = await client.manifest({ tag: reference.tag });
-    options.log.step(
+    access.log.step(
       `the registry says: ${formatTagReference(reference)} is sha256:${manifest.sha256}`,
     );
     return manifest;
@@ -70,10 +61,4 @@ export async function lookUpTags(tags: Tags, options: LookupOptions): Promise<Ma
     );
   }
   return manifest;
-}
-
-function clientOf(gun: Gun, { http, credentials, pause, log }: LookupOptions): RegistryClient {
-  const repository = registryRepository(gun);
-  const tell = (message: string) => log.warn(message);
-  return createRegistryClient({ http, repository, credentials, pause, tell });
 }

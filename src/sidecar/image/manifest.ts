@@ -1,17 +1,10 @@
+import { parseObject } from '../../shared/json.ts';
 import { sha256Hex } from '../../shared/sha256.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import type { RegistryRepository } from '../auth/registry-host.ts';
 import type { HttpResponse } from '../http/http-message.ts';
+import type { Manifest } from '../tuf/publication.ts';
 
-/** What an image is signed as: digest and size of its manifest; an index counts as itself. */
-export interface Manifest {
-  /** Lower-case hex. */
-  readonly sha256: string;
-  /** Bytes. */
-  readonly size: number;
-}
-
-/** What a manifest is asked for by. */
 export type ManifestReference = { readonly tag: string } | { readonly sha256: string };
 
 /** All that an image can be; a registry that is not told so converts to what is older. */
@@ -51,25 +44,18 @@ export function readManifest(
     );
   if ('sha256' in reference) {
     if (sha256 !== reference.sha256) throw mismatch(`that have the digest sha256:${sha256}`);
-    return { sha256, size: body.length };
+    return { sha256, length: body.length };
   }
   if (!isManifest(body)) throw mismatch('that are no image manifest of schema 2, and no index');
   const named = headers['docker-content-digest'];
   if (typeof named === 'string' && named.startsWith('sha256:') && named !== `sha256:${sha256}`) {
     throw mismatch(`that have the digest sha256:${sha256}, and says that it is ${named}`);
   }
-  return { sha256, size: body.length };
+  return { sha256, length: body.length };
 }
 
 /** Whether these are bytes of an image: an error page would have a digest too. */
 function isManifest(body: Uint8Array): boolean {
-  try {
-    const value = JSON.parse(Buffer.from(body).toString()) as Record<string, unknown> | null;
-    return (
-      value?.['schemaVersion'] === 2 &&
-      (Array.isArray(value['layers']) || Array.isArray(value['manifests']))
-    );
-  } catch {
-    return false;
-  }
+  const { schemaVersion, layers, manifests } = parseObject(body) ?? {};
+  return schemaVersion === 2 && (Array.isArray(layers) || Array.isArray(manifests));
 }

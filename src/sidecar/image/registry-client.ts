@@ -1,14 +1,26 @@
+import type { Gun } from '../../shared/image-reference.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import { createAuthorizedClient, type AuthorizedClient } from '../auth/authorized-client.ts';
-import type { HttpClient } from '../http/http-client.ts';
-import { MANIFEST_TYPES, readManifest, type Manifest, type ManifestReference } from './manifest.ts';
-import { createRetries, retry, type Pause } from '../http/retry.ts';
 import { registryLookup, type RegistryCredentials } from '../auth/registry-credentials.ts';
-import { registryFailure, registryRefusal } from './registry-failure.ts';
-import type { RegistryRepository } from '../auth/registry-host.ts';
+import { registryRepository } from '../auth/registry-host.ts';
+import type { HttpClient } from '../http/http-client.ts';
 import type { HttpResponse } from '../http/http-message.ts';
+import { createRetries, retry, type Pause } from '../http/retry.ts';
+import type { Log } from '../io/log.ts';
+import type { Manifest } from '../tuf/publication.ts';
+import { MANIFEST_TYPES, readManifest, type ManifestReference } from './manifest.ts';
+import { registryFailure, registryRefusal } from './registry-failure.ts';
 
-/** One repository at a registry. */
+/** What it takes to ask a registry. */
+export interface RegistryAccess {
+  /** The client, where there is something to ask; it stays open. */
+  readonly http: () => HttpClient;
+  readonly credentials: RegistryCredentials;
+  readonly signal: AbortSignal;
+  readonly pause: Pause;
+  readonly log: Log;
+}
+
 export interface RegistryClient {
   /**
    * The manifest that a tag or digest names, from its very bytes.
@@ -18,23 +30,16 @@ export interface RegistryClient {
   manifest(reference: ManifestReference): Promise<Manifest>;
 }
 
-export interface RegistryClientOptions {
-  readonly http: HttpClient;
-  readonly repository: RegistryRepository;
-  readonly credentials: RegistryCredentials;
-  readonly pause: Pause;
-  /** Hears why something is tried again. */
-  readonly tell: (message: string) => void;
-}
-
 /** What registries take for a manifest at most. */
 const LIMIT_BYTES = 4 * 1024 * 1024;
 
-export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
-  const { http, repository, credentials, pause, tell } = options;
+/** @throws SigningError IMAGE_REFERENCE_INVALID: no such host can be */
+export function createRegistryClient(gun: Gun, access: RegistryAccess): RegistryClient {
+  const { http, credentials, pause, log } = access;
+  const repository = registryRepository(gun);
   const clientOf = (scheme: 'https' | 'http'): AuthorizedClient =>
     createAuthorizedClient({
-      http,
+      http: http(),
       server: `${scheme}://${repository.host}`,
       scope: { repository: repository.name, actions: 'pull' },
       credentials: registryLookup(repository, credentials),
@@ -42,16 +47,16 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   const clients = { https: clientOf('https'), http: clientOf('http') };
   let scheme: keyof typeof clients = 'https';
 
-  const get = (reference: ManifestReference): Promise<HttpResponse> =>
-    clients[scheme].send({
+  const get = (reference: ManifestReference): Promise<HttpResponse> => {
+    const version = 'tag' in reference ? reference.tag : `sha256:${reference.sha256}`;
+    return clients[scheme].send({
       method: 'GET',
-      url: new URL(
-        `${scheme}://${repository.host}/v2/${repository.name}/manifests/${pathOf(reference)}`,
-      ),
+      url: new URL(`${scheme}://${repository.host}/v2/${repository.name}/manifests/${version}`),
       headers: { accept: MANIFEST_TYPES.join(', ') },
       limit: LIMIT_BYTES,
       redirects: 'follow',
     });
+  };
 
   /** A registry on this machine may speak plain http; whether it speaks TLS is seen by trying. */
   const getByAnyScheme = async (reference: ManifestReference): Promise<HttpResponse> => {
@@ -83,11 +88,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       retry(
         () => attempt(reference),
         createRetries(pause),
-        ({ message }) => tell(`trying again: ${message}`),
+        ({ message }) => log.warn(`trying again: ${message}`),
       ),
   };
-}
-
-function pathOf(reference: ManifestReference): string {
-  return 'tag' in reference ? reference.tag : `sha256:${reference.sha256}`;
 }

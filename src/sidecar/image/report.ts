@@ -1,13 +1,12 @@
 import { parse, TomlError } from 'smol-toml';
 import { SigningError } from '../../shared/signing-error.ts';
+import type { Manifest } from '../tuf/publication.ts';
 
 /** What the export or rebase step says it pushed. */
-export interface BuildReport {
+export interface BuildReport extends Omit<Manifest, 'length'> {
   readonly tags: readonly string[];
-  /** SHA-256 of the manifest, lower-case hex. */
-  readonly sha256: string;
-  /** Size of the manifest in bytes; older lifecycles do not report it. */
-  readonly manifestSize: number | undefined;
+  /** Older lifecycles do not report it. */
+  readonly length: number | undefined;
 }
 
 const DIGEST = /^sha256:([0-9a-f]{64})$/;
@@ -26,12 +25,11 @@ export function parseReport(text: string): BuildReport {
   const digest = image['digest'];
   const sha256 = typeof digest === 'string' ? DIGEST.exec(digest)?.[1] : undefined;
   if (sha256 === undefined) throw invalid('image.digest is not sha256:<64 hex digits>');
-  const size = image['manifest-size'];
-  if (size === undefined || size === 0) return { tags, sha256, manifestSize: undefined };
-  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
+  const length = image['manifest-size'] ?? 0;
+  if (typeof length !== 'number' || !Number.isSafeInteger(length) || length < 0) {
     throw invalid('image.manifest-size is not a number of bytes');
   }
-  return { tags, sha256, manifestSize: size };
+  return { tags, sha256, length: length || undefined };
 }
 
 function parseToml(text: string): unknown {

@@ -6,20 +6,15 @@ import {
   type TagReference,
 } from '../../shared/image-reference.ts';
 import { SigningError } from '../../shared/signing-error.ts';
-import type { Target } from '../tuf/publication.ts';
-import type { Manifest } from './manifest.ts';
+import type { Manifest, Target } from '../tuf/publication.ts';
 
 /** The tags of an image, each once. */
 export type Tags = readonly [TagReference, ...TagReference[]];
 
-/** What is to be signed in one repository. */
 export interface RepositoryPlan {
   readonly gun: Gun;
   readonly targets: readonly Target[];
 }
-
-/** What is to be signed: every tag once, by repository, in the order of the report. */
-export type SigningPlan = readonly RepositoryPlan[];
 
 /**
  * Reads the tags to sign, and checks that each is one of the Build's.
@@ -46,11 +41,11 @@ export function readTags(tags: readonly string[], allowedTags: readonly string[]
   return [first, ...others];
 }
 
-/** Groups tags by repository. */
-export function planSigning(tags: Tags, { sha256, size }: Manifest): SigningPlan {
+/** What is to be signed: every tag once, by repository, in the order of the report. */
+export function planSigning(tags: Tags, manifest: Manifest): readonly RepositoryPlan[] {
   const targets = new Map<Gun, Target[]>();
   for (const { gun, tag } of tags) {
-    targets.set(gun, [...(targets.get(gun) ?? []), { tag, sha256, length: size }]);
+    targets.set(gun, [...(targets.get(gun) ?? []), { tag, ...manifest }]);
   }
   return [...targets].map(([gun, targets]) => ({ gun, targets }));
 }

@@ -6,7 +6,6 @@ export interface Log {
   warn(message: string): void;
 }
 
-/** Where lines go. */
 export type WriteLine = (line: string) => void;
 
 /** A log of plain lines, each of them one line whatever it tells of, or of one JSON object a line. */

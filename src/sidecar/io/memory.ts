@@ -13,13 +13,10 @@ export interface Memory {
   demand(bytes: number, what: string): void;
 }
 
-/** Where the figures come from. */
 export interface MemoryFigures {
   /** Bytes that the container may take; Infinity where nothing limits it. */
   readonly limit: number;
-  /** Bytes that it takes now. */
   readonly resident: () => number;
-  /** Gives back what is no longer used. */
   readonly collect: () => void;
 }
 

@@ -1,7 +1,6 @@
 /** The limit of the process, and that of the machine. */
 const OUT_OF_FILES = new Set(['EMFILE', 'ENFILE']);
 
-/** What to do then. */
 export const OUT_OF_FILES_FIX =
   'Raise the limit of open files: of the container (ulimit -n) for EMFILE, of the node for ENFILE.';
 

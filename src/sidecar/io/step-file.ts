@@ -1,23 +1,14 @@
 import { renameSync, statSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { StepFiles } from '../../shared/signer-flags.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import { unreadable, writeText } from './text-file.ts';
-
-/** The files by which the steps of a build in standard containers follow one another. */
-export interface StepFiles {
-  /** Written by the step before ours when it is done. */
-  readonly waitFile: string | undefined;
-  /** Written by us when the build may go on. */
-  readonly doneFile: string | undefined;
-  /** Written by whichever step fails. */
-  readonly errorFile: string | undefined;
-}
 
 /** kpack's own waiter looks every second; a signer that looks more often holds up the build less. */
 const POLL_MS = 100;
 
 /**
- * Waits, without a deadline, for the step before ours. As for kpack's waiter a file counts as there
+ * Waits, without a deadline, for the step before this one. As for kpack's waiter a file counts as there
  * once it is not empty.
  *
  * @throws SigningError STEP_BEFORE_FAILED when the error file is there; FILE_UNREADABLE; the reason of
@@ -30,7 +21,7 @@ export async function waitForStep(
   while (waitFile !== undefined) {
     signal.throwIfAborted();
     if (errorFile !== undefined && isThere(errorFile)) {
-      const message = `a step before ours wrote ${errorFile}; nothing was signed`;
+      const message = `a step before this one wrote ${errorFile}; nothing was signed`;
       throw new SigningError('STEP_BEFORE_FAILED', message);
     }
     if (isThere(waitFile)) return;

@@ -61,7 +61,7 @@ const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
 
 /**
  * Writes a file at once. A pipe that nobody reads is an error (ENXIO): opened in the usual way it
- * would stop us for ever, out of reach of every signal.
+ * would stop the signer for ever, out of reach of every signal.
  */
 export function writeText(path: string, text: string): void {
   const file = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK);

@@ -4,7 +4,7 @@ import { INTEGER, OCTET_STRING, readDer, SEQUENCE, sequenceOf } from '../../shar
 import type { PemBlock } from '../../shared/pem.ts';
 import { command } from '../../shared/shell-command.ts';
 import { SigningError } from '../../shared/signing-error.ts';
-import { rsaModulusLength, SMALLEST_RSA_MODULUS, type SignatureMethod } from '../tuf/key.ts';
+import { rsaModulusLength, SMALLEST_RSA_MODULUS } from '../tuf/key.ts';
 import type { Work } from '../tuf/work.ts';
 import { ed25519Key, notaryEd25519Key } from './ed25519-key.ts';
 import { unusableBlock } from './unusable-key-file.ts';
@@ -18,15 +18,8 @@ import {
 } from './key-encryption.ts';
 import type { Password } from './password.ts';
 
-/** A private key, and how it signs. */
-export interface OpenedBlock {
-  readonly key: KeyObject;
-  readonly method: SignatureMethod;
-}
-
 /** What the blocks of a run may spend. */
 export interface DerivationBudget {
-  /** Steps of key derivation that are left. */
   steps: number;
 }
 
@@ -36,7 +29,6 @@ export interface DerivationBudget {
  */
 export const DERIVATION_STEPS = 2_000_000;
 
-/** What keys are written as. */
 type KeyFormat = 'encrypted' | 'pkcs8' | 'pkcs1' | 'sec1' | 'dsa';
 
 /** The blocks that may hold a key. Their content decides what they are: labels are often wrong. */
@@ -52,7 +44,6 @@ const RAW_ED25519_BYTES = 96;
 /** Fewest integers of an RSA key, and those of a DSA key. */
 const RSA_INTEGERS = 9;
 const DSA_INTEGERS = 6;
-/** The curves that the signer reads. */
 const CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
 /** Bits; nobody's OpenSSL verifies with more, and to sign once may take days. */
 const LARGEST_RSA_MODULUS = 16_384;
@@ -74,7 +65,7 @@ export function* openBlock(
   where: string,
   password: Password | undefined,
   budget: DerivationBudget,
-): Work<OpenedBlock> {
+): Work<KeyObject> {
   yield;
   const dekInfo = block.headers.get('DEK-Info');
   const format = dekInfo === undefined ? formatOf(block.bytes) : undefined;
@@ -87,9 +78,9 @@ export function* openBlock(
     const key = isEncrypted
       ? yield* decrypt(block, where, password, budget)
       : openPlain(block.bytes);
-    const method = signatureMethod(where, key);
+    checkAlgorithm(where, key);
     checkHalves(key);
-    return { key, method };
+    return key;
   } catch (cause) {
     if (cause instanceof SigningError) throw cause;
     throw isEncrypted && password ? wrongPassword(where, password, cause) : damaged(where, cause);
@@ -117,14 +108,21 @@ function wrongPassword(where: string, password: Password, cause: unknown): Signi
   return new SigningError('KEY_PASSWORD_WRONG', message, { cause });
 }
 
-/** @throws SigningError KEY_INVALID, KEY_PASSWORD_MISSING; else what the first of the passwords met */
+/**
+ * @throws SigningError KEY_INVALID when this Node cannot decrypt it, or it is no longer what was
+ * encrypted; KEY_PASSWORD_MISSING; else what the first of the passwords met
+ */
 function* decrypt(
-  block: PemBlock,
+  { headers, bytes }: PemBlock,
   where: string,
   password: Password | undefined,
   budget: DerivationBudget,
 ): Work<KeyObject> {
-  const open = decrypter(block, where, budget);
+  const dekInfo = headers.get('DEK-Info');
+  if (dekInfo !== undefined && !isKnownDekInfo(dekInfo)) {
+    throw unknownEncryption(where, cipherOf(dekInfo));
+  }
+  const steps = dekInfo === undefined ? stepsOf(bytes, where) : 0;
   if (!password) {
     const message = `${where} is encrypted, and there is no password`;
     throw new SigningError('KEY_PASSWORD_MISSING', message);
@@ -132,7 +130,9 @@ function* decrypt(
   let failure: unknown;
   for (const candidate of password.candidates) {
     try {
-      return open(candidate);
+      if (dekInfo !== undefined) return openPlain(decryptTraditional(bytes, dekInfo, candidate));
+      spend(budget, steps, where);
+      return openEncryptedPkcs8(bytes, where, candidate);
     } catch (error) {
       if (error instanceof SigningError) throw error;
       failure ??= error;
@@ -140,28 +140,6 @@ function* decrypt(
     yield;
   }
   throw failure;
-}
-
-/**
- * How a block is decrypted with a password.
- *
- * @throws SigningError KEY_INVALID when this Node cannot, or it is no longer what was encrypted
- */
-function decrypter(
-  { headers, bytes }: PemBlock,
-  where: string,
-  budget: DerivationBudget,
-): (password: Uint8Array) => KeyObject {
-  const dekInfo = headers.get('DEK-Info');
-  if (dekInfo !== undefined) {
-    if (!isKnownDekInfo(dekInfo)) throw unknownEncryption(where, cipherOf(dekInfo));
-    return (password) => openPlain(decryptTraditional(bytes, dekInfo, password));
-  }
-  const steps = stepsOf(bytes, where);
-  return (password) => {
-    spend(budget, steps, where);
-    return openEncryptedPkcs8(bytes, where, password);
-  };
 }
 
 function stepsOf(bytes: Buffer, where: string): number {
@@ -228,25 +206,21 @@ function formatOf(bytes: Buffer): KeyFormat | undefined {
 
 function spend(budget: DerivationBudget, steps: number, where: string): void {
   if (steps > budget.steps) {
-    throw new SigningError(
-      'KEY_INVALID',
-      `${where} asks for more key derivation than ${DERIVATION_STEPS} iterations, which is all that the keys of a signing Secret may take together`,
-      {
-        fix: `Encrypt it anew: ${command`openssl pkcs8 -topk8 -iter 100000 -in <old file> -out <new file>`}, then build again.`,
-      },
-    );
+    const what = `${where} asks for more key derivation than ${DERIVATION_STEPS} iterations, which is all that the keys of a signing Secret may take together`;
+    throw new SigningError('KEY_INVALID', what, {
+      fix: `Encrypt it anew: ${command`openssl pkcs8 -topk8 -iter 100000 -in <old file> -out <new file>`}, then build again.`,
+    });
   }
   budget.steps -= steps;
 }
 
-function signatureMethod(where: string, key: KeyObject): SignatureMethod {
+/** @throws SigningError KEY_INVALID when the signer cannot sign with such a key */
+function checkAlgorithm(where: string, key: KeyObject): void {
   const { asymmetricKeyType: type = 'nameless' } = key;
   const namedCurve = curveOf(key) ?? 'of its own';
   const modulusLength = rsaModulusLength(key);
-  if (type === 'ec' && CURVES.includes(namedCurve)) return 'ecdsa';
-  if (type === 'ed25519') return 'eddsa';
   const isUsual = modulusLength >= SMALLEST_RSA_MODULUS && modulusLength <= LARGEST_RSA_MODULUS;
-  if (type === 'rsa' && isUsual) return 'rsapss';
+  if (type === 'ed25519' || CURVES.includes(namedCurve) || isUsual) return;
   const property =
     type === 'ec'
       ? ` on the curve ${namedCurve}`

@@ -1,48 +1,52 @@
-import { sign, type KeyObject } from 'node:crypto';
+import { createPublicKey, sign, type KeyObject } from 'node:crypto';
 import { curveOf } from '../../shared/curve.ts';
-import type { Signer, SigningKey } from '../tuf/publication.ts';
-import type { PrivateKey } from './signing-key.ts';
+import { bareKey, keyId } from '../tuf/key.ts';
+import type { SigningKey } from '../tuf/publication.ts';
 
 /**
- * The signer of a private key. node-jose makes what JOSE has under the same bytes (ES256: raw r‖s;
- * PS256: PSS with a 32-byte salt), node:crypto the rest: P-384 over SHA-256, and Ed25519.
+ * A private key that signs. node-jose makes what JOSE has under the same bytes (ES256: raw r‖s; PS256:
+ * PSS with a 32-byte salt), node:crypto the rest: P-384 over SHA-256, and Ed25519.
+ *
+ * @param key of an algorithm that Notary knows
  */
-export function signingKey({ canonicalId, publicKey, method, key }: PrivateKey): SigningKey {
+export function signingKey(file: string, key: KeyObject): SigningKey {
+  const publicKey = bareKey(publicHalf(key));
+  const common = { file, canonicalId: keyId(publicKey), publicKey };
   const curve = curveOf(key);
-  const algorithm = method === 'rsapss' ? 'PS256' : curve === 'prime256v1' ? 'ES256' : undefined;
-  const signer = algorithm ? joseSigner(key, algorithm) : cryptoSigner(key, method === 'eddsa');
-  return { canonicalId, publicKey, method, signer };
-}
-
-function joseSigner(key: KeyObject, algorithm: 'ES256' | 'PS256'): Signer {
+  if (key.asymmetricKeyType === 'rsa') {
+    return { ...common, method: 'rsapss', sign: (message) => joseSign(key, 'PS256', message) };
+  }
+  if (curve === 'prime256v1') {
+    return { ...common, method: 'ecdsa', sign: (message) => joseSign(key, 'ES256', message) };
+  }
+  const hash = curve === undefined ? null : 'sha256';
   return {
-    async sign(message) {
-      // Loaded here: half of the signer's start-up would be this library.
-      const { default: jose } = await import('node-jose');
-      const jwk = await jose.JWK.asKey(key.export({ format: 'jwk' }));
-      const { mac } = await signRaw(jwk, algorithm, message);
-      return mac;
-    },
+    ...common,
+    method: curve === undefined ? 'eddsa' : 'ecdsa',
+    sign: (message) => Promise.resolve(sign(hash, message, { key, dsaEncoding: 'ieee-p1363' })),
   };
 }
 
-/** `Key.sign` is not in the type declarations of node-jose. */
-function signRaw(
-  key: object,
-  algorithm: string,
+/**
+ * The public key as Notary writes it, and so names it: a file may hold the point of an EC key
+ * compressed, or the curve in full.
+ */
+function publicHalf(key: KeyObject): KeyObject {
+  const jwk = createPublicKey(key).export({ format: 'jwk' });
+  return createPublicKey({ key: jwk, format: 'jwk' });
+}
+
+async function joseSign(
+  key: KeyObject,
+  algorithm: 'ES256' | 'PS256',
   message: Uint8Array,
-): Promise<{ readonly mac: Buffer }> {
-  const raw = key as { sign(algorithm: string, data: Buffer): Promise<{ mac: Buffer }> };
+): Promise<Uint8Array> {
+  // Loaded here: half of the signer's start-up would be this library.
+  const { default: jose } = await import('node-jose');
+  const jwk: object = await jose.JWK.asKey(key.export({ format: 'jwk' }));
+  // `Key.sign` is not in the type declarations of node-jose.
+  const signer = jwk as { sign(algorithm: string, data: Buffer): Promise<{ mac: Buffer }> };
   // The same bytes, as the class that it wants.
   const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
-  return raw.sign(algorithm, bytes);
-}
-
-function cryptoSigner(key: KeyObject, hashesItself: boolean): Signer {
-  return {
-    sign: (message) =>
-      Promise.resolve(
-        sign(hashesItself ? null : 'sha256', message, { key, dsaEncoding: 'ieee-p1363' }),
-      ),
-  };
+  return (await signer.sign(algorithm, bytes)).mac;
 }

@@ -3,7 +3,6 @@ import { decodeText } from '../io/text-file.ts';
 /** The password of the keys, and the ways to read it, the likeliest first. */
 export interface Password {
   readonly candidates: readonly Uint8Array[];
-  /** Whether its file is text. */
   readonly isText: boolean;
 }
 

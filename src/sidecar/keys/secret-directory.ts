@@ -8,7 +8,6 @@ import { readPassword, type Password } from './password.ts';
 import type { KeyFile } from './signing-key.ts';
 import { readBytes, readText, unreadable } from '../io/text-file.ts';
 
-/** What a mounted signing Secret holds. */
 export interface SigningSecret {
   readonly keyFiles: readonly KeyFile[];
   readonly password: Password | undefined;

@@ -1,10 +1,10 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readPem, type PemBlock, type PemText } from '../../shared/pem.ts';
 import { SigningError } from '../../shared/signing-error.ts';
-import { bareKey, keyId, type KeyId, type PublicKey, type SignatureMethod } from '../tuf/key.ts';
+import type { SigningKey } from '../tuf/publication.ts';
 import type { Work } from '../tuf/work.ts';
-import { damageOf, unusableFile } from './unusable-key-file.ts';
 import { DERIVATION_STEPS, openBlock } from './key-block.ts';
+import { signingKey } from './key-signer.ts';
+import { damageOf, unusableFile } from './unusable-key-file.ts';
 import type { Password } from './password.ts';
 
 /** One `*.key` file of the signing Secret. */
@@ -13,20 +13,9 @@ export interface KeyFile {
   readonly pem: string;
 }
 
-/** A private key that can sign for Notary. */
-export interface PrivateKey {
-  readonly file: string;
-  /** The id that the Notary and docker CLIs name the file after. */
-  readonly canonicalId: KeyId;
-  readonly publicKey: PublicKey;
-  readonly method: SignatureMethod;
-  readonly key: KeyObject;
-}
-
-/** What became of the key files. */
 export interface OpenedKeys {
   /** At least one, each once. */
-  readonly keys: readonly PrivateKey[];
+  readonly keys: readonly SigningKey[];
   /** Why others could not be opened: a root key that has its own password is common. */
   readonly unopened: readonly SigningError[];
   /** A sentence for each file that is named after another key than it holds. */
@@ -66,34 +55,20 @@ export function* openKeys(
   }
   const read = files.map((file): ReadFile => ({ ...file, text: readPem(file.pem) }));
   const unopened = read.flatMap(damagedKeys);
-  const collect = (error: unknown) => {
-    if (!(error instanceof SigningError)) throw error;
-    unopened.push(error);
-  };
-  const blocks = read.flatMap((file) => {
-    try {
-      return keyBlocks(file);
-    } catch (error) {
-      collect(error);
-      return [];
-    }
-  });
+  const blocks = read.flatMap((file) => keyBlocks(file, unopened));
   if (blocks.length > MOST_KEYS) {
-    throw new SigningError(
-      'KEY_INVALID',
-      `the signing Secret holds ${blocks.length} private keys; ${MOST_KEYS} are the most that are read`,
-      { fix: 'Put only the keys of this repository into the Secret.' },
-    );
+    const what = `the signing Secret holds ${blocks.length} private keys; ${MOST_KEYS} are the most that are read`;
+    const fix = 'Put only the keys of this repository into the Secret.';
+    throw new SigningError('KEY_INVALID', what, { fix });
   }
   const budget = { steps: DERIVATION_STEPS };
-  const keys: PrivateKey[] = [];
+  const keys: SigningKey[] = [];
   for (const { file, where, block } of blocks) {
     try {
-      const { key, method } = yield* openBlock(block, where, password, budget);
-      const publicKey = bareKey(publicHalf(key));
-      keys.push({ file, canonicalId: keyId(publicKey), publicKey, method, key });
+      keys.push(signingKey(file, yield* openBlock(block, where, password, budget)));
     } catch (error) {
-      collect(error);
+      if (!(error instanceof SigningError)) throw error;
+      unopened.push(error);
     }
   }
   if (keys.length === 0) throw summary(unopened);
@@ -117,12 +92,13 @@ function isPrivate(label: string): boolean {
   return label.endsWith('PRIVATE KEY');
 }
 
-/** @throws SigningError KEY_INVALID when the file holds no private key */
-function keyBlocks({ name, pem, text }: ReadFile): readonly NamedBlock[] {
+/** @param unopened gets an error when the file holds no private key */
+function keyBlocks({ name, pem, text }: ReadFile, unopened: SigningError[]): readonly NamedBlock[] {
   const blocks = text.blocks.filter(({ label }) => isPrivate(label));
   if (blocks.length === 0) {
     const { what, fix } = unusableFile(pem, text);
-    throw new SigningError('KEY_INVALID', `${name} holds no private key: ${what}`, { fix });
+    const message = `${name} holds no private key: ${what}`;
+    unopened.push(new SigningError('KEY_INVALID', message, { fix }));
   }
   return blocks.map((block, i) => {
     const role = block.headers.get('role');
@@ -133,15 +109,6 @@ function keyBlocks({ name, pem, text }: ReadFile): readonly NamedBlock[] {
     const where = facts.length === 0 ? name : `${name} (${facts.join(', ')})`;
     return { file: name, where, block };
   });
-}
-
-/**
- * The public key as Notary writes it, and so names it: a file may hold the point of an EC key
- * compressed, or the curve in full.
- */
-function publicHalf(key: KeyObject): KeyObject {
-  const jwk = createPublicKey(key).export({ format: 'jwk' });
-  return createPublicKey({ key: jwk, format: 'jwk' });
 }
 
 /** One error for all files, where none can be opened. */
@@ -155,7 +122,7 @@ function summary(unopened: readonly SigningError[]): SigningError {
   return new SigningError(code, message, { fix, cause: first });
 }
 
-function misnaming(name: string, keys: readonly PrivateKey[]): readonly string[] {
+function misnaming(name: string, keys: readonly SigningKey[]): readonly string[] {
   const [, id] = KEY_ID_NAME.exec(name) ?? [];
   const held = keys.filter(({ file }) => file === name).map(({ canonicalId }) => canonicalId);
   if (id === undefined || held.length === 0) return [];

@@ -1,12 +1,12 @@
 import type { DamagedBlock, PemText } from '../../shared/pem.ts';
 import { command } from '../../shared/shell-command.ts';
 
-/** What a file or block is that is no key we can use. */
+/** What a file or block is that is no usable key. */
 export interface UnusableKey {
   /** A block: follows "is". A file: says what it is. */
   readonly what: string;
   /** What to do, where that is more than taking the right file. */
-  readonly fix?: string;
+  readonly fix: string | undefined;
 }
 
 const AS_IT_IS = `Put the file into the Secret as it is: ${command`kubectl -n <namespace> create secret generic <name> --from-file=<key file> --from-file=notary-password.txt=<password file> --dry-run=client -o yaml | kubectl apply -f -`}, then build again.`;
@@ -51,31 +51,25 @@ const TEXTS: readonly (readonly [text: RegExp, what: string, fix?: string])[] = 
   ],
 ];
 
-/** What a PEM block is, by its label. */
 export function unusableBlock(label: string): UnusableKey {
   const [, what, fix] = BLOCKS.find(([pattern]) => pattern.test(label)) ?? [];
-  return foreign(what ?? `a PEM block of another kind (${label.slice(0, 40)})`, fix);
+  return { what: what ?? `a PEM block of another kind (${label.slice(0, 40)})`, fix };
 }
 
 /** What a file without a whole private key is. */
 export function unusableFile(text: string, { blocks, damaged }: PemText): UnusableKey {
   const [lost] = damaged;
-  if (lost) return foreign(damageOf(lost), AS_IT_IS);
+  if (lost) return { what: damageOf(lost), fix: AS_IT_IS };
   const block = blocks.find(({ label }) => label !== 'EC PARAMETERS') ?? blocks[0];
   if (block) {
     const { what, fix } = unusableBlock(block.label);
-    return foreign(`it holds ${what}`, fix);
+    return { what: `it holds ${what}`, fix };
   }
   const trimmed = text.trim();
   const [, what, fix] = TEXTS.find(([pattern]) => pattern.test(trimmed)) ?? [];
-  return foreign(what ?? 'it is no PEM', fix);
+  return { what: what ?? 'it is no PEM', fix };
 }
 
-/** What is wrong with a block that is not whole. */
 export function damageOf({ label, line, what }: DamagedBlock): string {
   return `its ${label.slice(0, 40)} in line ${line} ${what}`;
-}
-
-function foreign(what: string, fix: string | undefined): UnusableKey {
-  return fix === undefined ? { what } : { what, fix };
 }

@@ -116,7 +116,14 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
       if (answer.status === 404) {
         if (role !== ROOT || hasServed) return undefined;
         if (serverAnswer(answer)?.code === 'METADATA_NOT_FOUND') return undefined;
-        throw unknownAbsence(url, gun, answer);
+        // What stands before a Notary server may write a 404 of its own.
+        const message =
+          `${url} answered HTTP 404 to GET root.json of ${gun}, not in the words of a Notary server: ` +
+          `either ${gun} is not initialised there, and a proxy writes its own 404 pages, or the URL ` +
+          'is not that of a Notary server';
+        throw new SigningError('NOT_A_NOTARY_SERVER', message, {
+          fix: 'Check the Notary URL. If it is right, initialise the repository, as docs/reference/errors.md says under REPOSITORY_NOT_INITIALISED.',
+        });
       }
       throw fetchFailure(url, file, answer);
     },
@@ -130,7 +137,8 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
         body: multipart(publication, boundary),
       });
       if (answer.status === 200) return;
-      throw publishFailure({ url, gun, root, size: publicationSize(publication) }, answer);
+      const size = [...publication.values()].reduce((sum, { length }) => sum + length, 0);
+      throw publishFailure({ url, gun, root, size }, answer);
     },
   };
 }
@@ -139,11 +147,6 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
 function timeOf({ headers: { date = '', age = '0' } }: HttpResponse): Date | undefined {
   const time = new Date(Date.parse(date) + Number(age) * 1000);
   return Number.isNaN(time.getTime()) ? undefined : time;
-}
-
-/** In bytes. */
-function publicationSize(publication: Publication): number {
-  return [...publication.values()].reduce((sum, { length }) => sum + length, 0);
 }
 
 /** One part a role; the server takes the role from the file name. */
@@ -166,19 +169,6 @@ function tooLarge(role: RoleName, what: string): SigningError {
       ? 'No tool of Notary writes such a file: check the Notary URL, and what answers there.'
       : 'Have an owner of the role take tags out of it, or sign in another repository; then build again.',
   });
-}
-
-/** A 404 that is not in the words of a Notary server: what stands before one may write its own. */
-function unknownAbsence(url: NotaryUrl, gun: Gun, { status }: HttpResponse): SigningError {
-  return new SigningError(
-    'NOT_A_NOTARY_SERVER',
-    `${url} answered HTTP ${status} to GET root.json of ${gun}, not in the words of a Notary ` +
-      `server: either ${gun} is not initialised there, and a proxy writes its own 404 pages, or the ` +
-      'URL is not that of a Notary server',
-    {
-      fix: 'Check the Notary URL. If it is right, initialise the repository, as docs/reference/errors.md says under REPOSITORY_NOT_INITIALISED.',
-    },
-  );
 }
 
 function fetchFailure(url: NotaryUrl, file: string, answer: HttpResponse): SigningError {

@@ -8,17 +8,14 @@ import { transienceOf } from '../http/retry-after.ts';
 import { serverAnswer } from '../http/server-error.ts';
 import type { HttpResponse } from '../http/http-message.ts';
 
-/** A publish that was refused. */
 export interface RefusedPublish {
   readonly url: NotaryUrl;
   readonly gun: Gun;
   /** The root that the publish was made from: it tells which of its keys the server lacks. */
   readonly root: Root;
-  /** Size of the posted files in bytes. */
   readonly size: number;
 }
 
-/** What the refusal of a publish means. */
 export function publishFailure(refused: RefusedPublish, answer: HttpResponse): SigningError {
   const { url, gun, root } = refused;
   const { status } = answer;
@@ -35,7 +32,7 @@ export function publishFailure(refused: RefusedPublish, answer: HttpResponse): S
     case 'VERSION':
       return new SigningError('PUBLISH_CONFLICT', message);
     case 'UPDATING':
-      // A database tells the loser of a race so, and everybody when it cannot store anything.
+      // A database says so after a conflict, and to everybody when it cannot store anything.
       return new SigningError('PUBLISH_CONFLICT', message, { isTransient: status >= 500 });
     case 'INVALID_ROLE':
       return new SigningError('DELEGATIONS_REFUSED', message);

@@ -24,7 +24,6 @@ interface Failure {
   readonly fix: string;
 }
 
-/** What became of one repository. */
 export interface RepositoryReceipt extends Partial<Failure> {
   readonly gun: Gun;
   readonly server: NotaryUrl;
@@ -32,7 +31,7 @@ export interface RepositoryReceipt extends Partial<Failure> {
   readonly roles: readonly SignedRole[];
   readonly rootKeyIds: readonly string[];
   readonly targets: readonly Target[];
-  /** How often we tried to publish. */
+  /** How often the signer tried to publish. */
   readonly attempts: number;
   /** Readers that do not find just these images for their tags; absent where all do. */
   readonly missedBy?: readonly Miss[];
@@ -69,7 +68,6 @@ export function failedReceipt(source: Receipt['source'], error: SigningError): R
   return { v: 1, result: 'failed', source, repositories: [], ...failureOf(error) };
 }
 
-/** The members that say why something failed. */
 export function failureOf({ code, message, fix }: SigningError): Failure {
   return { code, message, fix };
 }

@@ -1,10 +1,10 @@
 import type { SignerErrorCode } from '../../shared/error-code.ts';
 import type { Gun } from '../../shared/image-reference.ts';
+import { parseObject } from '../../shared/json.ts';
 import { command } from '../../shared/shell-command.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import { RELEASES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, type RoleName } from '../tuf/metadata.ts';
 import { hashInSteps, missingFile, namedSha256 } from '../tuf/check.ts';
-import { parseSnapshot, parseTimestamp } from '../tuf/parse.ts';
 import { verifyRepository, type FileRequest, type TrustExpectations } from '../tuf/verify.ts';
 import type { NotaryUrl } from '../../shared/notary-url.ts';
 import type { NotaryClient } from './notary-client.ts';
@@ -16,7 +16,7 @@ const DELEGATION = /^targets(?:\/[-a-z0-9_]+)+$/;
 /** What may be wrong with files that were fetched while somebody rotated the root. */
 const TORN: readonly SignerErrorCode[] = ['METADATA_INCONSISTENT', 'METADATA_INVALID'];
 
-/** What may be there beside what was there when we last looked. */
+/** What may be there beside what was there at the last load. */
 export interface Expected {
   /** SHA-256 (hex) of what was posted, by role. */
   readonly posted?: ReadonlyMap<RoleName, string>;
@@ -37,19 +37,18 @@ export async function loadRepository(
   steps: Steps,
   expected: Expected = {},
 ): Promise<TrustRepository> {
-  try {
-    return await fetchAndVerify(client, trust, steps, expected);
-  } catch (error) {
-    if (!(error instanceof SigningError && TORN.includes(error.code))) throw error;
-    return fetchAndVerify(client, trust, steps, expected);
-  }
+  const load = () => fetchAndVerify(client, trust, steps, expected);
+  return load().catch((error: unknown) => {
+    if (error instanceof SigningError && TORN.includes(error.code)) return load();
+    throw error;
+  });
 }
 
 /**
- * One round of requests fetches what we expect a repository to have: by hash, as readers do, where
- * we can know it; by name else. Where somebody published in between, and for delegations that we
- * did not know of, further rounds fetch the very files that timestamp and snapshot name. Nothing
- * is believed before the whole is verified.
+ * One round of requests fetches what a repository is expected to have: by hash, as readers do, where
+ * it is known; by name else. Where somebody published in between, and for unknown delegations, further
+ * rounds fetch the very files that timestamp and snapshot name. Nothing is believed before the whole is
+ * verified.
  */
 async function fetchAndVerify(
   client: NotaryClient,
@@ -63,18 +62,12 @@ async function fetchAndVerify(
   if (!isMetadata(current)) {
     throw new SigningError('NOT_A_NOTARY_SERVER', `${client.url} answers with something else`);
   }
-  const timestamp = served.get(TIMESTAMP);
-  if (!timestamp) {
+  if (!served.has(TIMESTAMP)) {
     // The root may be one that was fetched before the repository was deleted.
     const isThere = (await client.fetchRole(ROOT)) !== undefined;
     throw isThere ? missingFile(TIMESTAMP) : notInitialised(trust.gun, client.url);
   }
   const files = fileSource(client, served, steps);
-  const { snapshot: meta } = parseTimestamp(TIMESTAMP, timestamp).content;
-  const snapshot = await files.find({ role: SNAPSHOT, meta });
-  // A cache may serve an old root under its name.
-  const rootMeta = parseSnapshot(SNAPSHOT, snapshot).content.meta.get(ROOT);
-  if (rootMeta) await files.find({ role: ROOT, meta: rootMeta });
   const verification = verifyRepository({
     ...trust,
     wasServed: (sha256) => client.wasServed(sha256),
@@ -97,19 +90,9 @@ const MOST_AHEAD = 16;
 
 /**
  * What a verification asks for, each file once: it was served already, or is fetched. Small files
- * are fetched ahead, as many at once as we can hold.
+ * are fetched ahead, a few at once.
  */
-function fileSource(
-  client: NotaryClient,
-  served: Map<RoleName, Uint8Array>,
-  { drive }: Steps,
-): {
-  /** Has a file ready that the server must have. */
-  find(request: Required<FileRequest>): Promise<Uint8Array>;
-  /** Hears what will be asked for next. */
-  expect(requests: readonly FileRequest[]): void;
-  take(request: FileRequest): Promise<Uint8Array | undefined>;
-} {
+function fileSource(client: NotaryClient, served: Map<RoleName, Uint8Array>, { drive }: Steps) {
   const ahead = new Map<RoleName, Promise<Uint8Array | undefined>>();
   const expected: FileRequest[] = [];
 
@@ -141,17 +124,12 @@ function fileSource(
   };
 
   return {
-    async find(request) {
-      const bytes = await fetch(request);
-      if (!bytes) throw missingFile(request.role, request.meta);
-      served.set(request.role, bytes);
-      return bytes;
-    },
-    expect(requests) {
+    /** Hears what will be asked for next. */
+    expect(requests: readonly FileRequest[]): void {
       expected.push(...requests.filter(({ meta }) => meta && meta.length <= LARGE_BYTES));
       fetchAhead();
     },
-    async take(request) {
+    async take(request: FileRequest): Promise<Uint8Array | undefined> {
       const fetched = ahead.get(request.role) ?? fetch(request);
       ahead.delete(request.role);
       const bytes = await fetched;
@@ -161,7 +139,7 @@ function fileSource(
   };
 }
 
-/** The files that one round can ask for, with their SHA-256 (hex) where we can know it. */
+/** The files that one round can ask for, with their SHA-256 (hex) where it is known. */
 function expectedFiles(
   client: NotaryClient,
   { earlier }: TrustExpectations,
@@ -212,12 +190,8 @@ function isTargets(role: RoleName): boolean {
 
 /** Whether it is a signed file at all, and not the page of some other server. */
 function isMetadata(bytes: Uint8Array): boolean {
-  try {
-    const file: unknown = JSON.parse(Buffer.from(bytes).toString());
-    return typeof file === 'object' && file !== null && 'signed' in file && 'signatures' in file;
-  } catch {
-    return false;
-  }
+  const file = parseObject(bytes) ?? {};
+  return 'signed' in file && 'signatures' in file;
 }
 
 function notInitialised(gun: Gun, url: NotaryUrl): SigningError {

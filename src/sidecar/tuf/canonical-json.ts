@@ -49,7 +49,7 @@ export function canonicalObject(members: [key: string, text: string][]): string 
 
 /**
  * The text as Go's encoder puts it on the wire: five characters escaped that JSON would allow raw.
- * A server that re-serialises our metadata hashes this form; one byte off makes the repository
+ * A server that re-serialises metadata hashes this form; one byte off makes the repository
  * unreadable.
  */
 export function wireForm(text: string): string {

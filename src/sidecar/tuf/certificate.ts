@@ -6,7 +6,6 @@ import {
   OCTET_STRING,
   readDer,
   sequenceOf,
-  type DerValue,
 } from '../../shared/der.ts';
 import { isNotaryKey } from './key.ts';
 
@@ -34,8 +33,7 @@ export function isAuthority({ raw }: X509Certificate): boolean {
     .map(sequenceOf)
     .find(([identifier]) => identifierOf(identifier) === BASIC_CONSTRAINTS);
   if (!constraints) return false;
-  const value: DerValue | undefined = constraints.at(-1);
-  const [first] = sequenceOf(readDer(contentOf(value, OCTET_STRING))[0]);
+  const [first] = sequenceOf(readDer(contentOf(constraints.at(-1), OCTET_STRING))[0]);
   return first?.tag === BOOLEAN && first.content.some((octet) => octet !== 0);
 }
 

@@ -1,24 +1,16 @@
 import { canonicalJson, canonicalObject, wireForm, type Json } from './canonical-json.ts';
 import { keyToJson } from './key.ts';
-import { readFileMeta } from './member.ts';
+import { Member, readFileMeta } from './member.ts';
 import type { FileMeta, Signature, Targets } from './metadata.ts';
 import { scanSigned, type EntryText } from './targets-text.ts';
 import type { Work } from './work.ts';
-
-/** The `signed` part of a file. */
-export interface SignedPart {
-  /** As it is written. */
-  readonly text: string;
-  /** What the signatures are over: canonical JSON of it. */
-  readonly signedText: string;
-}
 
 /** Characters of which the wire form differs, as UTF-8. */
 const ESCAPED_ON_WIRE = ['<', '>', '&', '\u2028', '\u2029'].map((each) => Buffer.from(each));
 
 /**
  * A file as Notary's server itself would write it. The server hashes its own serialisation and
- * stores our bytes: where the two differ, no client can read the repository any more.
+ * stores the bytes that were posted: where the two differ, no client can read the repository any more.
  *
  * @param text the `signed` part
  */
@@ -38,10 +30,11 @@ function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
 }
 
 /**
- * The `signed` part of a targets or delegation file. Entries of others that have a text of their own
- * are written with it, as Go's server does.
+ * The `signed` part of a targets or delegation file, as it is written, and its canonical JSON, which the
+ * signatures are over. Entries of others that have a text of their own are written with it, as Go's
+ * server does.
  */
-export function emitTargets(targets: Targets): SignedPart {
+export function emitTargets(targets: Targets): { text: string; signedText: string } {
   const { keys, roles } = targets.delegations;
   const delegations = {
     keys: Object.fromEntries([...keys].map(([id, key]) => [id, keyToJson(key)])),
@@ -57,15 +50,16 @@ export function emitTargets(targets: Targets): SignedPart {
     ['_type', canonicalJson('Targets')],
     ['delegations', canonicalJson(delegations)],
     ['expires', canonicalJson(targets.expires)],
-    ['targets', canonicalObject(entries.map(([tag, meta]) => [tag, textOf(meta)]))],
+    [
+      'targets',
+      canonicalObject(
+        entries.map(([tag, meta]) => [tag, meta.text ?? canonicalJson(metaToJson(meta))]),
+      ),
+    ],
     ['version', canonicalJson(targets.version)],
   ]);
   const isCanonical = entries.every(([, meta]) => meta.text === undefined);
   return { text, signedText: isCanonical ? text : canonicalJson(JSON.parse(text) as Json) };
-}
-
-function textOf(meta: FileMeta): string {
-  return meta.text ?? canonicalJson(metaToJson(meta));
 }
 
 function metaToJson({ custom, hashes, length }: FileMeta): Json {
@@ -140,7 +134,8 @@ function rewritten(entry: EntryText): Uint8Array | undefined {
   if (entry.isPlain) return undefined;
   const tag = Buffer.from(entry.key, 'latin1').toString();
   const before = entryText(tag, entry.meta());
-  const meta = readFileMeta({ file: 'targets', unknownMembers: [] }, entry.meta(), tag);
+  const reading = { file: 'targets', unknownMembers: [] };
+  const meta = readFileMeta(new Member(reading, tag, entry.meta()));
   const after = entryText(tag, metaToJson(meta));
   return after === before ? undefined : Buffer.from(after);
 }

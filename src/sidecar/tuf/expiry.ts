@@ -11,20 +11,16 @@ import {
   type RoleName,
 } from './metadata.ts';
 
-/** Who served the files of a repository. */
-export interface FileServer {
-  readonly url: NotaryUrl;
-  /** The server's time when it last answered; undefined where it does not tell. */
-  readonly time?: Date | undefined;
-}
-
 /** By which clocks the files of a repository are judged. */
 export interface Clocks {
   readonly gun: Gun;
   /** The time of this machine. */
   readonly now: Date;
-  /** Undefined where nobody serves the files: then this machine's clock alone counts. */
-  readonly server?: FileServer;
+  /**
+   * The server of the files, and its time when it last answered, where it says that. Undefined where
+   * nobody serves them: then this machine's clock alone counts.
+   */
+  readonly server?: { readonly url: NotaryUrl; readonly time?: Date | undefined };
 }
 
 /** @throws SigningError METADATA_EXPIRED, as {@link inDate} */

@@ -1,8 +1,8 @@
-import { constants, createHash, createPublicKey, verify, X509Certificate } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
+import { constants, createPublicKey, verify, X509Certificate, type KeyObject } from 'node:crypto';
 import { curveOf } from '../../shared/curve.ts';
 import { BIT_STRING, contentOf, INTEGER, readDer, sequenceOf } from '../../shared/der.ts';
 import { formatPem, readPem } from '../../shared/pem.ts';
+import { sha256Hex } from '../../shared/sha256.ts';
 import { canonicalJson, type Json } from './canonical-json.ts';
 
 /** Hex SHA-256 over the canonical JSON of a key object. */
@@ -35,9 +35,7 @@ export function keyToJson(key: PublicKey): Json {
 
 /** The id of the key object as it is: what roles list (the TUF key id). */
 export function keyId(key: PublicKey): KeyId {
-  return createHash('sha256')
-    .update(canonicalJson(keyToJson(key)))
-    .digest('hex') as KeyId;
+  return sha256Hex(canonicalJson(keyToJson(key))) as KeyId;
 }
 
 /**
@@ -62,15 +60,11 @@ export function keyFingerprint(key: PublicKey): string | undefined {
 export function bareKey(object: KeyObject): PublicKey {
   const der = object.export({ type: 'spki', format: 'der' });
   if (object.asymmetricKeyType === 'ed25519') {
-    return {
-      keytype: 'ed25519',
-      public: der.subarray(ED25519_PREFIX.length).toString('base64'),
-    };
+    const raw = der.subarray(ED25519_PREFIX.length);
+    return { keytype: 'ed25519', public: raw.toString('base64') };
   }
-  return {
-    keytype: object.asymmetricKeyType === 'rsa' ? 'rsa' : 'ecdsa',
-    public: der.toString('base64'),
-  };
+  const keytype = object.asymmetricKeyType === 'rsa' ? 'rsa' : 'ecdsa';
+  return { keytype, public: der.toString('base64') };
 }
 
 /**
@@ -93,7 +87,7 @@ export function certificatesOf(key: PublicKey): readonly X509Certificate[] {
 
 /**
  * Whether `signature` is one by `key` over `message`. False, never an exception, for keys and
- * methods that we cannot read: a signature that cannot be checked counts for nothing.
+ * methods that cannot be read: a signature that cannot be checked counts for nothing.
  */
 export function verifySignature(
   key: PublicKey,
@@ -105,12 +99,14 @@ export function verifySignature(
   try {
     switch (object?.asymmetricKeyType) {
       case 'ec':
-        return (
-          method === 'ecdsa' &&
-          verify('sha256', message, { key: object, dsaEncoding: 'ieee-p1363' }, signature)
-        );
-      case 'rsa':
-        return verifyRsa(object, method, message, signature);
+        if (method !== 'ecdsa') return false;
+        return verify('sha256', message, { key: object, dsaEncoding: 'ieee-p1363' }, signature);
+      case 'rsa': {
+        if (method === 'rsapkcs1v15') return verify('sha256', message, object, signature);
+        const padding = constants.RSA_PKCS1_PSS_PADDING;
+        const key = { key: object, padding, saltLength: PSS_SALT_LENGTH };
+        return method === 'rsapss' && verify('sha256', message, key, signature);
+      }
       case 'ed25519':
         return method === 'eddsa' && verify(null, message, object, signature);
       default:
@@ -119,20 +115,6 @@ export function verifySignature(
   } catch {
     return false;
   }
-}
-
-function verifyRsa(
-  key: KeyObject,
-  method: string,
-  message: Uint8Array,
-  signature: Uint8Array,
-): boolean {
-  if (method === 'rsapkcs1v15') return verify('sha256', message, key, signature);
-  const padding = constants.RSA_PKCS1_PSS_PADDING;
-  return (
-    method === 'rsapss' &&
-    verify('sha256', message, { key, padding, saltLength: PSS_SALT_LENGTH }, signature)
-  );
 }
 
 /** Whether Notary's own library reads a public key, and does not find it too short. */

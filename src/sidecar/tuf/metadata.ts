@@ -84,6 +84,6 @@ export interface MetadataFile<Content> {
    * the content has all that there is.
    */
   readonly isCanonical: boolean;
-  /** Members that we would lose by signing the file again. */
+  /** Members that signing the file again would lose. */
   readonly unknownMembers: readonly string[];
 }

@@ -1,6 +1,15 @@
 import { SigningError } from '../../shared/signing-error.ts';
 import { canonicalJson, NotCanonicalError, wireForm, type Json } from './canonical-json.ts';
 import { entryTexts } from './entry-text.ts';
+import {
+  Member,
+  quoted,
+  readDelegation,
+  readFileMeta,
+  readKeys,
+  readRoleKeys,
+  type FileReading,
+} from './member.ts';
 import type {
   FileMeta,
   MetadataFile,
@@ -11,27 +20,24 @@ import type {
   Targets,
   Timestamp,
 } from './metadata.ts';
-import { readDelegation, readFileMeta, readKeys, readRoleKeys } from './member.ts';
-import * as shape from './shape.ts';
-import type { Shape } from './shape.ts';
 import { LARGEST_PARSED, scanFile } from './targets-text.ts';
 import type { Work } from './work.ts';
-
-type ReadContent<Content> = (file: Shape, signed: Json | undefined) => Content;
-/** Adds to a content what its text alone tells. */
-type KeepText<Content> = (content: Content, text: string, signedText: string) => Content;
-const parser =
-  <Content>(read: ReadContent<Content>, keep: KeepText<Content> = (content) => content) =>
-  (role: RoleName, bytes: Uint8Array): MetadataFile<Content> =>
-    parseFile(role, bytes, read, keep);
 
 /**
  * Parsers of the four kinds of metadata. They throw SigningError METADATA_INVALID, and
  * METADATA_TOO_LARGE where a file cannot be read in parts.
  */
-export const parseRoot = parser(readRoot);
-export const parseSnapshot = parser(readSnapshot);
-export const parseTimestamp = parser(readTimestamp);
+export function parseRoot(role: RoleName, bytes: Uint8Array): MetadataFile<Root> {
+  return parseFile(role, bytes, readRoot);
+}
+
+export function parseSnapshot(role: RoleName, bytes: Uint8Array): MetadataFile<Snapshot> {
+  return parseFile(role, bytes, readSnapshot);
+}
+
+export function parseTimestamp(role: RoleName, bytes: Uint8Array): MetadataFile<Timestamp> {
+  return parseFile(role, bytes, readTimestamp);
+}
 
 /**
  * Of a file of targets or of a delegation.
@@ -43,153 +49,128 @@ export function* parseTargets(
   bytes: Uint8Array,
   tags?: ReadonlySet<string>,
 ): Work<MetadataFile<Targets>> {
-  const file: Shape = { file: `${role}.json`, unknownMembers: [] };
+  const reading = readingOf(role);
   const keys = tags && new Set([...tags].map((tag) => Buffer.from(tag).toString('latin1')));
   const targets = new Map<string, FileMeta>();
   const text = yield* scanFile(bytes, ({ key, isPlain, meta }) => {
     const isKept = !keys || keys.has(key);
     if (isPlain && !isKept) return;
     const tag = Buffer.from(key, 'latin1').toString();
-    const read = readFileMeta(file, meta(), targetPath(tag));
+    const read = readFileMeta(new Member(reading, `signed.targets${quoted(tag)}`, meta()));
     if (isKept) targets.set(tag, read);
   });
   if (!text) return parseFile(role, bytes, readTargets, keepEntryTexts);
-  const { delegations, expires, version, signed } = text;
-  const rest = readTargets(file, { _type: 'Targets', delegations, expires, targets: {}, version });
+  const { delegations, expires, version, signatures, signed } = text;
+  const rest = { _type: 'Targets', delegations, expires, targets: {}, version };
   return {
-    content: { ...rest, targets },
-    signatures: readSignatures(file, text.signatures),
+    content: { ...readTargets(new Member(reading, 'signed', rest)), targets },
+    signatures: readSignatures(new Member(reading, 'signatures', signatures)),
     signed,
     isCanonical: true,
-    unknownMembers: file.unknownMembers,
+    unknownMembers: reading.unknownMembers,
   };
 }
 
+/** @param keep adds to a content what its text alone tells */
 function parseFile<Content>(
   role: RoleName,
   bytes: Uint8Array,
-  read: ReadContent<Content>,
-  keep: KeepText<Content>,
+  read: (signed: Member) => Content,
+  keep: (content: Content, text: string, signedText: string) => Content = (content) => content,
 ): MetadataFile<Content> {
-  const file: Shape = { file: `${role}.json`, unknownMembers: [] };
+  const reading = readingOf(role);
+  const { file } = reading;
   if (bytes.length > LARGEST_PARSED) {
     throw new SigningError(
       'METADATA_TOO_LARGE',
-      `${file.file} has ${bytes.length} bytes and is not written as Notary writes it; such a file ` +
+      `${file} has ${bytes.length} bytes and is not written as Notary writes it; such a file ` +
         `is read up to ${LARGEST_PARSED} bytes`,
       { fix: `Have an owner of ${role} publish it again with the notary or docker CLI.` },
     );
   }
   const { text, value } = parseJson(file, bytes);
-  const envelope = shape.readObject(file, value, '$', ['signed', 'signatures']);
-  const signed = envelope.get('signed');
-  const content = read(file, signed);
+  const envelope = new Member(reading, '$', value).object('signed', 'signatures');
+  const signed = envelope('signed').value;
+  const content = read(new Member(reading, 'signed', signed));
   const signedText = canonicalOf(file, signed ?? null);
   return {
     content: keep(content, text, signedText),
-    signatures: readSignatures(file, envelope.get('signatures')),
+    signatures: readSignatures(new Member(reading, 'signatures', envelope('signatures').value)),
     signed: Buffer.from(signedText),
     isCanonical: false,
-    unknownMembers: file.unknownMembers,
+    unknownMembers: reading.unknownMembers,
   };
 }
 
-function readSignatures(file: Shape, value: Json | undefined): Signature[] {
-  return shape.readArray(file, value, 'signatures').map((item, i) => {
-    const path = `signatures[${i}]`;
-    const members = shape.readObject(file, item, path, ['keyid', 'method', 'sig']);
-    const read = (name: string) => shape.readString(file, members.get(name), `${path}.${name}`);
+function readingOf(role: RoleName): FileReading {
+  return { file: `${role}.json`, unknownMembers: [] };
+}
+
+function readSignatures(signatures: Member): Signature[] {
+  return signatures.list().map((signature) => {
+    const member = signature.object('keyid', 'method', 'sig');
+    const read = (name: string) => member(name).string();
     return { keyId: read('keyid'), method: read('method'), sig: read('sig') };
   });
 }
 
 function parseJson(
-  file: Shape,
+  file: string,
   bytes: Uint8Array,
 ): { readonly text: string; readonly value: Json } {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     return { text, value: JSON.parse(text) as Json };
   } catch (cause) {
-    throw new SigningError('METADATA_INVALID', `${file.file} is not JSON`, { cause });
+    throw new SigningError('METADATA_INVALID', `${file} is not JSON`, { cause });
   }
 }
 
-function canonicalOf(file: Shape, signed: Json): string {
+function canonicalOf(file: string, signed: Json): string {
   try {
     return canonicalJson(signed);
   } catch (cause) {
     if (!(cause instanceof NotCanonicalError)) throw cause;
-    throw new SigningError('METADATA_INVALID', `${file.file}: ${cause.message}`, { cause });
+    throw new SigningError('METADATA_INVALID', `${file}: ${cause.message}`, { cause });
   }
 }
 
-const COMMON = ['_type', 'expires', 'version'] as const;
-
-function readCommon(
-  file: Shape,
-  signed: Json | undefined,
-  type: string,
-  others: readonly string[],
-): { members: ReadonlyMap<string, Json>; expires: string; version: number } {
-  const members = shape.readObject(file, signed, 'signed', [...COMMON, ...others]);
-  if (members.get('_type') !== type) throw shape.malformed(file, 'signed._type', `"${type}"`);
-  return {
-    members,
-    expires: shape.readTime(file, members.get('expires'), 'signed.expires'),
-    version: shape.readInteger(file, members.get('version'), 'signed.version', 1),
-  };
+/** Reads what all files have, and gives access to the other members. */
+function readCommon(signed: Member, type: string, ...others: readonly string[]) {
+  const member = signed.object('_type', 'expires', 'version', ...others);
+  if (member('_type').value !== type) throw member('_type').malformed(`"${type}"`);
+  const common = { expires: member('expires').time(), version: member('version').integer(1) };
+  return { common, member };
 }
 
-function readRoot(file: Shape, signed: Json | undefined): Root {
-  const { members, expires, version } = readCommon(file, signed, 'Root', [
-    'consistent_snapshot',
-    'keys',
-    'roles',
-  ]);
-  const roles = shape.readObject(file, members.get('roles'), 'signed.roles');
+function readRoot(signed: Member): Root {
+  const others = ['consistent_snapshot', 'keys', 'roles'];
+  const { common, member } = readCommon(signed, 'Root', ...others);
+  const roles = member('roles').entries();
   return {
-    expires,
-    version,
-    keys: readKeys(file, members.get('keys'), 'signed.keys'),
+    ...common,
+    keys: readKeys(member('keys')),
     roles: new Map(
-      [...roles].map(([name, value]) => {
-        const path = `signed.roles.${name}`;
-        const role = shape.readObject(file, value, path, ['keyids', 'threshold']);
-        return [name as RoleName, readRoleKeys(file, role, path)];
-      }),
+      roles.map(([name, role]) => [
+        name as RoleName,
+        readRoleKeys(role.object('keyids', 'threshold')),
+      ]),
     ),
   };
 }
 
-function readTargets(file: Shape, signed: Json | undefined): Targets {
-  const { members, expires, version } = readCommon(file, signed, 'Targets', [
-    'delegations',
-    'targets',
-  ]);
-  const path = 'signed.delegations';
-  const delegations = shape.readObject(file, members.get('delegations'), path, ['keys', 'roles']);
-  const targets = shape.readObject(
-    file,
-    shape.filled(members.get('targets'), {}),
-    'signed.targets',
-  );
-  const roles = shape
-    .readArray(file, shape.filled(delegations.get('roles'), []), `${path}.roles`)
-    .map((item, i) => readDelegation(file, item, `${path}.roles[${i}]`));
+function readTargets(signed: Member): Targets {
+  const { common, member } = readCommon(signed, 'Targets', 'delegations', 'targets');
+  const delegation = member('delegations').object('keys', 'roles');
+  const targets = member('targets').nullAs({}).entries(quoted);
+  const roles = delegation('roles').nullAs([]).list().map(readDelegation);
   if (new Set(roles.map(({ name }) => name)).size < roles.length) {
-    throw shape.malformed(file, `${path}.roles`, 'a list of distinct names');
+    throw delegation('roles').malformed('a list of distinct names');
   }
   return {
-    expires,
-    version,
-    delegations: {
-      keys: readKeys(file, shape.filled(delegations.get('keys'), {}), `${path}.keys`),
-      roles,
-    },
-    targets: new Map(
-      [...targets].map(([tag, meta]) => [tag, readFileMeta(file, meta, targetPath(tag))]),
-    ),
+    ...common,
+    delegations: { keys: readKeys(delegation('keys').nullAs({})), roles },
+    targets: new Map(targets.map(([tag, meta]) => [tag, readFileMeta(meta)])),
   };
 }
 
@@ -204,31 +185,15 @@ function keepEntryTexts(content: Targets, text: string, signedText: string): Tar
   return { ...content, targets: new Map(targets) };
 }
 
-function targetPath(tag: string): string {
-  return `signed.targets[${JSON.stringify(tag)}]`;
+function readSnapshot(signed: Member): Snapshot {
+  const { common, member } = readCommon(signed, 'Snapshot', 'meta');
+  const entries = member('meta').entries(quoted);
+  const meta = entries.map(([role, meta]) => [role as RoleName, readFileMeta(meta, 0)] as const);
+  return { ...common, meta: new Map(meta) };
 }
 
-function readSnapshot(file: Shape, signed: Json | undefined): Snapshot {
-  const { members, expires, version } = readCommon(file, signed, 'Snapshot', ['meta']);
-  const meta = shape.readObject(file, members.get('meta'), 'signed.meta');
-  return {
-    expires,
-    version,
-    meta: new Map(
-      [...meta].map(([role, value]) => [
-        role as RoleName,
-        readFileMeta(file, value, `signed.meta[${JSON.stringify(role)}]`, 0),
-      ]),
-    ),
-  };
-}
-
-function readTimestamp(file: Shape, signed: Json | undefined): Timestamp {
-  const { members, expires, version } = readCommon(file, signed, 'Timestamp', ['meta']);
-  const meta = shape.readObject(file, members.get('meta'), 'signed.meta', ['snapshot']);
-  return {
-    expires,
-    version,
-    snapshot: readFileMeta(file, meta.get('snapshot'), 'signed.meta.snapshot', 0),
-  };
+function readTimestamp(signed: Member): Timestamp {
+  const { common, member } = readCommon(signed, 'Timestamp', 'meta');
+  const snapshot = member('meta').object('snapshot')('snapshot');
+  return { ...common, snapshot: readFileMeta(snapshot, 0) };
 }

@@ -14,27 +14,28 @@ import type { ChosenRole } from './role-choice.ts';
 import { finish, type Driver, type Work } from './work.ts';
 import type { TrustRepository } from './trust-repository.ts';
 
-/** One image to sign: a tag, and the manifest that it names. */
-export interface Target {
-  readonly tag: string;
-  /** SHA-256 of the manifest, lower-case hex. */
+/** What an image is signed as: digest and size of its manifest; an index counts as itself. */
+export interface Manifest {
+  /** Lower-case hex. */
   readonly sha256: string;
-  /** Size of the manifest in bytes. */
+  /** In bytes. */
   readonly length: number;
 }
 
-/** Makes signatures with one private key. */
-export interface Signer {
-  /** The signature over the bytes, in the form that Notary's `sig` holds before base64. */
-  sign(message: Uint8Array): Promise<Uint8Array>;
+/** One image to sign: a tag, and the manifest that it names. */
+export interface Target extends Manifest {
+  readonly tag: string;
 }
 
-/** A private key of ours, opened. */
+/** A private key that can sign for Notary. */
 export interface SigningKey {
+  readonly file: string;
+  /** The id that the Notary and docker CLIs name its file after. */
   readonly canonicalId: KeyId;
   readonly publicKey: PublicKey;
   readonly method: SignatureMethod;
-  readonly signer: Signer;
+  /** The signature over the bytes, in the form that Notary's `sig` holds before base64. */
+  sign(message: Uint8Array): Promise<Uint8Array>;
 }
 
 /** A role that changes: its new content, not yet signed. */
@@ -123,11 +124,11 @@ export function fileOf(
 }
 
 /**
- * Signs the edits with every key of ours that the roles list, and checks each file as a reader will:
+ * Signs the edits with every key that the roles list, and checks each file as a reader will:
  * a byte that others would read or write differently makes a repository unreadable.
  *
  * @throws SigningError METADATA_INVALID when a file cannot be written so that others read it;
- * INTERNAL when a signature of our own does not verify
+ * INTERNAL when a new signature does not verify
  * @param drive does the work in its steps
  */
 export async function signEdits(
@@ -184,9 +185,9 @@ export function names(targets: Targets | undefined, { tag, sha256, length }: Tar
 }
 
 async function signText(message: Uint8Array, key: SigningKey, keyId: string): Promise<Signature> {
-  const signature = await key.signer.sign(message);
+  const signature = await key.sign(message);
   if (!verifySignature(key.publicKey, key.method, message, signature)) {
-    throw new SigningError('INTERNAL', `our own signature by key ${keyId} does not verify`);
+    throw new SigningError('INTERNAL', `the new signature by key ${keyId} does not verify`);
   }
   return { keyId, method: key.method, sig: Buffer.from(signature).toString('base64') };
 }

@@ -1,4 +1,5 @@
 import { SigningError } from '../../shared/signing-error.ts';
+import type { TrustRepository } from './trust-repository.ts';
 import { canonicalKeyId, type KeyId, type PublicKey } from './key.ts';
 import {
   TARGETS,
@@ -9,35 +10,33 @@ import {
   type Targets,
 } from './metadata.ts';
 
-/** A role to sign, with the ids under which it lists the keys that we hold. */
+/** A role to sign, with the ids under which it lists the keys that the signer holds. */
 export interface ChosenRole {
   readonly name: RoleName;
   readonly threshold: number;
-  /** Canonical id of a key of ours → the id that the role lists it under. */
+  /** Canonical id of a held key → the id that the role lists it under. */
   readonly keyIds: ReadonlyMap<KeyId, KeyId>;
   /** The tags that the role may sign. */
   readonly tags: readonly string[];
 }
 
-/** One path segment below `targets`: deeper delegations are not ours to sign. */
+/** One path segment below `targets`: the signer signs no deeper delegations. */
 const DIRECT_CHILD = /^targets\/[-a-z0-9_]+$/;
 
 /**
  * The roles that sign these tags, as docker and kpack choose them: without delegations `targets`;
- * else every direct delegation whose paths cover the tag and that lists a key of ours. Beside
- * delegations, `targets` is signed as it is where nobody reads it any more and we hold its keys.
+ * else every direct delegation whose paths cover the tag and that lists a held key. Beside
+ * delegations, `targets` is signed as it is where nobody reads it any more and its keys are held.
  *
- * @param held canonical ids of the keys that we hold
- * @param unread roles that readers do not read, such as expired ones
+ * @param held canonical ids of the keys that the signer holds
  * @throws SigningError KEY_NOT_IN_ROLE when a tag has no such role; ROLE_THRESHOLD
  */
 export function chooseRoles(
-  root: Root,
-  targets: Targets,
+  repository: TrustRepository,
   tags: readonly string[],
   held: readonly KeyId[],
-  unread: ReadonlyMap<RoleName, unknown> = new Map(),
 ): readonly ChosenRole[] {
+  const [root, targets] = [repository.root.content, repository.targets.content];
   const { roles, keys } = targets.delegations;
   const own = candidate(TARGETS, root.roles.get(TARGETS), root.keys, tags, held);
   const candidates =
@@ -67,7 +66,8 @@ export function chooseRoles(
       );
     }
   }
-  const isRenewed = roles.length > 0 && unread.has(TARGETS) && own.keyIds.size >= own.threshold;
+  const isRenewed =
+    roles.length > 0 && repository.unread.has(TARGETS) && own.keyIds.size >= own.threshold;
   return isRenewed ? [...chosen, { ...own, tags: [] }] : chosen;
 }
 
@@ -86,7 +86,7 @@ function candidate(
   return { name, threshold: role?.threshold ?? 1, keyIds, tags };
 }
 
-/** Whether a role lists a key of ours, whatever it may sign. */
+/** Whether a role lists a held key, whatever it may sign. */
 export function listsAny(
   role: RoleKeys,
   keys: ReadonlyMap<KeyId, PublicKey>,

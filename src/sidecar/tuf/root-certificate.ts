@@ -1,6 +1,7 @@
+import type { X509Certificate } from 'node:crypto';
+import type { Gun } from '../../shared/image-reference.ts';
 import { command } from '../../shared/shell-command.ts';
 import { SigningError } from '../../shared/signing-error.ts';
-import type { Gun } from '../../shared/image-reference.ts';
 import { isAuthority, isInDate, isStrong } from './certificate.ts';
 import {
   canonicalKeyId,
@@ -9,9 +10,7 @@ import {
   type KeyId,
   type PublicKey,
 } from './key.ts';
-import type { X509Certificate } from 'node:crypto';
-import type { Root } from './metadata.ts';
-import { ROOT } from './metadata.ts';
+import { ROOT, type Root } from './metadata.ts';
 
 /**
  * What to do about a certificate above the leaf. The tools do not read the repository any more, so
@@ -23,12 +22,6 @@ function chainFix(gun: Gun): string {
     'No client reads the repository any more, and no command renews such a certificate. ' +
     `Make the trust data anew: ${anew}, then build again.`
   );
-}
-
-/** The certificates of a root key. */
-interface Chain {
-  readonly leaf: X509Certificate;
-  readonly intermediates: readonly X509Certificate[];
 }
 
 /**
@@ -84,8 +77,7 @@ export function trustedRootKeys(
  * what is wrong of the certificates above the leaf, which makes a key with another id.
  */
 function flawOf(key: PublicKey, gun: Gun, now: Date): SigningError | undefined {
-  const chain = chainOf(key);
-  const certificates = chain ? [chain.leaf, ...chain.intermediates] : [];
+  const certificates = chainOf(key);
   for (const [i, certificate] of certificates.entries()) {
     const which =
       i === 0
@@ -106,30 +98,28 @@ function flawOf(key: PublicKey, gun: Gun, now: Date): SigningError | undefined {
 
 /** When the first certificate of a root key ends; undefined where it has none that counts. */
 export function certificateEnd(key: PublicKey): Date | undefined {
-  const chain = chainOf(key);
-  if (!chain) return undefined;
-  const ends = [chain.leaf, ...chain.intermediates].map(({ validTo }) => Date.parse(validTo));
-  return new Date(Math.min(...ends));
+  const ends = chainOf(key).map(({ validTo }) => Date.parse(validTo));
+  return ends.length === 0 ? undefined : new Date(Math.min(...ends));
 }
 
 /**
- * The certificates that speak for a root key: the first, whose key is the one that signs, is the
- * only one that is no CA, as the reference client wants it.
+ * The certificates that speak for a root key, if any do: the first, whose key is the one that signs, is
+ * the only one that is no CA, as the reference client wants it.
  */
-function chainOf(key: PublicKey): Chain | undefined {
-  const [leaf, ...intermediates] = certificatesOf(key);
+function chainOf(key: PublicKey): readonly X509Certificate[] {
+  const certificates = certificatesOf(key);
   try {
-    const isChain = leaf && !isAuthority(leaf) && intermediates.every(isAuthority);
-    return isChain ? { leaf, intermediates } : undefined;
+    const isChain = certificates.every((each, i) => isAuthority(each) === i > 0);
+    return isChain ? certificates : [];
   } catch (error) {
-    if (error instanceof RangeError) return undefined;
+    if (error instanceof RangeError) return [];
     throw error;
   }
 }
 
 function commonName(key: PublicKey): string | undefined {
-  const chain = chainOf(key);
-  return chain && lastCommonName(chain.leaf);
+  const [leaf] = chainOf(key);
+  return leaf && lastCommonName(leaf);
 }
 
 /** Of several common names, the last counts for the reference client. */

@@ -16,31 +16,29 @@ export interface EntryText {
   /** From the quote before the tag to the end of the entry, in bytes from the beginning. */
   readonly start: number;
   readonly end: number;
-  /** What the tag names. */
   readonly meta: () => Json;
   /** Whether nothing is in it but the hashes and length that Notary writes. */
   readonly isPlain: boolean;
 }
 
 /** The canonical text of `signed`, without its entries. */
-export interface SignedText {
+interface SignedText {
   readonly delegations: Json;
   readonly expires: Json;
   readonly version: Json;
-  /** Where the first entry begins, in bytes from the beginning, and where the last one ends. */
-  readonly entriesStart: number;
+  /** Where the last entry ends, in bytes from the beginning. */
   readonly entriesEnd: number;
 }
 
 /** A whole file, without the entries. */
-export interface FileText extends SignedText {
+interface FileText extends SignedText {
   /** The canonical bytes of `signed`. */
   readonly signed: Uint8Array;
   readonly signatures: Json;
 }
 
-/** Hears of the entries, in their order. */
-export type Visit = (entry: EntryText) => void;
+/** Gets the entries, in their order. */
+type Visit = (entry: EntryText) => void;
 
 const ENVELOPE = '{"signed":';
 /** What docker, notary and kpack write of a target. */
@@ -80,7 +78,6 @@ function* scan(cursor: Cursor, visit: Visit): Work<SignedText | undefined> {
   if (!expires || !cursor.take(',"targets":')) return undefined;
   const isNull = cursor.take('null');
   if (!isNull && !cursor.take('{')) return undefined;
-  const entriesStart = cursor.offset;
   if (!isNull && !(yield* scanEntries(cursor, visit))) return undefined;
   const entriesEnd = cursor.offset;
   if (!isNull && !cursor.take('}')) return undefined;
@@ -91,7 +88,6 @@ function* scan(cursor: Cursor, visit: Visit): Work<SignedText | undefined> {
     delegations: delegations.value,
     expires: expires.value,
     version: version.value,
-    entriesStart,
     entriesEnd,
   };
 }

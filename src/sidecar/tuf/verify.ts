@@ -24,7 +24,6 @@ import { checkNotOlder, checkRootSuccession } from './succession.ts';
 import type { Work } from './work.ts';
 import type { TrustRepository } from './trust-repository.ts';
 
-/** A file of a repository, which whoever verifies it wants to see. */
 export interface FileRequest {
   readonly role: RoleName;
   /** What timestamp or snapshot names; absent: the file that the server serves under the name. */
@@ -57,24 +56,30 @@ export interface TrustExpectations extends Clocks {
   readonly wasServed?: (sha256: string) => boolean;
   /** The tags whose targets matter; all where it is absent. */
   readonly tags?: ReadonlySet<string>;
-  /** Canonical ids of our keys: of the roles that list none the text is not kept. Absent: of all it is. */
+  /** Canonical ids of the held keys: of roles that list none the text is not kept. Absent: of all it is. */
   readonly held?: readonly KeyId[];
 }
 
 /**
  * Verifies a whole repository, in the order of the TUF specification's client workflow (5.3 root,
  * 5.4 timestamp, 5.5 snapshot, 5.6 targets) as far as Notary v1 has it. Every signature, version,
- * expiry and hash link is checked before anything is believed.
+ * expiry and hash link is checked before anything is believed. Timestamp and snapshot are read first:
+ * they name the root, and a cache may serve an old one under its name.
  *
  * @throws SigningError ROOT_NAME_MISMATCH, ROOT_PIN_MISMATCH, ROOT_REPLACED, METADATA_INVALID,
  * METADATA_EXPIRED, METADATA_INCONSISTENT, METADATA_ROLLED_BACK, METADATA_TOO_LARGE
  */
 export function* verifyRepository(expected: TrustExpectations): Verification {
   const { gun, earlier, tags } = expected;
+  const timestamp = parseTimestamp(TIMESTAMP, yield* wanted({ role: TIMESTAMP }));
+  const snapshotMeta = timestamp.content.snapshot;
+  const snapshotBytes = yield* wanted({ role: SNAPSHOT, meta: snapshotMeta });
+  const snapshot = parseSnapshot(SNAPSHOT, snapshotBytes);
+  const rootMeta = snapshot.content.meta.get(ROOT);
+  const rootBytes = yield* wanted({ role: ROOT, ...(rootMeta && { meta: rootMeta }) });
 
   // 5.3 Root: named for this GUN and pinned (root-certificate.ts), signed by enough of those keys,
   // every key under its own id, in date, and the successor of the root that was trusted before.
-  const rootBytes = yield* wanted({ role: ROOT });
   const root = parseRoot(ROOT, rootBytes);
   checkKeyIds(root.content.keys, ROOT);
   const rootRole = keysOf(root.content, ROOT);
@@ -92,22 +97,18 @@ export function* verifyRepository(expected: TrustExpectations): Verification {
 
   // 5.4 Timestamp: signed by the root's timestamp key (arbitrary software attacks), in date (freeze
   // attacks).
-  const timestamp = parseTimestamp(TIMESTAMP, yield* wanted({ role: TIMESTAMP }));
   yield* checkSignatures(timestamp, TIMESTAMP, keysOf(root.content, TIMESTAMP), root.content.keys);
   checkExpiry(timestamp, TIMESTAMP, expected);
 
   // 5.5 Snapshot: the file that the timestamp names (mix-and-match), signed, in date; and it names
-  // the very root that we trust.
-  const snapshot = parseSnapshot(
-    SNAPSHOT,
-    yield* named({ role: SNAPSHOT, meta: timestamp.content.snapshot }),
-  );
+  // the very root that is trusted.
+  yield* checkHashes(snapshotBytes, SNAPSHOT, snapshotMeta);
   yield* checkSignatures(snapshot, SNAPSHOT, keysOf(root.content, SNAPSHOT), root.content.keys);
   checkExpiry(snapshot, SNAPSHOT, expected);
-  yield* checkHashes(rootBytes, ROOT, snapshotMeta(snapshot, ROOT));
+  yield* checkHashes(rootBytes, ROOT, metaIn(snapshot, ROOT));
 
   // 5.6 Targets: the file that the snapshot names, signed.
-  const targetsMeta = snapshotMeta(snapshot, TARGETS);
+  const targetsMeta = metaIn(snapshot, TARGETS);
   const targetsBytes = yield* named({ role: TARGETS, meta: targetsMeta });
   const targets = yield* parseTargets(TARGETS, targetsBytes, tags);
   const targetsRole = keysOf(root.content, TARGETS);
@@ -137,22 +138,23 @@ function* verifyDelegations(
   const { roles } = content.delegations;
   const delegations = new Map<RoleName, MetadataFile<Targets>>();
   const rejected = new Map<RoleName, SigningError>();
-  const known = knownDelegations(snapshot, expected);
+  const isKnown = knownDelegations(snapshot, expected);
   // A server goes on listing delegations that were removed, and no reader asks for those.
   const isDeclared = (role: RoleName) =>
     roles.some(({ name }) => role === name || role.startsWith(`${name}/`));
   const listed = [...meta]
-    .filter(([role]) => isDeclared(role) && !known(role))
+    .filter(([role]) => isDeclared(role) && !isKnown(role))
     .map(([role, meta]) => ({ role, meta }));
   yield { soon: listed };
   const direct = new Map(roles.map((delegation) => [delegation.name, delegation]));
   const verifyOne = function* (delegation: Delegation, bytes: Uint8Array): Verification<void> {
     const { name } = delegation;
-    const verdict = yield* errorOfSteps(function* () {
+    try {
       const file = yield* verifyDelegation(bytes, delegation, content, meta.has(name), expected);
       delegations.set(name, file);
-    });
-    if (verdict) rejected.set(name, verdict);
+    } catch (error) {
+      rejected.set(name, signingErrorOnly(error));
+    }
   };
   for (const request of listed) {
     const bytes = yield* named(request);
@@ -161,53 +163,46 @@ function* verifyDelegations(
   }
   for (const delegation of roles) {
     const { name } = delegation;
-    const before = known(name);
-    if (before?.file) delegations.set(name, before.file);
-    if (before?.verdict) rejected.set(name, before.verdict);
     if (meta.has(name)) continue;
     const bytes = yield* ask({ role: name });
     if (bytes) yield* verifyOne(delegation, bytes);
   }
-  return { delegations: inOrder(roles, delegations), rejected: inOrder(roles, rejected) };
-}
-
-/** In the order of the delegations, which readers keep to. */
-function inOrder<Value>(
-  roles: readonly Delegation[],
-  values: ReadonlyMap<RoleName, Value>,
-): ReadonlyMap<RoleName, Value> {
-  return new Map(
-    roles.flatMap(({ name }) => {
-      const value = values.get(name);
-      return value === undefined ? [] : [[name, value] as const];
-    }),
-  );
-}
-
-interface KnownDelegation {
-  readonly file: MetadataFile<Targets> | undefined;
-  readonly verdict: SigningError | undefined;
+  // In the order of the delegations, which readers keep to.
+  const inOrder = <Value>(
+    found: ReadonlyMap<RoleName, Value>,
+    earlier: ReadonlyMap<RoleName, Value> = new Map(),
+  ) =>
+    new Map(
+      roles.flatMap(({ name }) => {
+        const value = found.get(name) ?? (isKnown(name) ? earlier.get(name) : undefined);
+        return value === undefined ? [] : [[name, value] as const];
+      }),
+    );
+  const { earlier } = expected;
+  return {
+    delegations: inOrder(delegations, earlier?.delegations),
+    rejected: inOrder(rejected, earlier?.rejected),
+  };
 }
 
 /**
- * What was found out of a delegation before: the same file, under the same keys, since the same
- * targets name them.
+ * Whether a delegation was verified before: the same file, under the same keys, since the same targets
+ * name them.
  */
 function knownDelegations(
   { content }: MetadataFile<Snapshot>,
   { earlier, wasServed = () => false }: TrustExpectations,
-): (role: RoleName) => KnownDelegation | undefined {
-  const isSame = (role: RoleName) => {
+): (role: RoleName) => boolean {
+  const sameSha256 = (role: RoleName) => {
     const [before, now] = [earlier?.snapshot.content.meta.get(role), content.meta.get(role)];
     return before && now && namedSha256(before) === namedSha256(now) && now.length === before.length
       ? namedSha256(now)
       : undefined;
   };
-  if (!earlier || isSame(TARGETS) === undefined) return () => undefined;
+  if (sameSha256(TARGETS) === undefined) return () => false;
   return (role) => {
-    const sha256 = isSame(role);
-    if (sha256 === undefined || !wasServed(sha256)) return undefined;
-    return { file: earlier.delegations.get(role), verdict: earlier.rejected.get(role) };
+    const sha256 = sameSha256(role);
+    return sha256 !== undefined && wasServed(sha256);
   };
 }
 
@@ -226,24 +221,26 @@ function* verifyDelegation(
 ): Work<MetadataFile<Targets>> {
   const { name } = delegation;
   const parsed = yield* parseTargets(name, bytes, expected.tags);
-  const verdict = yield* errorOfSteps(function* () {
+  try {
     yield* checkSignatures(parsed, name, delegation, delegations.keys);
-  });
-  if (!verdict) return withoutText(parsed, delegation, delegations.keys, expected);
-  const { gun, server } = expected;
-  const url = server?.url ?? '<url>';
-  throw new SigningError('METADATA_INVALID', verdict.message, {
-    cause: verdict,
-    fix: isListed
-      ? `The keys of ${name} were replaced after it was signed: the owner of a new key runs ` +
-        `${command`notary -s ${url} witness ${gun} ${name} && notary -s ${url} publish ${gun}`}, ` +
-        'which signs again what the role holds; then build again.'
-      : `The server still has ${name} as it was before it was removed and got other keys, which no ` +
-        'client sees and none can replace: add the delegation under another name.',
-  });
+  } catch (error) {
+    const cause = signingErrorOnly(error);
+    const { gun, server } = expected;
+    const url = server?.url ?? '<url>';
+    throw new SigningError('METADATA_INVALID', cause.message, {
+      cause,
+      fix: isListed
+        ? `The keys of ${name} were replaced after it was signed: the owner of a new key runs ` +
+          `${command`notary -s ${url} witness ${gun} ${name} && notary -s ${url} publish ${gun}`}, ` +
+          'which signs again what the role holds; then build again.'
+        : `The server still has ${name} as it was before it was removed and got other keys, which no ` +
+          'client sees and none can replace: add the delegation under another name.',
+    });
+  }
+  return withoutText(parsed, delegation, delegations.keys, expected);
 }
 
-/** Of a file that no key of ours can sign again, no more than the tags that matter. */
+/** Of a file that no held key can sign again, no more than the tags that matter. */
 function withoutText(
   file: MetadataFile<Targets>,
   role: RoleKeys,
@@ -260,38 +257,22 @@ function unreadRoles(
   snapshot: MetadataFile<Snapshot>,
   clocks: Clocks,
 ): ReadonlyMap<RoleName, SigningError> {
-  return new Map(
-    [...files].flatMap(([role, file]) => {
-      const verdict = errorOf(() => {
-        snapshotMeta(snapshot, role);
-        checkExpiry(file, role, clocks);
-      });
-      return verdict ? [[role, verdict] as const] : [];
-    }),
-  );
+  const unread = new Map<RoleName, SigningError>();
+  for (const [role, file] of files) {
+    try {
+      metaIn(snapshot, role);
+      checkExpiry(file, role, clocks);
+    } catch (error) {
+      unread.set(role, signingErrorOnly(error));
+    }
+  }
+  return unread;
 }
 
-function errorOf(check: () => void): SigningError | undefined {
-  try {
-    check();
-    return undefined;
-  } catch (error) {
-    if (error instanceof SigningError) return error;
-    throw error;
-  }
-}
-
-/** As {@link errorOf}, of what is done in steps. */
-function* errorOfSteps<Step>(
-  check: () => Generator<Step, void, unknown>,
-): Generator<Step, SigningError | undefined, unknown> {
-  try {
-    yield* check();
-    return undefined;
-  } catch (error) {
-    if (error instanceof SigningError) return error;
-    throw error;
-  }
+/** @throws any other error, which is a mistake in this code */
+function signingErrorOnly(error: unknown): SigningError {
+  if (error instanceof SigningError) return error;
+  throw error;
 }
 
 function* ask(file: FileRequest): Verification<Uint8Array | undefined> {
@@ -302,15 +283,15 @@ function* ask(file: FileRequest): Verification<Uint8Array | undefined> {
 function* wanted(request: FileRequest): Verification<Uint8Array> {
   const bytes = yield* ask(request);
   if (bytes) return bytes;
-  throw new SigningError('METADATA_INCONSISTENT', `${request.role}.json is missing`);
+  const { role, meta } = request;
+  if (meta) throw missingFile(role, meta);
+  throw new SigningError('METADATA_INCONSISTENT', `${role}.json is missing`);
 }
 
 /** The file that another one names. */
 function* named(request: Required<FileRequest>): Verification<Uint8Array> {
-  const { role, meta } = request;
-  const bytes = yield* ask(request);
-  if (!bytes) throw missingFile(role, meta);
-  yield* checkHashes(bytes, role, meta);
+  const bytes = yield* wanted(request);
+  yield* checkHashes(bytes, request.role, request.meta);
   return bytes;
 }
 
@@ -320,7 +301,7 @@ function keysOf(root: Root, role: RoleName): RoleKeys {
   return keys;
 }
 
-function snapshotMeta(snapshot: MetadataFile<Snapshot>, role: RoleName): FileMeta {
+function metaIn(snapshot: MetadataFile<Snapshot>, role: RoleName): FileMeta {
   const meta = snapshot.content.meta.get(role);
   if (!meta) throw new SigningError('METADATA_INCONSISTENT', `snapshot.json does not list ${role}`);
   return meta;

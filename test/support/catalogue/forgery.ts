@@ -4,19 +4,10 @@ import { readFileSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import type { KeyObject } from 'node:crypto';
-import type { SignatureMethod } from '../../../src/sidecar/tuf/key.ts';
+import type { SigningKey } from '../../../src/sidecar/tuf/publication.ts';
 import { canonical, goWire, type DraftObject } from '../trust/draft.ts';
-import { signText, type TestKey } from '../trust/key.ts';
 import { asPassword, openKeys } from '../private-key.ts';
 import type { TestRepository } from './test-repository.ts';
-
-/** A key as metadata lists it, and as signatures are made with it. */
-export interface Forger {
-  readonly keyId: string;
-  readonly key: KeyObject;
-  readonly method: SignatureMethod;
-}
 
 /** A key pair for a delegation, by openssl. */
 export function makeDelegationKey({ bed }: TestRepository, name: string) {
@@ -32,7 +23,7 @@ export function makeDelegationKey({ bed }: TestRepository, name: string) {
 export async function ownersKey(
   { owner, gun }: TestRepository,
   role: 'root' | 'targets',
-): Promise<Forger> {
+): Promise<SigningKey> {
   for (const name of await readdir(owner.privateKeyDirectory)) {
     const pem = await readFile(join(owner.privateKeyDirectory, name), 'utf8');
     const isOf = pem.includes(`\nrole: ${role}\n`);
@@ -43,10 +34,10 @@ export async function ownersKey(
 }
 
 /** Somebody who holds the key in a PEM text. */
-export function forger(pem: string, password?: string): Forger {
+export function forger(pem: string, password?: string): SigningKey {
   const [key] = openKeys([{ name: 'forger.key', pem }], asPassword(password)).keys;
   if (!key) throw new Error('the key does not open');
-  return { keyId: key.canonicalId, key: key.key, method: key.method };
+  return key;
 }
 
 /** The file of a role as it is served. */
@@ -67,7 +58,7 @@ export async function servedFile(
 export async function forge(
   repository: TestRepository,
   role: string,
-  by: Forger,
+  by: SigningKey,
   edit: {
     readonly content?: (signed: DraftObject) => void;
     readonly bytes?: (text: string) => string;
@@ -80,9 +71,8 @@ export async function forge(
   const signed = structuredClone(served.signed);
   signed['version'] = Number(signed['version']) + 1;
   edit.content?.(signed);
-  const listed = served.signatures[0]?.['keyid'] ?? by.keyId;
-  const key = { method: by.method, privateKey: by.key } as TestKey;
-  const sig = signText(canonical(signed), key).toString('base64');
+  const listed = served.signatures[0]?.['keyid'] ?? by.canonicalId;
+  const sig = Buffer.from(await by.sign(Buffer.from(canonical(signed)))).toString('base64');
   const text = goWire({ signed, signatures: [{ keyid: listed, method: by.method, sig }] });
   await post(repository, role, edit.bytes?.(text) ?? text);
 }

@@ -115,9 +115,10 @@ export function asSigningKey(key: TestKey): SigningKey {
     ? { keytype: key.keytype.replace('-x509', ''), public: bare.toString('base64') }
     : { keytype: key.keytype, public: key.public };
   return {
+    file: `${key.canonicalId}.key`,
     canonicalId: key.canonicalId,
     publicKey,
     method: key.method,
-    signer: { sign: (message) => Promise.resolve(signText(message, key)) },
+    sign: (message) => Promise.resolve(signText(message, key)),
   };
 }

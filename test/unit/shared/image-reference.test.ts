@@ -97,7 +97,7 @@ t.test('image references', (t) => {
       t.throws(() => parseTagReference(text), expected, text);
     }
     const long = 'X'.repeat(10_000);
-    t.throws(() => parseTagReference(long), { message: /^"X{80}…" is not an image reference/ });
+    t.throws(() => parseTagReference(long), { message: /^"X{100}…" is not an image reference/ });
     t.throws(() => parseTagReference(long), { message: /^.{0,300}$/ });
     t.end();
   });

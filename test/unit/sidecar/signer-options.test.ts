@@ -1,18 +1,14 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { environmentName } from '../../../src/shared/flags.ts';
+import { environmentName, readFlags } from '../../../src/shared/flags.ts';
 import type { NotaryUrl } from '../../../src/shared/notary-url.ts';
 import {
   formatSignerFlags,
   SIGNER_FLAGS,
   type SignerSettings,
 } from '../../../src/shared/signer-flags.ts';
-import {
-  parseSignerOptions,
-  readOutputOptions,
-  readSignerFlags,
-} from '../../../src/sidecar/signer-options.ts';
+import { parseSignerOptions, readOutputOptions } from '../../../src/sidecar/signer-options.ts';
 import { runs } from '../../support/runs.ts';
 
 const PIN = 'a'.repeat(64);
@@ -21,7 +17,7 @@ t.test('signer options', (t) => {
   const needed = ['--report=/r', '--notary-url=https://n.test', '--key-dir=/k'];
 
   t.test('have defaults', (t) => {
-    t.same(parseSignerOptions(readSignerFlags(needed, {})), {
+    t.same(parseSignerOptions(readFlags(SIGNER_FLAGS, needed, {})), {
       source: { report: '/r' },
       notaryUrl: 'https://n.test',
       keyDirectory: '/k',
@@ -35,7 +31,7 @@ t.test('signer options', (t) => {
       dryRun: false,
       stepFiles: { waitFile: undefined, doneFile: undefined, errorFile: undefined },
     });
-    t.same(readOutputOptions(readSignerFlags(needed, {})), {
+    t.same(readOutputOptions(readFlags(SIGNER_FLAGS, needed, {})), {
       terminationLog: undefined,
       receiptFile: undefined,
       logFormat: 'text',
@@ -84,27 +80,30 @@ t.test('signer options', (t) => {
       ...{ doneFile: '/d', errorFile: '/e' },
     };
     const args = Object.entries(values).map(([name, value]) => `--${name}=${value}`);
-    t.same(parseSignerOptions(readSignerFlags(args, {})), expected);
-    t.same(readOutputOptions(readSignerFlags([...args, '--unknown=x'], {})), outputs);
+    t.same(parseSignerOptions(readFlags(SIGNER_FLAGS, args, {})), expected);
+    t.same(readOutputOptions(readFlags(SIGNER_FLAGS, [...args, '--unknown=x'], {})), outputs);
     const environment = Object.entries(values).map(([name, value]) => [
       environmentName(name),
       value,
     ]);
     const variables = Object.fromEntries(environment) as Record<string, string>;
-    t.same(parseSignerOptions(readSignerFlags([], variables)), expected);
-    t.same(readOutputOptions(readSignerFlags([], variables)), outputs);
+    t.same(parseSignerOptions(readFlags(SIGNER_FLAGS, [], variables)), expected);
+    t.same(readOutputOptions(readFlags(SIGNER_FLAGS, [], variables)), outputs);
     t.end();
   });
 
   t.test('a switch needs no value', (t) => {
-    t.equal(parseSignerOptions(readSignerFlags([...needed, '--dry-run'], {})).dryRun, true);
-    t.equal(parseSignerOptions(readSignerFlags([...needed, '--dry-run=true'], {})).dryRun, true);
+    t.equal(parseSignerOptions(readFlags(SIGNER_FLAGS, [...needed, '--dry-run'], {})).dryRun, true);
     t.equal(
-      parseSignerOptions(readSignerFlags(needed, { KPACK_NOTARY_DRY_RUN: 'true' })).dryRun,
+      parseSignerOptions(readFlags(SIGNER_FLAGS, [...needed, '--dry-run=true'], {})).dryRun,
       true,
     );
     t.equal(
-      parseSignerOptions(readSignerFlags(needed, { KPACK_NOTARY_DRY_RUN: 'false' })).dryRun,
+      parseSignerOptions(readFlags(SIGNER_FLAGS, needed, { KPACK_NOTARY_DRY_RUN: 'true' })).dryRun,
+      true,
+    );
+    t.equal(
+      parseSignerOptions(readFlags(SIGNER_FLAGS, needed, { KPACK_NOTARY_DRY_RUN: 'false' })).dryRun,
       false,
     );
     t.end();
@@ -125,7 +124,7 @@ t.test('signer options', (t) => {
     ];
     for (const [value, host, directory] of cases) {
       const options = parseSignerOptions(
-        readSignerFlags([...needed, `--registry-credentials=${value}`], {}),
+        readFlags(SIGNER_FLAGS, [...needed, `--registry-credentials=${value}`], {}),
       );
       t.same(options.registryCredentials, [{ host, directory }], value);
     }
@@ -167,12 +166,12 @@ t.test('signer options', (t) => {
       ],
     ];
     for (const [args, message] of cases) {
-      t.throws(() => parseSignerOptions(readSignerFlags(args, {})), {
+      t.throws(() => parseSignerOptions(readFlags(SIGNER_FLAGS, args, {})), {
         name: 'SigningError',
         code: 'OPTIONS_INVALID',
       });
       try {
-        parseSignerOptions(readSignerFlags(args, {}));
+        parseSignerOptions(readFlags(SIGNER_FLAGS, args, {}));
       } catch (error) {
         t.equal((error as Error).message, message);
       }
@@ -237,12 +236,12 @@ t.test('signer options', (t) => {
     fc.assert(
       fc.property(settings, (settings) => {
         const args = formatSignerFlags(settings, '/dev/termination-log');
-        assert.deepEqual(parseSignerOptions(readSignerFlags(args, {})), {
+        assert.deepEqual(parseSignerOptions(readFlags(SIGNER_FLAGS, args, {})), {
           ...{ ...settings, deadline: 300, dryRun: false },
           stepFiles: { waitFile: undefined, doneFile: undefined, errorFile: undefined },
         });
         assert.equal(
-          readOutputOptions(readSignerFlags(args, {})).terminationLog,
+          readOutputOptions(readFlags(SIGNER_FLAGS, args, {})).terminationLog,
           '/dev/termination-log',
         );
       }),

@@ -1,5 +1,7 @@
 import t from 'tap';
-import { parseSignerOptions, readSignerFlags } from '../../../src/sidecar/signer-options.ts';
+import { readFlags } from '../../../src/shared/flags.ts';
+import { SIGNER_FLAGS } from '../../../src/shared/signer-flags.ts';
+import { parseSignerOptions } from '../../../src/sidecar/signer-options.ts';
 import {
   buildFixture,
   type BuildFixture,
@@ -48,7 +50,7 @@ for (const name of waiting) {
     const pod = await inject(given);
     const step = name.endsWith('rebase') ? 'rebase' : 'export';
     const signer = container(pod, SIGNER);
-    const { stepFiles } = parseSignerOptions(readSignerFlags(signer.args ?? [], {}));
+    const { stepFiles } = parseSignerOptions(readFlags(SIGNER_FLAGS, signer.args ?? [], {}));
 
     t.equal(stepFiles.waitFile, waiterFlag(pod, step, 'done-file'));
     t.equal(waiterFlag(pod, 'completion', 'wait-file'), stepFiles.doneFile);

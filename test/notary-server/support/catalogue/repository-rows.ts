@@ -6,8 +6,8 @@ import {
   makeDelegationKey,
   ownersKey,
   passed,
-  type Forger,
 } from '../../../support/catalogue/forgery.ts';
+import type { SigningKey } from '../../../../src/sidecar/tuf/publication.ts';
 import {
   delegate,
   reportOf,
@@ -197,7 +197,7 @@ export const REPOSITORY_ROWS: readonly Row[] = [
       await delegate(repository, RELEASES, before);
       await forge(repository, RELEASES, forger(before.pem), {});
       const secret = await delegate(repository, RELEASES, makeDelegationKey(repository, 'after'));
-      await owner.run(['delegation', 'remove', gun, RELEASES, forger(before.pem).keyId]);
+      await owner.run(['delegation', 'remove', gun, RELEASES, forger(before.pem).canonicalId]);
       await owner.publish(gun);
       return { run: { secret } };
     },
@@ -261,7 +261,7 @@ export const REPOSITORY_ROWS: readonly Row[] = [
           const other = makeDelegationKey(repository, 'successor');
           await owner.delegationAdd(gun, RELEASES, other.publicFile);
           await owner.publish(gun);
-          await owner.run(['delegation', 'remove', gun, RELEASES, forger(key.pem).keyId]);
+          await owner.run(['delegation', 'remove', gun, RELEASES, forger(key.pem).canonicalId]);
           await owner.publish(gun);
         }
         return FORWARD;
@@ -346,7 +346,7 @@ async function strangersSecret({ bed }: TestRepository): Promise<Record<string, 
 }
 
 /** Has a role signed for a short life, and waits until that is over. */
-async function expire(repository: TestRepository, role: string, by: Forger): Promise<void> {
+async function expire(repository: TestRepository, role: string, by: SigningKey): Promise<void> {
   const end = inMilliseconds(SHORT_LIFE_MS);
   await forge(repository, role, by, {
     content: (signed) => (signed['expires'] = `${end.toISOString().slice(0, 19)}Z`),

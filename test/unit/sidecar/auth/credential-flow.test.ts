@@ -24,7 +24,6 @@ import {
   notaryLookup,
   registryCredentials,
 } from '../../../../src/sidecar/auth/registry-credentials.ts';
-import { registryRepository } from '../../../../src/sidecar/auth/registry-host.ts';
 import { createAuthority } from '../../../bed/authority.ts';
 import { startForwardProxy } from '../../../bed/forward-proxy.ts';
 import { startHandlerServer } from '../../../bed/handler-server.ts';
@@ -302,12 +301,12 @@ t.test('no server sees a credential or token that is not for it', async (t) => {
         const registry = registryCredentials(dockerSecrets, log);
         phase = 'registry';
         await attempt(
-          createRegistryClient({
-            http,
-            repository: registryRepository(GUN),
+          createRegistryClient(GUN, {
+            http: () => http,
             credentials: registry,
+            signal: new AbortController().signal,
             pause: () => Promise.resolve(true),
-            tell: () => undefined,
+            log,
           }).manifest({ tag: '1' }),
         );
         phase = 'notary';

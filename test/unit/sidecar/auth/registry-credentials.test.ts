@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import type { RegistrySecret } from '../../../../src/shared/signer-flags.ts';
+import type { MountedCredentials } from '../../../../src/shared/signer-flags.ts';
 import { parseTagReference } from '../../../../src/shared/image-reference.ts';
 import type { Log } from '../../../../src/sidecar/io/log.ts';
 import { registryCredentials } from '../../../../src/sidecar/auth/registry-credentials.ts';
@@ -14,7 +14,7 @@ const config = (host: string, user: string) => ({
 });
 
 /** Secrets, by the host of a registry, or the name of an image there. */
-function credentialsIn(secrets: readonly RegistrySecret[], log: Log) {
+function credentialsIn(secrets: readonly MountedCredentials[], log: Log) {
   const found = registryCredentials(secrets, log);
   const repositoryOf = (name: string) =>
     registryRepository(parseTagReference(name.includes('/') ? name : `${name}/demo/app`).gun);
@@ -61,7 +61,7 @@ t.test('registry credentials', (t) => {
     const field = (name: string) => ({
       '.dockerconfigjson': fixture(`docker/${name}.dockerconfigjson`).toString(),
     });
-    const user = async (secrets: readonly RegistrySecret[], repository: string) =>
+    const user = async (secrets: readonly MountedCredentials[], repository: string) =>
       (await credentialsIn(secrets, log).account(`registry.example.test/${repository}`))
         ?.split(' ')
         .at(0);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { formatScope } from '../../../../src/sidecar/auth/token-scope.ts';
+import { formatScope } from '../../../../src/sidecar/auth/token-realm.ts';
 
 t.test('a scope is of one repository, whose name may hold a port', (t) => {
   const repository = 'h.test:5000/a/b';

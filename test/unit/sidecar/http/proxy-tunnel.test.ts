@@ -134,7 +134,7 @@ t.test('plain http is asked of the proxy', async (t) => {
   t.equal(bodyOf(answer), 'http://server.test/a server.test undefined');
   await t.rejects(get(t, 'http://server.test', { HTTP_PROXY: proxy.url }), {
     code: 'SERVER_UNREACHABLE',
-    message: /does not let us through to server\.test \(HTTP 407\)/,
+    message: /does not let the signer through to server\.test \(HTTP 407\)/,
   });
 });
 
@@ -149,7 +149,7 @@ t.test('a proxy that does not lead to the server', (t) => {
       const proxy = await proxyFor(t, { refusal });
       await t.rejects(get(t, 'https://server.test', { HTTPS_PROXY: proxy.url }), {
         code: 'SERVER_UNREACHABLE',
-        message: `the proxy ${proxy.host} does not let us through to server.test:443 (HTTP ${refusal})`,
+        message: `the proxy ${proxy.host} does not let the signer through to server.test:443 (HTTP ${refusal})`,
         fix: refusal === 407 ? /user name and password/ : /NO_PROXY/,
         isTransient,
       });

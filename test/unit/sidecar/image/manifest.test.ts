@@ -30,7 +30,7 @@ t.test('a manifest', (t) => {
           body: Buffer.from(text),
         },
       );
-      t.same(found, { sha256: sha256(text), size: text.length });
+      t.same(found, { sha256: sha256(text), length: text.length });
     }
     const lie = { headers: { 'docker-content-digest': `sha256:${sha256(image)}` } };
     t.throws(
@@ -48,7 +48,7 @@ t.test('a manifest', (t) => {
     'that a tag names is an image or an index, with the digest that it is said to have',
     (t) => {
       for (const text of [image, index]) {
-        const expected = { sha256: sha256(text), size: text.length };
+        const expected = { sha256: sha256(text), length: text.length };
         t.same(byTag(text), expected);
         t.same(byTag(text, `sha256:${sha256(text)}`), expected);
         t.same(byTag(text, `sha512:${'a'.repeat(128)}`), expected, 'of another kind');

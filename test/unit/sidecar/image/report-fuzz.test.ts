@@ -25,11 +25,11 @@ t.test('report.toml', (t) => {
   t.test('comes back as it was written', (t) => {
     const size = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
     fc.assert(
-      fc.property(fc.array(text), hex, size, (tags, sha256, manifestSize) => {
-        assert.deepEqual(parse(reportToml(tags, sha256, manifestSize)), {
+      fc.property(fc.array(text), hex, size, (tags, sha256, length) => {
+        assert.deepEqual(parse(reportToml(tags, sha256, length)), {
           tags,
           sha256,
-          manifestSize,
+          length,
         });
       }),
       runs(1000),
@@ -67,8 +67,8 @@ t.test('report.toml', (t) => {
         if (!read) return;
         assert(read.tags.every((tag) => typeof tag === 'string'));
         assert.match(read.sha256, /^[0-9a-f]{64}$/);
-        assert(read.manifestSize === undefined || Number.isSafeInteger(read.manifestSize));
-        assert((read.manifestSize ?? 1) > 0);
+        assert(read.length === undefined || Number.isSafeInteger(read.length));
+        assert((read.length ?? 1) > 0);
       }),
       runs(3000),
     );

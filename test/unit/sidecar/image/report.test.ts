@@ -11,7 +11,7 @@ t.test('report.toml', (t) => {
   const size = 'manifest-size = 528';
 
   t.test('names tags, digest and size', (t) => {
-    const report = { tags: ['h.test/a:1'], sha256: HEX, manifestSize: 528 };
+    const report = { tags: ['h.test/a:1'], sha256: HEX, length: 528 };
     const whole = [
       '[build]',
       'bom = []',
@@ -29,7 +29,7 @@ t.test('report.toml', (t) => {
     for (const none of [image(digest, size), image('tags = []', digest, size)]) {
       t.same(parseReport(none).tags, []);
     }
-    t.same(several, { tags: ['b', 'a', 'b'], sha256: HEX, manifestSize: Number.MAX_SAFE_INTEGER });
+    t.same(several, { tags: ['b', 'a', 'b'], sha256: HEX, length: Number.MAX_SAFE_INTEGER });
     t.same(parseReport(`image = { ${tags}, ${digest}, ${size} }`), report);
     t.end();
   });
@@ -43,7 +43,7 @@ t.test('report.toml', (t) => {
           'registry.example.test/team/app:b1.20260101.000000',
         ],
         sha256: 'ab'.repeat(32),
-        manifestSize: 2345,
+        length: 2345,
       });
     }
     for (const value of [
@@ -58,13 +58,13 @@ t.test('report.toml', (t) => {
       ],
     ]) {
       const report = parseReport(`${image(tags, digest, size)}\n[build]\nbom = [{ n = ${value} }]`);
-      t.equal(report.manifestSize, 528, value);
+      t.equal(report.length, 528, value);
     }
     t.end();
   });
 
   t.test('may lack the size, as that of older lifecycles does', (t) => {
-    const report = { tags: ['h.test/a:1'], sha256: HEX, manifestSize: undefined };
+    const report = { tags: ['h.test/a:1'], sha256: HEX, length: undefined };
     t.same(parseReport(image(tags, digest)), report);
     t.same(parseReport(image(tags, digest, 'manifest-size = 0')), report);
     t.end();

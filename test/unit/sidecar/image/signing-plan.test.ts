@@ -6,7 +6,7 @@ const HEX = 'a1'.repeat(32);
 
 t.test('the signing plan', (t) => {
   const plan = (tags: readonly string[], allowed: readonly string[] = []) =>
-    planSigning(readTags(tags, allowed), { sha256: HEX, size: 528 }).map(({ gun, targets }) => {
+    planSigning(readTags(tags, allowed), { sha256: HEX, length: 528 }).map(({ gun, targets }) => {
       for (const { sha256, length } of targets) assert.deepEqual([sha256, length], [HEX, 528]);
       return `${gun} ${targets.map(({ tag }) => tag).join(' ')}`;
     });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { SigningError } from '../../../../src/shared/signing-error.ts';
 import { readSigningSecret } from '../../../../src/sidecar/keys/secret-directory.ts';
-import type { PrivateKey } from '../../../../src/sidecar/keys/signing-key.ts';
+import type { SigningKey } from '../../../../src/sidecar/tuf/publication.ts';
 import { ensureInstalled } from '../../../bed/installed.ts';
 import { projectDirectory } from '../../../bed/project-directory.ts';
 import { openKeys } from '../../../support/private-key.ts';
@@ -16,7 +16,7 @@ const PASSWORD = 'password';
 const home = temporaryDirectory();
 
 /** Opens one file as a signing Secret holds it. */
-async function open(content: Buffer, password: string | Buffer = PASSWORD): Promise<PrivateKey> {
+async function open(content: Buffer, password: string | Buffer = PASSWORD): Promise<SigningKey> {
   const directory = mkdtempSync(join(home, 'secret-'));
   writeFileSync(join(directory, 'x.key'), content);
   writeFileSync(join(directory, 'password'), password);

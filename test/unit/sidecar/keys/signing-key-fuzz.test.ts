@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import t from 'tap';
 import { SigningError } from '../../../../src/shared/signing-error.ts';
 import { verifySignature } from '../../../../src/sidecar/tuf/key.ts';
-import { signingKey } from '../../../../src/sidecar/keys/key-signer.ts';
 import type { OpenedKeys } from '../../../../src/sidecar/keys/signing-key.ts';
 import { everyForm } from '../support/key-forms.ts';
 import { asPassword, makeKeyDirectory, openKeys, PASSWORD } from '../../../support/private-key.ts';
@@ -35,7 +34,7 @@ async function judge(pem: string, password: string | undefined): Promise<void> {
   const milliseconds = performance.now() - begun;
   if (milliseconds > LONGEST_MS) throw new Error(`it took ${milliseconds} ms`);
   for (const key of opened.keys) {
-    const signature = await signingKey(key).signer.sign(message);
+    const signature = await key.sign(message);
     if (!verifySignature(key.publicKey, key.method, message, signature)) {
       throw new Error('it signs, and nobody can verify it');
     }

@@ -255,9 +255,9 @@ t.test('publications', (t) => {
     const broken: readonly SigningKey[] = [
       {
         ...good,
-        signer: { sign: (message) => Promise.resolve(sign('sha256', message, key.privateKey)) },
+        sign: (message) => Promise.resolve(sign('sha256', message, key.privateKey)),
       },
-      { ...good, signer: { sign: (message) => Promise.resolve(signText(message, makeKey())) } },
+      { ...good, sign: (message) => Promise.resolve(signText(message, makeKey())) },
       { ...good, method: 'rsapss' },
     ];
     for (const key of broken) await t.rejects(signEdits(edits, [key]), { code: 'INTERNAL' });

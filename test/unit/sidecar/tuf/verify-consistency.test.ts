@@ -100,9 +100,7 @@ t.test('a bad repository is refused', (t) => {
           options: { ...base, serve: { [role]: () => undefined } },
           code,
           message: new RegExp(
-            role === ROOT
-              ? '^root.json is missing$'
-              : `^the server lists ${role}.json with SHA-256 [0-9a-f]{64}, and does not have it$`,
+            `^the server lists ${role}.json with SHA-256 [0-9a-f]{64}, and does not have it$`,
           ),
         },
       ]);

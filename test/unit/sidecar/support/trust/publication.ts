@@ -14,7 +14,7 @@ import {
   RELEASES,
   type RepositoryOptions,
 } from '../../../../support/trust/repository.ts';
-import { targetsOf, verifyBuilt } from './verification.ts';
+import { verifyBuilt } from './verification.ts';
 import type { TrustRepository } from '../../../../../src/sidecar/tuf/trust-repository.ts';
 
 /** A repository whose releases we may sign. */
@@ -38,7 +38,7 @@ export function choose(
   keys: readonly TestKey[],
 ) {
   const held = keys.map(({ canonicalId }) => canonicalId);
-  return chooseRoles(repository.root.content, targetsOf(repository), tags, held);
+  return chooseRoles(repository, tags, held);
 }
 
 /** What we, holding these keys, would publish. */
