@@ -113,7 +113,7 @@ export async function signRepository(
 function withUnopened(error: SigningError, unopened: readonly SigningError[]): SigningError {
   if (error.code !== 'KEY_NOT_IN_ROLE' || unopened.length === 0) return error;
   const reasons = unopened.map(({ message }) => message).join('; ');
-  const message = `${error.message}; not among our keys: ${reasons}`;
+  const message = `${error.message}; not among these keys: ${reasons}`;
   return new SigningError(error.code, message, { cause: error, fix: error.fix });
 }
 
