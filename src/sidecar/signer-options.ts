@@ -10,7 +10,7 @@ import {
 } from '../shared/signer-flags.ts';
 import { SigningError } from '../shared/signing-error.ts';
 
-/** All that one run of the signer is told. */
+/** What one run of the signer is to do. */
 export interface SignerOptions extends SignerSettings {
   /** Seconds for all work, without waiting for the step before. */
   readonly deadline: number;
@@ -29,7 +29,7 @@ export interface OutputOptions extends Omit<StepFiles, 'waitFile'> {
 /** What was given for each flag of the signer, not yet judged. */
 export type SignerFlags = FlagValues<typeof SIGNER_FLAGS>;
 
-/** The outputs, as far as they can be told from a command line that may be wrong elsewhere. */
+/** Reads the outputs from a command line that may be wrong elsewhere. */
 export function readOutputOptions({ values }: SignerFlags): OutputOptions {
   return {
     terminationLog: values['termination-log'].at(-1),

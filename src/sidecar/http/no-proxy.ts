@@ -15,10 +15,10 @@ LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
 
 /**
- * Reads NO_PROXY as Go's programs do, separated by commas or spaces: `*`; `example.com` (and what is
- * below it), `.example.com` or `*.example.com` (what is below it alone); IP addresses; blocks such
- * as `10.0.0.0/8`; all but blocks also with a port. Names are not resolved. What cannot be read
- * means nothing.
+ * Reads NO_PROXY as Go's programs do, separated by commas or spaces. `*` is all. `example.com` is it
+ * and what is below it, `.example.com` or `*.example.com` what is below it alone. There are IP addresses
+ * and blocks such as `10.0.0.0/8`. All but blocks may have a port. Names are not resolved. What cannot be
+ * read means nothing.
  */
 export function parseNoProxy(text: string): NoProxy {
   const entries = text.toLowerCase().match(/[^\s,]+/g) ?? [];

@@ -83,11 +83,13 @@ export function* openBlock(
     return key;
   } catch (cause) {
     if (cause instanceof SigningError) throw cause;
-    throw isEncrypted && password ? wrongPassword(where, password, cause) : damaged(where, cause);
+    throw isEncrypted && password
+      ? wrongPassword(where, password, cause)
+      : damagedKey(where, cause);
   }
 }
 
-function damaged(where: string, cause: unknown): SigningError {
+function damagedKey(where: string, cause: unknown): SigningError {
   const message = `${where} holds a damaged private key, or one that OpenSSL does not read`;
   return new SigningError('KEY_INVALID', message, { cause });
 }
@@ -146,7 +148,7 @@ function stepsOf(bytes: Buffer, where: string): number {
   try {
     return derivationSteps(bytes);
   } catch (cause) {
-    throw damaged(where, cause);
+    throw damagedKey(where, cause);
   }
 }
 

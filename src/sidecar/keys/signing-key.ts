@@ -71,7 +71,7 @@ export function* openKeys(
       unopened.push(error);
     }
   }
-  if (keys.length === 0) throw summary(unopened);
+  if (keys.length === 0) throw oneErrorOf(unopened);
   return {
     keys: [...new Map(keys.map((key) => [key.canonicalId, key])).values()],
     unopened,
@@ -112,7 +112,7 @@ function keyBlocks({ name, pem, text }: ReadFile, unopened: SigningError[]): rea
 }
 
 /** One error for all files, where none can be opened. */
-function summary(unopened: readonly SigningError[]): SigningError {
+function oneErrorOf(unopened: readonly SigningError[]): SigningError {
   const urgent = URGENCY.map((code) => unopened.find((error) => error.code === code));
   const [first] = [...urgent, ...unopened].filter((error) => error !== undefined);
   if (!first) throw new Error('a file without a key is without an error');

@@ -19,7 +19,7 @@ import type { HttpResponse } from '../http/http-message.ts';
 /** One repository at a Notary server. */
 export interface NotaryClient {
   readonly url: NotaryUrl;
-  /** The server's time when it last answered; undefined before that, and where it does not tell. */
+  /** The server's time when it last answered; undefined before that, and where it does not say. */
   serverTime(): Date | undefined;
   /**
    * A role's file: the current one, or the one with this SHA-256 (hex). Undefined where the server

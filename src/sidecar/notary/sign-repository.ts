@@ -13,7 +13,7 @@ import type { RoleName } from '../tuf/metadata.ts';
 import {
   editRoles,
   fileOf,
-  names,
+  namesTarget,
   signEdits,
   type Publication,
   type RoleEdit,
@@ -402,7 +402,7 @@ class RepositorySigning {
       const served = fileOf(current, role.name)?.content;
       if (!served || served.version < version) continue;
       const lost = targets.filter(
-        (target) => role.tags.includes(target.tag) && !names(served, target),
+        (target) => role.tags.includes(target.tag) && !namesTarget(served, target),
       );
       if (lost.length === 0) continue;
       const tags = lost.map(({ tag }) => tag).join(', ');

@@ -45,7 +45,7 @@ export function chooseRoles(
       : roles
           .filter(({ name }) => DIRECT_CHILD.test(name))
           .map((role) => {
-            const covered = tags.filter((tag) => covers(role, tag));
+            const covered = tags.filter((tag) => coversTag(role, tag));
             return candidate(role.name, role, keys, covered, held);
           });
 
@@ -96,7 +96,7 @@ export function listsAny(
 }
 
 /** Whether a delegation may sign a tag; readers ignore what it signs beyond that. */
-export function covers({ paths }: Delegation, tag: string): boolean {
+export function coversTag({ paths }: Delegation, tag: string): boolean {
   return paths.some((path) => tag.startsWith(path));
 }
 

@@ -37,7 +37,7 @@ export interface FileRequest {
   readonly meta?: FileMeta;
 }
 
-/** A pause; a wish for one file, which is the answer to it; or what will be wished for next. */
+/** A pause; a request for one file, which is the answer to it; or what will be requested next. */
 export type VerificationStep =
   undefined | { readonly file: FileRequest } | { readonly soon: readonly FileRequest[] };
 
