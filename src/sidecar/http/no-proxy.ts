@@ -1,12 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 
-/** The servers that no proxy leads to. */
-export interface NoProxy {
-  /** Whether a server is reached straight; loopback addresses and `localhost` always are. */
-  bypasses(url: URL): boolean;
-}
-
 /** Whether a host (without brackets) and port are meant. */
 type Rule = (host: string, port: string) => boolean;
 
@@ -20,11 +14,12 @@ LOOPBACK.addAddress('::1', 'ipv6');
  * and blocks such as `10.0.0.0/8`. All but blocks may have a port. Names are not resolved. What cannot be
  * read means nothing.
  */
-export function parseNoProxy(text: string): NoProxy {
+export function parseNoProxy(text: string) {
   const entries = text.toLowerCase().match(/[^\s,]+/g) ?? [];
   const rules = entries.map(parseEntry).filter((rule) => rule !== undefined);
   return {
-    bypasses: (url) => {
+    /** Whether a server is reached straight; loopback addresses and `localhost` always are. */
+    bypasses: (url: URL): boolean => {
       const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
       const port = url.port || (url.protocol === 'https:' ? '443' : '80');
       return (

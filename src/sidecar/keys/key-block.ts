@@ -29,8 +29,6 @@ export interface DerivationBudget {
  */
 export const DERIVATION_STEPS = 2_000_000;
 
-type KeyFormat = 'encrypted' | 'pkcs8' | 'pkcs1' | 'sec1' | 'dsa';
-
 /** The blocks that may hold a key. Their content decides what they are: labels are often wrong. */
 const LABELS = [
   'ENCRYPTED PRIVATE KEY',
@@ -190,7 +188,7 @@ function openPkcs8(key: Buffer): KeyObject {
 }
 
 /** What DER holds, by the first values in it; undefined when it is no key. */
-function formatOf(bytes: Buffer): KeyFormat | undefined {
+function formatOf(bytes: Buffer) {
   try {
     const values = sequenceOf(readDer(bytes)[0]);
     const [first, second] = values.map(({ tag }) => tag);

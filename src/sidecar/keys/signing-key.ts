@@ -1,4 +1,4 @@
-import { readPem, type PemBlock, type PemText } from '../../shared/pem.ts';
+import { readPem, type PemText } from '../../shared/pem.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import type { SigningKey } from '../tuf/publication.ts';
 import type { Work } from '../tuf/work.ts';
@@ -22,15 +22,7 @@ export interface OpenedKeys {
   readonly misnamed: readonly string[];
 }
 
-interface ReadFile extends KeyFile {
-  readonly text: PemText;
-}
-
-interface NamedBlock {
-  readonly file: string;
-  readonly where: string;
-  readonly block: PemBlock;
-}
+type ReadFile = KeyFile & { readonly text: PemText };
 
 /** Far more keys than a repository has roles. */
 const MOST_KEYS = 100;
@@ -93,7 +85,7 @@ function isPrivate(label: string): boolean {
 }
 
 /** @param unopened gets an error when the file holds no private key */
-function keyBlocks({ name, pem, text }: ReadFile, unopened: SigningError[]): readonly NamedBlock[] {
+function keyBlocks({ name, pem, text }: ReadFile, unopened: SigningError[]) {
   const blocks = text.blocks.filter(({ label }) => isPrivate(label));
   if (blocks.length === 0) {
     const { what, fix } = unusableFile(pem, text);
