@@ -88,7 +88,7 @@ export function parseNotaryUrl(text: string): NotaryUrl | UrlProblem {
   const content = brokenOf(CONTENT);
   const broken = [...brokenOf(EXTRAS), ...(content.length > 0 ? content : brokenOf(FORM_RULES))];
   if (broken.length > 0) return problem(text, broken);
-  const url = parsed(text);
+  const url = parseUrl(text);
   if (!url) return problem(text, [NO_HOST]);
   const { protocol, host, hostname } = url;
   // Node reads 127.1, 0x7f000001 and 2130706433 as 127.0.0.1.
@@ -128,11 +128,11 @@ export function serverHost(url: NotaryUrl): string {
 /** The host (and port) of a server that users write as `host`, `host:port` or a URL. */
 export function hostOf(server: string): string | undefined {
   if (server.length > LONGEST_URL) return undefined;
-  return parsed(/^[a-z]+:\/\//i.test(server) ? server : `https://${server}`)?.host;
+  return parseUrl(/^[a-z]+:\/\//i.test(server) ? server : `https://${server}`)?.host;
 }
 
 /** Undefined if Node cannot parse it. Node 20 has no `URL.parse`; `canParse` would parse twice. */
-function parsed(text: string): URL | undefined {
+function parseUrl(text: string): URL | undefined {
   try {
     return new URL(text);
   } catch {

@@ -55,7 +55,7 @@ export const SIGNER_FLAGS = {
     'DIR',
     'a docker Secret (.dockerconfigjson, .dockercfg); as HOST=DIR a basic-auth Secret',
   ),
-  'on-failure': one('fail|warn', 'warn: what fails is told, and the build goes on unsigned'),
+  'on-failure': one('fail|warn', 'warn: a failure is logged, and the build goes on unsigned'),
   deadline: one('SECONDS', 'for all work (300)'),
   'wait-file': one('FILE', "begins when this file is not empty, as kpack's build-waiter does"),
   'done-file': one('FILE', 'written when the next step may begin'),

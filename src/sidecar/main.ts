@@ -87,7 +87,7 @@ function writeEnd({ logFormat }: OutputOptions, receipt: Receipt, mayFail: boole
   const log = createLog(logFormat, writeLine);
   const isText = logFormat === 'text';
   if (receipt.result !== 'failed') {
-    if (isText) writeLine(summary(receipt, receipt.result));
+    if (isText) writeLine(successLine(receipt, receipt.result));
   } else {
     if (isText) writeLine(failureSentence(receipt));
     if (!mayFail) log.warn(lastLine(receipt, mayFail));
@@ -147,7 +147,7 @@ const SUMMARY = {
   'dry-run': 'nothing published (dry run), would sign',
 } as const;
 
-function summary({ repositories }: Receipt, result: keyof typeof SUMMARY): string {
+function successLine({ repositories }: Receipt, result: keyof typeof SUMMARY): string {
   const tags = repositories.flatMap(({ gun, targets }) =>
     targets.map(({ tag }) => `${gun}:${tag}`),
   );

@@ -10,7 +10,7 @@ import {
 } from '../shared/signer-flags.ts';
 import { SigningError } from '../shared/signing-error.ts';
 
-/** All that one run of the signer is told. */
+/** What one run of the signer is to do. */
 export interface SignerOptions extends SignerSettings {
   /** Seconds for all work, without waiting for the step before. */
   readonly deadline: number;
@@ -29,7 +29,7 @@ export interface OutputOptions extends Omit<StepFiles, 'waitFile'> {
 /** What was given for each flag of the signer, not yet judged. */
 export type SignerFlags = FlagValues<typeof SIGNER_FLAGS>;
 
-/** The outputs, as far as they can be told from a command line that may be wrong elsewhere. */
+/** Reads the outputs from a command line that may be wrong elsewhere. */
 export function readOutputOptions({ values }: SignerFlags): OutputOptions {
   return {
     terminationLog: values['termination-log'].at(-1),
@@ -81,19 +81,23 @@ export function parseSignerOptions(flags: SignerFlags): SignerOptions {
     });
   const notaryCredentials = mounted('notary-credentials');
   const registryCredentials = mounted('registry-credentials');
-  const onFailure = one('on-failure') ?? 'fail';
-  if (onFailure !== 'fail' && onFailure !== 'warn') {
-    problems.push(`--on-failure is fail or warn, not ${show(onFailure)}`);
-  }
+  const choose = <Choice extends string>(
+    name: keyof typeof SIGNER_FLAGS,
+    usual: Choice,
+    other: Choice,
+  ): Choice => {
+    const value = one(name) ?? usual;
+    if (value === usual || value === other) return value as Choice;
+    problems.push(`--${name} is ${usual} or ${other}, not ${show(value)}`);
+    return usual;
+  };
+  const onFailure = choose<OnFailure>('on-failure', 'fail', 'warn');
   const seconds = one('deadline') ?? DEFAULT_DEADLINE_SECONDS;
   const deadline = Number(seconds);
   if (!/^\d+(?:\.\d+)?$/.test(seconds) || deadline <= 0 || deadline > LONGEST_DEADLINE_SECONDS) {
     problems.push(`--deadline is a number of seconds up to ${LONGEST_DEADLINE_SECONDS}`);
   }
-  const logFormat = one('log-format') ?? 'text';
-  if (logFormat !== 'text' && logFormat !== 'json') {
-    problems.push(`--log-format is text or json, not ${show(logFormat)}`);
-  }
+  choose('log-format', 'text', 'json');
   for (const pin of flags.values['root-pin']) {
     if (!KEY_ID.test(pin))
       problems.push(`--root-pin is a key id of 64 hex digits, not ${show(pin)}`);
@@ -113,7 +117,7 @@ export function parseSignerOptions(flags: SignerFlags): SignerOptions {
     notaryCredentials,
     registryCredentials,
     allowedTags: flags.values['allow-tag'],
-    onFailure: onFailure as OnFailure,
+    onFailure,
     deadline,
     dryRun,
     stepFiles: {

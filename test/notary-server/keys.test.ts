@@ -84,6 +84,6 @@ t.test('keys of a signing Secret', async (t) => {
     });
     t.equal(code, 1);
     t.equal(receipt.code, 'KEY_NOT_IN_ROLE');
-    t.match(receipt.message, /not among our keys: [0-9a-f]{64}\.key \(.*\) cannot be decrypted/);
+    t.match(receipt.message, /not among these keys: [0-9a-f]{64}\.key \(.*\) cannot be decrypted/);
   });
 });

@@ -88,8 +88,19 @@ export class Credentials {
     if (!isVouchedFor || server.origin !== (this.#borrower ?? own).origin) return undefined;
     const parameters = tokenParameters(asked);
     if (this.#login.kind === 'identity-token') {
-      const { token } = this.#login;
-      return exchange(realm.tokenUrl(), { ...parameters, refresh_token: token });
+      const form = new URLSearchParams({
+        grant_type: 'refresh_token',
+        client_id: CLIENT_ID,
+        ...parameters,
+        refresh_token: this.#login.token,
+      });
+      // A POST: the HTTP client follows no redirect of it.
+      return {
+        method: 'POST',
+        url: realm.tokenUrl(),
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: [Buffer.from(form.toString())],
+      };
     }
     const url = realm.tokenUrl({ ...parameters, account: this.#login.username });
     const authorization = new Authorization(basic(this.#login), url);
@@ -122,17 +133,6 @@ function nameOf(host: string): string {
 
 function basic({ username, password }: Login & { readonly kind: 'basic' }): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
-}
-
-/** A POST: the HTTP client follows no redirect of it. */
-function exchange(url: URL, parameters: Readonly<Record<string, string>>): HttpRequest {
-  const form = { grant_type: 'refresh_token', client_id: CLIENT_ID, ...parameters };
-  return {
-    method: 'POST',
-    url,
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: [Buffer.from(new URLSearchParams(form).toString())],
-  };
 }
 
 /** Which credentials one server gets. */

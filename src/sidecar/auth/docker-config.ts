@@ -45,13 +45,11 @@ export function parseDockerConfig(
   const entries = Object.entries(auths).flatMap(([key, entry]) => readEntry(key, entry));
   if (form === '.dockercfg') return { entries, hasStore: false };
   const { credHelpers, credsStore } = config;
-  const helped = isObject(credHelpers) ? Object.keys(credHelpers) : [];
-  return { entries: [...entries, ...helped.flatMap(readHelper)], hasStore: Boolean(credsStore) };
-}
-
-function readHelper(key: string): readonly DockerConfigEntry[] {
-  const pattern = parseRegistryPattern(key);
-  return pattern ? [{ pattern, problem: 'names a credential helper, which is not here' }] : [];
+  const helped = Object.keys(isObject(credHelpers) ? credHelpers : {}).flatMap((key) => {
+    const pattern = parseRegistryPattern(key);
+    return pattern ? [{ pattern, problem: 'names a credential helper, which is not here' }] : [];
+  });
+  return { entries: [...entries, ...helped], hasStore: Boolean(credsStore) };
 }
 
 function readEntry(key: string, entry: unknown): readonly DockerConfigEntry[] {

@@ -14,7 +14,7 @@ import { parseDockerConfig, type DockerConfigEntry } from './docker-config.ts';
 import type { HttpClient } from '../http/http-client.ts';
 import type { Log } from '../io/log.ts';
 import { registryRepository, type RegistryRepository } from './registry-host.ts';
-import { byCloseness, matches, parseRegistryPattern } from './registry-pattern.ts';
+import { byCloseness, matchesRepository, parseRegistryPattern } from './registry-pattern.ts';
 import { readText } from '../io/text-file.ts';
 
 /** The mounted docker Secrets. */
@@ -56,7 +56,7 @@ export function registryCredentials(
     }
     const closest = entries.sort((a, b) => byCloseness(a.pattern, b.pattern));
     for (const entry of closest) {
-      if ('login' in entry) return bound(entry.login, repository);
+      if ('login' in entry) return credentialsFor(entry.login, repository);
       complain(`${entry.file}: the entry for ${entry.pattern.host} ${entry.problem}`);
     }
     return undefined;
@@ -119,7 +119,7 @@ export function notaryLookup(options: NotaryLookupOptions): CredentialLookup {
 }
 
 /** Docker credentials are for the registry, and for the realm that it names where docker asks. */
-function bound(login: Login, { registry, host }: RegistryRepository): Credentials {
+function credentialsFor(login: Login, { registry, host }: RegistryRepository): Credentials {
   const server = new URL(`https://${host}/`);
   return Credentials.for({ host: registry, server, realmNamedAt: new URL('/v2/', server) }, login);
 }
@@ -140,7 +140,7 @@ async function readSecret(
 ): Promise<readonly (DockerConfigEntry & { readonly file: string })[]> {
   if (host !== undefined) {
     const pattern = parseRegistryPattern(host);
-    if (!pattern || !matches(pattern, repository)) return [];
+    if (!pattern || !matchesRepository(pattern, repository)) return [];
     return [{ pattern, login: await readBasicAuth(pattern.host, directory), file: directory }];
   }
   for (const form of FORMS) {
@@ -148,7 +148,7 @@ async function readSecret(
     const text = await readText(file);
     if (text === undefined) continue;
     const { entries, hasStore } = parseDockerConfig(text, form, file);
-    const matching = entries.filter(({ pattern }) => matches(pattern, repository));
+    const matching = entries.filter(({ pattern }) => matchesRepository(pattern, repository));
     if (hasStore && !matching.some((entry) => 'login' in entry)) {
       complain(`${file} leaves credentials to a credsStore, which is not here`);
     }

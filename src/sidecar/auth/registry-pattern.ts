@@ -25,7 +25,10 @@ export function parseRegistryPattern(text: string): RegistryPattern | undefined 
 }
 
 /** Whether an entry is for a repository, as the kubelet matches hosts; paths end between slashes. */
-export function matches({ host, path }: RegistryPattern, repository: RegistryRepository): boolean {
+export function matchesRepository(
+  { host, path }: RegistryPattern,
+  repository: RegistryRepository,
+): boolean {
   const { registry, name } = repository;
   return matchesHost(host, registry) && (path === '' || `${name}/`.startsWith(`${path}/`));
 }

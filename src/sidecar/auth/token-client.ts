@@ -31,7 +31,9 @@ export async function fetchToken(
   asked: TokenRequest,
   credentials: Credentials | undefined,
 ): Promise<Token | undefined> {
-  const request = credentials ? credentials.tokenRequest(asked) : anonymous(asked);
+  const request: HttpRequest | undefined = credentials
+    ? credentials.tokenRequest(asked)
+    : { method: 'GET', url: asked.realm.tokenUrl(tokenParameters(asked)), redirects: 'follow' };
   if (!request) return undefined;
   const answer = await http.send(request);
   const { status, url } = answer;
@@ -46,11 +48,6 @@ export async function fetchToken(
   if (token) return token;
   const what = `${url.origin} gave no token for ${asked.server.host} (HTTP ${status}${pointedTo(answer)})`;
   throw new SigningError('SERVER_FAILED', what, transienceOf(answer));
-}
-
-function anonymous(asked: TokenRequest): HttpRequest {
-  const url = asked.realm.tokenUrl(tokenParameters(asked));
-  return { method: 'GET', url, redirects: 'follow' };
 }
 
 function readToken({ body, headers }: HttpResponse, server: URL): Token | undefined {

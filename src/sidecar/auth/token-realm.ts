@@ -82,7 +82,7 @@ export interface TokenRequest {
   readonly server: URL;
 }
 
-/** What token servers are told of the token that they are to make. */
+/** The parameters of a request for a token. */
 export function tokenParameters({ service, scope }: TokenRequest): Record<string, string> {
   return { ...(service !== undefined && { service }), scope: formatScope(scope) };
 }

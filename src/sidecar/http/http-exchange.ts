@@ -67,7 +67,9 @@ export function exchange(message: HttpRequest, options: ExchangeOptions): Promis
       const encoding = encodingOf(response);
       if (encoding !== undefined) {
         request.destroy();
-        reject(encoded(url, encoding));
+        const what = `${url.origin} answers ${url.pathname} encoded as ${encoding.slice(0, 40)}, and was asked not to encode it`;
+        const fix = 'Switch compression off for this URL in the server, or in the proxy before it.';
+        reject(new SigningError('SERVER_FAILED', what, { fix }));
         return;
       }
       readBody(response, message).then(
@@ -97,13 +99,6 @@ function encodingOf({ statusCode = 0, headers }: IncomingMessage): string | unde
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
   const isGood = statusCode >= 200 && statusCode < 300;
   return isGood && encoding !== '' && encoding !== 'identity' ? encoding : undefined;
-}
-
-function encoded(url: URL, encoding: string): SigningError {
-  const what = `${url.origin} answers ${url.pathname} encoded as ${encoding.slice(0, 40)}, and was asked not to encode it`;
-  return new SigningError('SERVER_FAILED', what, {
-    fix: 'Switch compression off for this URL in the server, or in the proxy before it.',
-  });
 }
 
 /** Writes no faster than the other side reads. Errors are those of the request. */

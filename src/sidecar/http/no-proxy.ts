@@ -1,12 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 
-/** The servers that no proxy leads to. */
-export interface NoProxy {
-  /** Whether a server is reached straight; loopback addresses and `localhost` always are. */
-  bypasses(url: URL): boolean;
-}
-
 /** Whether a host (without brackets) and port are meant. */
 type Rule = (host: string, port: string) => boolean;
 
@@ -15,16 +9,17 @@ LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
 
 /**
- * Reads NO_PROXY as Go's programs do, separated by commas or spaces: `*`; `example.com` (and what is
- * below it), `.example.com` or `*.example.com` (what is below it alone); IP addresses; blocks such
- * as `10.0.0.0/8`; all but blocks also with a port. Names are not resolved. What cannot be read
- * means nothing.
+ * Reads NO_PROXY as Go's programs do, separated by commas or spaces. `*` is all. `example.com` is it
+ * and what is below it, `.example.com` or `*.example.com` what is below it alone. There are IP addresses
+ * and blocks such as `10.0.0.0/8`. All but blocks may have a port. Names are not resolved. What cannot be
+ * read means nothing.
  */
-export function parseNoProxy(text: string): NoProxy {
+export function parseNoProxy(text: string) {
   const entries = text.toLowerCase().match(/[^\s,]+/g) ?? [];
   const rules = entries.map(parseEntry).filter((rule) => rule !== undefined);
   return {
-    bypasses: (url) => {
+    /** Whether a server is reached straight; loopback addresses and `localhost` always are. */
+    bypasses: (url: URL): boolean => {
       const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
       const port = url.port || (url.protocol === 'https:' ? '443' : '80');
       return (

@@ -1,13 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** What the status and headers of an answer say about another try. */
-export interface Transience {
-  /** Whether the same request may succeed a little later. */
-  readonly isTransient: boolean;
-  /** For how many milliseconds the server asks not to be asked again; 0 where it does not say. */
-  readonly retryAfterMs: number;
-}
-
 /**
  * Statuses below 500 of servers and proxies that are busy or early: a request that came too slowly
  * (RFC 9110 15.5.9), that may be replayed (RFC 8470 5.2), and one too many (RFC 6585 4).
@@ -20,15 +12,16 @@ const ZONED_DATE = /^[A-Z][a-z]{2,8}, \d{2}[ -][A-Z][a-z]{2}[ -]\d{2,4} \d{2}:\d
 const ASCTIME_DATE = /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/;
 
 /**
- * Whether an answer that refuses a request is worth another try, and when at the earliest. The one
- * source of that for the Notary server, the registry, token servers and proxies.
+ * Whether the same request may succeed a little later, by the answer that refuses it, and for how many
+ * milliseconds the server asks not to be asked again (0 where it does not say). The one source of that
+ * for the Notary server, the registry, token servers and proxies.
  *
  * @param now where the answer has no Date of its own
  */
 export function transienceOf(
   answer: { readonly status: number; readonly headers: IncomingHttpHeaders },
   now = Date.now(),
-): Transience {
+) {
   const { status, headers } = answer;
   const isTransient = status >= 500 || BUSY.has(status);
   return { isTransient, retryAfterMs: isTransient ? retryAfterMs(headers, now) : 0 };

@@ -42,7 +42,7 @@ export function createRetries(pause: Pause, limits: RetryLimits = OUTAGE): Retri
 /**
  * Does something, and again while it fails for a reason that may pass, and time is left.
  *
- * @param tell hears of each failure that is not the last
+ * @param tell gets each failure that is not the last
  * @throws the last failure
  */
 export async function retry<T>(

@@ -1,15 +1,7 @@
 import { parseObject } from '../../shared/json.ts';
 import type { HttpResponse } from './http-message.ts';
 
-/** The first error of a Notary server's answer. */
-export interface ServerAnswer {
-  readonly code: string;
-  /** What the server says, for people: at most a few hundred characters. */
-  readonly text: string;
-  /** The role whose file the server misses. */
-  readonly missing: unknown;
-}
-
+/** Of what a server says, for people; characters. */
 const LONGEST_TEXT = 300;
 
 /** What an authorization header holds: a server may repeat that of the request in what it says. */
@@ -20,8 +12,12 @@ function member(value: unknown, name: string): unknown {
   return (value as Readonly<Record<string, unknown>>)[name];
 }
 
-/** Reads `{"errors":[{"code","message","detail"}]}`; undefined when it is something else. */
-export function serverAnswer({ body }: HttpResponse): ServerAnswer | undefined {
+/**
+ * The first error of `{"errors":[{"code","message","detail"}]}`, as a Notary server or registry answers:
+ * its code, a text for people, and the role whose file the server misses. Undefined when the answer is
+ * something else.
+ */
+export function serverAnswer({ body }: HttpResponse) {
   const error = member(parseObject(body)?.['errors'], '0');
   const code = member(error, 'code');
   if (typeof code !== 'string') return undefined;

@@ -34,8 +34,14 @@ export async function readEnvironmentRoots(
   for (const problem of all.flatMap(({ problems }) => problems).slice(0, MOST_PROBLEMS)) {
     log.warn(problem);
   }
-  if (file && isEmpty(ofFile)) log.warn(nothingIn('SSL_CERT_FILE', file));
-  if (directories && isEmpty(ofDirectories)) log.warn(nothingIn('SSL_CERT_DIR', directories));
+  for (const [variable, value, files] of [
+    ['SSL_CERT_FILE', file, ofFile],
+    ['SSL_CERT_DIR', directories, ofDirectories],
+  ] as const) {
+    const isEmpty = files.every(({ certificates }) => certificates.length === 0);
+    if (!value || !isEmpty) continue;
+    log.warn(`${variable} is ${value}, and no CA certificate can be read there`);
+  }
   return [...new Set(all.flatMap(({ certificates }) => certificates))];
 }
 
@@ -66,12 +72,4 @@ function isCertificate(pem: string): boolean {
   } catch {
     return false;
   }
-}
-
-function isEmpty(files: readonly TrustFile[]): boolean {
-  return files.every(({ certificates }) => certificates.length === 0);
-}
-
-function nothingIn(variable: string, value: string): string {
-  return `${variable} is ${value}, and no CA certificate can be read there`;
 }

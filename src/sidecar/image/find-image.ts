@@ -6,11 +6,6 @@ import type { RegistryAccess } from './registry-client.ts';
 import { parseReport, type BuildReport } from './report.ts';
 import { readTags, type Tags } from './signing-plan.ts';
 
-export interface BuiltImage {
-  readonly tags: Tags;
-  readonly manifest: Manifest;
-}
-
 /**
  * The image to sign, as the report has it; what is not there is looked up at the registry.
  *
@@ -20,7 +15,7 @@ export interface BuiltImage {
 export async function findImage(
   { source, allowedTags }: Pick<SignerSettings, 'source' | 'allowedTags'>,
   access: RegistryAccess,
-): Promise<BuiltImage> {
+): Promise<{ readonly tags: Tags; readonly manifest: Manifest }> {
   const report = 'report' in source ? await readReport(source.report) : undefined;
   // Before anything is asked: a tag says which registry gets credentials.
   const tags = readTags('tags' in source ? source.tags : (report?.tags ?? []), allowedTags);

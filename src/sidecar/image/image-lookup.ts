@@ -10,7 +10,7 @@ import type { Tags } from './signing-plan.ts';
 
 /**
  * The size of a manifest whose digest is known. Every repository of the image has it: where one does
- * not tell, the next is asked.
+ * not say it, the next is asked.
  *
  * @throws SigningError as {@link RegistryClient.manifest}: that of the last, when all fail
  */

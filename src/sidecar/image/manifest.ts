@@ -7,7 +7,7 @@ import type { Manifest } from '../tuf/publication.ts';
 
 export type ManifestReference = { readonly tag: string } | { readonly sha256: string };
 
-/** All that an image can be; a registry that is not told so converts to what is older. */
+/** All that an image can be; for a client that accepts less, a registry converts to older forms. */
 export const MANIFEST_TYPES = [
   'application/vnd.docker.distribution.manifest.v2+json',
   'application/vnd.docker.distribution.manifest.list.v2+json',
@@ -25,8 +25,8 @@ export function formatManifestReference(
 }
 
 /**
- * Digest and size of the bytes that a registry answered with, once they are what was asked for:
- * bytes of the digest; or, by tag, a manifest whose digest is the one that the registry names.
+ * Digest and size of the bytes that a registry answered with. They must be what was asked for: bytes of
+ * the digest; or, by tag, a manifest whose digest is the one that the registry names.
  *
  * @throws SigningError MANIFEST_MISMATCH
  */

@@ -34,7 +34,7 @@ export function parseReport(text: string): BuildReport {
 
 function parseToml(text: string): unknown {
   try {
-    // A bill of materials holds integers of 64 bits, which are nobody's business here.
+    // A bill of materials holds integers of 64 bits, which do not matter here.
     return parse(text, { integersAsBigInt: 'asNeeded' });
   } catch (cause) {
     if (!(cause instanceof TomlError)) throw cause;

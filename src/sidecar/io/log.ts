@@ -6,10 +6,8 @@ export interface Log {
   warn(message: string): void;
 }
 
-export type WriteLine = (line: string) => void;
-
 /** A log of plain lines, each of them one line whatever it tells of, or of one JSON object a line. */
-export function createLog(format: 'text' | 'json', write: WriteLine): Log {
+export function createLog(format: 'text' | 'json', write: (line: string) => void): Log {
   const line = (level: 'info' | 'warn', message: string) =>
     format === 'json'
       ? JSON.stringify({ level, time: new Date().toISOString(), msg: message })

@@ -8,7 +8,7 @@ export interface Memory {
    * @param bytes that are about to be taken
    * @param what takes them: begins a sentence
    * @throws SigningError METADATA_TOO_LARGE where they do not fit: the kernel would kill the signer,
-   * and nobody would hear why
+   * without a reason
    */
   demand(bytes: number, what: string): void;
 }

@@ -29,8 +29,6 @@ export interface DerivationBudget {
  */
 export const DERIVATION_STEPS = 2_000_000;
 
-type KeyFormat = 'encrypted' | 'pkcs8' | 'pkcs1' | 'sec1' | 'dsa';
-
 /** The blocks that may hold a key. Their content decides what they are: labels are often wrong. */
 const LABELS = [
   'ENCRYPTED PRIVATE KEY',
@@ -83,11 +81,13 @@ export function* openBlock(
     return key;
   } catch (cause) {
     if (cause instanceof SigningError) throw cause;
-    throw isEncrypted && password ? wrongPassword(where, password, cause) : damaged(where, cause);
+    throw isEncrypted && password
+      ? wrongPassword(where, password, cause)
+      : damagedKey(where, cause);
   }
 }
 
-function damaged(where: string, cause: unknown): SigningError {
+function damagedKey(where: string, cause: unknown): SigningError {
   const message = `${where} holds a damaged private key, or one that OpenSSL does not read`;
   return new SigningError('KEY_INVALID', message, { cause });
 }
@@ -146,7 +146,7 @@ function stepsOf(bytes: Buffer, where: string): number {
   try {
     return derivationSteps(bytes);
   } catch (cause) {
-    throw damaged(where, cause);
+    throw damagedKey(where, cause);
   }
 }
 
@@ -188,7 +188,7 @@ function openPkcs8(key: Buffer): KeyObject {
 }
 
 /** What DER holds, by the first values in it; undefined when it is no key. */
-function formatOf(bytes: Buffer): KeyFormat | undefined {
+function formatOf(bytes: Buffer) {
   try {
     const values = sequenceOf(readDer(bytes)[0]);
     const [first, second] = values.map(({ tag }) => tag);

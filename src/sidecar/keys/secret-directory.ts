@@ -4,26 +4,18 @@ import { join } from 'node:path';
 import { CA_FILE } from '../../shared/names.ts';
 import { readPemCertificates } from '../../shared/pem.ts';
 import { SigningError } from '../../shared/signing-error.ts';
-import { readPassword, type Password } from './password.ts';
-import type { KeyFile } from './signing-key.ts';
+import { readPassword } from './password.ts';
 import { readBytes, readText, unreadable } from '../io/text-file.ts';
-
-export interface SigningSecret {
-  readonly keyFiles: readonly KeyFile[];
-  readonly password: Password | undefined;
-  /** PEM. */
-  readonly ca: string | undefined;
-}
 
 /** Names of the password: that of kpack's RFC, and that of kpack itself. */
 const PASSWORD_FILES = ['notary-password.txt', 'password'] as const;
 
 /**
- * Reads the mounted signing Secret.
+ * Reads the mounted signing Secret: key files, password and CA certificates (PEM).
  *
  * @throws SigningError FILE_UNREADABLE, KEY_PASSWORD_CONFLICT, CA_INVALID
  */
-export async function readSigningSecret(directory: string): Promise<SigningSecret> {
+export async function readSigningSecret(directory: string) {
   const entries = await readdir(directory).catch((cause: unknown) => {
     throw unreadable(directory, cause);
   });

@@ -1,4 +1,4 @@
-import { readPem, type PemBlock, type PemText } from '../../shared/pem.ts';
+import { readPem, type PemText } from '../../shared/pem.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import type { SigningKey } from '../tuf/publication.ts';
 import type { Work } from '../tuf/work.ts';
@@ -22,15 +22,7 @@ export interface OpenedKeys {
   readonly misnamed: readonly string[];
 }
 
-interface ReadFile extends KeyFile {
-  readonly text: PemText;
-}
-
-interface NamedBlock {
-  readonly file: string;
-  readonly where: string;
-  readonly block: PemBlock;
-}
+type ReadFile = KeyFile & { readonly text: PemText };
 
 /** Far more keys than a repository has roles. */
 const MOST_KEYS = 100;
@@ -71,7 +63,7 @@ export function* openKeys(
       unopened.push(error);
     }
   }
-  if (keys.length === 0) throw summary(unopened);
+  if (keys.length === 0) throw oneErrorOf(unopened);
   return {
     keys: [...new Map(keys.map((key) => [key.canonicalId, key])).values()],
     unopened,
@@ -93,7 +85,7 @@ function isPrivate(label: string): boolean {
 }
 
 /** @param unopened gets an error when the file holds no private key */
-function keyBlocks({ name, pem, text }: ReadFile, unopened: SigningError[]): readonly NamedBlock[] {
+function keyBlocks({ name, pem, text }: ReadFile, unopened: SigningError[]) {
   const blocks = text.blocks.filter(({ label }) => isPrivate(label));
   if (blocks.length === 0) {
     const { what, fix } = unusableFile(pem, text);
@@ -112,7 +104,7 @@ function keyBlocks({ name, pem, text }: ReadFile, unopened: SigningError[]): rea
 }
 
 /** One error for all files, where none can be opened. */
-function summary(unopened: readonly SigningError[]): SigningError {
+function oneErrorOf(unopened: readonly SigningError[]): SigningError {
   const urgent = URGENCY.map((code) => unopened.find((error) => error.code === code));
   const [first] = [...urgent, ...unopened].filter((error) => error !== undefined);
   if (!first) throw new Error('a file without a key is without an error');

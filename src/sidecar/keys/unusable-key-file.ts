@@ -1,14 +1,6 @@
 import type { DamagedBlock, PemText } from '../../shared/pem.ts';
 import { command } from '../../shared/shell-command.ts';
 
-/** What a file or block is that is no usable key. */
-export interface UnusableKey {
-  /** A block: follows "is". A file: says what it is. */
-  readonly what: string;
-  /** What to do, where that is more than taking the right file. */
-  readonly fix: string | undefined;
-}
-
 const AS_IT_IS = `Put the file into the Secret as it is: ${command`kubectl -n <namespace> create secret generic <name> --from-file=<key file> --from-file=notary-password.txt=<password file> --dry-run=client -o yaml | kubectl apply -f -`}, then build again.`;
 const HYPHENS =
   'Write the first and the last line as -----BEGIN NAME----- and -----END NAME-----, with five hyphens on each side, then build again.';
@@ -51,13 +43,14 @@ const TEXTS: readonly (readonly [text: RegExp, what: string, fix?: string])[] = 
   ],
 ];
 
-export function unusableBlock(label: string): UnusableKey {
+/** What a PEM block with this label is (follows "is"), and what to do if that is more than taking the right file. */
+export function unusableBlock(label: string) {
   const [, what, fix] = BLOCKS.find(([pattern]) => pattern.test(label)) ?? [];
   return { what: what ?? `a PEM block of another kind (${label.slice(0, 40)})`, fix };
 }
 
-/** What a file without a whole private key is. */
-export function unusableFile(text: string, { blocks, damaged }: PemText): UnusableKey {
+/** What a file without a whole private key is (a sentence), and what to do as for a block. */
+export function unusableFile(text: string, { blocks, damaged }: PemText) {
   const [lost] = damaged;
   if (lost) return { what: damageOf(lost), fix: AS_IT_IS };
   const block = blocks.find(({ label }) => label !== 'EC PARAMETERS') ?? blocks[0];

@@ -19,7 +19,7 @@ import type { HttpResponse } from '../http/http-message.ts';
 /** One repository at a Notary server. */
 export interface NotaryClient {
   readonly url: NotaryUrl;
-  /** The server's time when it last answered; undefined before that, and where it does not tell. */
+  /** The server's time when it last answered; undefined before that, and where it does not say. */
   serverTime(): Date | undefined;
   /**
    * A role's file: the current one, or the one with this SHA-256 (hex). Undefined where the server
@@ -118,8 +118,8 @@ export function createNotaryClient(options: NotaryClientOptions): NotaryClient {
         if (serverAnswer(answer)?.code === 'METADATA_NOT_FOUND') return undefined;
         // What stands before a Notary server may write a 404 of its own.
         const message =
-          `${url} answered HTTP 404 to GET root.json of ${gun}, not in the words of a Notary server: ` +
-          `either ${gun} is not initialised there, and a proxy writes its own 404 pages, or the URL ` +
+          `${url} answered HTTP 404 to GET root.json of ${gun}, not in the words of a Notary server. ` +
+          `Either ${gun} is not initialised there, and a proxy writes its own 404 pages, or the URL ` +
           'is not that of a Notary server';
         throw new SigningError('NOT_A_NOTARY_SERVER', message, {
           fix: 'Check the Notary URL. If it is right, initialise the repository, as docs/reference/errors.md says under REPOSITORY_NOT_INITIALISED.',

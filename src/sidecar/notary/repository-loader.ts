@@ -150,7 +150,8 @@ function expectedFiles(
   const before = [...(earlier?.snapshot.content.meta ?? [])].filter(
     ([role, meta]) =>
       role === ROOT ||
-      (isTargets(role) && !(role !== TARGETS && client.wasServed(namedSha256(meta)))),
+      role === TARGETS ||
+      (DELEGATION.test(role) && !client.wasServed(namedSha256(meta))),
   );
   return new Map([
     ...byName.map((role) => [role, undefined] as const),
@@ -182,10 +183,6 @@ const ABSENT: readonly SignerErrorCode[] = ['SERVER_FAILED', 'NOT_A_NOTARY_SERVE
 function passOver(error: unknown): undefined {
   if (error instanceof SigningError && ABSENT.includes(error.code)) return undefined;
   throw error;
-}
-
-function isTargets(role: RoleName): boolean {
-  return role === TARGETS || DELEGATION.test(role);
 }
 
 /** Whether it is a signed file at all, and not the page of some other server. */

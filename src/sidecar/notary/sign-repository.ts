@@ -13,7 +13,7 @@ import type { RoleName } from '../tuf/metadata.ts';
 import {
   editRoles,
   fileOf,
-  names,
+  namesTarget,
   signEdits,
   type Publication,
   type RoleEdit,
@@ -113,7 +113,7 @@ export async function signRepository(
 function withUnopened(error: SigningError, unopened: readonly SigningError[]): SigningError {
   if (error.code !== 'KEY_NOT_IN_ROLE' || unopened.length === 0) return error;
   const reasons = unopened.map(({ message }) => message).join('; ');
-  const message = `${error.message}; not among our keys: ${reasons}`;
+  const message = `${error.message}; not among these keys: ${reasons}`;
   return new SigningError(error.code, message, { cause: error, fix: error.fix });
 }
 
@@ -402,7 +402,7 @@ class RepositorySigning {
       const served = fileOf(current, role.name)?.content;
       if (!served || served.version < version) continue;
       const lost = targets.filter(
-        (target) => role.tags.includes(target.tag) && !names(served, target),
+        (target) => role.tags.includes(target.tag) && !namesTarget(served, target),
       );
       if (lost.length === 0) continue;
       const tags = lost.map(({ tag }) => tag).join(', ');

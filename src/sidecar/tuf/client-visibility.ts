@@ -1,6 +1,6 @@
 import { RELEASES, ROOT, TARGETS, type RoleName, type Targets } from './metadata.ts';
-import { names, type Target } from './publication.ts';
-import { covers } from './role-choice.ts';
+import { namesTarget, type Target } from './publication.ts';
+import { coversTag } from './role-choice.ts';
 import { certificateEnd } from './root-certificate.ts';
 import type { TrustRepository } from './trust-repository.ts';
 
@@ -34,7 +34,7 @@ export function missesOf(repository: TrustRepository, target: Target): readonly 
   const { targets, snapshot } = repository;
   const top: Source = [TARGETS, targets.content];
   const { roles } = targets.content.delegations;
-  const covering = roles.filter((role) => covers(role, target.tag));
+  const covering = roles.filter((role) => coversTag(role, target.tag));
   const inOrder = [top, ...covering.map(({ name }) => readSource(repository, name))];
   const released = [RELEASES, TARGETS].flatMap((name) => inOrder.filter(([role]) => role === name));
   const isDeclared = roles.some(({ name }) => name === RELEASES);
@@ -64,10 +64,10 @@ function firstOf(sources: readonly Source[], { tag }: Target): readonly Source[]
 function missOf(reader: TrustClient, target: Target, sources: readonly Source[]): readonly Miss[] {
   const { tag } = target;
   const showing = sources.filter(([, content]) => content?.targets.has(tag));
-  const [other] = showing.filter(([, content]) => !names(content, target));
+  const [other] = showing.filter(([, content]) => !namesTarget(content, target));
   if (showing.length === 0) return [{ reader, tag, sees: 'none' }];
   if (!other) return [];
-  const sees = showing.some(([, content]) => names(content, target)) ? 'both' : 'another';
+  const sees = showing.some(([, content]) => namesTarget(content, target)) ? 'both' : 'another';
   return [{ reader, tag, sees, role: other[0] }];
 }
 

@@ -73,7 +73,7 @@ export function editRoles(
   return roles.flatMap((role) => {
     const file = fileOf(repository, role.name);
     const wanted = targets.filter(({ tag }) => role.tags.includes(tag));
-    const isSigned = wanted.every((target) => names(file?.content, target));
+    const isSigned = wanted.every((target) => namesTarget(file?.content, target));
     if (isSigned && !unread.has(role.name)) return [];
     if (file && file.unknownMembers.length > 0) {
       throw new SigningError(
@@ -82,7 +82,7 @@ export function editRoles(
       );
     }
     // What is named already stays as it is, with all that others wrote beside it.
-    const unsigned = wanted.filter((target) => !names(file?.content, target));
+    const unsigned = wanted.filter((target) => !namesTarget(file?.content, target));
     const entries = unsigned.map(({ tag, sha256, length }): [string, FileMeta] => [
       tag,
       { length, hashes: new Map([['sha256', Buffer.from(sha256, 'hex').toString('base64')]]) },
@@ -178,7 +178,10 @@ function* emit({
 }
 
 /** Whether a role names exactly this manifest under this tag. */
-export function names(targets: Targets | undefined, { tag, sha256, length }: Target): boolean {
+export function namesTarget(
+  targets: Targets | undefined,
+  { tag, sha256, length }: Target,
+): boolean {
   const meta = targets?.targets.get(tag);
   const hash = Buffer.from(sha256, 'hex').toString('base64');
   return meta?.length === length && meta.hashes.get('sha256') === hash;

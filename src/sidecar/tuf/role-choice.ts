@@ -45,7 +45,7 @@ export function chooseRoles(
       : roles
           .filter(({ name }) => DIRECT_CHILD.test(name))
           .map((role) => {
-            const covered = tags.filter((tag) => covers(role, tag));
+            const covered = tags.filter((tag) => coversTag(role, tag));
             return candidate(role.name, role, keys, covered, held);
           });
 
@@ -54,7 +54,7 @@ export function chooseRoles(
   if (uncovered.length > 0) {
     throw new SigningError(
       'KEY_NOT_IN_ROLE',
-      `no role lets our keys (${held.join(', ')}) sign ${uncovered.join(', ')}; ` +
+      `no role lets the keys of the signing Secret (${held.join(', ')}) sign ${uncovered.join(', ')}; ` +
         describeRoles(root, targets),
     );
   }
@@ -62,7 +62,7 @@ export function chooseRoles(
     if (keyIds.size < threshold) {
       throw new SigningError(
         'ROLE_THRESHOLD',
-        `${name} needs ${threshold} signatures, and we hold ${keyIds.size} of its keys`,
+        `${name} needs ${threshold} signatures, and the signing Secret holds ${keyIds.size} of its keys`,
       );
     }
   }
@@ -96,7 +96,7 @@ export function listsAny(
 }
 
 /** Whether a delegation may sign a tag; readers ignore what it signs beyond that. */
-export function covers({ paths }: Delegation, tag: string): boolean {
+export function coversTag({ paths }: Delegation, tag: string): boolean {
   return paths.some((path) => tag.startsWith(path));
 }
 

@@ -1,6 +1,14 @@
 import { SigningError } from '../../shared/signing-error.ts';
 import { command } from '../../shared/shell-command.ts';
-import { checkHashes, checkKeyIds, checkSignatures, missingFile, namedSha256 } from './check.ts';
+import {
+  checkHashes,
+  checkKeyIds,
+  checkNotOlder,
+  checkRootSuccession,
+  checkSignatures,
+  missingFile,
+  namedSha256,
+} from './check.ts';
 import { checkExpiry, inDate, type Clocks } from './expiry.ts';
 import type { KeyId, PublicKey } from './key.ts';
 import {
@@ -20,7 +28,6 @@ import {
 import { parseRoot, parseSnapshot, parseTargets, parseTimestamp } from './parse.ts';
 import { listsAny } from './role-choice.ts';
 import { trustedRootKeys } from './root-certificate.ts';
-import { checkNotOlder, checkRootSuccession } from './succession.ts';
 import type { Work } from './work.ts';
 import type { TrustRepository } from './trust-repository.ts';
 
@@ -30,7 +37,7 @@ export interface FileRequest {
   readonly meta?: FileMeta;
 }
 
-/** A pause; a wish for one file, which is the answer to it; or what will be wished for next. */
+/** A pause; a request for one file, which is the answer to it; or what will be requested next. */
 export type VerificationStep =
   undefined | { readonly file: FileRequest } | { readonly soon: readonly FileRequest[] };
 

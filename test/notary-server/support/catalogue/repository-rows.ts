@@ -43,7 +43,7 @@ export const REPOSITORY_ROWS: readonly Row[] = [
       run: { secret: { ...(await strangersSecret(repository)) } },
     }),
     code: 'KEY_NOT_IN_ROLE',
-    says: /no role lets our keys \([0-9a-f]{64}\) sign 1; targets \(threshold 1\) lists [0-9a-f]{64}/,
+    says: /no role lets the keys of the signing Secret \([0-9a-f]{64}\) sign 1; targets \(threshold 1\) lists [0-9a-f]{64}/,
     fix: /`notary -s <url> delegation add/,
     attempts: 0,
     then: 'not signed',

@@ -5,7 +5,7 @@ import { parseTagReference } from '../../../../src/shared/image-reference.ts';
 import { registryRepository } from '../../../../src/sidecar/auth/registry-host.ts';
 import {
   byCloseness,
-  matches,
+  matchesRepository,
   parseRegistryPattern,
 } from '../../../../src/sidecar/auth/registry-pattern.ts';
 import { runs } from '../../../support/runs.ts';
@@ -15,7 +15,7 @@ const repositoryOf = (image: string) => registryRepository(parseTagReference(ima
 /** Whether an entry with this key is for an image. */
 function isFor(key: string, image: string): boolean {
   const pattern = parseRegistryPattern(key);
-  return pattern !== undefined && matches(pattern, repositoryOf(image));
+  return pattern !== undefined && matchesRepository(pattern, repositoryOf(image));
 }
 
 t.test('an entry of a docker configuration', (t) => {

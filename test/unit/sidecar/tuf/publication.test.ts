@@ -5,7 +5,7 @@ import { TARGETS, type RoleName } from '../../../../src/sidecar/tuf/metadata.ts'
 import { parseTargets } from '../../../../src/sidecar/tuf/parse.ts';
 import {
   editRoles,
-  names,
+  namesTarget,
   signEdits,
   type Publication,
   type SigningKey,
@@ -205,9 +205,9 @@ t.test('publications', (t) => {
       t.equal((await publish(repository, [v1, target], [key])).size, 1);
     }
     const { content } = roleFile(repository, RELEASES);
-    t.equal(names(content, v1), true);
-    t.equal(names(content, { ...v1, length: 5 }), false);
-    t.equal(names(undefined, v1), false);
+    t.equal(namesTarget(content, v1), true);
+    t.equal(namesTarget(content, { ...v1, length: 5 }), false);
+    t.equal(namesTarget(undefined, v1), false);
   });
 
   t.test(

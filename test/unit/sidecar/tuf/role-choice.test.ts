@@ -141,7 +141,7 @@ t.test('roles to sign', (t) => {
     t.equal(error.code, 'KEY_NOT_IN_ROLE');
     t.equal(
       error.message,
-      `no role lets our keys (${mine.id}, ${also.id}) sign latest; ` +
+      `no role lets the keys of the signing Secret (${mine.id}, ${also.id}) sign latest; ` +
         `targets/releases (threshold 1) lists ${mine.id} for tags that begin with v or rc-; ` +
         `targets/bob (threshold 2) lists ${theirs.id} for all tags; ` +
         `targets/none (threshold 1) lists ${mine.id} for no tags; ` +
@@ -149,12 +149,12 @@ t.test('roles to sign', (t) => {
         'targets itself signs nothing where there are delegations',
     );
     const unheld = refusal(['a', 'b'], [also], { delegations });
-    t.match(unheld.message, `no role lets our keys (${also.id}) sign a, b; `);
+    t.match(unheld.message, `no role lets the keys of the signing Secret (${also.id}) sign a, b; `);
     const undelegated = refusal(['v1'], [mine], { keys: { targets: [theirs] } });
     t.equal(undelegated.code, 'KEY_NOT_IN_ROLE');
     t.equal(
       undelegated.message,
-      `no role lets our keys (${mine.id}) sign v1; targets (threshold 1) lists ${theirs.id}`,
+      `no role lets the keys of the signing Secret (${mine.id}) sign v1; targets (threshold 1) lists ${theirs.id}`,
     );
     t.equal(
       refusal(['v1'], [mine], {
@@ -176,7 +176,10 @@ t.test('roles to sign', (t) => {
     const repository = verifyBuilt(buildRepository({ delegations }));
     const error = failure(() => choose(repository, ['v1'], [mine]));
     t.equal(error.code, 'ROLE_THRESHOLD');
-    t.equal(error.message, 'targets/releases needs 2 signatures, and we hold 1 of its keys');
+    t.equal(
+      error.message,
+      'targets/releases needs 2 signatures, and the signing Secret holds 1 of its keys',
+    );
     t.equal(choose(repository, ['v1'], [mine, also])[0]?.keyIds.size, 2);
     const twice = verifyBuilt(
       buildRepository({
