@@ -110,20 +110,38 @@ function judgeInNamespace(
   { admin, missingSecrets, credentials }: ConfigFacts,
 ): Verdict {
   const [adminProblem] = admin.problems;
-  // The author of an Image cannot mend the Namespace.
-  const resolved = resolveNotaryConfig(section, adminProblem ? SILENT : admin);
-  if (resolved.kind === 'invalid') return judged(resolved.problems, () => []);
   const facts = { namespaceName, serviceAccountName, missingSecrets, credentials };
-  return judged([], () => [
-    ...resolved.warnings,
+  // The author of an Image cannot mend the Namespace.
+  return judgedWith(section, adminProblem ? SILENT : admin, (resolved) => [
     ...warningsOf(resolved, section.source, signingMode(admin.source), facts),
     ...(adminProblem ? [malformedNamespaceWarning(adminProblem)] : []),
   ]);
 }
 
+/** By its own words, as the cluster tells no more. */
+function judgeAlone(section: NotarySection, { message }: ClusterError): Verdict {
+  return judgedWith(section, SILENT, (resolved) => [
+    ...(resolved.kind === 'config' ? serverWarnings(resolved.config) : []),
+    uncheckedWarning(message),
+  ]);
+}
+
+type Valid = Exclude<ConfigResolution, { kind: 'invalid' }>;
+
+function judgedWith(
+  section: NotarySection,
+  admin: NotarySection,
+  warnings: (resolved: Valid) => readonly string[],
+): Verdict {
+  const resolved = resolveNotaryConfig(section, admin);
+  return resolved.kind === 'invalid'
+    ? judged(resolved.problems, () => [])
+    : judged([], () => [...resolved.warnings, ...warnings(resolved)]);
+}
+
 /** What is risky about that which is well-formed, in its namespace. */
 function warningsOf(
-  resolved: Exclude<ConfigResolution, { kind: 'invalid' }>,
+  resolved: Valid,
   source: ConfigSource,
   mode: SigningMode,
   facts: SecretFacts,
@@ -136,17 +154,6 @@ function warningsOf(
     case 'config':
       return [...labelWarnings(facts.namespaceName, mode), ...riskWarnings(resolved.config, facts)];
   }
-}
-
-/** By its own words, as the cluster tells no more. */
-function judgeAlone(section: NotarySection, { message }: ClusterError): Verdict {
-  const resolved = resolveNotaryConfig(section, SILENT);
-  if (resolved.kind === 'invalid') return judged(resolved.problems, () => []);
-  return judged([], () => [
-    ...resolved.warnings,
-    ...(resolved.kind === 'config' ? serverWarnings(resolved.config) : []),
-    uncheckedWarning(message),
-  ]);
 }
 
 function namespaceWarnings(section: NotarySection): readonly string[] {

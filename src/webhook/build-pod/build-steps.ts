@@ -10,16 +10,16 @@ export interface BuildSteps {
   readonly exportStep: V1Container;
   readonly completion: V1Container;
   readonly report: ReportWriting;
-  /** Where the steps are standard containers: our place among them. */
+  /** Where the steps are standard containers: the signer's place among them. */
   readonly waiting: Waiting | undefined;
 }
 
-/** What the steps are that we cannot tell, and why. */
+/** Why the steps cannot be found. */
 export interface UnknownSteps {
   readonly unknown: string;
 }
 
-/** Our place in kpack's chain of waiting standard containers. */
+/** The signer's place in kpack's chain of waiting standard containers. */
 export interface Waiting {
   readonly chain: StepChain;
   /** What completion waits for as the pod arrives. */
@@ -96,7 +96,7 @@ function isWaiterStep({ name }: V1Container): boolean {
   return name === WAITER_STEP;
 }
 
-/** Our place before completion, or why there is none. */
+/** The signer's place before completion, or why there is none. */
 function readWaiting(step: V1Container, completion: V1Container): Waiting | string {
   const [first, second] = [readWaiterCall(step), readWaiterCall(completion)];
   const unclear = [first ? undefined : step.name, second ? undefined : completion.name].find(

@@ -77,7 +77,7 @@ export function keepChecking(
   };
 }
 
-/** A mistake of ours must not end the checks. */
+/** A mistake in the code must not end the checks. */
 async function resultOf(check: CertificateCheck, signal: AbortSignal): Promise<CheckResult> {
   try {
     return await check(signal);

@@ -71,7 +71,7 @@ export function readMembers(
   const count = Object.keys(value).length;
   if (count > MOST_MEMBERS) return wrong(`an object with ${count} members`);
   const read: Record<string, unknown> = { ...value };
-  // In an order of their own: that of an object is not the same on every way to us.
+  // In an order of their own: that of an object depends on how it came.
   for (const [name, mistyped] of sortedEntries(value)) {
     if (names.includes(name)) continue;
     const meant = nearest(name, [...names, ...Object.keys(elsewhere)]) ?? '';
@@ -135,14 +135,6 @@ export function readSecretName(
     : ' (at most 253 lower-case letters and digits, with - and . between them)';
   const expected = `the name of a Secret in the same namespace${rule}`;
   return problem(findings, field, show(value), expected, example);
-}
-
-export function readCaSecretName(
-  findings: Findings,
-  field: string,
-  value: unknown,
-): string | undefined {
-  return readSecretName(findings, field, value, EXAMPLE.caSecretName);
 }
 
 /** Ids of root keys, each once. */

@@ -39,11 +39,7 @@ export function parseExplainOptions(
   });
   const problems = [...found];
   const objects = words.map(readObject).filter((object) => object !== undefined);
-  const [kubeconfig] = values.kubeconfig;
-  const [manifests] = values.manifests;
-  if (kubeconfig !== undefined && manifests !== undefined) {
-    problems.push('--kubeconfig and --manifests exclude each other');
-  }
+  const cluster = clusterSource(values, problems);
   const [signerImage] = values['signer-image'];
   const { problem } = signerImage === undefined ? {} : readSignerImage(signerImage);
   if (problem !== undefined) problems.push(problem);
@@ -52,7 +48,7 @@ export function parseExplainOptions(
   if (problems.length > 0) throw usageError(problems);
   const [firstUser = DEFAULT_KPACK_USER, ...otherUsers] = values['kpack-user'];
   return {
-    cluster: clusterSource(kubeconfig, manifests),
+    cluster,
     namespace: values.namespace[0] ?? 'default',
     objects,
     signerImage,

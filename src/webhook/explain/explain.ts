@@ -1,8 +1,7 @@
-import type { V1Container } from '@kubernetes/client-node';
 import { WEBHOOK_ERRORS, type WebhookErrorCode } from '../../shared/error-code.ts';
 import { SIGNING_CONTAINER, SYSTEM_NAMESPACES } from '../../shared/names.ts';
 import { VERSION } from '../../shared/version.ts';
-import { allContainers, type BuildPod } from '../build-pod/build-pod.ts';
+import { signerOf } from '../build-pod/build-pod.ts';
 import { ClusterError, type Cluster, type ListedObject } from '../../shared/kubernetes/cluster.ts';
 import { describeSigning, findMissing, type Signing } from './explain-signing.ts';
 import { subjectOf } from './explain-subject.ts';
@@ -20,7 +19,7 @@ export interface Explanation {
   readonly outcome: 'signed' | 'unsigned' | 'refused' | 'unknown';
   readonly code: AllowCode | WebhookErrorCode;
   readonly reason: string;
-  /** What to do, where something is refused, cannot be told, or is not as it should be. */
+  /** What to do, where something is refused, unknown, or not as it should be. */
   readonly fix?: string;
   /** The namespace is in audit mode: nothing is done or refused. */
   readonly isAudit: boolean;
@@ -81,7 +80,7 @@ export async function explain(
       { ...facts, missingSecrets: [] },
       settings.kpackUsers,
     );
-    const existing = signingContainer(pod);
+    const existing = signerOf(pod.pod);
     const image = settings.signerImage ?? existing?.image ?? ANY_IMAGE;
     const placement = { ...REQUESTS, image };
     const verdict = decidePod('mutate', pod, plan, { placement, version: VERSION });
@@ -121,8 +120,4 @@ function outcomeOf(
 /** Whether it is a pod that an API server has taken, and no manifest of one. */
 function isStored({ kind, metadata }: ListedObject): boolean {
   return kind === 'Pod' && metadata.uid !== undefined;
-}
-
-function signingContainer({ pod }: BuildPod): V1Container | undefined {
-  return allContainers(pod.spec).find(({ name }) => name === SIGNING_CONTAINER);
 }

@@ -78,7 +78,7 @@ export function signingParts(
     allowedTags: tags,
     onFailure: config.onFailure,
   };
-  // Without an fsGroup the files belong to root, and our user is neither root nor in its group.
+  // Without an fsGroup the files belong to root, and the signer's user is neither root nor in its group.
   const defaultMode =
     pod.spec.securityContext?.fsGroup === undefined ? WORLD_READABLE : GROUP_READABLE;
   return {

@@ -1,5 +1,5 @@
 import { kpackController, type BuildPod } from '../build-pod/build-pod.ts';
-import { credentialsOf, type CredentialsSecret } from '../config/credentials-secret.ts';
+import { credentialsOf, type HostSecret } from '../config/credentials-secret.ts';
 import {
   readNotarySection,
   type NotarySection,
@@ -38,7 +38,7 @@ export interface ClusterFacts {
    * In the order in which the service account names them; undefined: it names more than
    * {@link MOST_SECRETS}, and none was looked at.
    */
-  readonly credentials: readonly CredentialsSecret[] | undefined;
+  readonly credentials: readonly HostSecret[] | undefined;
   /** Secrets that were looked for and are not there. */
   readonly missingSecrets: readonly string[];
   /** Of the namespace, where they matter for the pod. */
@@ -46,9 +46,9 @@ export interface ClusterFacts {
 }
 
 /**
- * Reads what a decision about a build pod needs, in at most two rounds of parallel reads: Namespace,
- * Build and service account; then the Image that owns the Build, the Secrets of the service account,
- * and those that the Build or its Namespace names. Where the Image alone names them, they are not
+ * Reads what a decision about a build pod needs, in at most two rounds of parallel reads. The first has
+ * Namespace, Build and service account. The second has the Image that owns the Build, the Secrets of the
+ * service account, and those that the Build or its Namespace names. Where the Image alone names them, they are not
  * looked for. The LimitRanges are read where steps are standard containers: else the signing container
  * asks for what the step before it does.
  *

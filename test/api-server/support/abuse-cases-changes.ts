@@ -7,7 +7,7 @@ import { P } from '../../support/world.ts';
 
 const denied = (words: RegExp): Ending => refused('POD_CHANGE_REFUSED', words);
 const ours = (annotation: string): Ending =>
-  denied(new RegExp(`the annotation ${P}${annotation} is ours alone`));
+  denied(new RegExp(`the annotation ${P}${annotation} belongs to kpack-notary alone`));
 
 /** A pod whose annotations, or labels, become what they are not. */
 const marked = (
