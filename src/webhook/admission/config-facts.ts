@@ -6,16 +6,13 @@ import {
 } from '../config/notary-section.ts';
 import { ClusterError, type Cluster, type ClusterKind } from '../../shared/kubernetes/cluster.ts';
 import { absentOf, secretNames, unitSecretNames } from '../policy/facts.ts';
-import { type HostSecret, credentialsOf } from '../config/credentials-secret.ts';
+import type { SecretFacts } from '../config/config-warnings.ts';
+import { credentialsOf } from '../config/credentials-secret.ts';
 
 /** What the cluster adds to what somebody writes. */
-export interface ConfigFacts {
+export interface ConfigFacts extends Pick<SecretFacts, 'missingSecrets' | 'credentials'> {
   /** What the Namespace says. */
   readonly admin: NotarySection;
-  /** Secrets that were looked for and are not there. */
-  readonly missingSecrets: readonly string[];
-  /** Undefined: the service account has too many Secrets to look at. */
-  readonly credentials: readonly HostSecret[] | undefined;
 }
 
 /** The author of a write waits meanwhile; warnings are not worth more. */

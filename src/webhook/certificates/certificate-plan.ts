@@ -88,18 +88,15 @@ export interface Moment {
 export interface CertificatePlan {
   /** A new CA is to be made, and written beside what is there. */
   readonly needsCa: boolean;
-  /** Configurations that trust too little, or too much. */
-  readonly untrusting: readonly Untrusting[];
+  /** Configurations that trust too little, or too much, and what every entry is to get. */
+  readonly untrusting: readonly {
+    readonly configuration: WebhookConfiguration;
+    readonly caBundle: string;
+  }[];
   /** A leaf is to be issued by this CA, and served. */
   readonly issueBy: IssuingCa | undefined;
   /** In how many milliseconds to look again at the latest; undefined: as usual. */
   readonly lookAgain: number | undefined;
-}
-
-/** A configuration, and the `caBundle` that every entry of it is to get. */
-export interface Untrusting {
-  readonly configuration: WebhookConfiguration;
-  readonly caBundle: string;
 }
 
 const NOTHING: StoredTrust = { issuers: [], certificates: [] };

@@ -14,7 +14,7 @@ export interface SecretFacts {
   readonly serviceAccountName: string;
   /** Secrets that were looked for and are not there. */
   readonly missingSecrets: readonly string[];
-  /** Undefined: nobody has looked. */
+  /** In the order in which the service account names them; undefined: too many to look at. */
   readonly credentials: readonly HostSecret[] | undefined;
 }
 

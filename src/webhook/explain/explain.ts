@@ -4,6 +4,7 @@ import { VERSION } from '../../shared/version.ts';
 import { signerOf } from '../build-pod/build-pod.ts';
 import { ClusterError, type Cluster, type ListedObject } from '../../shared/kubernetes/cluster.ts';
 import { describeSigning, findMissing, type Signing } from './explain-signing.ts';
+import type { ExplainOptions } from './explain-settings.ts';
 import { subjectOf } from './explain-subject.ts';
 import { readFacts } from '../policy/facts.ts';
 import { planPod } from '../policy/plan.ts';
@@ -29,14 +30,6 @@ export interface Explanation {
   readonly missing: readonly string[];
 }
 
-/** What explaining needs to know beside the cluster. */
-export interface ExplainSettings {
-  /** Undefined: any; of a pod that has its signing container already, the one that is there. */
-  readonly signerImage: string | undefined;
-  readonly kpackUsers: readonly [string, ...string[]];
-  readonly namespace: string;
-}
-
 /** What the signing container would take; it does not decide anything. */
 const REQUESTS = { cpu: '100m', memory: '128Mi' };
 /** Stands for the image of the signer where none is named; it is never run. */
@@ -54,7 +47,7 @@ const LEFT_OUT = {
 export async function explain(
   object: ListedObject,
   cluster: Cluster,
-  settings: ExplainSettings,
+  settings: Pick<ExplainOptions, 'namespace' | 'kpackUsers' | 'signerImage'>,
 ): Promise<Explanation> {
   const { namespace } = settings;
   const about = { kind: object.kind, namespace, name: object.metadata.name ?? '' };

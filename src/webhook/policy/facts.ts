@@ -1,5 +1,6 @@
 import { kpackController, type BuildPod } from '../build-pod/build-pod.ts';
-import { credentialsOf, type HostSecret } from '../config/credentials-secret.ts';
+import type { SecretFacts } from '../config/config-warnings.ts';
+import { credentialsOf } from '../config/credentials-secret.ts';
 import {
   readNotarySection,
   type NotarySection,
@@ -25,8 +26,7 @@ export interface KpackObject {
 }
 
 /** All that the cluster knows about a build pod, as far as a decision needs it. */
-export interface ClusterFacts {
-  readonly namespaceName: string;
+export interface ClusterFacts extends Omit<SecretFacts, 'serviceAccountName'> {
   /** What the Namespace says about signing. */
   readonly namespace: NotarySection;
   readonly mode: SigningMode;
@@ -34,13 +34,6 @@ export interface ClusterFacts {
   /** The Image that controls the Build. */
   readonly image: KpackObject | undefined;
   readonly serviceAccount: ClusterObject | undefined;
-  /**
-   * In the order in which the service account names them; undefined: it names more than
-   * {@link MOST_SECRETS}, and none was looked at.
-   */
-  readonly credentials: readonly HostSecret[] | undefined;
-  /** Secrets that were looked for and are not there. */
-  readonly missingSecrets: readonly string[];
   /** Of the namespace, where they matter for the pod. */
   readonly bounds: LimitRangeBounds;
 }
