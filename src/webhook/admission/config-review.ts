@@ -54,7 +54,9 @@ export async function reviewConfig(
   if (isAlone) return judged(problems, () => section.warnings);
   const { cluster } = settings;
   const account = serviceAccountOf(request.object);
-  const facts = await readConfigFacts(unit, request.namespace, account, cluster).catch(toldError);
+  const facts = await readConfigFacts(unit, request.namespace, account, cluster).catch(
+    asClusterError,
+  );
   return facts instanceof ClusterError
     ? judgeAlone(section, facts)
     : judgeInNamespace(section, request.namespace, account, facts);
@@ -90,12 +92,14 @@ function whyPassed(
 }
 
 /** How many warnings tell what is wrong in an object that passes. */
-const MOST_TOLD = 5;
+const MOST_DESCRIBED = 5;
 
 function passed(problems: readonly ConfigProblem[], { code, why }: Pass): Verdict {
   if (problems.length === 0) return allow('WELL_FORMED', 'well-formed');
-  const told = problems.slice(0, MOST_TOLD).map((problem) => `${why}: ${describeProblem(problem)}`);
-  return allow(code, why, told);
+  const warnings = problems
+    .slice(0, MOST_DESCRIBED)
+    .map((problem) => `${why}: ${describeProblem(problem)}`);
+  return allow(code, why, warnings);
 }
 
 /** A Namespace that says nothing. */
@@ -163,7 +167,7 @@ function namespaceWarnings(section: NotarySection): readonly string[] {
   return [...labelWarnings(source.name, signingMode(source)), ...serverWarnings(resolved.config)];
 }
 
-function toldError(error: unknown): ClusterError {
+function asClusterError(error: unknown): ClusterError {
   if (error instanceof ClusterError) return error;
   throw error;
 }

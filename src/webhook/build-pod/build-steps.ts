@@ -72,15 +72,16 @@ export function readBuildSteps(spec: V1PodSpec): BuildSteps | UnknownSteps {
   }
   const steps = { exportStep, completion, report: reportWriting(spec, exportStep) };
   if (spec.containers.includes(exportStep)) {
-    const stray = init.find(isStep);
-    if (stray) return { unknown: `${stray.name} is an init container, and ${name} is not` };
+    const initStep = init.find(isStep);
+    if (initStep) return { unknown: `${initStep.name} is an init container, and ${name} is not` };
     const waiting = readWaiting(exportStep, completion);
     return typeof waiting === 'string' ? { unknown: waiting } : { ...steps, waiting };
   }
-  const stray = spec.containers.find(isStep);
-  if (stray) return { unknown: `${name} is an init container, and ${stray.name} is not` };
-  const late = init.slice(init.indexOf(exportStep)).find(isStep);
-  if (late) return { unknown: `${late.name} runs after ${name}` };
+  const standardStep = spec.containers.find(isStep);
+  if (standardStep)
+    return { unknown: `${name} is an init container, and ${standardStep.name} is not` };
+  const stepAfter = init.slice(init.indexOf(exportStep)).find(isStep);
+  if (stepAfter) return { unknown: `${stepAfter.name} runs after ${name}` };
   return { ...steps, waiting: undefined };
 }
 

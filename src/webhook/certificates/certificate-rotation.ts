@@ -49,10 +49,10 @@ export function certificateRotation(options: RotationOptions): CertificateCheck 
   const { cluster, names, log, jitter } = options;
   let memory: Memory = EMPTY_MEMORY;
   let repairs = 0;
-  let told: { readonly date: number; readonly uptime: number } | undefined;
+  let serverTime: { readonly date: number; readonly uptime: number } | undefined;
   // By the API server's last time, whatever becomes of the clock here meanwhile.
   const momentOf = ({ now, uptime }: Moment): Moment =>
-    told ? { now: told.date + uptime - told.uptime, uptime } : { now, uptime };
+    serverTime ? { now: serverTime.date + uptime - serverTime.uptime, uptime } : { now, uptime };
 
   const take = async (
     step: Step,
@@ -118,7 +118,7 @@ export function certificateRotation(options: RotationOptions): CertificateCheck 
     const look = async (): Promise<Seen> => {
       const { seen, problems: met, date } = await cluster.look(signal);
       problems.push(...met);
-      if (date !== undefined) told = { date, uptime: options.clock().uptime };
+      if (date !== undefined) serverTime = { date, uptime: options.clock().uptime };
       return seen;
     };
     const failed = new Set<Step>();

@@ -65,22 +65,22 @@ function checkUnknown(
   name: string,
   known: readonly string[],
 ): string | undefined {
-  const wrong = (found: string, expected: string, example?: string) =>
+  const reject = (found: string, expected: string, example?: string) =>
     problem(findings, fieldOf(name), found, expected, example);
   if (name === SIGNING) {
     const label = command`kubectl label namespace ${cut(objectName)} notary.kpack.io/signing=enabled --overwrite`;
-    return wrong('an annotation', 'a label of that name', label);
+    return reject('an annotation', 'a label of that name', label);
   }
   if (name === INJECTED || name === SKIPPED) {
     const found = 'an annotation that kpack-notary itself writes, on pods alone';
-    return wrong(found, 'no such annotation');
+    return reject(found, 'no such annotation');
   }
   if (name.startsWith(RESERVED_PREFIX)) {
     const found = 'an annotation for Notary v2, which is not supported in this version';
-    return wrong(found, 'no such annotation');
+    return reject(found, 'no such annotation');
   }
   const meant = nearest(name, known);
-  wrong('an unknown annotation', expectedName(name, known), meant && annotationLine(meant));
+  reject('an unknown annotation', expectedName(name, known), meant && annotationLine(meant));
   return meant;
 }
 

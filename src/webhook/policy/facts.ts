@@ -95,9 +95,10 @@ export function readFacts(
       bounds: readLimitRanges(limitRanges),
     };
   };
-  const facts = read();
-  for (const reading of [others, facts]) reading.catch(() => undefined);
-  return { mode: namespace.then(({ mode }) => mode), facts };
+  const reads = { mode: namespace.then(({ mode }) => mode), facts: read() };
+  // Whether a failure matters, the caller decides.
+  for (const reading of [others, reads.mode, reads.facts]) reading.catch(() => undefined);
+  return reads;
 }
 
 /** What the second round of reads brings, where there is none. */

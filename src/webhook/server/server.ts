@@ -112,8 +112,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.get('/readyz', (request, reply) => {
     const { isReady, isDraining, missing } = readiness.state();
     if (isReady) return { status: 'ok' };
-    const isTold = clientCa === undefined || isAuthenticated(request.raw.socket);
-    const why = isTold ? { missing } : {};
+    const mayTellWhy = clientCa === undefined || isAuthenticated(request.raw.socket);
+    const why = mayTellWhy ? { missing } : {};
     return reply.code(503).send(isDraining ? { status: 'ending' } : { status: 'waiting', ...why });
   });
   // So that whoever keeps connections opens the next one to a replica that stays.
