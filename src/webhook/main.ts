@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import { pino, type Logger } from 'pino';
 import { helpText, isHelpWanted } from '../shared/help.ts';
-import { writeOutput } from '../shared/standard-output.ts';
+import { backgroundOutput, writeOutput } from '../shared/standard-output.ts';
 import { VERSION } from '../shared/version.ts';
 import { proveApiAccess } from './server/api-access.ts';
 import { createServer } from './server/server.ts';
@@ -33,7 +33,7 @@ const EXPLAIN_USAGE = `usage: webhook explain -n NAMESPACE [image/NAME | build/N
 Says what would become of Images and build pods, and why. Without names: of all in the namespace.`;
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
-/** Where we read to see whether we may, when nobody says where we run. */
+/** Where access is tried when the own namespace is unknown. */
 const ANY_NAMESPACE = 'default';
 /** No name: then Node takes `::`, which takes IPv4 too, and 0.0.0.0 where there is no IPv6. */
 const EVERYWHERE = '';
@@ -59,7 +59,7 @@ async function main(): Promise<void> {
 async function serve(): Promise<void> {
   const settings = parseSettings(process.argv.slice(2), process.env);
   const { placement, kpackUsers, logLevel, port, metricsPort, shutdownDelay, warnings } = settings;
-  const log = pino({ level: logLevel }, { write: writeOutput });
+  const log = pino({ level: logLevel }, backgroundOutput());
   endOnMistake(log);
   const metrics = createMetrics(VERSION);
   const readiness = watchedReadiness(settings, metrics, log);
@@ -134,7 +134,7 @@ function ownNamespace({ ownNamespace, cluster }: WebhookSettings): string | unde
   }
 }
 
-/** What a failure is to people; undefined where it is a mistake of ours. */
+/** A failure in words; undefined for an unexpected error. */
 function lineOf(error: unknown): string | undefined {
   if (error instanceof SettingsError) return error.message;
   if (error instanceof ClusterError) return error.sentence;
@@ -145,9 +145,9 @@ function lineOf(error: unknown): string | undefined {
 }
 
 main().catch((error: unknown) => {
-  // A mistake of ours comes with its stack, without the line of the bundle that Node would print.
+  // An unexpected error comes with its stack, without the line of the bundle that Node would print.
   const line = lineOf(error) ?? `unexpected error: ${(error as Error).stack}`;
   process.stderr.write(`kpack-notary webhook: ${line}\n`);
-  // What has started already would keep us up.
+  // What has started already would keep the program up.
   process.exit(error instanceof SettingsError ? EXIT_USAGE : EXIT_FAILURE);
 });

@@ -1,6 +1,6 @@
 /** A real API server and two replicas behind one address, which are restarted while it asks. */
 import t from 'tap';
-import type { MissingCondition } from '../../src/webhook/server/readiness.ts';
+import type { ReadinessState } from '../../src/webhook/server/readiness.ts';
 import { startKubeApiserver } from '../bed/kube-apiserver.ts';
 import { demand, type KubeAnswer } from '../bed/kube-client.ts';
 import { needKubernetes } from '../bed/kubernetes-programs.ts';
@@ -96,7 +96,7 @@ t.test('a replica waits for its rights, and says which are missing', async (t) =
   const connection = await openConnection(Number(new URL(replica.url).port));
   const readyz = async () => {
     const { status, body } = await connection.ask(getting('/readyz'));
-    const { missing = [] } = body as { readonly missing?: readonly MissingCondition[] };
+    const { missing = [] } = body as { readonly missing?: ReadinessState['missing'] };
     const access = missing.find(({ condition }) => condition === 'kubernetes-api');
     return { status, why: access?.why ?? '' };
   };

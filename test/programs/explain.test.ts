@@ -164,7 +164,7 @@ t.test('what cannot be found is told', async (t) => {
 
   const nobody = await explain(t, without('Namespace apps'));
   t.equal(nobody.exitCode, 1);
-  t.match(nobody.stdout, /cannot be told\n.*Namespace apps cannot be found/);
+  t.match(nobody.stdout, /unknown\n.*Namespace apps cannot be found/);
 });
 
 t.test('Builds and pods are explained as what they are', async (t) => {

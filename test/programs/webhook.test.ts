@@ -198,7 +198,7 @@ t.test('a bad command line ends it with exit code 2 and all that is wrong', asyn
     'no manifests there': [['--manifests=missing', '--port=0', ...good], /--manifests.*missing/],
     'a Secret of an unknown namespace': [
       [`--kubeconfig=good`, '--certificate-secret=a', IMAGE_FLAG],
-      '--certificate-secret is a Secret of our namespace, which is not known',
+      '--certificate-secret is a Secret of the namespace of the webhook, which is not known',
     ],
     'not in a cluster, and no other': [['--port=0', ...good], '--kubeconfig'],
   };

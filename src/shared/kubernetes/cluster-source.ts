@@ -15,11 +15,19 @@ export interface OpenedCluster extends ListingCluster {
   readonly access?: AccessSource;
 }
 
-/** The cluster that the two flags name; without them, the one that the program runs in. */
+/**
+ * The cluster that the two flags name; without them, the one that the program runs in.
+ *
+ * @param problems gets what is wrong
+ */
 export function clusterSource(
-  kubeconfig: string | undefined,
-  manifests: string | undefined,
+  values: Readonly<Record<'kubeconfig' | 'manifests', readonly string[]>>,
+  problems: string[],
 ): ClusterSource {
+  const [[kubeconfig], [manifests]] = [values.kubeconfig, values.manifests];
+  if (kubeconfig !== undefined && manifests !== undefined) {
+    problems.push('--kubeconfig and --manifests exclude each other');
+  }
   if (kubeconfig !== undefined) return { kind: 'kubeconfig', file: kubeconfig };
   if (manifests !== undefined) return { kind: 'manifests', directory: manifests };
   return { kind: 'in-cluster' };

@@ -12,11 +12,6 @@ import { exceededBound } from '../json-bounds.ts';
 import { accessSource, type AccessSource } from './kubernetes-access.ts';
 import { demandOk, isNotFound, JSON_TYPE, parseJson, request } from './kubernetes-request.ts';
 
-/** A cluster, with the way to its API. */
-export interface KubernetesCluster extends ListingCluster {
-  readonly access: AccessSource;
-}
-
 /**
  * A service account with more brackets, commas and colons than that is not parsed. One with as many
  * Secrets as the webhook looks at has a tenth of them, told of each by who manages it included.
@@ -29,11 +24,15 @@ const PAGE = 100;
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 
 /**
- * The cluster that a kubeconfig names; without one, the cluster that the program runs in.
+ * The Kubernetes API of the cluster that a kubeconfig names; without one, of the cluster that the program
+ * runs in. It is read over kept-alive connections: client-node's own client opens a new TLS connection
+ * for each request. Of Secrets, only metadata is asked for.
  *
  * @throws Error when there is none
  */
-export function openKubernetesCluster(kubeconfig?: string): KubernetesCluster {
+export function openKubernetesCluster(
+  kubeconfig?: string,
+): ListingCluster & { readonly access: AccessSource } {
   if (kubeconfig === undefined && process.env['KUBERNETES_SERVICE_HOST'] === undefined) {
     throw new Error('KUBERNETES_SERVICE_HOST is not set');
   }
@@ -42,31 +41,6 @@ export function openKubernetesCluster(kubeconfig?: string): KubernetesCluster {
   else config.loadFromFile(kubeconfig);
   const problem = problemOf(config);
   if (problem !== undefined) throw new Error(problem);
-  return kubernetesCluster(config);
-}
-
-/** Why a kubeconfig leads nowhere; undefined: it may lead somewhere. */
-function problemOf(config: KubeConfig): string | undefined {
-  const cluster = config.getCurrentCluster();
-  if (!cluster) return 'it names no cluster';
-  if (!config.getCurrentUser()) return 'its context names no user that it has';
-  const { server, proxyUrl } = cluster;
-  if (!isHttp(server)) return 'the server of its cluster is no https URL';
-  // Only how it begins: it may hold a password.
-  return proxyUrl === undefined || isHttp(proxyUrl)
-    ? undefined
-    : 'the proxy-url of its cluster is no http or https URL, and others are not supported';
-}
-
-function isHttp(url: string): boolean {
-  return /^https?:\/\//i.test(url) && URL.canParse(url);
-}
-
-/**
- * The Kubernetes API, read over kept-alive connections: client-node's own client opens a new TLS
- * connection for each request. Of Secrets, only metadata is asked for.
- */
-export function kubernetesCluster(config: KubeConfig): KubernetesCluster {
   const access = accessSource(config);
   return {
     access,
@@ -85,6 +59,23 @@ export function kubernetesCluster(config: KubeConfig): KubernetesCluster {
     limitRanges: (namespace, signal) => listObjects(access, 'LimitRange', namespace, signal),
     list: (kind, namespace) => listObjects(access, kind, namespace),
   };
+}
+
+/** Why a kubeconfig leads nowhere; undefined: it may lead somewhere. */
+function problemOf(config: KubeConfig): string | undefined {
+  const cluster = config.getCurrentCluster();
+  if (!cluster) return 'it names no cluster';
+  if (!config.getCurrentUser()) return 'its context names no user that it has';
+  const { server, proxyUrl } = cluster;
+  if (!isHttp(server)) return 'the server of its cluster is no https URL';
+  // Only how it begins: it may hold a password.
+  return proxyUrl === undefined || isHttp(proxyUrl)
+    ? undefined
+    : 'the proxy-url of its cluster is no http or https URL, and others are not supported';
+}
+
+function isHttp(url: string): boolean {
+  return /^https?:\/\//i.test(url) && URL.canParse(url);
 }
 
 /**

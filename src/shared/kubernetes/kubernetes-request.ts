@@ -149,8 +149,9 @@ export function demandOk(
 
 /** Whether it is the API server's word that an object is not there, and not that of something before it. */
 export function isNotFound({ status, body }: Answer): boolean {
+  if (status !== 404) return false;
   const said = parseJson(body) as { kind?: unknown; reason?: unknown } | null | undefined;
-  return status === 404 && said?.kind === 'Status' && said.reason === 'NotFound';
+  return said?.kind === 'Status' && said.reason === 'NotFound';
 }
 
 /** Undefined where it is no JSON. */

@@ -3,7 +3,7 @@ import type { Operation } from 'fast-json-patch';
 import { type DenialStatus, type Verdict } from '../policy/verdict.ts';
 
 /**
- * AdmissionReview of admission.k8s.io/v1, as far as we read and write it.
+ * AdmissionReview of admission.k8s.io/v1, as far as the webhook reads and writes it.
  * https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
  */
 export interface AdmissionRequest {
@@ -21,7 +21,7 @@ export interface AdmissionRequest {
   readonly oldObject: unknown;
 }
 
-/** The body is no AdmissionReview of a version that we speak. */
+/** The body is no AdmissionReview of a version that the webhook reads. */
 export class ReviewError extends Error {
   override readonly name = 'ReviewError';
   /** Of the request, as far as it could be read: the answer needs it. */

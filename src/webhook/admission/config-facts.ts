@@ -6,21 +6,18 @@ import {
 } from '../config/notary-section.ts';
 import { ClusterError, type Cluster, type ClusterKind } from '../../shared/kubernetes/cluster.ts';
 import { absentOf, secretNames, unitSecretNames } from '../policy/facts.ts';
-import { type CredentialsSecret, credentialsOf } from '../config/credentials-secret.ts';
+import type { SecretFacts } from '../config/config-warnings.ts';
+import { credentialsOf } from '../config/credentials-secret.ts';
 
 /** What the cluster adds to what somebody writes. */
-export interface ConfigFacts {
+export interface ConfigFacts extends Pick<SecretFacts, 'missingSecrets' | 'credentials'> {
   /** What the Namespace says. */
   readonly admin: NotarySection;
-  /** Secrets that were looked for and are not there. */
-  readonly missingSecrets: readonly string[];
-  /** Undefined: the service account has too many Secrets to look at. */
-  readonly credentials: readonly CredentialsSecret[] | undefined;
 }
 
-/** Who writes waits for us; what is told beyond right and wrong is not worth more. */
+/** The author of a write waits meanwhile; warnings are not worth more. */
 const PATIENCE_MS = 2_500;
-/** Anybody who may write an Image makes us read these. */
+/** Anybody who may write an Image can cause these reads. */
 const MOST_LOOKED_AT = 32;
 
 /**

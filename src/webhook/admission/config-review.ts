@@ -54,7 +54,9 @@ export async function reviewConfig(
   if (isAlone) return judged(problems, () => section.warnings);
   const { cluster } = settings;
   const account = serviceAccountOf(request.object);
-  const facts = await readConfigFacts(unit, request.namespace, account, cluster).catch(toldError);
+  const facts = await readConfigFacts(unit, request.namespace, account, cluster).catch(
+    asClusterError,
+  );
   return facts instanceof ClusterError
     ? judgeAlone(section, facts)
     : judgeInNamespace(section, request.namespace, account, facts);
@@ -90,12 +92,14 @@ function whyPassed(
 }
 
 /** How many warnings tell what is wrong in an object that passes. */
-const MOST_TOLD = 5;
+const MOST_DESCRIBED = 5;
 
 function passed(problems: readonly ConfigProblem[], { code, why }: Pass): Verdict {
   if (problems.length === 0) return allow('WELL_FORMED', 'well-formed');
-  const told = problems.slice(0, MOST_TOLD).map((problem) => `${why}: ${describeProblem(problem)}`);
-  return allow(code, why, told);
+  const warnings = problems
+    .slice(0, MOST_DESCRIBED)
+    .map((problem) => `${why}: ${describeProblem(problem)}`);
+  return allow(code, why, warnings);
 }
 
 /** A Namespace that says nothing. */
@@ -110,20 +114,38 @@ function judgeInNamespace(
   { admin, missingSecrets, credentials }: ConfigFacts,
 ): Verdict {
   const [adminProblem] = admin.problems;
-  // The author of an Image cannot mend the Namespace.
-  const resolved = resolveNotaryConfig(section, adminProblem ? SILENT : admin);
-  if (resolved.kind === 'invalid') return judged(resolved.problems, () => []);
   const facts = { namespaceName, serviceAccountName, missingSecrets, credentials };
-  return judged([], () => [
-    ...resolved.warnings,
+  // The author of an Image cannot mend the Namespace.
+  return judgedWith(section, adminProblem ? SILENT : admin, (resolved) => [
     ...warningsOf(resolved, section.source, signingMode(admin.source), facts),
     ...(adminProblem ? [malformedNamespaceWarning(adminProblem)] : []),
   ]);
 }
 
+/** By its own words, as the cluster tells no more. */
+function judgeAlone(section: NotarySection, { message }: ClusterError): Verdict {
+  return judgedWith(section, SILENT, (resolved) => [
+    ...(resolved.kind === 'config' ? serverWarnings(resolved.config) : []),
+    uncheckedWarning(message),
+  ]);
+}
+
+type Valid = Exclude<ConfigResolution, { kind: 'invalid' }>;
+
+function judgedWith(
+  section: NotarySection,
+  admin: NotarySection,
+  warnings: (resolved: Valid) => readonly string[],
+): Verdict {
+  const resolved = resolveNotaryConfig(section, admin);
+  return resolved.kind === 'invalid'
+    ? judged(resolved.problems, () => [])
+    : judged([], () => [...resolved.warnings, ...warnings(resolved)]);
+}
+
 /** What is risky about that which is well-formed, in its namespace. */
 function warningsOf(
-  resolved: Exclude<ConfigResolution, { kind: 'invalid' }>,
+  resolved: Valid,
   source: ConfigSource,
   mode: SigningMode,
   facts: SecretFacts,
@@ -138,17 +160,6 @@ function warningsOf(
   }
 }
 
-/** By its own words, as the cluster tells no more. */
-function judgeAlone(section: NotarySection, { message }: ClusterError): Verdict {
-  const resolved = resolveNotaryConfig(section, SILENT);
-  if (resolved.kind === 'invalid') return judged(resolved.problems, () => []);
-  return judged([], () => [
-    ...resolved.warnings,
-    ...(resolved.kind === 'config' ? serverWarnings(resolved.config) : []),
-    uncheckedWarning(message),
-  ]);
-}
-
 function namespaceWarnings(section: NotarySection): readonly string[] {
   const resolved = resolveNotaryConfig(SILENT_IMAGE, section);
   if (resolved.kind !== 'config') return [];
@@ -156,7 +167,7 @@ function namespaceWarnings(section: NotarySection): readonly string[] {
   return [...labelWarnings(source.name, signingMode(source)), ...serverWarnings(resolved.config)];
 }
 
-function toldError(error: unknown): ClusterError {
+function asClusterError(error: unknown): ClusterError {
   if (error instanceof ClusterError) return error;
   throw error;
 }

@@ -1,6 +1,6 @@
 import fastJsonPatch, { type Operation } from 'fast-json-patch';
 import { SIGNING_CONTAINER } from '../../shared/names.ts';
-import { allContainers, type BuildPod, type Pod } from '../build-pod/build-pod.ts';
+import { signerOf, type BuildPod } from '../build-pod/build-pod.ts';
 import { KPACK_SIGNATURE_GOES } from '../config/config-warnings.ts';
 import { inheritTrustAndProxy } from '../injection/inherit-trust-and-proxy.ts';
 import { changeOf } from '../injection/injected-mark.ts';
@@ -14,14 +14,14 @@ import { type Verdict, allow, deny } from '../policy/verdict.ts';
 /** What a review needs beside pod and plan. */
 export interface PodReviewSettings {
   readonly placement: SignerContainerSettings;
-  /** Ours, for the pod's annotation. */
+  /** Of the webhook, for the pod's annotation. */
   readonly version: string;
 }
 
 /**
  * The answer to a pod. `mutate` makes the plan true. `validate` checks that it is: injecting again would
- * change nothing. What of the step before ours has not been handed down is no reason to refuse: it may
- * have come after the last call of mutate.
+ * change nothing. What the signing container lacks of the step before it is no reason to refuse: it
+ * may have come after the last call of mutate.
  */
 export function decidePod(
   webhook: 'mutate' | 'validate',
@@ -40,8 +40,8 @@ export function decidePod(
     case 'skip': {
       const { gate, code, reason } = plan;
       if (!isMutating) {
-        // Who opts out between the two questions finds out here.
-        return isInjected(pod)
+        // Somebody may opt out between the two calls.
+        return signerOf(pod)
           ? deny(503, 'SIGNER_DIFFERS', `${SIGNING_CONTAINER} is there, and ${reason}`)
           : letIn(gate, [pod, pod], [], { code, reason });
       }
@@ -66,7 +66,7 @@ export function decidePod(
         const why = { code: 'COMPLETE', reason: 'as injected' } as const;
         return letIn(gate, [pod, pod], plannedSecrets(signing), why);
       }
-      if (!isInjected(pod)) {
+      if (!signerOf(pod)) {
         return deny(503, 'SIGNER_MISSING', `pod ${name} has no container ${SIGNING_CONTAINER}`);
       }
       const kind = changeOf(pod, injection.mark());
@@ -101,10 +101,6 @@ function refuse({ kind, what }: Exclude<Injection, { kind: 'pod' }>): PodVerdict
 /** Key and credentials of a plan; a CA is public by purpose. */
 function plannedSecrets({ config, credentials }: PlannedSigning): readonly string[] {
   return [config.secretName, ...credentials.map(({ secretName }) => secretName)];
-}
-
-function isInjected({ spec }: Pod): boolean {
-  return allContainers(spec).some(({ name }) => name === SIGNING_CONTAINER);
 }
 
 function pathsOf(operations: readonly Operation[]): string {

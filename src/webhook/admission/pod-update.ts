@@ -1,6 +1,6 @@
-import type { V1Container, V1ResourceRequirements } from '@kubernetes/client-node';
+import type { V1ResourceRequirements } from '@kubernetes/client-node';
 import { BUILD_LABEL, INJECTED, SIGNING_CONTAINER, SKIPPED } from '../../shared/names.ts';
-import { allContainers, isPod, type Pod } from '../build-pod/build-pod.ts';
+import { allContainers, isPod, signerOf, type Pod } from '../build-pod/build-pod.ts';
 import { whyEphemeralLeads, whyEphemeralReads } from '../injection/ephemeral-container.ts';
 import { whyDifferent } from '../injection/normal-form.ts';
 import { isPinned } from '../injection/same-image.ts';
@@ -12,12 +12,13 @@ import { type Verdict, allow, deny } from '../policy/verdict.ts';
  * does whatever is on its way out.
  */
 export function reviewPodUpdate(object: unknown, oldObject: unknown): Verdict {
-  if (!isPod(object) || !isPod(oldObject)) return allow('NOT_OURS', 'not ours to judge');
+  if (!isPod(object) || !isPod(oldObject)) return allow('NOT_OURS', 'not judged here');
   if (object.metadata?.deletionTimestamp) return allow('UNTOUCHED', 'the pod is being deleted');
   const annotation = [INJECTED, SKIPPED].find(
     (name) => annotationOf(object, name) !== annotationOf(oldObject, name),
   );
-  if (annotation !== undefined) return refused(`the annotation ${annotation} is ours alone`);
+  if (annotation !== undefined)
+    return refused(`the annotation ${annotation} belongs to kpack-notary alone`);
   const signer = signerOf(oldObject);
   if (!signer) {
     const isUnsignedBuild = annotationOf(oldObject, SKIPPED) !== undefined;
@@ -32,10 +33,12 @@ export function reviewPodUpdate(object: unknown, oldObject: unknown): Verdict {
     whyResourcesChange(signer.resources, signerOf(object)?.resources);
   if (what !== undefined) return refused(what);
   if (buildOf(object) !== buildOf(oldObject)) {
-    return refused(`the label ${BUILD_LABEL} is how later changes of the pod reach us`);
+    return refused(`the label ${BUILD_LABEL} is how later changes of the pod are seen`);
   }
   const lead = whyEphemeralLeads(object, oldObject);
-  return lead ? deny(422, lead.code, lead.what) : allow('UNTOUCHED', 'nothing of ours is changed');
+  return lead
+    ? deny(422, lead.code, lead.what)
+    : allow('UNTOUCHED', 'nothing that signing needs is changed');
 }
 
 /**
@@ -62,10 +65,6 @@ function whyResourcesChange(
 
 function refused(what: string): Verdict {
   return deny(422, 'POD_CHANGE_REFUSED', what);
-}
-
-function signerOf({ spec }: Pod): V1Container | undefined {
-  return allContainers(spec).find(({ name }) => name === SIGNING_CONTAINER);
 }
 
 function annotationOf({ metadata }: Pod, name: string): string | undefined {

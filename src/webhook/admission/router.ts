@@ -12,7 +12,7 @@ import type { ConfigSource } from '../config/notary-field.ts';
 /** What of a pod can be changed after it was admitted: the pod itself, and these subresources. */
 const CHANGED_PARTS: readonly (string | undefined)[] = [undefined, 'ephemeralcontainers', 'resize'];
 
-const NOT_OURS = allow('NOT_OURS', 'not ours to judge');
+const NOT_OURS = allow('NOT_OURS', 'not judged here');
 
 /** Answers one request: leads it to who judges its kind of object. */
 export async function routeReview(

@@ -1,5 +1,5 @@
 import type { V1Container, V1Pod, V1PodSpec } from '@kubernetes/client-node';
-import { BUILD_LABEL, KPACK_GROUP } from '../../shared/names.ts';
+import { BUILD_LABEL, KPACK_GROUP, SIGNING_CONTAINER } from '../../shared/names.ts';
 import { readBuildSteps, type BuildSteps, type UnknownSteps } from './build-steps.ts';
 import type { OwnerReference } from '../../shared/kubernetes/cluster.ts';
 
@@ -55,6 +55,11 @@ function isKpackVersion(apiVersion: string): boolean {
 /** The containers that a pod is created with. */
 export function allContainers({ initContainers = [], containers }: V1PodSpec): V1Container[] {
   return [...initContainers, ...containers];
+}
+
+/** The signing container, where there is one. */
+export function signerOf({ spec }: Pod): V1Container | undefined {
+  return allContainers(spec).find(({ name }) => name === SIGNING_CONTAINER);
 }
 
 /** Whether an object is a pod with containers; the API server has checked the rest. */

@@ -10,16 +10,16 @@ export interface BuildSteps {
   readonly exportStep: V1Container;
   readonly completion: V1Container;
   readonly report: ReportWriting;
-  /** Where the steps are standard containers: our place among them. */
+  /** Where the steps are standard containers: the signer's place among them. */
   readonly waiting: Waiting | undefined;
 }
 
-/** What the steps are that we cannot tell, and why. */
+/** Why the steps cannot be found. */
 export interface UnknownSteps {
   readonly unknown: string;
 }
 
-/** Our place in kpack's chain of waiting standard containers. */
+/** The signer's place in kpack's chain of waiting standard containers. */
 export interface Waiting {
   readonly chain: StepChain;
   /** What completion waits for as the pod arrives. */
@@ -72,15 +72,16 @@ export function readBuildSteps(spec: V1PodSpec): BuildSteps | UnknownSteps {
   }
   const steps = { exportStep, completion, report: reportWriting(spec, exportStep) };
   if (spec.containers.includes(exportStep)) {
-    const stray = init.find(isStep);
-    if (stray) return { unknown: `${stray.name} is an init container, and ${name} is not` };
+    const initStep = init.find(isStep);
+    if (initStep) return { unknown: `${initStep.name} is an init container, and ${name} is not` };
     const waiting = readWaiting(exportStep, completion);
     return typeof waiting === 'string' ? { unknown: waiting } : { ...steps, waiting };
   }
-  const stray = spec.containers.find(isStep);
-  if (stray) return { unknown: `${name} is an init container, and ${stray.name} is not` };
-  const late = init.slice(init.indexOf(exportStep)).find(isStep);
-  if (late) return { unknown: `${late.name} runs after ${name}` };
+  const standardStep = spec.containers.find(isStep);
+  if (standardStep)
+    return { unknown: `${name} is an init container, and ${standardStep.name} is not` };
+  const stepAfter = init.slice(init.indexOf(exportStep)).find(isStep);
+  if (stepAfter) return { unknown: `${stepAfter.name} runs after ${name}` };
   return { ...steps, waiting: undefined };
 }
 
@@ -96,7 +97,7 @@ function isWaiterStep({ name }: V1Container): boolean {
   return name === WAITER_STEP;
 }
 
-/** Our place before completion, or why there is none. */
+/** The signer's place before completion, or why there is none. */
 function readWaiting(step: V1Container, completion: V1Container): Waiting | string {
   const [first, second] = [readWaiterCall(step), readWaiterCall(completion)];
   const unclear = [first ? undefined : step.name, second ? undefined : completion.name].find(

@@ -1,21 +1,16 @@
 import type { V1Container } from '@kubernetes/client-node';
-
-/**
- * One call of kpack's build-waiter: in builds of standard containers it is the command of every
- * step, and runs the step's own program once the step before is done.
- */
-export interface WaiterCall {
-  readonly waitFile: string;
-  readonly doneFile: string;
-  readonly errorFile: string;
-}
+import type { StepChain } from '../../shared/signer-flags.ts';
 
 const WAITER = /\/build-waiter$/;
 /** As Go's flag package takes one: a name, and a value in the same word. */
 const WAITER_FLAG = /^--?([a-z-]+)(?:=|$)/;
 
-/** Undefined when the container does not call the build-waiter, or not as kpack does. */
-export function readWaiterCall(container: V1Container): WaiterCall | undefined {
+/**
+ * The files of one call of kpack's build-waiter: in builds of standard containers it is the command of
+ * every step, and runs the step's own program once the step before is done. Undefined when the
+ * container does not call the build-waiter, or not as kpack does.
+ */
+export function readWaiterCall(container: V1Container): StepChain | undefined {
   const [waitFile, doneFile, errorFile, execute] = (
     ['wait-file', 'done-file', 'error-file', 'execute'] as const
   ).map((name) => flagOf(container, name)?.value);

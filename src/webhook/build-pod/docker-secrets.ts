@@ -55,10 +55,12 @@ export function whyDockerSecretsUnclear(pod: Pod, tags: readonly string[]): stri
   }
   const known = new Set(flagsOfSteps(pod, tags).flatMap(({ words }) => words));
   const completion = pod.spec.containers.find(({ name }) => name === 'completion');
-  const stray = (completion ? programArguments(completion) : []).find(
+  const extraFlag = (completion ? programArguments(completion) : []).find(
     (word) => DOCKER_FLAG.test(word) && !known.has(word),
   );
-  return stray && `completion has the argument ${cut(stray)}, which the steps before it lack`;
+  return (
+    extraFlag && `completion has the argument ${cut(extraFlag)}, which the steps before it lack`
+  );
 }
 
 /** The steps that kpack gives docker Secrets, each with the flags that kpack itself wrote. */

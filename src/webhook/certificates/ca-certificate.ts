@@ -94,6 +94,8 @@ export function inOrder<Of extends CaCertificate>(certificates: readonly Of[]): 
   );
 }
 
-function withoutDoubles(certificates: readonly CaCertificate[]): readonly CaCertificate[] {
+export function withoutDoubles<Of extends CaCertificate>(
+  certificates: readonly Of[],
+): readonly Of[] {
   return [...new Map(certificates.map((one) => [one.fingerprint, one])).values()];
 }

@@ -42,7 +42,7 @@ export function keepChecking(
 ): () => Promise<void> {
   const ending = new AbortController();
   const { signal } = ending;
-  let told = '';
+  let lastProblem = '';
   let failures = 0;
   const once = async (): Promise<number> => {
     const { problems, missing, lookAgain = POLL_MS } = await resultOf(check, signal);
@@ -55,11 +55,11 @@ export function keepChecking(
     metrics.checked(problems.length === 0 ? 'ok' : 'error');
     // In an order of their own, so that the same problems are the same text.
     const text = problems.map(sentenceOf).sort().join('; ');
-    if (text !== told) {
+    if (text !== lastProblem) {
       if (text === '') log.info('certificates are looked after again');
       else log.warn({ problem: text }, 'certificates cannot be looked after');
     }
-    told = text;
+    lastProblem = text;
     failures = text === '' ? 0 : failures + 1;
     const usual = Math.min(POLL_MS * 2 ** failures, SELDOM_MS);
     return Math.min(usual * (1 + SPREAD * (2 * Math.random() - 1)), lookAgain);
@@ -77,7 +77,7 @@ export function keepChecking(
   };
 }
 
-/** A mistake of ours must not end the checks. */
+/** A mistake in the code must not end the checks. */
 async function resultOf(check: CertificateCheck, signal: AbortSignal): Promise<CheckResult> {
   try {
     return await check(signal);

@@ -17,7 +17,7 @@ import type {
 } from './certificate-plan.ts';
 import type { SecretData } from './issuing-ca.ts';
 
-/** Under which name our fields of the configurations are ours. */
+/** The field manager that owns every `caBundle`. */
 const FIELD_MANAGER = 'kpack-notary-webhook';
 const GROUP = 'admissionregistration.k8s.io';
 const RESOURCE: Readonly<Record<ConfigurationKind, string>> = {

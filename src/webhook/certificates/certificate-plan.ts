@@ -15,6 +15,7 @@ import {
   inOrder,
   readCaBundle,
   trustedOf,
+  withoutDoubles,
   type CaCertificate,
 } from './ca-certificate.ts';
 
@@ -25,7 +26,7 @@ export const CONFIGURATION_KINDS = [
 ] as const;
 export type ConfigurationKind = (typeof CONFIGURATION_KINDS)[number];
 
-/** One of our webhook configurations, as far as it is looked at. */
+/** One of the two webhook configurations, as far as it is looked at. */
 export interface WebhookConfiguration {
   readonly kind: ConfigurationKind;
   readonly name: string;
@@ -53,7 +54,7 @@ export interface Seen {
   >;
 }
 
-/** A certificate of our own that is served, as far as it matters when it is replaced. */
+/** An issued certificate that is served, as far as it matters when it is replaced. */
 export interface ServedLeaf {
   /** Fingerprint of the CA that issued it. */
   readonly issuer: string;
@@ -67,7 +68,7 @@ export interface ServedLeaf {
 export interface Memory {
   /** What the Secret said when it was read last. */
   readonly stored: StoredTrust;
-  /** All that the Secret has said since we started, and that has not ended. */
+  /** All that the Secret has said since the start, and that has not ended. */
   readonly earlier: StoredTrust;
   /** Since when a certificate stands in every entry that is there, by uptime; by its fingerprint. */
   readonly trustedSince: ReadonlyMap<string, number>;
@@ -77,7 +78,7 @@ export interface Memory {
 }
 
 export interface Moment {
-  /** By the clock of the API server, which is the one to judge our certificates. Ms since 1970. */
+  /** By the clock of the API server, which is the one to judge certificates. Ms since 1970. */
   readonly now: number;
   /** Of this process, in ms: what no correction of a clock changes. */
   readonly uptime: number;
@@ -87,18 +88,15 @@ export interface Moment {
 export interface CertificatePlan {
   /** A new CA is to be made, and written beside what is there. */
   readonly needsCa: boolean;
-  /** Configurations that trust too little, or too much. */
-  readonly untrusting: readonly Untrusting[];
+  /** Configurations that trust too little, or too much, and what every entry is to get. */
+  readonly untrusting: readonly {
+    readonly configuration: WebhookConfiguration;
+    readonly caBundle: string;
+  }[];
   /** A leaf is to be issued by this CA, and served. */
   readonly issueBy: IssuingCa | undefined;
   /** In how many milliseconds to look again at the latest; undefined: as usual. */
   readonly lookAgain: number | undefined;
-}
-
-/** A configuration, and the `caBundle` that every entry of it is to get. */
-export interface Untrusting {
-  readonly configuration: WebhookConfiguration;
-  readonly caBundle: string;
 }
 
 const NOTHING: StoredTrust = { issuers: [], certificates: [] };
@@ -151,7 +149,7 @@ export function remember(memory: Memory, seen: Seen, { now, uptime }: Moment): M
   };
   const bundles = bundlesOf(seen);
   if (!bundles) return { ...memory, stored, earlier };
-  // What stands there unchanged has stood there before we came.
+  // What stands there unchanged was there before the start.
   const since = uptime - unchangedFor(seen);
   const trustedSince = new Map(
     [...earlier.issuers, ...earlier.certificates]
@@ -171,8 +169,7 @@ function latest<Of extends CaCertificate>(
   { served }: Memory,
   now: number,
 ): readonly Of[] {
-  const distinct = [...new Map(all.map((one) => [one.fingerprint, one])).values()];
-  return inOrder(distinct).filter(
+  return inOrder(withoutDoubles(all)).filter(
     (one, rank) =>
       // Whatever the clock says.
       one.fingerprint === served?.issuer ||
@@ -224,7 +221,7 @@ export function planCertificates(
   const [newest] = signers;
   const untrusting = configurationsOf(seen).flatMap((configuration) => {
     const caBundle = bundleOf(memory, configuration, now);
-    // Without a certificate of our own there is nothing to say.
+    // Without a CA there is nothing to write.
     const isSo =
       caBundle === '' || configuration.entries.every((entry) => entry.caBundle === caBundle);
     return isSo ? [] : [{ configuration, caBundle }];
@@ -246,9 +243,9 @@ export function planCertificates(
 }
 
 /**
- * What every entry is to trust: never less than what some replica may serve. What stands there and is
- * not ours stays, since another replica, or one in another mode, may be serving by it. What stands in
- * the other configuration does not count: who takes a certificate out writes one after the other.
+ * What every entry is to trust: never less than what some replica may serve. Unknown
+ * certificates stay, since another replica, or one in another mode, may be serving by them. Look at this
+ * configuration only: an admin who removes a CA edits the two one at a time.
  */
 function bundleOf(
   { stored, earlier, served }: Memory,
@@ -264,7 +261,7 @@ function bundleOf(
   return formatCaBundle(trustedOf(serving, [issuers, live, certificates], now));
 }
 
-/** One that was given to us may live far longer than those that we make: the next has to outlive it. */
+/** One that an admin made may live far longer than those made here: the next has to outlive it. */
 function isCaDue({ begins, ends }: IssuingCa, now: number, jitter: number): boolean {
   return now >= renewalOf(ends, Math.min(ends - begins, CA_LIFE_MS), jitter);
 }

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { withCa, type IssuingCa } from './issuing-ca.ts';
 import type { CertificateCheck } from './certificate-check.ts';
 import type { CertificateCluster } from './certificate-cluster.ts';
-import { issueLeaf, makeCa, type Leaf } from './certificate-issuer.ts';
+import { issueLeaf, makeCa } from './certificate-issuer.ts';
 import {
   EMPTY_MEMORY,
   missingOf,
@@ -36,7 +36,7 @@ export interface RotationOptions {
 
 type Step = 'leaf' | 'caBundle' | 'ca';
 
-/** Steps of one check, with what concurrent replicas make us do again. */
+/** Steps of one check, with what has to be done again because of concurrent replicas. */
 const MOST_STEPS = 8;
 /** How often a `caBundle` is written before one look finds it as it should be. More is a fight. */
 const MOST_REPAIRS = 6;
@@ -49,10 +49,10 @@ export function certificateRotation(options: RotationOptions): CertificateCheck 
   const { cluster, names, log, jitter } = options;
   let memory: Memory = EMPTY_MEMORY;
   let repairs = 0;
-  let told: { readonly date: number; readonly uptime: number } | undefined;
-  // From what the API server said on; whatever becomes of our own clock meanwhile.
+  let serverTime: { readonly date: number; readonly uptime: number } | undefined;
+  // By the API server's last time, whatever becomes of the clock here meanwhile.
   const momentOf = ({ now, uptime }: Moment): Moment =>
-    told ? { now: told.date + uptime - told.uptime, uptime } : { now, uptime };
+    serverTime ? { now: serverTime.date + uptime - serverTime.uptime, uptime } : { now, uptime };
 
   const take = async (
     step: Step,
@@ -100,20 +100,14 @@ export function certificateRotation(options: RotationOptions): CertificateCheck 
     return { ...seen, configurations };
   };
 
-  const issue = async (issuer: IssuingCa, now: number): Promise<Leaf> => {
-    try {
-      return await issueLeaf(issuer, names, now);
-    } catch (error) {
-      memory = { ...memory, unusable: new Set([...memory.unusable, issuer.fingerprint]) };
-      throw error;
-    }
-  };
-
   const replaceLeaf = async (issuer: IssuingCa, now: number): Promise<void> => {
-    const leaf = await issue(issuer, now);
+    const { fingerprint } = issuer;
+    const leaf = await issueLeaf(issuer, names, now).catch((error: unknown) => {
+      memory = { ...memory, unusable: new Set([...memory.unusable, fingerprint]) };
+      throw error;
+    });
     options.serve(leaf, issuer);
     const { begins, ends } = leaf;
-    const { fingerprint } = issuer;
     log.info({ authority: fingerprint, ends: new Date(ends) }, 'serving a new certificate');
     const renewal = renewalOf(ends, ends - now, jitter);
     memory = { ...memory, served: { issuer: fingerprint, begins, ends, renewal } };
@@ -124,7 +118,7 @@ export function certificateRotation(options: RotationOptions): CertificateCheck 
     const look = async (): Promise<Seen> => {
       const { seen, problems: met, date } = await cluster.look(signal);
       problems.push(...met);
-      if (date !== undefined) told = { date, uptime: options.clock().uptime };
+      if (date !== undefined) serverTime = { date, uptime: options.clock().uptime };
       return seen;
     };
     const failed = new Set<Step>();

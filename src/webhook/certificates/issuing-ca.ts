@@ -51,7 +51,7 @@ export function readStoredTrust(data: SecretData): StoredTrust {
 }
 
 /**
- * The entries that hold a new CA beside what is worth keeping; entries that are not ours stay.
+ * The entries that hold a new CA beside what is worth keeping; other entries stay.
  *
  * @param now the time, in ms since 1970: what ended long ago goes
  */
@@ -80,7 +80,7 @@ export function isCurrent({ begins, ends }: CaCertificate, now: number): boolean
 }
 
 /**
- * A root with a key of the one kind that we sign with. Node says that a certificate is a CA when
+ * A root with a key of the one kind that is used here. Node says that a certificate is a CA when
  * its basic constraints do, and its key usage, where it has one, allows to sign certificates.
  */
 function mayIssue(certificate: X509Certificate): boolean {

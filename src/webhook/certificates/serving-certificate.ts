@@ -1,4 +1,4 @@
-/** What is served as our certificate, by the mode that the flags choose. */
+/** The certificate that is served, by the mode that the flags choose. */
 import { keepChecking, type CheckListeners } from './certificate-check.ts';
 import { certificateCluster } from './certificate-cluster.ts';
 import type { AccessSource } from '../../shared/kubernetes/kubernetes-access.ts';
@@ -41,7 +41,7 @@ export async function servingCertificate(options: ServingOptions): Promise<Servi
   if (settings.kind === 'files') return fileCertificate(settings, options);
   if (access === undefined || namespace === undefined) {
     throw new SettingsError(
-      '--certificate-secret is a Secret of our namespace, which is not known: give --own-namespace, or set POD_NAMESPACE',
+      '--certificate-secret is a Secret of the namespace of the webhook, which is not known: give --own-namespace, or set POD_NAMESPACE',
     );
   }
   // Loaded here: the library that issues certificates is for this mode alone.

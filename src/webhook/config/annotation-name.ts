@@ -13,8 +13,8 @@ import { command } from '../../shared/shell-command.ts';
 import { cut } from '../../shared/shown-value.ts';
 
 /**
- * Whether an annotation is under our prefix. Kubernetes takes names of annotations in any case: who
- * writes one in another meant ours.
+ * Whether an annotation is under the prefix of kpack-notary. Kubernetes takes names of annotations in
+ * any case, so another case is a typing mistake.
  */
 export function isOurAnnotation(name: string): boolean {
   return name.slice(0, PREFIX.length).toLowerCase() === PREFIX;
@@ -27,20 +27,22 @@ export function fieldOf(annotation: string): string {
 
 /** Nobody mistypes more names than that: each is compared with all that are known, others are counted. */
 const MOST_COMPARED = 20;
-const KNOWN: ReadonlySet<string> = new Set(Object.values(ANNOTATION));
+const ON_NAMESPACES: readonly string[] = Object.values(ANNOTATION);
+const ON_OTHERS = [...ON_NAMESPACES, SIGNING];
 
 /**
- * Checks that all that an object has under our prefix are annotations that we know; those, as they
+ * Checks that all that an object has under the prefix of kpack-notary are known annotations; those, as they
  * were meant, so that a mistyped one is not said to be missing as well.
  */
 export function checkNames(
   findings: Findings,
   source: ConfigSource,
 ): Readonly<Record<string, unknown>> {
+  const known = source.kind === 'Namespace' ? ON_NAMESPACES : ON_OTHERS;
   const read: Record<string, unknown> = {};
   const unknown: string[] = [];
   for (const name of Object.keys(source.annotations).filter(isOurAnnotation)) {
-    if (isKnown(source, name)) read[name] = source.annotations[name];
+    if (known.includes(name)) read[name] = source.annotations[name];
     else unknown.push(name);
   }
   unknown.sort();
@@ -49,40 +51,36 @@ export function checkNames(
     problem(findings, 'metadata.annotations', found, `none (${MOST_COMPARED} of them follow)`);
   }
   for (const name of unknown.slice(0, MOST_COMPARED)) {
-    const meant = checkUnknown(findings, source, name);
+    const meant = checkUnknown(findings, source, name, known);
     if (meant !== undefined) read[meant] ??= source.annotations[name];
   }
   if (source.kind !== 'Namespace') warnOfLabels(findings, source);
   return read;
 }
 
-function isKnown({ kind }: ConfigSource, name: string): boolean {
-  return KNOWN.has(name) || (kind !== 'Namespace' && name === SIGNING);
-}
-
 /** The annotation that was meant by one that is not known. */
 function checkUnknown(
   findings: Findings,
-  { kind, name: objectName }: ConfigSource,
+  { name: objectName }: ConfigSource,
   name: string,
+  known: readonly string[],
 ): string | undefined {
-  const known = [...KNOWN, ...(kind === 'Namespace' ? [] : [SIGNING])];
-  const wrong = (found: string, expected: string, example?: string) =>
+  const reject = (found: string, expected: string, example?: string) =>
     problem(findings, fieldOf(name), found, expected, example);
   if (name === SIGNING) {
     const label = command`kubectl label namespace ${cut(objectName)} notary.kpack.io/signing=enabled --overwrite`;
-    return wrong('an annotation', 'a label of that name', label);
+    return reject('an annotation', 'a label of that name', label);
   }
   if (name === INJECTED || name === SKIPPED) {
     const found = 'an annotation that kpack-notary itself writes, on pods alone';
-    return wrong(found, 'no such annotation');
+    return reject(found, 'no such annotation');
   }
   if (name.startsWith(RESERVED_PREFIX)) {
     const found = 'an annotation for Notary v2, which is not supported in this version';
-    return wrong(found, 'no such annotation');
+    return reject(found, 'no such annotation');
   }
   const meant = nearest(name, known);
-  wrong('an unknown annotation', expectedName(name, known), meant && annotationLine(meant));
+  reject('an unknown annotation', expectedName(name, known), meant && annotationLine(meant));
   return meant;
 }
 

@@ -5,7 +5,7 @@ import { hasSection } from './notary-section.ts';
 import { isPlainHttp, serverHost } from '../../shared/notary-url.ts';
 import { command } from '../../shared/shell-command.ts';
 import { cut } from '../../shared/shown-value.ts';
-import { type CredentialsSecret, credentialsFor } from './credentials-secret.ts';
+import type { HostSecret } from './credentials-secret.ts';
 import type { SigningMode } from './signing-label.ts';
 
 /** What the namespace holds for a build. */
@@ -14,8 +14,8 @@ export interface SecretFacts {
   readonly serviceAccountName: string;
   /** Secrets that were looked for and are not there. */
   readonly missingSecrets: readonly string[];
-  /** Undefined: nobody has looked. */
-  readonly credentials: readonly CredentialsSecret[] | undefined;
+  /** In the order in which the service account names them; undefined: too many to look at. */
+  readonly credentials: readonly HostSecret[] | undefined;
 }
 
 /** Longer names are cut, so that the sentence around them, with its fix, is whole. */
@@ -55,7 +55,7 @@ function secretWarnings(
       : [];
   const host = serverHost(url);
   const hasCredentials =
-    isPlainHttp(url) || credentials === undefined || credentialsFor(host, credentials).length > 0;
+    isPlainHttp(url) || (credentials?.some((secret) => secret.host === host) ?? true);
   return [
     ...missing(secretName, 'signing', 'the key as a *.key file, and its password'),
     ...missing(caSecretName, 'CA', `the certificate under ${CA_FILE}`),
@@ -85,7 +85,7 @@ export function labelWarnings(namespaceName: string, mode: SigningMode): readonl
   }
 }
 
-/** What opting out takes away beside our signature, where kpack itself would sign. */
+/** What opting out takes away beside the signature, where kpack itself would sign. */
 export function optOutWarnings(source: ConfigSource, mode: SigningMode): readonly string[] {
   return hasSection(source) && mode === 'enabled' ? [KPACK_SIGNATURE_GOES] : [];
 }

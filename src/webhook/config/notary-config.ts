@@ -120,16 +120,16 @@ const LONGEST_DESCRIPTION = 3_000;
 
 /** All problems as one text for people, numbered where there are several. */
 export function describeProblems(problems: readonly ConfigProblem[]): string {
-  const told: string[] = [];
+  const descriptions: string[] = [];
   let length = 0;
   for (const problem of problems) {
     const text = describeProblem(problem);
     length += text.length;
-    if (told.length > 0 && length > LONGEST_DESCRIPTION) break;
-    told.push(problems.length > 1 ? `(${told.length + 1}) ${text}` : text);
+    if (descriptions.length > 0 && length > LONGEST_DESCRIPTION) break;
+    descriptions.push(problems.length > 1 ? `(${descriptions.length + 1}) ${text}` : text);
   }
-  const others = problems.length - told.length;
-  return [...told, ...(others > 0 ? [`and ${others} more like these`] : [])].join('; ');
+  const others = problems.length - descriptions.length;
+  return [...descriptions, ...(others > 0 ? [`and ${others} more like these`] : [])].join('; ');
 }
 
 /** One problem as a text for people: field, object, what was found, what is expected, an example. */

@@ -3,7 +3,7 @@ import { EXAMPLE, NAME_MEMBERS, written, type KnownMembers } from './notary-memb
 import { parseNotaryUrl, type NotaryUrl } from '../../shared/notary-url.ts';
 import { cut, show, shownName } from '../../shared/shown-value.ts';
 
-/** One thing that is wrong, told so that it can be mended without other help. */
+/** One mistake, with all that is needed to correct it. */
 export interface ConfigProblem {
   /** `spec.notary.v1.url`, or `metadata.annotations[…]`. */
   readonly field: string;
@@ -63,15 +63,15 @@ export function readMembers(
 ): Readonly<Record<string, unknown>> | undefined {
   const { known, elsewhere = {} } = members;
   const names = Object.keys(known);
-  const wrong = (found: string) =>
+  const reject = (found: string) =>
     problem(findings, field, found, `an object with ${names.join(' and ')}`, written(members));
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return wrong(show(value));
+    return reject(show(value));
   }
   const count = Object.keys(value).length;
-  if (count > MOST_MEMBERS) return wrong(`an object with ${count} members`);
+  if (count > MOST_MEMBERS) return reject(`an object with ${count} members`);
   const read: Record<string, unknown> = { ...value };
-  // In an order of their own: that of an object is not the same on every way to us.
+  // In an order of their own: that of an object depends on how it came.
   for (const [name, mistyped] of sortedEntries(value)) {
     if (names.includes(name)) continue;
     const meant = nearest(name, [...names, ...Object.keys(elsewhere)]) ?? '';
@@ -137,14 +137,6 @@ export function readSecretName(
   return problem(findings, field, show(value), expected, example);
 }
 
-export function readCaSecretName(
-  findings: Findings,
-  field: string,
-  value: unknown,
-): string | undefined {
-  return readSecretName(findings, field, value, EXAMPLE.caSecretName);
-}
-
 /** Ids of root keys, each once. */
 export function readRootPins(
   findings: Findings,
@@ -152,14 +144,14 @@ export function readRootPins(
   value: unknown,
 ): readonly string[] | undefined {
   const ids = typeof value === 'string' ? value.split(',').map((id) => id.trim()) : [];
-  const wrong = ids.filter((id) => !ROOT_KEY_ID.test(id));
+  const invalid = ids.filter((id) => !ROOT_KEY_ID.test(id));
   if (ids.length > MOST_ROOT_PINS) {
     const expected = `at most ${MOST_ROOT_PINS} ids of root keys`;
     return problem(findings, field, `${ids.length} ids`, expected, EXAMPLE.rootPin);
   }
-  if (ids.length > 0 && wrong.length === 0) return [...new Set(ids)];
+  if (ids.length > 0 && invalid.length === 0) return [...new Set(ids)];
   const expected = 'ids of root keys (64 digits of lower-case hex each), separated by commas';
-  const found = ids.length > 0 ? wrong.map(show).join(', ') : show(value);
+  const found = ids.length > 0 ? invalid.map(show).join(', ') : show(value);
   return problem(findings, field, found, expected, EXAMPLE.rootPin);
 }
 

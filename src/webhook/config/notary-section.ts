@@ -3,7 +3,6 @@ import { configSource } from './config-source.ts';
 import { ANNOTATION, SIGNING } from '../../shared/names.ts';
 import {
   problem,
-  readCaSecretName,
   readMembers,
   readOneOf,
   readRootPins,
@@ -14,7 +13,7 @@ import {
   type Findings,
   type ConfigSource,
 } from './notary-field.ts';
-import { annotationLine, NOTARY_MEMBERS, V1_MEMBERS } from './notary-members.ts';
+import { annotationLine, EXAMPLE, NOTARY_MEMBERS, V1_MEMBERS } from './notary-members.ts';
 import type { NotaryUrl } from '../../shared/notary-url.ts';
 import { show } from '../../shared/shown-value.ts';
 import type { OnFailure } from '../../shared/signer-flags.ts';
@@ -62,7 +61,9 @@ export function readNotarySection(kind: ConfigSource['kind'], read: unknown): No
   const fromSpec = hasSection(source) ? readSpec(findings, source.section) : undefined;
   const annotated = readPairOfAnnotations(findings, source, fromSpec);
   const { url, secretName } = fromSpec ?? annotated;
-  const caSecretName = readAnnotation(findings, source, ANNOTATION.caSecretRef, readCaSecretName);
+  const caSecretName = readAnnotation(findings, source, ANNOTATION.caSecretRef, (...field) =>
+    readSecretName(...field, EXAMPLE.caSecretName),
+  );
   const rootPins = readAnnotation(findings, source, ANNOTATION.rootPin, readRootPins);
   const onFailure = readAnnotation(findings, source, ANNOTATION.onFailure, (...field) =>
     readOneOf(...field, ['fail', 'warn'] as const),

@@ -5,18 +5,13 @@ import { readSignerImage } from '../settings/signer-image.ts';
 import { usageError } from '../../shared/settings-error.ts';
 import { DEFAULT_KPACK_USER, EXPLAIN_FLAGS } from '../settings/webhook-flags.ts';
 
-/** An object that is asked about. */
-export interface NamedObject {
-  readonly kind: ListedKind;
-  readonly name: string;
-}
-
 /** All that `webhook explain` is told. */
 export interface ExplainOptions {
   readonly cluster: ClusterSource;
   readonly namespace: string;
   /** Empty: all of the namespace. */
-  readonly objects: readonly NamedObject[];
+  readonly objects: readonly { readonly kind: ListedKind; readonly name: string }[];
+  /** Undefined: any; of a pod that has its signing container already, the one that is there. */
   readonly signerImage: string | undefined;
   readonly kpackUsers: readonly [string, ...string[]];
   readonly output: 'text' | 'json';
@@ -39,11 +34,7 @@ export function parseExplainOptions(
   });
   const problems = [...found];
   const objects = words.map(readObject).filter((object) => object !== undefined);
-  const [kubeconfig] = values.kubeconfig;
-  const [manifests] = values.manifests;
-  if (kubeconfig !== undefined && manifests !== undefined) {
-    problems.push('--kubeconfig and --manifests exclude each other');
-  }
+  const cluster = clusterSource(values, problems);
   const [signerImage] = values['signer-image'];
   const { problem } = signerImage === undefined ? {} : readSignerImage(signerImage);
   if (problem !== undefined) problems.push(problem);
@@ -52,7 +43,7 @@ export function parseExplainOptions(
   if (problems.length > 0) throw usageError(problems);
   const [firstUser = DEFAULT_KPACK_USER, ...otherUsers] = values['kpack-user'];
   return {
-    cluster: clusterSource(kubeconfig, manifests),
+    cluster,
     namespace: values.namespace[0] ?? 'default',
     objects,
     signerImage,
@@ -61,7 +52,7 @@ export function parseExplainOptions(
   };
 }
 
-function readObject(word: string): NamedObject | undefined {
+function readObject(word: string): ExplainOptions['objects'][number] | undefined {
   const [written, name = '', ...others] = word.split('/');
   const kind = LISTED_KINDS.find((each) => each.toLowerCase() === written);
   return kind && name !== '' && others.length === 0 ? { kind, name } : undefined;

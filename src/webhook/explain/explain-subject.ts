@@ -40,7 +40,7 @@ function withUid(object: ListedObject): ListedObject {
   return { ...object, metadata: { ...object.metadata, uid: object.metadata.uid ?? NO_UID } };
 }
 
-/** The Build that kpack would make of an Image, as far as we read one: a copy of what it says. */
+/** The Build that kpack would make of an Image, as far as one is read: a copy of what it says. */
 function nextBuild(image: ListedObject): ClusterObject & { readonly apiVersion: string } {
   const { apiVersion, metadata } = image;
   const { name = '', uid = '', annotations } = metadata;

@@ -7,7 +7,7 @@ const WORDS: Readonly<Record<Explanation['outcome'], string>> = {
   signed: 'would be signed',
   unsigned: 'left unsigned',
   refused: 'would be refused',
-  unknown: 'cannot be told',
+  unknown: 'unknown',
 };
 
 /** Whatever people wrote stays within its line, and tells a terminal nothing. */

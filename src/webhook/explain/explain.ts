@@ -1,10 +1,10 @@
-import type { V1Container } from '@kubernetes/client-node';
 import { WEBHOOK_ERRORS, type WebhookErrorCode } from '../../shared/error-code.ts';
 import { SIGNING_CONTAINER, SYSTEM_NAMESPACES } from '../../shared/names.ts';
 import { VERSION } from '../../shared/version.ts';
-import { allContainers, type BuildPod } from '../build-pod/build-pod.ts';
+import { signerOf } from '../build-pod/build-pod.ts';
 import { ClusterError, type Cluster, type ListedObject } from '../../shared/kubernetes/cluster.ts';
 import { describeSigning, findMissing, type Signing } from './explain-signing.ts';
+import type { ExplainOptions } from './explain-settings.ts';
 import { subjectOf } from './explain-subject.ts';
 import { readFacts } from '../policy/facts.ts';
 import { planPod } from '../policy/plan.ts';
@@ -20,7 +20,7 @@ export interface Explanation {
   readonly outcome: 'signed' | 'unsigned' | 'refused' | 'unknown';
   readonly code: AllowCode | WebhookErrorCode;
   readonly reason: string;
-  /** What to do, where something is refused, cannot be told, or is not as it should be. */
+  /** What to do, where something is refused, unknown, or not as it should be. */
   readonly fix?: string;
   /** The namespace is in audit mode: nothing is done or refused. */
   readonly isAudit: boolean;
@@ -28,14 +28,6 @@ export interface Explanation {
   readonly warnings: readonly string[];
   /** What signing needs, and cannot be found. */
   readonly missing: readonly string[];
-}
-
-/** What explaining needs to know beside the cluster. */
-export interface ExplainSettings {
-  /** Undefined: any; of a pod that has its signing container already, the one that is there. */
-  readonly signerImage: string | undefined;
-  readonly kpackUsers: readonly [string, ...string[]];
-  readonly namespace: string;
 }
 
 /** What the signing container would take; it does not decide anything. */
@@ -55,7 +47,7 @@ const LEFT_OUT = {
 export async function explain(
   object: ListedObject,
   cluster: Cluster,
-  settings: ExplainSettings,
+  settings: Pick<ExplainOptions, 'namespace' | 'kpackUsers' | 'signerImage'>,
 ): Promise<Explanation> {
   const { namespace } = settings;
   const about = { kind: object.kind, namespace, name: object.metadata.name ?? '' };
@@ -81,7 +73,7 @@ export async function explain(
       { ...facts, missingSecrets: [] },
       settings.kpackUsers,
     );
-    const existing = signingContainer(pod);
+    const existing = signerOf(pod.pod);
     const image = settings.signerImage ?? existing?.image ?? ANY_IMAGE;
     const placement = { ...REQUESTS, image };
     const verdict = decidePod('mutate', pod, plan, { placement, version: VERSION });
@@ -121,8 +113,4 @@ function outcomeOf(
 /** Whether it is a pod that an API server has taken, and no manifest of one. */
 function isStored({ kind, metadata }: ListedObject): boolean {
   return kind === 'Pod' && metadata.uid !== undefined;
-}
-
-function signingContainer({ pod }: BuildPod): V1Container | undefined {
-  return allContainers(pod.spec).find(({ name }) => name === SIGNING_CONTAINER);
 }

@@ -43,7 +43,7 @@ function isSameImage(ours: string, theirs: string): boolean {
 
 /**
  * What a container that does not differ has got from others that would steer it; undefined: nothing.
- * No version of ours gives it such things, so that posting the pod again brings them again.
+ * No version of the webhook gives it such things, so that posting the pod again brings them again.
  */
 export function whyTampered(ours: V1Container, theirs: V1Container): string | undefined {
   if (isDeepStrictEqual(ours, theirs)) return undefined;
@@ -62,7 +62,7 @@ export function whyTampered(ours: V1Container, theirs: V1Container): string | un
     (mount) =>
       !isOwn(mount) && (hidesProgram(mount.mountPath) || ownPaths.contains(mount.mountPath)),
   );
-  return over && `${SIGNING_CONTAINER} has a mount over ours at ${over.mountPath}`;
+  return over && `${SIGNING_CONTAINER} has a mount over its own at ${over.mountPath}`;
 }
 
 /** Why a volume is no longer the one that the webhook would make now; undefined: it still is. */

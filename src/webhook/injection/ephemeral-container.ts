@@ -1,6 +1,6 @@
 import type { V1EphemeralContainer, V1PodSpec } from '@kubernetes/client-node';
 import { REPORT_VOLUME, SIGNING_CONTAINER, VOLUME } from '../../shared/names.ts';
-import { allContainers, type Pod } from '../build-pod/build-pod.ts';
+import { signerOf, type Pod } from '../build-pod/build-pod.ts';
 import { readBuildSteps } from '../build-pod/build-steps.ts';
 
 /** Where an ephemeral container would get to, and how it is refused. */
@@ -24,15 +24,31 @@ const ESCAPES = [
  * Where an ephemeral container that is added would get to: the Secrets of the signer, its processes,
  * or the files that decide what is signed and when. Undefined: none does.
  */
-export function whyEphemeralLeads({ spec }: Pod, { spec: before }: Pod): EphemeralLead | undefined {
-  const guarded = guardedParts(spec);
+export function whyEphemeralLeads(pod: Pod, { spec: before }: Pod): EphemeralLead | undefined {
+  const { spec } = pod;
+  const ofSigner = new Set(signerOf(pod)?.volumeMounts?.map(({ name }) => name));
+  // A CA is public by purpose.
+  const secretVolumes = new Set(
+    (spec.volumes ?? [])
+      .filter(({ name, secret }) => secret && ofSigner.has(name) && name !== VOLUME.ca)
+      .map(({ name }) => name),
+  );
+  // The report, and the files by which standard containers wait for one another.
+  const steps = readBuildSteps(spec);
+  const waiting = 'unknown' in steps ? undefined : steps.waiting;
+  const deciding = [REPORT_VOLUME, ...(waiting ? [waiting.mount.name] : [])];
   for (const container of added(spec, before)) {
+    const { name, volumeMounts = [], volumeDevices = [] } = container;
+    const mounts = [...volumeMounts, ...volumeDevices].map((mount) => mount.name);
+    const secret = mounts.find((mount) => secretVolumes.has(mount));
     const way =
-      whyEscapes(container, spec) ?? whyMounts(container, guarded) ?? whyTakesVariables(container);
+      whyEscapes(container, spec) ??
+      (secret && `${name} mounts volume ${secret}`) ??
+      whyTakesVariables(container);
     if (way !== undefined) return { code: 'SECRET_EXPOSED', what: `ephemeral container ${way}` };
-    const mount = mountsOf(container).find(({ name }) => guarded.volumes.has(name));
-    if (mount) {
-      const what = `ephemeral container ${container.name} mounts volume ${mount.name}, which decides what is signed`;
+    const mount = mounts.find((each) => deciding.includes(each));
+    if (mount !== undefined) {
+      const what = `ephemeral container ${name} mounts volume ${mount}, which decides what is signed`;
       return { code: 'POD_CHANGE_REFUSED', what };
     }
   }
@@ -52,28 +68,6 @@ export function whyEphemeralReads({ spec }: Pod, { spec: before }: Pod): string 
 function added(spec: V1PodSpec, before: V1PodSpec): readonly V1EphemeralContainer[] {
   const known = new Set(before.ephemeralContainers?.map(({ name }) => name));
   return (spec.ephemeralContainers ?? []).filter(({ name }) => !known.has(name));
-}
-
-/** What of a signed pod is for its steps and its signer alone. */
-interface GuardedParts {
-  readonly secretVolumes: ReadonlySet<string>;
-  /** The report, and the files by which standard containers wait for one another. */
-  readonly volumes: ReadonlySet<string>;
-}
-
-function guardedParts(spec: V1PodSpec): GuardedParts {
-  const signer = allContainers(spec).find(({ name }) => name === SIGNING_CONTAINER);
-  const mounted = new Set(signer?.volumeMounts?.map(({ name }) => name));
-  // A CA is public by purpose.
-  const secrets = (spec.volumes ?? []).filter(
-    ({ name, secret }) => secret && mounted.has(name) && name !== VOLUME.ca,
-  );
-  const steps = readBuildSteps(spec);
-  const waiting = 'unknown' in steps ? undefined : steps.waiting;
-  return {
-    secretVolumes: new Set(secrets.map(({ name }) => name)),
-    volumes: new Set([REPORT_VOLUME, ...(waiting ? [waiting.mount.name] : [])]),
-  };
 }
 
 /** How a container gets to the processes of the signer, or to the node. */
@@ -101,14 +95,6 @@ function whyEscapes(
     : undefined;
 }
 
-function whyMounts(
-  container: V1EphemeralContainer,
-  { secretVolumes }: GuardedParts,
-): string | undefined {
-  const mount = mountsOf(container).find(({ name }) => secretVolumes.has(name));
-  return mount && `${container.name} mounts volume ${mount.name}`;
-}
-
 function whyTakesVariables({
   name,
   env = [],
@@ -120,10 +106,6 @@ function whyTakesVariables({
   ];
   const secret = sources.find((source) => source);
   return secret && `${name} takes variables from Secret ${secret.name}`;
-}
-
-function mountsOf({ volumeMounts = [], volumeDevices = [] }: V1EphemeralContainer) {
-  return [...volumeMounts, ...volumeDevices];
 }
 
 /** Runtimes take either form, in upper and lower case. */

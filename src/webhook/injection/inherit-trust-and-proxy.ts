@@ -21,11 +21,10 @@ const CERTIFICATES_WITHIN = new Map([
 const CERTIFICATE_FILE = /\.(?:pem|crt|cer)$/;
 
 /**
- * The pod with all that somebody gave to the step before ours, so that it trusts their CA and finds
+ * The pod with all that somebody gave to the step before the signer, so that it trusts their CA and finds
  * a way out, given to the signing container, too. What that has already is left as it is, whoever
  * gave it: doing this twice changes nothing, and a neighbour that serves all containers is not served
- * twice. Neither certificates nor proxies are a matter of who may sign, so what is missing here makes
- * no container one that is not ours.
+ * twice. A missing CA or proxy setting does not make validation fail.
  */
 export function inheritTrustAndProxy(pod: Pod, stepName: string): Pod {
   const given = draftOf(pod, [SIGNING_CONTAINER]);

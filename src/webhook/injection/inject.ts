@@ -1,12 +1,18 @@
 import type { V1Container, V1Volume } from '@kubernetes/client-node';
-import { INJECTED, SIGNING_CONTAINER, SKIPPED } from '../../shared/names.ts';
+import {
+  INJECTED,
+  REPORT_DIRECTORY,
+  REPORT_FILE,
+  REPORT_VOLUME,
+  SIGNING_CONTAINER,
+  SKIPPED,
+} from '../../shared/names.ts';
 import { allContainers, type Pod } from '../build-pod/build-pod.ts';
 import type { BuildSteps } from '../build-pod/build-steps.ts';
-import { setWaitFile } from '../build-pod/build-waiter.ts';
+import { programArguments, setProgramArguments, setWaitFile } from '../build-pod/build-waiter.ts';
 import { whyContainerDiffers, whyTampered, whyVolumeDiffers } from './container-diff.ts';
 import { changeOf, markOf, type InjectedMark } from './injected-mark.ts';
 import { draftOf } from '../build-pod/pod-draft.ts';
-import { askForReport } from './report-request.ts';
 import {
   signingParts,
   type SignerContainerSettings,
@@ -23,18 +29,21 @@ export type Injection =
       /** Names what its container is made from. */
       readonly mark: () => InjectedMark;
     }
-  /** The container is there, made by another version, with other settings or from other facts. */
-  | { readonly kind: 'differs'; readonly what: string }
-  /** Somebody changed it since, or gave it what would steer it: another post cannot help. */
-  | { readonly kind: 'tampered'; readonly what: string }
-  /** A name, path or place of ours is taken. */
-  | { readonly kind: 'collision'; readonly what: string };
+  | {
+      /**
+       * `differs`: the container is there, made by another version, with other settings or from other
+       * facts. `tampered`: somebody changed it since, or gave it what would steer it: another post cannot
+       * help. `collision`: a name, path or place that signing needs is taken.
+       */
+      readonly kind: 'differs' | 'tampered' | 'collision';
+      readonly what: string;
+    };
 
 /**
  * The pod with its signing container. Of a pod that has it already, the same pod: injecting twice
- * changes nothing. It appends, and touches what stands there in four places: completion's argument
- * and key volume of kpack's own signer, `-report` of a step that does not write a report, the file
- * that completion waits for where steps are standard containers, and annotations that are ours.
+ * changes nothing. It appends, and changes what is there in four places. These are completion's argument
+ * and key volume of kpack's own signer, and `-report` of a step that does not write a report. The others
+ * are the file that completion waits for in standard containers, and annotations of kpack-notary.
  */
 export function injectSigner(
   pod: Pod,
@@ -85,14 +94,37 @@ export function markSkipped(pod: Pod, reason: string): Pod {
   return marked;
 }
 
-/** The pod without annotations that are ours, which somebody else wrote. */
+/** The pod without annotations of kpack-notary that somebody else wrote. */
 export function unmarked(pod: Pod): Pod {
   const copy = draftOf(pod, []);
   for (const name of [INJECTED, SKIPPED]) delete copy.metadata?.annotations?.[name];
   return copy;
 }
 
-/** Makes completion wait for us, in place of the step before us; says what is in the way. */
+/** Makes a step write report.toml into a volume that is added; says what is in the way. */
+function askForReport({ spec }: Pod, stepName: string): string | undefined {
+  const step = allContainers(spec).find(({ name }) => name === stepName);
+  const mounts = (step?.volumeMounts ?? []).filter(
+    ({ name, mountPath }) => mountPath === REPORT_DIRECTORY && name !== REPORT_VOLUME,
+  );
+  if (!step || mounts.length > 0) return `another volume at ${REPORT_DIRECTORY} of ${stepName}`;
+  const volumes = (spec.volumes ??= []);
+  if (!volumes.some(({ name }) => name === REPORT_VOLUME)) {
+    volumes.push({ name: REPORT_VOLUME, emptyDir: {} });
+  }
+  const stepMounts = (step.volumeMounts ??= []);
+  if (!stepMounts.some(({ name }) => name === REPORT_VOLUME)) {
+    stepMounts.push({ name: REPORT_VOLUME, mountPath: REPORT_DIRECTORY });
+  }
+  // In front: the lifecycle takes everything after the first tag for another tag.
+  const words = programArguments(step);
+  if (!words.some((word) => word.includes(REPORT_FILE))) {
+    setProgramArguments(step, [`-report=${REPORT_FILE}`, ...words]);
+  }
+  return undefined;
+}
+
+/** Makes completion wait for the signer, in place of the step before it; says what is in the way. */
 function standBeforeCompletion({ spec }: Pod, steps: BuildSteps): string | undefined {
   if (!steps.waiting) return undefined;
   const { waitFile, doneFile } = steps.waiting.chain;
@@ -117,7 +149,7 @@ function volumesByName({ spec }: Pod): ReadonlyMap<string, V1Volume> {
   return new Map(spec.volumes?.toReversed().map((volume) => [volume.name, volume]));
 }
 
-/** Why the container that is there does not count as ours; undefined: it does. */
+/** Why the container that is there does not count as the signer; undefined: it does. */
 function whyNotOurs(
   pod: Pod,
   existing: readonly V1Container[],
@@ -140,7 +172,7 @@ function whyNotOurs(
   );
 }
 
-/** The containers of a pod that ours belongs to. */
+/** The list of containers that the signer belongs to. */
 function containersOf({ spec }: Pod, { waiting }: BuildSteps): V1Container[] {
   return waiting ? spec.containers : (spec.initContainers ??= []);
 }

@@ -25,7 +25,7 @@ export function markOf(
 }
 
 /**
- * How the signing container of a pod came to be another than ours. Where the pod went through a
+ * How the signing container of a pod came to differ. Where the pod went through a
  * replica that made it from the same, only somebody else can have changed it since, and the next post
  * would end no better. It decides how a pod is refused, never that it is allowed.
  */

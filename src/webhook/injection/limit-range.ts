@@ -21,7 +21,7 @@ export type LimitRangeBounds = Readonly<Record<ResourceName, ResourceBounds>>;
 /** What holds where there is no LimitRange. */
 export const UNBOUNDED = readLimitRanges([]);
 
-/** What `spec.limits` lists, as far as we look at it. */
+/** What `spec.limits` lists, as far as it is looked at. */
 interface LimitRangeItem {
   readonly type?: unknown;
   readonly min?: Quantities;
@@ -34,7 +34,7 @@ type Quantities = Readonly<Record<string, unknown>> | null;
 
 /**
  * All LimitRanges of a namespace hold at once. Defaults are of no interest: LimitRanger has given
- * them to the steps before we are asked, and gives our container what it does not state. Nor are a
+ * them to the steps before the webhook is called, and gives the signing container what it does not state. Nor are a
  * container's `max` and ratio: what lies between the step's amounts and less keeps within them.
  * https://kubernetes.io/docs/concepts/policy/limit-range/
  */

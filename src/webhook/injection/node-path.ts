@@ -1,5 +1,5 @@
 import { normalize } from 'node:path/posix';
-import { isWithin } from './mount-path.ts';
+import { isWithin } from './path-set.ts';
 
 /**
  * Where nodes keep what is mounted in containers, what starts those, and the credentials of the

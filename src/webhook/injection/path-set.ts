@@ -1,4 +1,4 @@
-import { withSlash } from './mount-path.ts';
+import { normalize } from 'node:path/posix';
 
 /**
  * Absolute paths, to be asked how another path lies to them. A question takes as many looks as the
@@ -44,4 +44,15 @@ export class PathSet {
     }
     return low;
   }
+}
+
+/** Whether a path is a directory or below it. */
+export function isWithin(path: string, directory: string): boolean {
+  return withSlash(path).startsWith(withSlash(directory));
+}
+
+/** A path in its shortest form, with a slash at its end. */
+function withSlash(path: string): string {
+  const normal = normalize(path);
+  return normal.endsWith('/') ? normal : `${normal}/`;
 }

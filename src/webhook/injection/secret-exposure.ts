@@ -4,9 +4,9 @@ import { allContainers, type Pod } from '../build-pod/build-pod.ts';
 import { leadsToSecrets } from './node-path.ts';
 
 /**
- * How others than the signing container could read one of these Secrets: a volume that holds it
- * beside ours, a container that mounts ours or has variables made from it, processes or files of the
- * node that lead to ours. Undefined: in no way.
+ * How others than the signing container could read one of these Secrets; undefined: in no way. The ways
+ * are another volume that holds it, a container that mounts a volume of the signer or has variables made
+ * from the Secret, and processes or files of the node.
  */
 export function whoElseReads({ spec }: Pod, secretNames: ReadonlySet<string>): string | undefined {
   if (secretNames.size === 0) return undefined;
@@ -24,7 +24,7 @@ export function whoElseReads({ spec }: Pod, secretNames: ReadonlySet<string>): s
   return whyProcessesLead(spec, containers) ?? whyNodeLeads(spec.volumes ?? []);
 }
 
-/** How a container that is not ours reaches one of these Secrets; undefined: it does not. */
+/** How a container other than the signing container reaches one of these Secrets; undefined: it does not. */
 function whyReads(
   container: Omit<V1Container, 'resources'>,
   secretNames: ReadonlySet<string>,
@@ -41,7 +41,7 @@ function whyProcessesLead(
   { shareProcessNamespace, hostPID }: V1PodSpec,
   containers: readonly { readonly name: string }[],
 ): string | undefined {
-  // Of a pod that nobody signs, the processes lead to nothing of ours.
+  // Of a pod that nobody signs, the processes lead to no Secret.
   if (!containers.some(({ name }) => name === SIGNING_CONTAINER)) return undefined;
   const member = [
     ...(shareProcessNamespace === true ? ['shareProcessNamespace'] : []),

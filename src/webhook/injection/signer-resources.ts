@@ -14,10 +14,10 @@ export type SignerResources = Readonly<Record<ResourceName, string>>;
 /**
  * Requests and limits of the signing container.
  *
- * Among init containers they are those of the step before ours, and the settings where that states
+ * Among init containers they are those of the step before it, and the settings where that states
  * none: the pod then asks for the largest of its init containers, and no more than before. Standard
- * containers run side by side and their requests add up, so there ours asks for the settings, or for
- * what the step asks for where that is less; what the step has beside cpu and memory is not doubled.
+ * containers run side by side and their requests add up. So there it asks for the settings, or for what
+ * the step asks for where that is less. What the step has beside cpu and memory is not doubled.
  * https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers
  *
  * Where the step states no CPU limit, the signer has none either: at 100m one signature takes 3.3 s,
@@ -62,7 +62,7 @@ function oneByOne(step: Stated<string | undefined>, setting: string): Stated<str
 
 /**
  * Not below the least that a container may ask for, and else between the setting and what the step
- * states: what a LimitRange admits of the step, it admits of us.
+ * states: what a LimitRange admits of the step, it admits of the signer.
  */
 function sideBySide(
   step: Stated<string | undefined>,
@@ -71,7 +71,7 @@ function sideBySide(
 ): Stated<string> {
   const most = larger(setting, min);
   const request = smaller(step.request ?? most, most);
-  // Where no other container has a limit, ours would be that of the pod, and below its least.
+  // Where no other container has a limit, the signer's would be that of the pod, and below its least.
   if (ofPods && step.limit === undefined) return { request, limit: undefined };
   const limit = larger(request, smaller(step.limit ?? most, most));
   const isTooFar = amountOf(limit) > podRatio * amountOf(request);

@@ -27,10 +27,7 @@ export interface SignerContainerSettings extends SignerResources {
 }
 
 /** The signing container, and the volumes that it alone mounts. */
-export interface SigningParts {
-  readonly container: V1Container;
-  readonly volumes: readonly V1Volume[];
-}
+export type SigningParts = ReturnType<typeof signingParts>;
 
 /** The user of the signer's image, for pods that name none or root. */
 const NON_ROOT_USER = 65532;
@@ -45,7 +42,7 @@ export function signingParts(
   pod: Pod,
   { steps, config, tags, credentials, bounds }: PlannedSigning,
   placement: SignerContainerSettings,
-): SigningParts {
+): { readonly container: V1Container; readonly volumes: readonly V1Volume[] } {
   const { waiting } = steps;
   const hasReport = steps.report !== 'unknown';
   const secrets = [
@@ -78,7 +75,7 @@ export function signingParts(
     allowedTags: tags,
     onFailure: config.onFailure,
   };
-  // Without an fsGroup the files belong to root, and our user is neither root nor in its group.
+  // Without an fsGroup the files belong to root, and the signer's user is neither root nor in its group.
   const defaultMode =
     pod.spec.securityContext?.fsGroup === undefined ? WORLD_READABLE : GROUP_READABLE;
   return {

@@ -1,5 +1,6 @@
 import { kpackController, type BuildPod } from '../build-pod/build-pod.ts';
-import { credentialsOf, type CredentialsSecret } from '../config/credentials-secret.ts';
+import type { SecretFacts } from '../config/config-warnings.ts';
+import { credentialsOf } from '../config/credentials-secret.ts';
 import {
   readNotarySection,
   type NotarySection,
@@ -25,8 +26,7 @@ export interface KpackObject {
 }
 
 /** All that the cluster knows about a build pod, as far as a decision needs it. */
-export interface ClusterFacts {
-  readonly namespaceName: string;
+export interface ClusterFacts extends Omit<SecretFacts, 'serviceAccountName'> {
   /** What the Namespace says about signing. */
   readonly namespace: NotarySection;
   readonly mode: SigningMode;
@@ -34,21 +34,14 @@ export interface ClusterFacts {
   /** The Image that controls the Build. */
   readonly image: KpackObject | undefined;
   readonly serviceAccount: ClusterObject | undefined;
-  /**
-   * In the order in which the service account names them; undefined: it names more than
-   * {@link MOST_SECRETS}, and none was looked at.
-   */
-  readonly credentials: readonly CredentialsSecret[] | undefined;
-  /** Secrets that were looked for and are not there. */
-  readonly missingSecrets: readonly string[];
   /** Of the namespace, where they matter for the pod. */
   readonly bounds: LimitRangeBounds;
 }
 
 /**
- * Reads what a decision about a build pod needs, in at most two rounds of parallel reads: Namespace,
- * Build and service account; then the Image that owns the Build, the Secrets of the service account,
- * and those that the Build or its Namespace names. Where the Image alone names them, they are not
+ * Reads what a decision about a build pod needs, in at most two rounds of parallel reads. The first has
+ * Namespace, Build and service account. The second has the Image that owns the Build, the Secrets of the
+ * service account, and those that the Build or its Namespace names. Where the Image alone names them, they are not
  * looked for. The LimitRanges are read where steps are standard containers: else the signing container
  * asks for what the step before it does.
  *
@@ -102,9 +95,10 @@ export function readFacts(
       bounds: readLimitRanges(limitRanges),
     };
   };
-  const facts = read();
-  for (const reading of [others, facts]) reading.catch(() => undefined);
-  return { mode: namespace.then(({ mode }) => mode), facts };
+  const reads = { mode: namespace.then(({ mode }) => mode), facts: read() };
+  // Whether a failure matters, the caller decides.
+  for (const reading of [others, reads.mode, reads.facts]) reading.catch(() => undefined);
+  return reads;
 }
 
 /** What the second round of reads brings, where there is none. */

@@ -11,7 +11,6 @@ import { MOST_SECRETS, type ClusterFacts, type KpackObject } from './facts.ts';
 import { gateOf, type BuildGate, type Outside, type Refused } from './pod-gate.ts';
 import type { PlannedSigning } from '../injection/signing-container.ts';
 import type { AllowCode } from './verdict.ts';
-import { credentialsFor } from '../config/credentials-secret.ts';
 
 /** What is to become of a pod with kpack's build label. */
 export type PodPlan =
@@ -74,7 +73,7 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
       break;
   }
 
-  // Whether we know how.
+  // Whether the pod can be signed.
   if (pod.isWindows) return deny('POD_UNSUPPORTED', 'Windows builds cannot be signed');
   if ('unknown' in pod.steps) return deny('POD_UNSUPPORTED', pod.steps.unknown);
   const tags = tagsOf(build);
@@ -97,7 +96,7 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
       steps: pod.steps,
       config,
       tags,
-      credentials: credentialsFor(serverHost(config.url), facts.credentials),
+      credentials: facts.credentials.filter(({ host }) => host === serverHost(config.url)),
       bounds: facts.bounds,
     },
     warnings: [

@@ -114,9 +114,9 @@ export function leave(
 }
 
 /**
- * Lets a build pod in, if what holds for all of them holds for it as it is going to be: kpack's own
- * signer does not run, and nobody but the signing container reaches the signing Secrets of its
- * Namespace and those of its own plan.
+ * Lets a build pod in, if what holds for all of them holds for it as it is going to be. kpack's own
+ * signer does not run. Nobody but the signing container reaches the signing Secrets of its Namespace and
+ * those of its own plan.
  *
  * @param planned Secrets of its plan that are as secret
  */

@@ -3,12 +3,12 @@ import type { Operation } from 'fast-json-patch';
 /** Answer codes: 422 when posting the same again cannot help, 503 when it can. */
 export type DenialStatus = 400 | 422 | 503;
 
-/** What we say to a request, before it is put into a review. */
+/** The answer to a request, before it is put into a review. */
 export type Verdict =
   | {
       readonly kind: 'allow';
       readonly code: AllowCode;
-      /** Why, for our log. */
+      /** Why, for the log. */
       readonly reason: string;
       readonly warnings: readonly string[];
       /** Empty: nothing to change. */
@@ -29,7 +29,7 @@ export type Verdict =
 
 /** Why a request is allowed: a closed set, since it is a label of metrics. */
 export type AllowCode =
-  /** No object that we judge. */
+  /** No object that the webhook judges. */
   | 'NOT_OURS'
   | 'NAMESPACE_OFF'
   /** A pod of somebody else that only looks like one of kpack's. */
@@ -37,9 +37,9 @@ export type AllowCode =
   | 'OPTED_OUT'
   | 'NO_CONFIG'
   | 'INJECTED'
-  /** As we would have made it. */
+  /** As the webhook would have made it. */
   | 'COMPLETE'
-  /** A change that touches nothing of ours. */
+  /** A change that touches nothing that signing needs. */
   | 'UNTOUCHED'
   | 'WELL_FORMED'
   /** Malformed, as it was before. */

@@ -9,14 +9,14 @@ const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 15_000;
 /** What else may be wrong when the API server is not the one to say no. */
 const FIX =
-  'See that the Kubernetes API can be reached from here: its address and CA, our service account token, network policies. It is tried again.';
-/** An object that need not be there: that we may ask for it is all we want to know. */
+  'See that the Kubernetes API can be reached from here: its address and CA, the token of the service account, network policies. It is tried again.';
+/** An object that need not be there: that it may be asked for is all that matters. */
 const PROBE = 'readiness';
 
 /**
- * Proves that the Kubernetes API lets us read what decisions are made from, by reading one of each;
- * tries until it does. Secrets are left out: in which namespaces we may read them is the admin's
- * choice, and a review says where we may not.
+ * Proves that the Kubernetes API allows the reads that decisions are made from, by reading one of each;
+ * tries until it does. Secrets are left out: in which namespaces they may be read is the
+ * admin's choice, and a review says where they may not.
  *
  * @param namespace where to read; whether it exists does not matter
  */
@@ -45,7 +45,7 @@ async function problemsOf(cluster: Cluster, namespace: string): Promise<readonly
     cluster
       .get({ apiVersion: 'kpack.io/v1alpha2', kind, ...own }, signal)
       .catch((error: unknown) => {
-        // kpack may be installed after us: what is not served cannot be asked about either.
+        // kpack may be installed later: what is not served cannot be asked about either.
         if (error instanceof ClusterError && error.failure === 'forbidden') throw error;
       }),
   );

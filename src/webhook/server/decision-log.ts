@@ -23,7 +23,7 @@ export function decisionOf(verdict: Verdict): Decision {
   return { mode: 'enforce', decision: verdict.patch.length > 0 ? 'patch' : 'allow', code };
 }
 
-/** Who writes a name or reason of a thousand letters writes them for our disk. */
+/** Truncate long fields, so that users cannot fill the log. */
 const LONGEST_NAME = 256;
 const LONGEST_REASON = 4096;
 const MOST_WARNINGS = 10;

@@ -24,26 +24,25 @@ export interface Asked {
 }
 
 /** What answering needs beside the request. */
-export interface HandlerSettings extends ReviewSettings {
-  /** Whether the API server asks about an audited namespace: nothing is refused there. */
-  readonly isAudit: boolean;
+interface HandlerSettings extends ReviewSettings {
   readonly log: FastifyBaseLogger;
   readonly metrics: Metrics;
 }
 
 /** An AdmissionReview, and the status of the answer that carries it. */
-export interface Answer {
+interface Answer {
   readonly httpStatus: number;
   readonly review: object;
 }
 
 /** Always an AdmissionReview, whatever the body holds and whatever goes wrong. */
 export async function handleReview(
-  question: Question,
+  asked: Asked,
   body: unknown,
   deadline: ReviewDeadline,
-  { log, metrics, isAudit, ...settings }: HandlerSettings,
+  { log, metrics, ...settings }: HandlerSettings,
 ): Promise<Answer> {
+  const { question } = asked;
   const started = performance.now();
   let request: AdmissionRequest;
   try {
@@ -52,18 +51,18 @@ export async function handleReview(
     if (!(error instanceof ReviewError)) throw error;
     const verdict = deny(400, 'REVIEW_INVALID', error.message);
     const unread = { httpStatus: 400, verdict, uid: error.uid };
-    return refuseUnread({ question, isAudit }, unread, { log, metrics });
+    return refuseUnread(asked, unread, { log, metrics });
   }
   let verdict: Verdict;
   try {
     const cluster = watchedCluster(settings.cluster, deadline.signal, metrics);
     verdict = await routeReview(question, request, { ...settings, cluster });
   } catch (error) {
-    // A mistake of ours must not pass for a decision; the next replica or version may do better.
+    // A mistake in the code must not pass for a decision; the next replica or version may do better.
     log.error({ question, uid: request.uid, err: error }, 'unexpected error');
     verdict = deny(503, 'WEBHOOK_FAILED', 'the webhook failed; its log says how');
   }
-  if (isAudit && verdict.kind === 'deny') verdict = audited(verdict);
+  if (asked.isAudit && verdict.kind === 'deny') verdict = audited(verdict);
   const milliseconds = performance.now() - started;
   logDecision(log, question, request, verdict, milliseconds);
   metrics.reviewed(question, request.kind, decisionOf(verdict), milliseconds / 1000);

@@ -1,33 +1,19 @@
 /** What has to be shown once before requests are sent to a replica. */
 export type Condition = 'certificate' | 'ca-bundle' | 'kubernetes-api';
 
-/** A condition that is not proven yet. */
-export interface MissingCondition {
-  readonly condition: Condition;
-  /** What stands in the way and what to do about it, in sentences, without secrets. */
-  readonly why: string;
-}
-
 export interface ReadinessState {
   readonly isReady: boolean;
-  /** Whether we were told to end: then nothing is missing, and we are not ready. */
+  /** Whether the webhook was told to end: then nothing is missing, and it is not ready. */
   readonly isDraining: boolean;
-  readonly missing: readonly MissingCondition[];
+  /** What stands in the way and what to do about it, in sentences, without secrets. */
+  readonly missing: readonly { readonly condition: Condition; readonly why: string }[];
 }
 
 /**
  * Whether requests may be sent to this replica. What was proven stays proven until the end: an
  * outage of the Kubernetes API must not take all replicas out of their Service at once.
  */
-export interface Readiness {
-  /** Says that a condition holds. Nothing happens where it does not apply. */
-  prove(condition: Condition): void;
-  /** Says why a condition does not hold yet, unless it was proven before or does not apply. */
-  miss(condition: Condition, why: string): void;
-  /** Takes readiness back, for good. */
-  drain(): void;
-  state(): ReadinessState;
-}
+export type Readiness = ReturnType<typeof createReadiness>;
 
 /**
  * Nothing is proven at first.
@@ -39,7 +25,7 @@ export interface Readiness {
 export function createReadiness(
   conditions: readonly Condition[],
   changed: (state: ReadinessState) => void,
-): Readiness {
+) {
   const missing = new Map(conditions.map((condition) => [condition, 'It is being looked at.']));
   let isDraining = false;
   const state = (): ReadinessState => ({
@@ -48,16 +34,19 @@ export function createReadiness(
     missing: isDraining ? [] : [...missing].map(([condition, why]) => ({ condition, why })),
   });
   return {
-    prove: (condition) => {
+    /** Says that a condition holds. Nothing happens where it does not apply. */
+    prove(condition: Condition): void {
       const isLast = missing.delete(condition) && missing.size === 0;
       if (isLast && !isDraining) changed(state());
     },
-    miss: (condition, why) => {
+    /** Says why a condition does not hold yet, unless it was proven before or does not apply. */
+    miss(condition: Condition, why: string): void {
       if (!missing.has(condition) || missing.get(condition) === why) return;
       missing.set(condition, why);
       if (!isDraining) changed(state());
     },
-    drain: () => {
+    /** Takes readiness back, for good. */
+    drain(): void {
       if (isDraining) return;
       isDraining = true;
       changed(state());

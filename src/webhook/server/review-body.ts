@@ -39,7 +39,7 @@ export class BodyError extends Error {
   override readonly name = 'BodyError';
   readonly httpStatus: number;
   readonly verdict: Verdict;
-  /** Of the review, where it is known: then people can be told. */
+  /** Of the review, where it is known: then the answer reaches people. */
   readonly uid: string;
 
   constructor(
@@ -77,9 +77,9 @@ export class BodyReader {
     if (encoding !== 'identity') {
       throw new BodyError(415, `the body is compressed (${encoding}), which is not read`);
     }
-    const told = request.headers['content-length'];
+    const declared = request.headers['content-length'];
     // What does not say its length counts as the longest.
-    const length = told === undefined ? LONGEST_BODY : Number(told);
+    const length = declared === undefined ? LONGEST_BODY : Number(declared);
     if (length > LONGEST_BODY) throw tooLarge(413, `the body is longer than ${LONGEST_BODY} bytes`);
     const { text, share } =
       length <= SMALL_BODY

@@ -87,7 +87,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
       void reply.code(401).header('connection', 'close').send({ message: 'unauthorized' });
     });
   }
-  for (const [path, { question, isAudit }] of PATHS) {
+  for (const [path, asked] of PATHS) {
     app.post(path, async (request, reply) => {
       const { timeout } = request.query as { readonly timeout?: unknown };
       const deadline = startDeadline(timeout);
@@ -96,10 +96,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
       });
       try {
         const body = await bodies.read(request.raw, deadline.signal);
-        const answer = await handleReview(question, body.value, deadline, {
+        const answer = await handleReview(asked, body.value, deadline, {
           ...settings,
           turn: () => body.turn(),
-          isAudit,
           log,
           metrics,
         }).finally(() => body.release());
@@ -113,8 +112,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.get('/readyz', (request, reply) => {
     const { isReady, isDraining, missing } = readiness.state();
     if (isReady) return { status: 'ok' };
-    const isTold = clientCa === undefined || isAuthenticated(request.raw.socket);
-    const why = isTold ? { missing } : {};
+    const mayTellWhy = clientCa === undefined || isAuthenticated(request.raw.socket);
+    const why = mayTellWhy ? { missing } : {};
     return reply.code(503).send(isDraining ? { status: 'ending' } : { status: 'waiting', ...why });
   });
   // So that whoever keeps connections opens the next one to a replica that stays.

@@ -42,7 +42,11 @@ export class SharedReads<T> {
       const giveUp = () => {
         const reason = signal.reason as Error;
         joined.callers--;
-        if (joined.callers === 0) this.#close(key, joined, reason);
+        if (joined.callers === 0) {
+          // Nobody wants the read any more. Whoever asks from now on has another one.
+          if (this.#joinable.get(key) === joined) this.#joinable.delete(key);
+          joined.end.abort(reason);
+        }
         reject(reason);
       };
       signal.addEventListener('abort', giveUp, { once: true });
@@ -63,12 +67,6 @@ export class SharedReads<T> {
     const opened = { result: this.#track(key, result), end, callers: 0 };
     this.#joinable.set(key, opened);
     return opened;
-  }
-
-  /** Nobody wants the read any more: it is ended, and whoever asks from now on has another one. */
-  #close(key: string, joined: Joinable<T>, reason: Error): void {
-    if (this.#joinable.get(key) === joined) this.#joinable.delete(key);
-    joined.end.abort(reason);
   }
 
   /** Notes a read as the last one of its thing until it has ended. */

@@ -8,7 +8,7 @@ export interface Shutdown {
   readonly app: FastifyInstance;
   readonly readiness: Readiness;
   readonly log: FastifyBaseLogger;
-  /** Seconds in which everybody hears that we are not ready, while we serve on. */
+  /** Seconds of serving on while not ready. */
   readonly shutdownDelay: number;
 }
 
@@ -35,7 +35,7 @@ export function endOnSignal(shutdown: Shutdown): void {
       process.exit();
     });
   };
-  // Both times by us: on process 1, as in a container, signals have no effect of their own.
+  // Both are handled here: on process 1, as in a container, signals have no effect of their own.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end);
 }
 

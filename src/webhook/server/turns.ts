@@ -4,24 +4,18 @@ interface Party {
   readonly waiting: (() => void)[];
 }
 
-/** How much is done at once. */
-export interface TurnOptions {
-  readonly atOnce: number;
-  /** Of one party. */
-  readonly ofParty: number;
-}
-
 /**
  * Lets parties share what can be done at once. Each has its turn after the others, however much one
  * of them wants, and none has all of it.
  */
 export class Turns {
-  readonly #options: TurnOptions;
+  readonly #options: { readonly atOnce: number; readonly ofParty: number };
   /** Those that have anything running or waiting; the next to have its turn comes first. */
   readonly #parties = new Map<string, Party>();
   #running = 0;
 
-  constructor(options: TurnOptions) {
+  /** How much is done at once, and of that, of one party. */
+  constructor(options: { readonly atOnce: number; readonly ofParty: number }) {
     this.#options = options;
   }
 

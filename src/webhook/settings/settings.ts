@@ -25,7 +25,7 @@ export interface WebhookSettings {
   readonly port: number;
   /** 0: no metrics are served. */
   readonly metricsPort: number;
-  /** Seconds from SIGTERM until we stop listening. */
+  /** Seconds from SIGTERM until the webhook stops listening. */
   readonly shutdownDelay: number;
   /** The namespace that the webhook itself runs in, where it is told. */
   readonly ownNamespace: string | undefined;
@@ -43,14 +43,14 @@ export type CertificateSettings =
       readonly kind: 'files';
       readonly certFile: string;
       readonly keyFile: string;
-      /** Name of our webhook configurations. */
+      /** Name of both webhook configurations. */
       readonly configuration: string;
     }
   | {
       readonly kind: 'own';
       /** Name of the Secret of the CA. */
       readonly secret: string;
-      /** Name of our Service. */
+      /** Name of the Service of the webhook. */
       readonly service: string;
       readonly configuration: string;
     };
@@ -76,53 +76,44 @@ export function parseSettings(
     if (value === undefined) problems.push(`--${name} is missing`);
     return value ?? '';
   };
-  const quantity = (name: 'signer-cpu' | 'signer-memory', otherwise: string) => {
+  const checked = (
+    name: keyof typeof WEBHOOK_FLAGS,
+    otherwise: string | undefined,
+    isRight: (value: string) => boolean,
+    expected: string,
+  ) => {
     const value = one(name, otherwise);
-    if ((parseQuantity(value) ?? 0) <= 0) {
-      problems.push(`--${name} is a quantity like ${otherwise}, not ${show(value)}`);
-    }
+    if (!isRight(value)) problems.push(`--${name} is ${expected}, not ${show(value)}`);
     return value;
   };
-
-  const portOf = (name: 'port' | 'metrics-port', otherwise: string) => {
-    const port = one(name, otherwise);
-    if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) {
-      problems.push(`--${name} is 0 to 65535, not ${show(port)}`);
-    }
-    return Number(port);
+  const quantity = (name: 'signer-cpu' | 'signer-memory', otherwise: string) => {
+    const isPositive = (value: string) => (parseQuantity(value) ?? 0) > 0;
+    return checked(name, otherwise, isPositive, `a quantity like ${otherwise}`);
   };
+  const portOf = (name: 'port' | 'metrics-port', otherwise: string) => {
+    const isPort = (value: string) => /^\d{1,5}$/.test(value) && Number(value) <= 65535;
+    return Number(checked(name, otherwise, isPort, '0 to 65535'));
+  };
+  const objectName = (
+    name: 'certificate-secret' | 'service' | 'webhook-configuration',
+    otherwise?: string,
+  ) => checked(name, otherwise, (value) => OBJECT_NAME.test(value), 'a name like kpack-notary');
 
   const port = portOf('port', DEFAULT_PORT);
   const metricsPort = portOf('metrics-port', DEFAULT_METRICS_PORT);
   if (port === metricsPort && port !== 0) problems.push('--port and --metrics-port are the same');
-  const shutdownDelay = one('shutdown-delay', DEFAULT_SHUTDOWN_DELAY);
-  if (!/^\d+(?:\.\d+)?$/.test(shutdownDelay) || Number(shutdownDelay) > LONGEST_SHUTDOWN_DELAY) {
-    problems.push(
-      `--shutdown-delay is 0 to ${LONGEST_SHUTDOWN_DELAY} seconds, not ${show(shutdownDelay)}`,
-    );
-  }
+  const shutdownDelay = checked(
+    'shutdown-delay',
+    DEFAULT_SHUTDOWN_DELAY,
+    (value) => /^\d+(?:\.\d+)?$/.test(value) && Number(value) <= LONGEST_SHUTDOWN_DELAY,
+    `0 to ${LONGEST_SHUTDOWN_DELAY} seconds`,
+  );
   const image = one('signer-image');
   const signerImage = image === '' ? undefined : readSignerImage(image);
   if (signerImage?.problem !== undefined) problems.push(signerImage.problem);
-  const logLevel = one('log-level', 'info');
-  if (!LOG_LEVELS.includes(logLevel)) {
-    problems.push(`--log-level is one of ${LOG_LEVELS.join(', ')}`);
-  }
-  const [kubeconfig] = values.kubeconfig;
-  const [manifests] = values.manifests;
-  if (kubeconfig !== undefined && manifests !== undefined) {
-    problems.push('--kubeconfig and --manifests exclude each other');
-  }
-  const objectName = (
-    name: 'certificate-secret' | 'service' | 'webhook-configuration',
-    otherwise?: string,
-  ) => {
-    const value = one(name, otherwise);
-    if (!OBJECT_NAME.test(value)) {
-      problems.push(`--${name} is a name like kpack-notary, not ${show(value)}`);
-    }
-    return value;
-  };
+  const isLevel = (value: string) => LOG_LEVELS.includes(value);
+  const logLevel = checked('log-level', 'info', isLevel, `one of ${LOG_LEVELS.join(', ')}`);
+  const cluster = clusterSource(values, problems);
   const certificateSettings = (): CertificateSettings => {
     const configuration = objectName('webhook-configuration', DEFAULT_CONFIGURATION);
     const service = objectName('service', DEFAULT_SERVICE);
@@ -138,7 +129,7 @@ export function parseSettings(
     if (values['tls-cert'].length > 0 || values['tls-key'].length > 0) {
       problems.push('--certificate-secret excludes --tls-cert and --tls-key');
     }
-    if (manifests !== undefined) {
+    if (values.manifests.length > 0) {
       problems.push('--certificate-secret needs a cluster, which --manifests is not');
     }
     return { kind: 'own', secret: objectName('certificate-secret'), service, configuration };
@@ -157,7 +148,7 @@ export function parseSettings(
       memory: quantity('signer-memory', DEFAULT_MEMORY),
     },
     logLevel,
-    cluster: clusterSource(kubeconfig, manifests),
+    cluster,
     warnings: signerImage?.warnings ?? [],
   };
   if (problems.length > 0) throw usageError(problems);

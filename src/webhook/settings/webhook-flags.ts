@@ -26,10 +26,13 @@ export const WEBHOOK_FLAGS = {
     'NAME',
     'in their place: the Secret, in the namespace of the webhook, of the CA that the webhook makes, renews and has trusted',
   ),
-  service: one('NAME', `our Service, which the certificate is issued for (${DEFAULT_SERVICE})`),
+  service: one(
+    'NAME',
+    `the Service of the webhook, which the certificate is issued for (${DEFAULT_SERVICE})`,
+  ),
   'webhook-configuration': one(
     'NAME',
-    `our two webhook configurations, whose caBundle is written, or with files only checked (${DEFAULT_CONFIGURATION})`,
+    `the two webhook configurations, whose caBundle is written, or with files only checked (${DEFAULT_CONFIGURATION})`,
   ),
   'signer-image': one('IMAGE', 'the image of the signing container, best with a digest'),
   'kpack-user': many('USER', `who posts kpack's build pods (${DEFAULT_KPACK_USER})`),

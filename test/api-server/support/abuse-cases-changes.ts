@@ -6,7 +6,7 @@ import { container, SIGNER } from '../../support/pod.ts';
 
 const denied = (words: RegExp): Ending => refused('POD_CHANGE_REFUSED', words);
 const ours = (annotation: string): Ending =>
-  denied(new RegExp(`the annotation ${P}${annotation} is ours alone`));
+  denied(new RegExp(`the annotation ${P}${annotation} belongs to kpack-notary alone`));
 
 /** A pod whose annotations, or labels, become what they are not. */
 const marked = (

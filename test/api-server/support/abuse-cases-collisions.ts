@@ -22,7 +22,7 @@ const mountOver = (path: string): Abuse =>
       const signer = container(pod, SIGNER);
       (signer.volumeMounts ??= []).push({ name: 'workspace-dir', mountPath: path });
     },
-    tampered(/has a mount over ours at/),
+    tampered(/has a mount over its own at/),
   );
 
 const variable = (name: string): Abuse =>

@@ -86,19 +86,19 @@ for (const name of NAMES) {
       ],
       'called unsigned': [
         (pod) => Object.assign(pod.metadata.annotations ?? {}, { [`${P}skipped`]: 'x' }),
-        /annotation notary.kpack.io\/skipped is ours/,
+        /annotation notary.kpack.io\/skipped belongs to kpack-notary/,
       ],
       'our mark taken off': [
         (pod) => delete pod.metadata.annotations?.[`${P}injected`],
-        /annotation notary.kpack.io\/injected is ours/,
+        /annotation notary.kpack.io\/injected belongs to kpack-notary/,
       ],
       'all annotations taken off': [
         (pod) => delete pod.metadata.annotations,
-        /annotation notary.kpack.io\/injected is ours/,
+        /annotation notary.kpack.io\/injected belongs to kpack-notary/,
       ],
       'our mark changed': [
         (pod) => annotate({ ...buildFixture(name), pod }, { [`${P}injected`]: '0.0.0' }),
-        /annotation notary.kpack.io\/injected is ours/,
+        /annotation notary.kpack.io\/injected belongs to kpack-notary/,
       ],
       'the label taken off that leads the pod to us': [
         (pod) => delete pod.metadata.labels?.['kpack.io/build'],

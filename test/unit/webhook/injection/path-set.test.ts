@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { isWithin } from '../../../../src/webhook/injection/mount-path.ts';
-import { PathSet } from '../../../../src/webhook/injection/path-set.ts';
+import { isWithin, PathSet } from '../../../../src/webhook/injection/path-set.ts';
 import { runs } from '../../../support/runs.ts';
 
 const name = fc.constantFrom('a', 'b', 'a-b', 'a.b', '.', '..', '', 'é');
