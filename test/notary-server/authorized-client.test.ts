@@ -204,7 +204,7 @@ t.test('strangers may read with a token of theirs, and not publish', async (t) =
   });
 });
 
-t.test('a token that the server does not take any more', (t) => {
+t.test('a token that the server does not take any more', async (t) => {
   t.test('is renewed once', async (t) => {
     const { tokens, notary } = await startServers(t, {
       lifetime: (index) => (index === 1 ? undefined : -3600),
@@ -223,7 +223,6 @@ t.test('a token that the server does not take any more', (t) => {
     });
     t.equal(tokens.requests.length, 2);
   });
-  t.end();
 });
 
 t.test('a token is used as long as its answer says', async (t) => {
@@ -283,7 +282,7 @@ t.test('a token is used as long as its answer says', async (t) => {
   }
 });
 
-t.test('the realm', (t) => {
+t.test('the realm', async (t) => {
   t.test('keeps its own query', async (t) => {
     const { tokens, notary } = await startServers(t, { realmQuery: 'tenant=a%2Fb&service=x' });
     await t.rejects(clientFor(t, notary.url, ROBOT).read(), { code: 'SERVER_FAILED' });
@@ -400,7 +399,6 @@ t.test('the realm', (t) => {
       await t.rejects(clientFor(t, server.url, undefined).read(), { code }, realm);
     }
   });
-  t.end();
 });
 
 t.test('a server that wants user name and password', async (t) => {

@@ -66,7 +66,7 @@ t.test('whatever happens, last line, receipt and termination message say the sam
     t.match(stdout, /FILE_UNREADABLE\): .*pipe is not a file/);
   });
 
-  t.test('through a proxy', (t) => {
+  t.test('through a proxy', async (t) => {
     const through = async (
       rule: (request: ProxiedRequest) => ProxyAction,
       tag: string,
@@ -124,7 +124,6 @@ t.test('whatever happens, last line, receipt and termination message say the sam
       const page = await through(() => ({ kind: 'answer', status: 200, body: '<html>' }), 'x');
       t.equal(page.receipt.code, 'NOT_A_NOTARY_SERVER');
     });
-    t.end();
   });
 });
 

@@ -17,10 +17,10 @@ import { runs } from '../../support/runs.ts';
 
 const PIN = 'a'.repeat(64);
 
-t.test('signer options', (t) => {
+t.test('signer options', async (t) => {
   const needed = ['--report=/r', '--notary-url=https://n.test', '--key-dir=/k'];
 
-  t.test('have defaults', (t) => {
+  t.test('have defaults', async (t) => {
     t.same(parseSignerOptions(readSignerFlags(needed, {})), {
       source: { report: '/r' },
       notaryUrl: 'https://n.test',
@@ -42,10 +42,9 @@ t.test('signer options', (t) => {
       doneFile: undefined,
       errorFile: undefined,
     });
-    t.end();
   });
 
-  t.test('are read from every flag and its environment form', (t) => {
+  t.test('are read from every flag and its environment form', async (t) => {
     const values: Readonly<Record<Exclude<keyof typeof SIGNER_FLAGS, 'report'>, string>> = {
       tag: 'h.test/a:1',
       'notary-url': 'http://n.test:4443/x/',
@@ -93,10 +92,9 @@ t.test('signer options', (t) => {
     const variables = Object.fromEntries(environment) as Record<string, string>;
     t.same(parseSignerOptions(readSignerFlags([], variables)), expected);
     t.same(readOutputOptions(readSignerFlags([], variables)), outputs);
-    t.end();
   });
 
-  t.test('a switch needs no value', (t) => {
+  t.test('a switch needs no value', async (t) => {
     t.equal(parseSignerOptions(readSignerFlags([...needed, '--dry-run'], {})).dryRun, true);
     t.equal(parseSignerOptions(readSignerFlags([...needed, '--dry-run=true'], {})).dryRun, true);
     t.equal(
@@ -107,10 +105,9 @@ t.test('signer options', (t) => {
       parseSignerOptions(readSignerFlags(needed, { KPACK_NOTARY_DRY_RUN: 'false' })).dryRun,
       false,
     );
-    t.end();
   });
 
-  t.test('name a docker Secret by its directory, a basic-auth Secret with its host', (t) => {
+  t.test('name a docker Secret by its directory, a basic-auth Secret with its host', async (t) => {
     const cases: readonly (readonly [
       value: string,
       host: string | undefined,
@@ -129,10 +126,9 @@ t.test('signer options', (t) => {
       );
       t.same(options.registryCredentials, [{ host, directory }], value);
     }
-    t.end();
   });
 
-  t.test('that are wrong are refused in one message', (t) => {
+  t.test('that are wrong are refused in one message', async (t) => {
     const cases: readonly (readonly [args: readonly string[], problem: string])[] = [
       [[...needed, '--dry-run=yes'], '--dry-run is true or false'],
       [
@@ -177,10 +173,9 @@ t.test('signer options', (t) => {
         t.equal((error as Error).message, message);
       }
     }
-    t.end();
   });
 
-  t.test('come back as the webhook wrote them', (t) => {
+  t.test('come back as the webhook wrote them', async () => {
     const value = fc.oneof(
       fc.string({ minLength: 1 }),
       fc.constantFrom('-', '--', '--tag=x', 'a=b', 'a\nb', ' ', '"'),
@@ -248,7 +243,5 @@ t.test('signer options', (t) => {
       }),
       runs(300),
     );
-    t.end();
   });
-  t.end();
 });

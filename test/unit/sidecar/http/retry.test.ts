@@ -22,7 +22,7 @@ function failing(times: number, error: () => SigningError) {
   return { calls, work };
 }
 
-t.test('retries', (t) => {
+t.test('retries', async (t) => {
   t.test('outlasts what passes, waits longer each time, and tells why', async (t) => {
     const { waits, pause } = remembered();
     const told: string[] = [];
@@ -101,5 +101,4 @@ t.test('retries', (t) => {
     t.ok(waits.slice(10).some((wait) => wait < 500));
     t.ok(waits.slice(10).some((wait) => wait > 1500));
   });
-  t.end();
 });

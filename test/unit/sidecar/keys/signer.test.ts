@@ -5,7 +5,7 @@ import { signingKey } from '../../../../src/sidecar/keys/key-signer.ts';
 import { makeKeyDirectory, openKey, PASSWORD, withHeaders } from '../../../support/private-key.ts';
 import { makeKey, type KeyKind } from '../../../support/trust/key.ts';
 
-t.test('signatures', (t) => {
+t.test('signatures', async (t) => {
   const opened = (kind: KeyKind) => {
     const pem = makeKey(kind).privateKey.export({ type: 'pkcs8', format: 'pem' });
     return openKey(pem.toString());
@@ -59,5 +59,4 @@ t.test('signatures', (t) => {
     const message = Buffer.from('message');
     t.ok(verifySignature(key.publicKey, key.method, message, await key.signer.sign(message)));
   });
-  t.end();
 });

@@ -9,7 +9,7 @@ import {
 import { container, mountAt, REPORT, SIGNER, signerFlags, volume } from '../../../support/pod.ts';
 import { buildFixture, changed } from '../../../support/build-fixture.ts';
 
-t.test('a build without a report volume', (t) => {
+t.test('a build without a report volume', async (t) => {
   const stripped = (name: string, api: string | undefined) => {
     const given = buildFixture(name);
     withoutReport(given.pod, api);
@@ -92,5 +92,4 @@ t.test('a build without a report volume', (t) => {
     t.equal(verdictOf(response), '422 POD_COLLISION');
     t.match(response.status?.message, /another volume at \/var\/report of export/);
   });
-  t.end();
 });
