@@ -35,11 +35,11 @@ for (const alertCase of ALERT_CASES) {
 }
 
 t.test('every alert is seen to fire, and to be quiet', async (t) => {
-  const seen = (isFiring: boolean) =>
+  const alertsOfCases = (isFiring: boolean) =>
     ALERT_CASES.filter(({ fires }) => fires.length > 0 === isFiring).map(({ alert }) => alert);
   for (const { alert } of rules) {
-    t.ok(seen(true).includes(alert), `${alert} fires`);
-    t.ok(seen(false).includes(alert), `${alert} is quiet`);
+    t.ok(alertsOfCases(true).includes(alert), `${alert} fires`);
+    t.ok(alertsOfCases(false).includes(alert), `${alert} is quiet`);
   }
   t.equal(new Set(rules.map(({ alert }) => alert)).size, rules.length);
 });

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { SIGNER_ERRORS, type SignerErrorCode } from '../../src/shared/error-code.ts';
 import { SigningError } from '../../src/shared/signing-error.ts';
-import { ask, failing, memoryCluster, mutate } from '../support/asking.ts';
+import { ask, unreadable, memoryCluster, mutate } from '../support/asking.ts';
 import { buildFixture, manifestsOf, setSection } from '../support/build-fixture.ts';
 
 t.test(
@@ -25,7 +25,7 @@ t.test(
     t.match(posted, { allowed: false, status: { code: 422, message: /Then build again\.$/ } });
 
     const unread = buildFixture();
-    const cluster = failing(memoryCluster(manifestsOf(unread)), 'Build');
+    const cluster = unreadable(memoryCluster(manifestsOf(unread)), 'Build');
     const waits = await ask('mutate', unread.pod, cluster);
     t.match(waits, { allowed: false, status: { code: 503 } });
     t.notMatch(waits.status?.message, /build again/);

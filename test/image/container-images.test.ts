@@ -19,7 +19,7 @@ import { prepareContainer, runImage } from '../bed/image-container.ts';
 import { unpackImage, type UnpackedImage } from '../bed/oci-archive.ts';
 import { freePort } from '../bed/port.ts';
 import { projectDirectory } from '../bed/project-directory.ts';
-import { initialised, secretOf } from '../bed/notary-repository.ts';
+import { initRepository, secretOf } from '../bed/notary-repository.ts';
 import { reportToml } from '../support/signer-run.ts';
 
 needImages(t);
@@ -143,7 +143,7 @@ t.test('the signer signs from its image', async (t) => {
   const bed = await startBed();
   t.teardown(() => bed.stop());
   const gun = 'registry.example.test/demo/image';
-  const owner = await initialised(bed, gun);
+  const owner = await initRepository(bed, gun);
   const sha256 = '5'.repeat(64);
   const mounts = {
     '/var/notary-sign/key': await filesOf('key', await secretOf(bed, owner)),

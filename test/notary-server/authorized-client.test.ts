@@ -227,7 +227,12 @@ t.test('a token that the server does not take any more', async (t) => {
 
 t.test('a token is used as long as its answer says', async (t) => {
   const now = { value: 5_000_000 };
-  const asked = async (t: Test, members: object, date: string | undefined, age: number) => {
+  const requestsWithToken = async (
+    t: Test,
+    members: object,
+    date: string | undefined,
+    age: number,
+  ) => {
     const { tokens, notary } = await startServers(t, {
       deviate: (token) => ({
         status: 200,
@@ -277,7 +282,11 @@ t.test('a token is used as long as its answer says', async (t) => {
   });
   for (const [what, members, date, age] of cases) {
     await t.test(what, async (t) => {
-      t.equal(await asked(t, members, date, age), 2, 'it is renewed once, when it has run out');
+      t.equal(
+        await requestsWithToken(t, members, date, age),
+        2,
+        'it is renewed once, when it has run out',
+      );
     });
   }
 });

@@ -29,7 +29,7 @@ t.test('a PEM text is read', async (t) => {
 });
 
 t.test('a block that is not whole is told, with its line, and hides no other', async (t) => {
-  const found = (text: string) => {
+  const labelsAndDamage = (text: string) => {
     const { blocks, damaged } = readPem(text);
     return [
       blocks.map(({ label }) => label),
@@ -37,11 +37,14 @@ t.test('a block that is not whole is told, with its line, and hides no other', a
     ];
   };
   const begin = '-----BEGIN A-----\n';
-  t.same(found(`${begin}AQID\n`), [[], ['1: A has no end']]);
-  t.same(found(`${begin}AQID\n${block('B', 'AQID')}`), [['B'], ['1: A has no end']]);
-  t.same(found(`\n\n${begin}-----END B-----\n${block('C', 'AQID')}`), [['C'], ['3: A ends as B']]);
-  t.same(found(`-----END A-----\n${block('B', 'AQID')}`), [['B'], []]);
-  t.same(found(`${block('B', 'AQID')}${block('A', 'AQ\u2014ID')}`), [
+  t.same(labelsAndDamage(`${begin}AQID\n`), [[], ['1: A has no end']]);
+  t.same(labelsAndDamage(`${begin}AQID\n${block('B', 'AQID')}`), [['B'], ['1: A has no end']]);
+  t.same(labelsAndDamage(`\n\n${begin}-----END B-----\n${block('C', 'AQID')}`), [
+    ['C'],
+    ['3: A ends as B'],
+  ]);
+  t.same(labelsAndDamage(`-----END A-----\n${block('B', 'AQID')}`), [['B'], []]);
+  t.same(labelsAndDamage(`${block('B', 'AQID')}${block('A', 'AQ\u2014ID')}`), [
     ['B'],
     ['4: A holds the character U+2014, which is no base64'],
   ]);

@@ -13,7 +13,7 @@ import { runs } from '../../support/runs.ts';
 const directory = temporaryDirectory();
 
 /** What a program of that name is given by each command, when a shell runs them one after another. */
-function given(program: string, commands: readonly string[]): readonly string[][] {
+function argumentsGiven(program: string, commands: readonly string[]): readonly string[][] {
   const script = `${program}() { printf '%s\\0' "$@"; printf '\\1'; }\n${commands.join('\n')}\n`;
   const stdout = execFileSync('sh', ['-c', script], {
     cwd: directory,
@@ -63,7 +63,7 @@ t.test('a shell gives a program what stands in a command, and runs nothing else'
     fc.property(fc.array(value, { minLength: 1, maxLength: 40 }), (values) => {
       const commands = values.map((each) => command`notary -s ${each} init ${each}`);
       assert.deepEqual(
-        given('notary', commands.flatMap(commandsIn)),
+        argumentsGiven('notary', commands.flatMap(commandsIn)),
         values.map((each) => ['-s', each, 'init', each]),
       );
       assert.deepEqual(readdirSync(directory), []);

@@ -39,20 +39,20 @@ function sights(entries: {
   readonly alice?: string;
 }): Readonly<Record<string, string>> {
   const { targets, releases, alice } = entries;
-  const named = (sha256: string) => ({ v1: entry(sha256, 528) });
+  const v1Entry = (sha256: string) => ({ v1: entry(sha256, 528) });
   const repository = buildRepository({
-    ...(targets !== undefined && { targets: named(targets) }),
+    ...(targets !== undefined && { targets: v1Entry(targets) }),
     delegations: [
       ...(alice === undefined
         ? []
-        : [{ name: 'targets/alice', keys: [makeKey()], targets: named(alice) }]),
+        : [{ name: 'targets/alice', keys: [makeKey()], targets: v1Entry(alice) }]),
       ...(releases === undefined
         ? []
         : [
             {
               name: RELEASES,
               keys: [makeKey()],
-              ...(releases !== 'unpublished' && { targets: named(releases) }),
+              ...(releases !== 'unpublished' && { targets: v1Entry(releases) }),
             },
           ]),
     ],

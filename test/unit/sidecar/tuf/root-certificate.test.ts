@@ -10,7 +10,7 @@ import { checkRefused, failure, verifyBuilt } from '../support/trust/verificatio
 const rsa = makeKey('rsa2048');
 const smallRsa = makeKey('rsa1024');
 const DAY = 24 * 60 * 60 * 1000;
-const after = (ms: number) => new Date(NOW.getTime() + ms);
+const dateAfter = (ms: number) => new Date(NOW.getTime() + ms);
 
 t.test('a good repository verifies', async (t) => {
   t.test('root certificates in every form that the reference client takes', async (t) => {
@@ -18,8 +18,8 @@ t.test('a good repository verifies', async (t) => {
     const certificates = {
       'a common name that ends in *': { commonName: 'registry.example.test/*' },
       'a common name of * alone': { commonName: '*' },
-      'one that begins within a day': { commonName: GUN, from: after(DAY - 60_000) },
-      'one that ends in a minute': { commonName: GUN, to: after(60_000) },
+      'one that begins within a day': { commonName: GUN, from: dateAfter(DAY - 60_000) },
+      'one that ends in a minute': { commonName: GUN, to: dateAfter(60_000) },
       'one followed by its authority': { commonName: GUN, chain: authority },
     };
     for (const [what, options] of Object.entries(certificates)) {
@@ -143,13 +143,13 @@ t.test('a bad repository is refused', async (t) => {
       },
       {
         what: 'ended',
-        options: certified({ to: after(-60_000) }),
+        options: certified({ to: dateAfter(-60_000) }),
         code: 'METADATA_EXPIRED',
         message: /root certificate of .* not valid at 2026-11-23T12:00/,
       },
       {
         what: 'begins in more than a day',
-        options: certified({ from: after(DAY + 60_000) }),
+        options: certified({ from: dateAfter(DAY + 60_000) }),
         code: 'METADATA_EXPIRED',
         message: /root certificate/,
       },
@@ -235,7 +235,7 @@ t.test('a bad repository is refused', async (t) => {
     const good = makeCertificateKey({ commonName: GUN });
     const others = {
       'of another name': makeCertificateKey({ commonName: 'other' }),
-      'that has ended': makeCertificateKey({ commonName: GUN, to: after(-60_000) }),
+      'that has ended': makeCertificateKey({ commonName: GUN, to: dateAfter(-60_000) }),
       'over SHA-1': makeCertificateKey({ commonName: GUN, digest: 'sha1' }),
       'over a short key': makeCertificateKey({ commonName: GUN, key: smallRsa }),
       'that is a bare key': key,

@@ -37,7 +37,7 @@ const pair = (url = URL, secretRef = 'key') => ({
 /** A resolution in few words. */
 const resolve = (object: ConfigSource, admin: ConfigSource) =>
   resolveNotaryConfig(readNotarySection(object), readNotarySection(admin));
-function told(resolution: ConfigResolution): unknown {
+function configOrKind(resolution: ConfigResolution): unknown {
   return resolution.kind === 'config' ? resolution.config : resolution.kind;
 }
 
@@ -133,7 +133,7 @@ t.test('a section and annotations that say the same', async (t) => {
 
 t.test('a section of a Namespace is none', async (t) => {
   const resolution = resolve(image(), { ...namespace(), section: undefined });
-  t.equal(told(resolution), 'none');
+  t.equal(configOrKind(resolution), 'none');
 });
 
 t.test('which level decides', async (t) => {
@@ -192,7 +192,7 @@ t.test('which level decides', async (t) => {
     ],
   ];
   for (const [what, object, admin, expected] of cases) {
-    t.same(told(resolve(object, admin)), expected, what);
+    t.same(configOrKind(resolve(object, admin)), expected, what);
   }
 });
 

@@ -67,8 +67,8 @@ t.test('a build without a report volume', async (t) => {
     container(given.pod, 'export').args = ['registry.example.com/team/app'];
     const pod = await inject(given);
     t.same(container(pod, 'export').args, [`-report=${REPORT}`, 'registry.example.com/team/app']);
-    const names = (pod.spec.volumes ?? []).filter(({ name }) => name === 'report-dir');
-    t.equal(names.length, 1, 'one volume');
+    const reportVolumes = (pod.spec.volumes ?? []).filter(({ name }) => name === 'report-dir');
+    t.equal(reportVolumes.length, 1, 'one volume');
     const mounts = container(pod, 'export').volumeMounts?.filter(
       ({ name }) => name === 'report-dir',
     );
