@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Bed } from '../test/bed/bed.ts';
 import { publishFilled } from '../test/support/filled-role.ts';
-import { delegated, initialised, secretOf } from '../test/bed/notary-repository.ts';
+import { initDelegations, initRepository, secretOf } from '../test/bed/notary-repository.ts';
 import { createMemoryProbe } from './process-figures.ts';
 import { secretRepository, type SigningRepository } from './signing-repository.ts';
 import type { Measurement } from './table.ts';
@@ -78,14 +78,14 @@ export async function measureRepositoryMemory(
 
 async function ownSetup(bed: Bed, tags: number): Promise<Setup> {
   const gun = `registry.example.com/large/own-${tags}`;
-  const secret = await secretOf(bed, await initialised(bed, gun));
+  const secret = await secretOf(bed, await initRepository(bed, gun));
   const bytes = await publishFilled(bed, gun, { role: 'targets', secret, tags, version: VERSION });
   const what = `a file of ${(bytes / MIB).toFixed(1)} MiB`;
   return { name: `${tags} tags`, what, repository: await secretRepository(bed, gun, secret) };
 }
 
 async function foreignSetup(bed: Bed, mebibytes: number): Promise<Setup> {
-  const { gun, secrets } = await delegated(bed, `foreign-${mebibytes}`, ['alice', 'bob']);
+  const { gun, secrets } = await initDelegations(bed, `foreign-${mebibytes}`, ['alice', 'bob']);
   const [ours, theirs] = secrets;
   if (!ours || !theirs) throw new Error('a delegated repository has two signers');
   const tags = Math.round((mebibytes * MIB) / TAG_BYTES);

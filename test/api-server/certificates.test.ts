@@ -35,7 +35,7 @@ const keys = new Set<string>();
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
 /** The issuers that the Secret holds, the one that issues first. */
-async function stored() {
+async function storedIssuers() {
   const { data = {} } = (await setup.secret()) ?? {};
   const { issuers } = readStoredTrust(data);
   for (const { key } of issuers) keys.add(key);
@@ -44,7 +44,7 @@ async function stored() {
 
 /** Whether all is well, and every replica serves what the Secret's own authority issued. */
 async function isIssuedAnew(): Promise<boolean> {
-  const [newest] = await stored();
+  const [newest] = await storedIssuers();
   if (!newest || !(await setup.isWell())) return false;
   const [bundle = ''] = await setup.bundles();
   const leaves = await Promise.all(replicas.map(({ port }) => servedTo(port, bundle)));
@@ -78,7 +78,7 @@ async function whileAsked(t: Test, work: () => Promise<void>): Promise<void> {
 t.test('replicas that start at once agree on one authority', async (t) => {
   await setup.configure();
   t.ok((await wellAfter(setup)) < HEALED);
-  t.equal((await stored()).length, 1);
+  t.equal((await storedIssuers()).length, 1);
   const secret = await setup.secret();
   const [bundle = ''] = await setup.bundles();
   t.equal(bundle, secret?.data?.['ca.crt'], 'the bundle trusts what the Secret holds, and no more');
@@ -127,7 +127,7 @@ const SECRET_DAMAGE: Readonly<Record<string, () => Promise<unknown>>> = {
 
 for (const [what, damage] of Object.entries(SECRET_DAMAGE)) {
   t.test(`a Secret ${what} heals, and nobody is refused meanwhile`, async (t) => {
-    const before = await stored();
+    const before = await storedIssuers();
     demand(await api.patch(SECRET, { metadata: { labels: { note: 'kept' } } }));
     await whileAsked(t, async () => {
       const started = performance.now();
@@ -136,7 +136,7 @@ for (const [what, damage] of Object.entries(SECRET_DAMAGE)) {
       const took = performance.now() - started;
       t.ok(took < HEALED, `it took ${Math.round(took)} ms`);
     });
-    const [newest] = await stored();
+    const [newest] = await storedIssuers();
     t.notOk(before.some(({ fingerprint }) => fingerprint === newest?.fingerprint));
     const { metadata } = demand(await api.get(SECRET)) as Labelled;
     t.equal(metadata.labels?.['note'], what === 'that was deleted' ? undefined : 'kept');
@@ -277,9 +277,9 @@ t.test('a configuration that vanishes before it is written is not made by us', a
 });
 
 t.test('a stolen authority is not trusted any more after what the page says', async (t) => {
-  const [stolen] = await stored();
+  const [stolen] = await storedIssuers();
   demand(await api.delete(SECRET));
-  await until(async () => (await stored()).length > 0);
+  await until(async () => (await storedIssuers()).length > 0);
   await Promise.all(replicas.map((replica) => replica.restart()));
   await until(isIssuedAnew);
   const { data = {} } = (await setup.secret()) ?? {};
@@ -342,7 +342,7 @@ t.test(
 );
 
 t.test('metrics tell when what is served ends, and its authority', async (t) => {
-  const [newest] = await stored();
+  const [newest] = await storedIssuers();
   for (const { metricsPort } of replicas) {
     const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
     const valueOf = (name: string) =>

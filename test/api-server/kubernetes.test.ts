@@ -23,7 +23,11 @@ t.test('a build pod is stored with its signer, which holds no token', async (t) 
   demand(await cluster.post(pod));
 
   const stored = demand(await api.get(pod));
-  t.same(names(stored), [...names(pod).slice(0, -1), 'notary-sign', 'completion']);
+  t.same(containerNames(stored), [
+    ...containerNames(pod).slice(0, -1),
+    'notary-sign',
+    'completion',
+  ]);
   const tokens = new Set(
     stored.spec.volumes?.filter(({ projected }) => projected).map(({ name }) => name),
   );
@@ -42,10 +46,15 @@ t.test('asked again after another webhook, it leaves its signer as it is', async
   await neighbour(t, cluster, 'reinvoked');
 
   const stored = demand(await cluster.post(pod));
-  t.same(names(stored), [...names(pod).slice(0, -1), 'notary-sign', 'completion', 'neighbour']);
-  const asked = (await cluster.decisions('reinvoked')).filter(({ kind }) => kind === 'Pod');
+  t.same(containerNames(stored), [
+    ...containerNames(pod).slice(0, -1),
+    'notary-sign',
+    'completion',
+    'neighbour',
+  ]);
+  const podDecisions = (await cluster.decisions('reinvoked')).filter(({ kind }) => kind === 'Pod');
   t.same(
-    asked.slice(-3).map(({ question, decision }) => [question, decision]),
+    podDecisions.slice(-3).map(({ question, decision }) => [question, decision]),
     [
       ['mutate', 'patch'],
       ['mutate', 'allow'],
@@ -75,14 +84,14 @@ t.test(
       for (const apiVersion of ['kpack.io/v1alpha1', 'kpack.io/v1alpha2']) {
         const metadata = { name: 'another', namespace: 'written' };
         const another = { ...object, apiVersion, metadata };
-        const counted = await asked('kpack', async () => {
+        const counted = await callsDuring('kpack', async () => {
           demand(await api.create(another, { dryRun: true }));
           demand(await api.patch({ ...object, apiVersion }, note, { dryRun: true }));
         });
         t.equal(counted, 2, `${apiVersion} ${object.kind}`);
       }
     }
-    const counted = await asked('namespaces', async () => {
+    const counted = await callsDuring('namespaces', async () => {
       await cluster.namespace('another');
       demand(await api.patch(namespaceNamed('another'), note));
     });
@@ -94,10 +103,10 @@ t.test(
   'system namespaces and ours never wait for the webhook, whatever their labels',
   async (t) => {
     for (const name of ['kube-system', 'kube-public', 'kube-node-lease', 'kpack-notary']) {
-      const counted = await asked('', async () => {
+      const counted = await callsDuring('', async () => {
         demand(await api.patch(namespaceNamed(name), { metadata: ENABLED }));
         const { pod } = await cluster.store(buildFixture(FIXTURE), name);
-        t.same(names(demand(await cluster.post(pod))), names(pod));
+        t.same(containerNames(demand(await cluster.post(pod))), containerNames(pod));
       });
       t.equal(counted, 0, name);
     }
@@ -115,7 +124,7 @@ t.test('other pods and other namespaces never wait for the webhook', async (t) =
   const before = await cluster.calls();
 
   for (const { pod } of [here, there, off]) {
-    t.same(names(demand(await cluster.post(pod))), names(pod));
+    t.same(containerNames(demand(await cluster.post(pod))), containerNames(pod));
   }
   t.equal(await cluster.calls(), before);
 });
@@ -125,7 +134,7 @@ t.test('audit changes nothing, and warns', async (t) => {
   const { pod } = await cluster.store(buildFixture(FIXTURE), 'audited');
   const answer = await cluster.post(pod);
 
-  t.same(names(demand(answer)), names(pod));
+  t.same(containerNames(demand(answer)), containerNames(pod));
   t.ok(answer.warnings.some((text) => /audit: .*would be changed/.test(text)));
   t.equal(await cluster.calls({ name: 'pods-audit.notary.kpack.io', type: 'admit' }), 1);
 });
@@ -197,7 +206,7 @@ t.test('while the webhook is away, builds wait and everything else goes on', asy
     t.ok(image && (await api.patch(image, annotated)).ok);
     await cluster.namespace('born-meanwhile', ENABLED);
   });
-  t.ok(names(demand(await cluster.post(pod))).includes('notary-sign'));
+  t.ok(containerNames(demand(await cluster.post(pod))).includes('notary-sign'));
 });
 
 t.test('a pod of a Build that somebody else posts is refused', async (t) => {
@@ -210,7 +219,7 @@ t.test('a pod of a Build that somebody else posts is refused', async (t) => {
 });
 
 /** How often an entry, or any, was called meanwhile. */
-async function asked(entry: string, work: () => Promise<void>): Promise<number> {
+async function callsDuring(entry: string, work: () => Promise<void>): Promise<number> {
   const filter = entry === '' ? {} : { name: `${entry}.notary.kpack.io` };
   const before = await cluster.calls(filter);
   await work();
@@ -225,6 +234,6 @@ function containers({ spec }: PodManifest) {
   return [...(spec.initContainers ?? []), ...spec.containers];
 }
 
-function names(pod: PodManifest): string[] {
+function containerNames(pod: PodManifest): string[] {
   return containers(pod).map(({ name }) => name);
 }

@@ -19,9 +19,8 @@ const cluster = await startTestCluster(t);
 /** What a pod becomes where nobody signs, by fixture. */
 const references = new Map<string, PodManifest>();
 
-t.test('nothing of kpack.io is left out', (t) => {
+t.test('nothing of kpack.io is left out', async (t) => {
   t.equal(kpackFixtures.length, 46);
-  t.end();
 });
 
 t.test('no build pod of another namespace waits for the webhook', async (t) => {

@@ -71,8 +71,10 @@ for (const name of ['aaa-mesh', 'zzz-mesh']) {
         t.equal(at(SIGNER) > at(step), isInit, 'after the export');
         t.notMatch(JSON.stringify(container(stored, 'completion')), 'notary-v1-url');
 
-        const asked = (await cluster.decisions(namespace)).filter(({ kind }) => kind === 'Pod');
-        const calls = asked.filter(({ name }) => name === pod.metadata.name);
+        const podDecisions = (await cluster.decisions(namespace)).filter(
+          ({ kind }) => kind === 'Pod',
+        );
+        const calls = podDecisions.filter(({ name }) => name === pod.metadata.name);
         t.match(calls.at(-1), { question: 'validate', decision: 'allow', code: 'COMPLETE' });
         const mutations = calls.filter(({ question }) => question === 'mutate');
         t.equal(mutations[0]?.decision, 'patch');

@@ -64,7 +64,7 @@ for (const kind of ['Image', 'Build', 'Namespace'] as const) {
     t.test(`${kind} of ${apiVersion}: every rule, by every way to write`, async (t) => {
       const rules = NOTARY_RULES.filter(({ on }) => on.includes(kind));
       await forEach(rules, async (rule, i) => {
-        const named = (name: string, words: Words): Writable => {
+        const objectNamed = (name: string, words: Words): Writable => {
           const { metadata, ...rest } = objectThatSays(kind, apiVersion, words, name);
           const namespace = rule.admin ? RULED_NAMESPACE : NAMESPACE;
           const place = kind === 'Namespace' ? {} : { namespace };
@@ -75,7 +75,7 @@ for (const kind of ['Image', 'Build', 'Namespace'] as const) {
 
         // As `kubectl create` and `kubectl replace` write.
         const one = `one-${v}-${i}`;
-        const [bad, good] = [named(one, rule.rejected), named(one, rule.accepted)];
+        const [bad, good] = [objectNamed(one, rule.rejected), objectNamed(one, rule.accepted)];
         await refused(await api.create(bad), one);
         await refused(await api.create(bad, { dryRun: true }), one);
         const { metadata } = demand(await api.create(good));
@@ -94,7 +94,7 @@ for (const kind of ['Image', 'Build', 'Namespace'] as const) {
 
         // As `kubectl apply --server-side` writes.
         const two = `two-${v}-${i}`;
-        const [badly, well] = [named(two, rule.rejected), named(two, rule.accepted)];
+        const [badly, well] = [objectNamed(two, rule.rejected), objectNamed(two, rule.accepted)];
         await refused(await api.apply(badly), two);
         await refused(await api.apply(badly, { dryRun: true }), two);
         demand(await api.apply(well));

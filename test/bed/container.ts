@@ -6,7 +6,7 @@ import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { V1Container, V1Pod, V1Volume } from '@kubernetes/client-node';
 import { runCommand, type CommandResult } from './command.ts';
-import { demandUntold, secretsOfFiles } from './secret-watch.ts';
+import { demandNoSecrets, secretsOfFiles } from './secret-watch.ts';
 
 /** Data of the Secrets of the pod's namespace, by name: file → content. */
 export type SecretData = ReadonlyMap<string, Readonly<Record<string, string>>>;
@@ -58,9 +58,12 @@ export async function runContainer(options: ContainerOptions): Promise<Container
   await writeFile(terminationLog, '');
   places.set(container.terminationMessagePath ?? '/dev/termination-log', terminationLog);
 
-  const [program = '', ...args] = commandLine(container).map((word) => placed(word, places));
+  const [program = '', ...args] = commandLine(container).map((word) => hostPathOf(word, places));
   const env = Object.fromEntries(
-    (container.env ?? []).map((variable) => [variable.name, placed(variable.value ?? '', places)]),
+    (container.env ?? []).map((variable) => [
+      variable.name,
+      hostPathOf(variable.value ?? '', places),
+    ]),
   );
   const result = await runCommand({
     program,
@@ -72,7 +75,7 @@ export async function runContainer(options: ContainerOptions): Promise<Container
   const terminationMessage = await readFile(terminationLog, 'utf8');
   const { stdout, stderr } = result;
   const all = [...secrets].flatMap(([name, files]) => secretsOfFiles(name, files));
-  demandUntold(all, { stdout, stderr, terminationMessage });
+  demandNoSecrets(all, { stdout, stderr, terminationMessage });
   return { ...result, terminationMessage };
 }
 
@@ -81,7 +84,7 @@ function commandLine({ command = [], args = [] }: V1Container): readonly string[
 }
 
 /** A path of the container (a word, or what follows its last `=`) as a path of ours. */
-function placed(word: string, places: ReadonlyMap<string, string>): string {
+function hostPathOf(word: string, places: ReadonlyMap<string, string>): string {
   const start = word.lastIndexOf('=') + 1;
   const path = word.slice(start);
   const mount = [...places.keys()]

@@ -19,12 +19,11 @@ t.test('what is missing is named, with what to install', async (t) => {
   await t.resolves(ensureInstalled([], { path: '' }));
 });
 
-t.test('programs are found by absolute directories alone', (t) => {
+t.test('programs are found by absolute directories alone', async (t) => {
   const openssl = findProgram('openssl') ?? '';
   t.match(openssl, /^\/.*\/openssl$/);
   const directory = dirname(openssl);
   t.equal(findProgram('openssl', `:/nowhere:${directory}`), openssl);
   t.equal(findProgram('openssl', relative(process.cwd(), directory)), undefined);
   t.equal(findProgram(basename(directory), dirname(directory)), undefined, 'nor directories');
-  t.end();
 });

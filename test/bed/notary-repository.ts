@@ -7,7 +7,7 @@ import type { NotaryCli } from './notary-cli.ts';
 let homes = 0;
 
 /** A repository that is ready to be signed: its snapshot key is on the server. */
-export async function initialised(
+export async function initRepository(
   bed: Bed,
   gun: string,
   cli: NotaryCli = bed.cli(`owner-${homes++}`),
@@ -61,7 +61,7 @@ export async function secretOf(
 }
 
 /** A repository with docker's delegations for these signers, and the signing Secret of each. */
-export async function delegated(bed: Bed, name: string, signers: readonly string[]) {
+export async function initDelegations(bed: Bed, name: string, signers: readonly string[]) {
   const gun = `registry.example.test/demo/${name}`;
   const docker = bed.docker(`docker-${name}`);
   const secrets: Record<string, string>[] = [];

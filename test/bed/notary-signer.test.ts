@@ -1,6 +1,6 @@
 import { connect } from 'node:tls';
 import t from 'tap';
-import { initialised } from './notary-repository.ts';
+import { initRepository } from './notary-repository.ts';
 import { startBed } from './bed.ts';
 
 const SHA256 = 'ab'.repeat(32);
@@ -9,7 +9,7 @@ t.test('a server that keeps neither keys nor metadata loses nothing by a restart
   const bed = await startBed({ signer: true, storage: 'postgres' });
   t.teardown(() => bed.stop());
   const gun = 'registry.example.test/demo/app';
-  const cli = await initialised(bed, gun);
+  const cli = await initRepository(bed, gun);
   await cli.addHash(gun, 'v1', 1, SHA256);
   await cli.publish(gun);
   const { url } = bed.notary;
@@ -33,7 +33,7 @@ t.test('a server needs the signer for publishing, and for nothing else', async (
   const bed = await startBed({ signer: true });
   t.teardown(() => bed.stop());
   const gun = 'registry.example.test/demo/app';
-  const cli = await initialised(bed, gun);
+  const cli = await initRepository(bed, gun);
   const publish = async (tag: string) => {
     await cli.addHash(gun, tag, 1, SHA256);
     await cli.publish(gun);

@@ -1,4 +1,4 @@
-/** Finds secrets that a program was given in what it tells. */
+/** Finds secrets that a program was given in its output. */
 
 /** A secret, and every text in which it would be recognised. */
 export interface Secret {
@@ -7,8 +7,8 @@ export interface Secret {
   readonly forms: readonly string[];
 }
 
-/** Where a program tells something: a stream or a file by its name, and what is in it. */
-export type Told = Readonly<Record<string, string>>;
+/** The outputs of a program: a stream or a file by its name, and its content. */
+export type ProgramOutputs = Readonly<Record<string, string>>;
 
 /** Shorter ones would be found by chance. */
 const SHORTEST = 6;
@@ -31,19 +31,19 @@ const NEVER_TOLD: readonly (readonly [kind: string, pattern: RegExp])[] = [
 /**
  * The check that holds of every run.
  *
- * @throws Error with the kind of the secret and the place where it was told, and never its value
+ * @throws Error with the kind of the secret and the place where it was found, and never its value
  */
-export function demandUntold(secrets: readonly Secret[], told: Told): void {
-  for (const [place, whole] of Object.entries(told)) {
+export function demandNoSecrets(secrets: readonly Secret[], outputs: ProgramOutputs): void {
+  for (const [place, whole] of Object.entries(outputs)) {
     const text = whole.replace(FILE_NAME, '');
     for (const { kind, forms } of secrets) {
       const isTold = forms.some(
         (form) => form.length >= SHORTEST && text.includes(form.slice(0, TELLING)),
       );
-      if (isTold) throw new Error(`a secret was told: ${kind}, in ${place}`);
+      if (isTold) throw new Error(`a secret was printed: ${kind}, in ${place}`);
     }
     for (const [kind, pattern] of NEVER_TOLD) {
-      if (pattern.test(text)) throw new Error(`a secret was told: ${kind}, in ${place}`);
+      if (pattern.test(text)) throw new Error(`a secret was printed: ${kind}, in ${place}`);
     }
   }
 }

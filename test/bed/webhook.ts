@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import fastJsonPatch, { type Operation } from 'fast-json-patch';
 import type { Authority } from './authority.ts';
 import { onFreePort } from './port.ts';
-import { demandUntold, secretsOfFiles, type Secret } from './secret-watch.ts';
+import { demandNoSecrets, secretsOfFiles, type Secret } from './secret-watch.ts';
 import { startService } from './service.ts';
 
 /** A webhook to start. */
@@ -110,7 +110,7 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
       },
       stop: async () => {
         await service.stop();
-        demandUntold(secrets, { log: output() });
+        demandNoSecrets(secrets, { log: output() });
       },
       post: async (path, review) => {
         const body = JSON.stringify(admissionReview(review));
@@ -118,7 +118,7 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
         const { response } = JSON.parse(answer) as { response: AdmissionResponse };
         const { patch = '', ...rest } = response;
         const decoded = Buffer.from(patch, 'base64').toString();
-        demandUntold(secrets, { response: JSON.stringify(rest), patch: decoded });
+        demandNoSecrets(secrets, { response: JSON.stringify(rest), patch: decoded });
         return response;
       },
     };

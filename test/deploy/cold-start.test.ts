@@ -83,7 +83,7 @@ t.test('while nobody answers, everything but opted-in builds goes on', async (t)
 t.test('as soon as a replica is ready, the same pod is admitted and signed', async (t) => {
   const { pod } = await cluster.store(buildFixture(FIXTURE), 'apps');
   const webhook = await cluster.replica(objects);
-  const answer = await posted(pod);
+  const answer = await postUntilAdmitted(pod);
   t.ok(isSigned(answer));
 
   await t.test('and when it is gone again, builds wait again and nothing else does', async (t) => {
@@ -164,7 +164,7 @@ function isSigned(pod: PodManifest): boolean {
 }
 
 /** Posts a pod as kpack does: again and again until it is admitted. */
-async function posted(pod: PodManifest): Promise<PodManifest> {
+async function postUntilAdmitted(pod: PodManifest): Promise<PodManifest> {
   let answer: KubeAnswer<PodManifest> | undefined;
   await until(async () => {
     answer = await cluster.post(pod);

@@ -177,13 +177,13 @@ async function requests(since = 0) {
     .slice(since)
     .map((line) => JSON.parse(line) as Event)
     .filter(({ user }) => user.username === OURS);
-  const told = ({ verb, objectRef }: Event): Permission => {
+  const permissionOf = ({ verb, objectRef }: Event): Permission => {
     const { apiGroup = '', resource = '', name = '' } = objectRef ?? {};
     return `${verb} ${spelled(apiGroup, resource, name)}`;
   };
   return {
-    used: new Set(events.map(told)),
-    refused: events.filter(({ responseStatus }) => responseStatus?.code === 403).map(told),
+    used: new Set(events.map(permissionOf)),
+    refused: events.filter(({ responseStatus }) => responseStatus?.code === 403).map(permissionOf),
   };
 }
 

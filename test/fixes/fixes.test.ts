@@ -12,7 +12,7 @@ t.teardown(async () => (await bed)?.stop());
 
 const SCENARIOS = [...notaryScenarios(() => (bed ??= startBed())), ...KEY_SCENARIOS];
 
-t.test('every command in a message stands in its own marks, and is played here', (t) => {
+t.test('every command in a message stands in its own marks, and is played here', async (t) => {
   t.same(unmarkedCommands(), [], 'write it as command`…`');
   // Those of Kubernetes are played beside an API server: test/api-server/fixes.test.ts.
   const all = [...SCENARIOS, ...kubernetesScenarios(() => fail('not played here'))];
@@ -22,14 +22,12 @@ t.test('every command in a message stands in its own marks, and is played here',
   t.same(unplayed, [], 'no scenario shows that it helps');
   const unknown = [...played].filter((text) => !printed.some((each) => each.text === text));
   t.same(unknown, [], 'a scenario of a command that nobody prints');
-  t.end();
 });
 
-t.test('a command helps in the situation in which it is printed', (t) => {
+t.test('a command helps in the situation in which it is printed', async (t) => {
   t.jobs = 2;
   for (const scenario of SCENARIOS) {
     const name = `${scenario.what}: ${scenario.command}`;
     t.test(name, { buffered: true }, (t) => playScenario(t, scenario));
   }
-  t.end();
 });

@@ -19,7 +19,7 @@ import { prepareContainer, runImage } from '../bed/image-container.ts';
 import { unpackImage, type UnpackedImage } from '../bed/oci-archive.ts';
 import { freePort } from '../bed/port.ts';
 import { projectDirectory } from '../bed/project-directory.ts';
-import { initialised, secretOf } from '../bed/notary-repository.ts';
+import { initRepository, secretOf } from '../bed/notary-repository.ts';
 import { reportToml } from '../support/signer-run.ts';
 
 needImages(t);
@@ -60,16 +60,15 @@ t.test('two builds in different directories give the same digests', async (t) =>
   t.not(built.webhook.digest, built.signer.digest);
 });
 
-t.test('the archives hold what was built, under its name', (t) => {
+t.test('the archives hold what was built, under its name', async (t) => {
   for (const name of IMAGE_NAMES) {
     t.equal(images[name].digest, built[name].digest);
     t.equal(images[name].reference, `localhost/kpack-notary/${name}:${VERSION}`);
     t.equal(built[name].reference, images[name].reference);
   }
-  t.end();
 });
 
-t.test('what the images say of themselves', (t) => {
+t.test('what the images say of themselves', async (t) => {
   for (const name of IMAGE_NAMES) {
     const { created, config } = images[name].config;
     t.equal(created, '1970-01-01T00:00:00Z');
@@ -83,7 +82,6 @@ t.test('what the images say of themselves', (t) => {
     t.equal(label('licenses'), 'Apache-2.0');
     t.match(Object.keys(config.Labels ?? {}).sort(), /^org\.opencontainers\.image\./);
   }
-  t.end();
 });
 
 t.test(
@@ -145,7 +143,7 @@ t.test('the signer signs from its image', async (t) => {
   const bed = await startBed();
   t.teardown(() => bed.stop());
   const gun = 'registry.example.test/demo/image';
-  const owner = await initialised(bed, gun);
+  const owner = await initRepository(bed, gun);
   const sha256 = '5'.repeat(64);
   const mounts = {
     '/var/notary-sign/key': await filesOf('key', await secretOf(bed, owner)),

@@ -204,7 +204,7 @@ t.test('strangers may read with a token of theirs, and not publish', async (t) =
   });
 });
 
-t.test('a token that the server does not take any more', (t) => {
+t.test('a token that the server does not take any more', async (t) => {
   t.test('is renewed once', async (t) => {
     const { tokens, notary } = await startServers(t, {
       lifetime: (index) => (index === 1 ? undefined : -3600),
@@ -223,12 +223,16 @@ t.test('a token that the server does not take any more', (t) => {
     });
     t.equal(tokens.requests.length, 2);
   });
-  t.end();
 });
 
 t.test('a token is used as long as its answer says', async (t) => {
   const now = { value: 5_000_000 };
-  const asked = async (t: Test, members: object, date: string | undefined, age: number) => {
+  const requestsWithToken = async (
+    t: Test,
+    members: object,
+    date: string | undefined,
+    age: number,
+  ) => {
     const { tokens, notary } = await startServers(t, {
       deviate: (token) => ({
         status: 200,
@@ -278,12 +282,16 @@ t.test('a token is used as long as its answer says', async (t) => {
   });
   for (const [what, members, date, age] of cases) {
     await t.test(what, async (t) => {
-      t.equal(await asked(t, members, date, age), 2, 'it is renewed once, when it has run out');
+      t.equal(
+        await requestsWithToken(t, members, date, age),
+        2,
+        'it is renewed once, when it has run out',
+      );
     });
   }
 });
 
-t.test('the realm', (t) => {
+t.test('the realm', async (t) => {
   t.test('keeps its own query', async (t) => {
     const { tokens, notary } = await startServers(t, { realmQuery: 'tenant=a%2Fb&service=x' });
     await t.rejects(clientFor(t, notary.url, ROBOT).read(), { code: 'SERVER_FAILED' });
@@ -400,7 +408,6 @@ t.test('the realm', (t) => {
       await t.rejects(clientFor(t, server.url, undefined).read(), { code }, realm);
     }
   });
-  t.end();
 });
 
 t.test('a server that wants user name and password', async (t) => {

@@ -3,7 +3,7 @@ import { startBed } from '../bed/bed.ts';
 import { FORWARD, startProxy } from '../bed/proxy.ts';
 import { makeDelegationKey } from '../support/catalogue/forgery.ts';
 import { delegate, makeTestRepository } from '../support/catalogue/test-repository.ts';
-import { delegated } from '../bed/notary-repository.ts';
+import { initDelegations } from '../bed/notary-repository.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';
 
 const FIRST = 'a'.repeat(64);
@@ -16,7 +16,7 @@ t.test('beside the delegations of others', async (t) => {
     runSigner({ directory: bed.directory, notaryUrl, secret, report });
 
   t.test('one that nobody can read stops us: no client could read the rest', async (t) => {
-    const { gun, secrets } = await delegated(bed, 'unreadable', ['alice', 'bob']);
+    const { gun, secrets } = await initDelegations(bed, 'unreadable', ['alice', 'bob']);
     const [alices = {}, bobs = {}] = secrets;
     t.equal((await run(reportToml([`${gun}:1`], FIRST, 1), alices)).code, 0);
     const gone = '{"errors":[{"code":"METADATA_NOT_FOUND","message":"gone"}]}';
@@ -33,7 +33,7 @@ t.test('beside the delegations of others', async (t) => {
   });
 
   t.test('one that was never published is begun, whatever page a proxy shows for it', async (t) => {
-    const { gun, secrets } = await delegated(bed, 'page', ['alice']);
+    const { gun, secrets } = await initDelegations(bed, 'page', ['alice']);
     const proxy = await startProxy({
       authority: bed.authority,
       target: bed.notary.url,
@@ -53,7 +53,7 @@ t.test('beside the delegations of others', async (t) => {
   });
 
   t.test('who would find another image under a tag is said', async (t) => {
-    const { gun, secrets } = await delegated(bed, 'shadowed', ['alice', 'bob']);
+    const { gun, secrets } = await initDelegations(bed, 'shadowed', ['alice', 'bob']);
     const [alices = {}, bobs = {}] = secrets;
     const report = (sha256: string) => reportToml([`${gun}:1`], sha256, 1);
     t.notMatch((await run(report(FIRST), alices)).stdout, /warning/);

@@ -3,7 +3,7 @@ import t from 'tap';
 import { SIGNER_FLAGS } from '../../src/shared/signer-flags.ts';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { projectDirectory } from '../bed/project-directory.ts';
-import { initialised, keyFile, secretOf } from '../bed/notary-repository.ts';
+import { initRepository, keyFile, secretOf } from '../bed/notary-repository.ts';
 import { CANARIES, failsWith } from '../support/signer-failure.ts';
 import {
   reportToml,
@@ -19,10 +19,10 @@ t.test('each failure has its code and fix, and nothing is published', async (t) 
   const bed = await startBed();
   t.teardown(() => bed.stop());
   const gun = 'registry.example.test/demo/app';
-  const cli = await initialised(bed, gun);
+  const cli = await initRepository(bed, gun);
   const secret = await secretOf(bed, cli);
   const report = reportToml([`${gun}:1`], SHA256, 7);
-  const other = await initialised(bed, 'registry.example.test/demo/other');
+  const other = await initRepository(bed, 'registry.example.test/demo/other');
   const versionsBefore = await versions(bed, gun);
 
   const cases: Record<string, { code: string; says?: RegExp; options: Partial<SignerRunOptions> }> =

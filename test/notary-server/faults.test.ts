@@ -9,7 +9,7 @@ t.setTimeout(240_000);
 /** Long enough for a busy machine; those who are signed do not wait for it. */
 const DEADLINES = { late: 5, other: 30 };
 
-t.test('a fault at every call', { jobs: SETUPS.length, buffered: true }, (t) => {
+t.test('a fault at every call', { jobs: SETUPS.length, buffered: true }, async (t) => {
   for (const [index, name] of SETUPS.entries()) {
     t.test(`of a repository with ${name}`, async (t) => {
       const setup = await startSetup(name);
@@ -31,5 +31,4 @@ t.test('a fault at every call', { jobs: SETUPS.length, buffered: true }, (t) => 
       }
     });
   }
-  t.end();
 });

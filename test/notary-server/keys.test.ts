@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { startBed } from '../bed/bed.ts';
-import { initialised, keyFile, secretOf } from '../bed/notary-repository.ts';
+import { initRepository, keyFile, secretOf } from '../bed/notary-repository.ts';
 import {
   makeKeyDirectory,
   PASSWORD,
@@ -27,7 +27,7 @@ t.test('keys of a signing Secret', async (t) => {
 
   t.test('of every kind that a delegation takes sign, and notary reads it', async (t) => {
     const gun = 'registry.example.test/demo/kinds';
-    const owner = await initialised(bed, gun);
+    const owner = await initRepository(bed, gun);
     const ec = (curve: string) => opensslKey(curve, [`ec_paramgen_curve:${curve}`]);
     const [p256, p384, p521] = [ec('P-256'), ec('P-384'), ec('P-521')];
     const rsa = opensslKey('rsa', ['rsa_keygen_bits:4096'], 'RSA');
@@ -61,7 +61,7 @@ t.test('keys of a signing Secret', async (t) => {
 
   t.test('that do not open are told, and those that open sign', async (t) => {
     const gun = 'registry.example.test/demo/beside';
-    const owner = await initialised(bed, gun);
+    const owner = await initRepository(bed, gun);
     const other = opensslKey('other', ['ec_paramgen_curve:P-256']).encrypt();
     const { code, stdout } = await sign(gun, {
       ...(await secretOf(bed, owner)),
@@ -76,7 +76,7 @@ t.test('keys of a signing Secret', async (t) => {
 
   t.test('that do not open are named where no other fits', async (t) => {
     const gun = 'registry.example.test/demo/other-password';
-    const owner = await initialised(bed, gun);
+    const owner = await initRepository(bed, gun);
     const { code, receipt } = await sign(gun, {
       ...(await secretOf(bed, owner)),
       'notary-password.txt': 'canary-another-password',

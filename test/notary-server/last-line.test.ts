@@ -1,7 +1,7 @@
 import t from 'tap';
 import { startBed } from '../bed/bed.ts';
 import { FORWARD, startProxy, type ProxyOptions } from '../bed/proxy.ts';
-import { initialised, secretOf } from '../bed/notary-repository.ts';
+import { initRepository, secretOf } from '../bed/notary-repository.ts';
 import { failsWith } from '../support/signer-failure.ts';
 import { reportToml, runSigner, type SignerRun } from '../support/signer-run.ts';
 
@@ -13,7 +13,7 @@ t.test('a failed run ends its log with a short line that is true', async (t) => 
   t.teardown(() => bed.stop());
   const owner = bed.cli('owner');
   const known = [`${PREFIX}/a`, `${PREFIX}/b`];
-  for (const gun of known) await initialised(bed, gun, owner);
+  for (const gun of known) await initRepository(bed, gun, owner);
   const keys = await Promise.all(known.map((gun) => secretOf(bed, owner, gun)));
   const secret = Object.assign({}, ...keys) as Record<string, string>;
   const sign = (

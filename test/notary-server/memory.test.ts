@@ -4,7 +4,7 @@ import { startBed } from '../bed/bed.ts';
 import { startHandlerServer } from '../bed/handler-server.ts';
 import { limitMemory, whyNoMemoryLimit } from '../bed/memory-limit.ts';
 import { filledRole, publishFilled } from '../support/filled-role.ts';
-import { delegated, initialised, secretOf } from '../bed/notary-repository.ts';
+import { initDelegations, initRepository, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner, type SignerRun } from '../support/signer-run.ts';
 import { makeKey } from '../support/trust/key.ts';
 import { buildRepository } from '../support/trust/repository.ts';
@@ -60,13 +60,13 @@ async function refusedThenSigned(
 const skip = whyNoMemoryLimit() ?? false;
 
 t.test('a repository of 100,000 tags', { skip }, async (t) => {
-  const secret = await secretOf(bed, await initialised(bed, GUN));
+  const secret = await secretOf(bed, await initRepository(bed, GUN));
   await publishFilled(bed, GUN, { role: 'targets', secret, tags: 100_000, version: 10 });
   await refusedThenSigned(t, 96, GUN, secret);
 });
 
 t.test('beside a delegation of somebody else that has 8 MiB', { skip }, async (t) => {
-  const { gun, secrets } = await delegated(bed, 'foreign', ['alice', 'bob']);
+  const { gun, secrets } = await initDelegations(bed, 'foreign', ['alice', 'bob']);
   const [alice, bob] = secrets;
   if (!alice || !bob) throw new Error('there are two signers');
   await publishFilled(bed, gun, { role: 'targets/bob', secret: bob, tags: 80_000, version: 10 });

@@ -6,7 +6,7 @@ import { startForwardProxy } from '../bed/forward-proxy.ts';
 import { passTo, startHandlerServer } from '../bed/handler-server.ts';
 import { notaryCli } from '../bed/notary-cli.ts';
 import { startNotaryServer } from '../bed/notary-server.ts';
-import { initialised, secretOf } from '../bed/notary-repository.ts';
+import { initRepository, secretOf } from '../bed/notary-repository.ts';
 import { CANARIES, failsWith } from '../support/signer-failure.ts';
 import { reportToml, runSigner, type SignerRunOptions } from '../support/signer-run.ts';
 
@@ -18,7 +18,7 @@ t.test('ways to a Notary server', async (t) => {
   const bed = await startBed();
   t.teardown(() => bed.stop());
   const { authority, notary } = bed;
-  const secret = await secretOf(bed, await initialised(bed, GUN));
+  const secret = await secretOf(bed, await initRepository(bed, GUN));
   const { 'ca.crt': _, ...withoutCa } = secret;
   const sign = (tag: string, options: Partial<SignerRunOptions> = {}) =>
     runSigner({
@@ -143,7 +143,7 @@ t.test('a Notary server on IPv6', async (t) => {
   t.teardown(() => server.stop());
   const cli = (home: string) => notaryCli({ server, authority, home: join(bed.directory, home) });
   const owner = cli('owner');
-  await initialised(bed, GUN, owner);
+  await initRepository(bed, GUN, owner);
   const result = await runSigner({
     directory: bed.directory,
     notaryUrl: server.url,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { startBed, type Bed } from '../bed/bed.ts';
-import { initialised, secretOf } from '../bed/notary-repository.ts';
+import { initRepository, secretOf } from '../bed/notary-repository.ts';
 import { call, postRole } from './support/role-post.ts';
 import { openKey } from '../support/private-key.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';
@@ -59,7 +59,7 @@ interface Setup {
 
 async function makeSetup(bed: Bed, name: string): Promise<Setup> {
   const gun = `registry.example.test/odd/${name}`;
-  const owner = await initialised(bed, gun);
+  const owner = await initRepository(bed, gun);
   const secret = await secretOf(bed, owner, gun);
   const [file = ''] = Object.keys(secret).filter((key) => key.endsWith('.key'));
   const pem = await readFile(join(owner.privateKeyDirectory, file), 'utf8');
@@ -81,12 +81,14 @@ async function makeSetup(bed: Bed, name: string): Promise<Setup> {
       entries.set(tag, entry);
       const { version, keyid } = await fetch();
       const all = [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
-      const signed = (form: keyof Written) =>
+      const signedText = (form: keyof Written) =>
         `{"_type":"Targets","delegations":{"keys":{},"roles":[]},"expires":"2029-01-01T00:00:00Z",` +
         `"targets":{${all.map(([tag, each]) => `"${tag}":${each[form]}`).join(',')}},"version":${version + 1}}`;
-      const sig = Buffer.from(await key.sign(Buffer.from(signed('canonical')))).toString('base64');
+      const sig = Buffer.from(await key.sign(Buffer.from(signedText('canonical')))).toString(
+        'base64',
+      );
       const signatures = JSON.stringify([{ keyid, method: 'ecdsa', sig }]);
-      const file = `{"signed":${signed('raw')},"signatures":${signatures}}`;
+      const file = `{"signed":${signedText('raw')},"signatures":${signatures}}`;
       await postRole(bed, gun, 'targets', file);
     },
     served: async () => (await fetch()).text,

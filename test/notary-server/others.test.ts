@@ -70,11 +70,11 @@ async function publishes(
     receipt.repositories[0]?.roles.map(({ name }) => name),
     roles,
   );
-  t.same(await found(repository), all(repository), `we sign ${tag}`);
+  t.same(await listedByCli(repository), all(repository), `we sign ${tag}`);
 }
 
 /** What a stranger's notary CLI lists, in the form of {@link all}. */
-async function found({ gun }: ShapedRepository): Promise<readonly string[]> {
+async function listedByCli({ gun }: ShapedRepository): Promise<readonly string[]> {
   const listed = await bed.cli('judge').list(gun);
   return listed.map(({ tag, sha256, length }) => `${tag} ${sha256} ${length}`).sort();
 }

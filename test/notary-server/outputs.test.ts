@@ -5,7 +5,7 @@ import { startBed, type Bed } from '../bed/bed.ts';
 import { succeed } from '../bed/command.ts';
 import { FORWARD, startProxy, type ProxiedRequest, type ProxyAction } from '../bed/proxy.ts';
 import { projectDirectory } from '../bed/project-directory.ts';
-import { initialised, secretOf } from '../bed/notary-repository.ts';
+import { initRepository, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner, runWatched, SIGNER } from '../support/signer-run.ts';
 
 const SHA256 = 'd'.repeat(64);
@@ -14,7 +14,7 @@ t.test('whatever happens, last line, receipt and termination message say the sam
   const bed = await startBed();
   t.teardown(() => bed.stop());
   const gun = 'registry.example.test/demo/app';
-  const secret = await secretOf(bed, await initialised(bed, gun));
+  const secret = await secretOf(bed, await initRepository(bed, gun));
   const run = (tag: string, args: readonly string[], notaryUrl = bed.notary.url) => {
     const report = reportToml([`${gun}:${tag}`], SHA256, 7);
     return runSigner({ directory: bed.directory, notaryUrl, secret, report, args });
@@ -66,7 +66,7 @@ t.test('whatever happens, last line, receipt and termination message say the sam
     t.match(stdout, /FILE_UNREADABLE\): .*pipe is not a file/);
   });
 
-  t.test('through a proxy', (t) => {
+  t.test('through a proxy', async (t) => {
     const through = async (
       rule: (request: ProxiedRequest) => ProxyAction,
       tag: string,
@@ -124,7 +124,6 @@ t.test('whatever happens, last line, receipt and termination message say the sam
       const page = await through(() => ({ kind: 'answer', status: 200, body: '<html>' }), 'x');
       t.equal(page.receipt.code, 'NOT_A_NOTARY_SERVER');
     });
-    t.end();
   });
 });
 

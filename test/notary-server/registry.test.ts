@@ -14,7 +14,7 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
   const { bed, images } = setup;
   const judge = bed.cli('judge');
   /** As the registry has it, the notary CLI finds it. */
-  const found = ({ digest, size }: { digest: string; size: number }) => ({
+  const hashAndLength = ({ digest, size }: { digest: string; size: number }) => ({
     sha256: digest.replace('sha256:', ''),
     length: size,
   });
@@ -27,15 +27,15 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
       const { code, receipt, stdout } = await setup.sign({ report });
       t.equal(code, 0, stdout);
       t.equal(receipt.source, 'report');
-      t.same(await judge.lookup(gun, '1'), found(one));
-      t.same(await judge.lookup(gun, 'stable'), found(one));
+      t.same(await judge.lookup(gun, '1'), hashAndLength(one));
+      t.same(await judge.lookup(gun, 'stable'), hashAndLength(one));
     });
     t.test('the image of a tag', async (t) => {
       const { code, receipt, stdout } = await setup.sign({ tags: [`${gun}:2`] });
       t.equal(code, 0, stdout);
       t.equal(receipt.source, 'registry');
-      t.match(receipt.repositories[0]?.targets, [{ tag: '2', ...found(two) }]);
-      t.same(await judge.lookup(gun, '2'), found(two));
+      t.match(receipt.repositories[0]?.targets, [{ tag: '2', ...hashAndLength(two) }]);
+      t.same(await judge.lookup(gun, '2'), hashAndLength(two));
       t.equal((await setup.sign({ tags: [`${gun}:2`] })).receipt.result, 'already-signed');
     });
     t.test('the image of all tags of a build', async (t) => {
@@ -49,7 +49,7 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
     });
     t.test('an index, which counts as itself', async (t) => {
       t.equal((await setup.sign({ report: sizeless([`${gun}:multi`], index.digest) })).code, 0);
-      t.same(await judge.lookup(gun, 'multi'), found(index));
+      t.same(await judge.lookup(gun, 'multi'), hashAndLength(index));
       t.equal((await setup.sign({ tags: [`${gun}:multi`] })).receipt.result, 'already-signed');
     });
   });
@@ -63,7 +63,7 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
       ['oci-multi', images.ociIndex],
     ] as const) {
       t.equal((await setup.sign({ tags: [`${gun}:${tag}`] })).code, 0);
-      t.same(await judge.lookup(gun, tag), found(image));
+      t.same(await judge.lookup(gun, tag), hashAndLength(image));
     }
   });
 
@@ -100,7 +100,7 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
           registrySecrets: [secret],
         });
         t.equal(code, 0, stdout);
-        t.same(await judge.lookup(gun, '1'), found(images.one));
+        t.same(await judge.lookup(gun, '1'), hashAndLength(images.one));
         t.same(setup.tokens.requests.slice(before), [
           { account: 'robot', scopes: ['repository:demo/app:pull'] },
         ]);
@@ -114,7 +114,7 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
       const { code, stdout } = await setup.sign({ report, registrySecrets });
       t.equal(code, 0, stdout);
       t.match(stdout, /^warning: .*dockerconfigjson leaves credentials to a credsStore/m);
-      t.same(await judge.lookup(gun, '2'), found(images.two));
+      t.same(await judge.lookup(gun, '2'), hashAndLength(images.two));
     });
   });
 
@@ -124,7 +124,7 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
     const registrySecrets = [{ host, files: { username: 'robot', password: PASSWORD } }];
     const { code, stdout } = await setup.sign({ tags: [`${gun}:1`], registrySecrets });
     t.equal(code, 0, stdout);
-    t.same(await judge.lookup(gun, '1'), found(images.one));
+    t.same(await judge.lookup(gun, '1'), hashAndLength(images.one));
   });
 
   t.test(
@@ -145,7 +145,7 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
       const { code, stdout } = await setup.sign({ tags: [`${gun}:1`] });
       t.equal(code, 0, stdout);
       t.equal(proxy.requests.length, 3);
-      t.same(await judge.lookup(gun, '1'), found(images.one));
+      t.same(await judge.lookup(gun, '1'), hashAndLength(images.one));
     },
   );
 
@@ -162,8 +162,8 @@ t.test('what the report leaves out is looked up at the registry', async (t) => {
     const { code, stdout } = await setup.sign({ report });
     t.equal(code, 0, stdout);
     t.match(stdout, new RegExp(`^warning: .*HTTP 404.*; asking ${second}$`, 'm'));
-    t.same(await judge.lookup(first, '1'), found(images.one));
-    t.same(await judge.lookup(second, '1'), found(images.one));
+    t.same(await judge.lookup(first, '1'), hashAndLength(images.one));
+    t.same(await judge.lookup(second, '1'), hashAndLength(images.one));
   });
 
   t.test('and not at all, where the report has it', async (t) => {

@@ -7,7 +7,7 @@ import {
   TAG,
   type TestRepository,
 } from '../support/catalogue/test-repository.ts';
-import { initialised } from '../bed/notary-repository.ts';
+import { initRepository } from '../bed/notary-repository.ts';
 import { runSigner } from '../support/signer-run.ts';
 
 t.setTimeout(120_000);
@@ -59,7 +59,7 @@ for (const when of ['before', 'after'] as const) {
     const { gun, owner } = repository;
     const { receipt, stdout } = await runWith(t, repository, when, async () => {
       await owner.run(['delete', gun, '--remote']);
-      await initialised(bed, gun, bed.cli(`other-${gun}`));
+      await initRepository(bed, gun, bed.cli(`other-${gun}`));
     });
     t.equal(receipt.code, 'ROOT_REPLACED', stdout);
     t.match(receipt.message, /the root of .* was replaced while it was being signed/);

@@ -8,7 +8,7 @@ import { dockerCli } from '../bed/docker-cli.ts';
 import { startHandlerServer } from '../bed/handler-server.ts';
 import { ensureInstalled } from '../bed/installed.ts';
 import { notaryCli } from '../bed/notary-cli.ts';
-import { initialised, secretOf } from '../bed/notary-repository.ts';
+import { initRepository, secretOf } from '../bed/notary-repository.ts';
 import { call, postRoles } from './support/role-post.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';
 import { makeCertificate, makeCertificateKey } from '../support/trust/certificate.ts';
@@ -201,7 +201,7 @@ t.test('what the error says cures a chain that has ended', async (t) => {
   );
 
   t.equal((await owner.run(['delete', gun, '--remote'])).code, 0);
-  await initialised(bed, gun, owner);
+  await initRepository(bed, gun, owner);
   const signed = await runSigner({ ...options, secret: await secretOf(bed, owner, gun) });
   t.equal(signed.receipt.result, 'signed', signed.stdout);
   t.match(await bed.docker().trustInspect(`${gun}:latest`), [{ tag: 'latest', sha256: SHA256 }]);

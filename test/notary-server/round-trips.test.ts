@@ -2,7 +2,7 @@ import t from 'tap';
 import { startBed } from '../bed/bed.ts';
 import { FORWARD, startProxy, type ProxyAction } from '../bed/proxy.ts';
 import { startRelay, type ConnectionAction } from '../bed/relay.ts';
-import { delegated, initialised, secretOf } from '../bed/notary-repository.ts';
+import { initDelegations, initRepository, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';
 
 const SHA256 = 'a'.repeat(64);
@@ -78,7 +78,7 @@ async function runInWaves(
 
 t.test('signing takes five round trips, however many tags there are', async (t) => {
   const gun = 'registry.example.test/demo/near';
-  const secret = await secretOf(bed, await initialised(bed, gun));
+  const secret = await secretOf(bed, await initRepository(bed, gun));
   for (const count of [1, 3, 20]) {
     const tags = Array.from({ length: count }, (_, i) => `${gun}:${count}-${i}`);
     t.same(
@@ -109,7 +109,7 @@ t.test('signing takes five round trips, however many tags there are', async (t) 
 });
 
 t.test('delegations beside targets/releases take one more to discover', async (t) => {
-  const { gun, secrets } = await delegated(bed, 'delegated', ['alice', 'bob']);
+  const { gun, secrets } = await initDelegations(bed, 'delegated', ['alice', 'bob']);
   for (const [i, secret] of secrets.entries()) {
     const { code } = await runSigner({
       directory: bed.directory,

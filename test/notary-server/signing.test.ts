@@ -4,7 +4,7 @@ import t from 'tap';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { succeed } from '../bed/command.ts';
 import type { NotaryCli } from '../bed/notary-cli.ts';
-import { keyFile, initialised, secretOf } from '../bed/notary-repository.ts';
+import { keyFile, initRepository, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';
 
 const FIRST = 'a'.repeat(64);
@@ -20,7 +20,7 @@ t.test('beside a server that anybody may write to', async (t) => {
     'every tag of the report is signed in one publish, read back, and seen by others',
     async (t) => {
       const gun = 'registry.example.test/demo/several';
-      const cli = await initialised(bed, gun);
+      const cli = await initRepository(bed, gun);
       const report = reportToml([gun, `${gun}:b1`, `${gun}:stable`, `${gun}:b1`], FIRST, 1234);
       const { code, receipt, terminationMessage, lastLine } = await run(
         report,
@@ -51,7 +51,7 @@ t.test('beside a server that anybody may write to', async (t) => {
 
   t.test('signing the same again publishes nothing', async (t) => {
     const gun = 'registry.example.test/demo/again';
-    const cli = await initialised(bed, gun);
+    const cli = await initRepository(bed, gun);
     const report = reportToml([`${gun}:1`], FIRST, 10);
     const secret = await secretOf(bed, cli);
     const first = await run(report, secret);
@@ -65,7 +65,7 @@ t.test('beside a server that anybody may write to', async (t) => {
 
   t.test('what others sign before and after us stays valid', async (t) => {
     const gun = 'registry.example.test/demo/shared';
-    const cli = await initialised(bed, gun);
+    const cli = await initRepository(bed, gun);
     const secret = await secretOf(bed, cli);
     t.equal((await run(reportToml([`${gun}:ours`], FIRST, 11), secret)).code, 0);
     await cli.addHash(gun, 'theirs', 22, SECOND);
@@ -87,7 +87,7 @@ t.test('beside a server that anybody may write to', async (t) => {
 
   t.test('a tag moves to the next image', async (t) => {
     const gun = 'registry.example.test/demo/moving';
-    const cli = await initialised(bed, gun);
+    const cli = await initRepository(bed, gun);
     const secret = await secretOf(bed, cli);
     await run(reportToml([`${gun}:latest`, `${gun}:b1`], FIRST, 1), secret);
     await run(reportToml([`${gun}:latest`, `${gun}:b2`], SECOND, 2), secret);
@@ -120,7 +120,7 @@ t.test('beside a server that anybody may write to', async (t) => {
     'of several keys the one that fits is used: an RSA key of a delegation by certificate',
     async (t) => {
       const gun = 'registry.example.test/demo/certificate';
-      const cli = await initialised(bed, gun);
+      const cli = await initRepository(bed, gun);
       const { certificateFile, encryptedKey } = await rsaDelegationKey(bed, cli.passphrase);
       await cli.delegationAdd(gun, 'targets/releases', certificateFile, ['v']);
       await cli.publish(gun);
@@ -147,7 +147,7 @@ t.test('beside a server that anybody may write to', async (t) => {
 
   t.test('a pinned root is accepted by either of its ids, and no other is', async (t) => {
     const gun = 'registry.example.test/demo/pinned';
-    const cli = await initialised(bed, gun);
+    const cli = await initRepository(bed, gun);
     const secret = await secretOf(bed, cli);
     const report = reportToml([`${gun}:1`], FIRST, 1);
     const first = await run(report, secret);
@@ -166,8 +166,8 @@ t.test('beside a server that anybody may write to', async (t) => {
 
   t.test('two repositories in one build are both signed', async (t) => {
     const [one, two] = ['registry.example.test/demo/one', 'registry.example.test/demo/two'];
-    const cli = await initialised(bed, one);
-    await initialised(bed, two, cli);
+    const cli = await initRepository(bed, one);
+    await initRepository(bed, two, cli);
     const secret = { ...(await secretOf(bed, cli, one)), ...(await keyFile(cli, 'targets', two)) };
     const { code, receipt, stdout } = await run(
       reportToml([`${one}:1`, `${two}:2`], FIRST, 9),
@@ -186,7 +186,7 @@ t.test('beside a server that anybody may write to', async (t) => {
 
   t.test('the receipt is the last line of a json log', async (t) => {
     const gun = 'registry.example.test/demo/json';
-    const cli = await initialised(bed, gun);
+    const cli = await initRepository(bed, gun);
     const report = reportToml([`${gun}:1`], FIRST, 1);
     const { stdout, receipt } = await run(report, await secretOf(bed, cli), ['--log-format=json']);
     const lines = stdout

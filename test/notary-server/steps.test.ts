@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { startBed } from '../bed/bed.ts';
 import { FORWARD, startProxy } from '../bed/proxy.ts';
-import { initialised, secretOf } from '../bed/notary-repository.ts';
+import { initRepository, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, writeSecret, SIGNER } from '../support/signer-run.ts';
 import { demandSecretsKept } from '../support/signer-secrets.ts';
 
@@ -16,7 +16,7 @@ const gun = 'registry.example.test/demo/steps';
 t.test('a signer among the steps of a build', async (t) => {
   const bed = await startBed();
   t.teardown(() => bed.stop());
-  const secret = await secretOf(bed, await initialised(bed, gun));
+  const secret = await secretOf(bed, await initRepository(bed, gun));
 
   /** Starts the signer, in the chain of wait files that kpack's build-waiter makes. */
   const start = async (tag: string, args: readonly string[] = [], url = bed.notary.url) => {

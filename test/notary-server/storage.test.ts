@@ -1,7 +1,7 @@
 import t from 'tap';
 import { startBed } from '../bed/bed.ts';
 import { succeed } from '../bed/command.ts';
-import { initialised, secretOf } from '../bed/notary-repository.ts';
+import { initRepository, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner } from '../support/signer-run.ts';
 
 const SHA256 = 'e'.repeat(64);
@@ -14,7 +14,7 @@ t.test('a server with a database and a signer is signed at like any other', asyn
   const bed = await startBed({ signer: true, storage: 'postgres' });
   t.teardown(() => bed.stop());
   const gun = 'registry.example.test/demo/app';
-  const secret = await secretOf(bed, await initialised(bed, gun));
+  const secret = await secretOf(bed, await initRepository(bed, gun));
   for (const tag of ['1', '2']) {
     const { code, receipt, stdout } = await runSigner({
       directory: bed.directory,
@@ -32,7 +32,7 @@ t.test('a database that takes nothing is no publisher who was faster', async (t)
   const bed = await startBed({ storage: 'postgres' });
   t.teardown(() => bed.stop());
   const gun = 'registry.example.test/demo/full';
-  const secret = await secretOf(bed, await initialised(bed, gun));
+  const secret = await secretOf(bed, await initRepository(bed, gun));
   const sql = (text: string) =>
     succeed({
       program: 'psql',

@@ -146,7 +146,7 @@ t.test('a server that wants tokens, from a realm that grants exactly what is ask
   });
 });
 
-t.test('tokens that are good for less than the run', (t) => {
+t.test('tokens that are good for less than the run', async (t) => {
   const as = (host: string): Secrets => ({ [host]: { username: 'robot', password } });
 
   t.test('one that has expired is renewed', async (t) => {
@@ -188,7 +188,6 @@ t.test('tokens that are good for less than the run', (t) => {
     mark = Infinity;
     t.equal(await signed('1'), undefined);
   });
-  t.end();
 });
 
 t.test('a token that lets only read, where another lets publish', async (t) => {

@@ -52,7 +52,7 @@ const sign = (notaryUrl: string, options: Partial<SignerRunOptions>) =>
     ...options,
   });
 
-t.test('that names a realm of its own does not get the docker credentials there', (t) => {
+t.test('that names a realm of its own does not get the docker credentials there', async (t) => {
   for (const [kind, entry] of [
     ['a password', { username: 'robot', password }],
     ['an identity token', { identitytoken: IDENTITY_TOKEN }],
@@ -66,7 +66,6 @@ t.test('that names a realm of its own does not get the docker credentials there'
       t.notMatch(heard, /basic|refresh_token|canary-user/i);
     });
   }
-  t.end();
 });
 
 t.test('that wants user name and password does not get them', async (t) => {

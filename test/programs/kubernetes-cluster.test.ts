@@ -48,10 +48,10 @@ t.test('the Kubernetes API is asked for what a decision needs, and no more', asy
 
   const apps = '/namespaces/apps';
   // The check of the caBundles asks by itself, and for no decision.
-  const asked = () =>
+  const objectRequests = () =>
     api.requests.filter(({ url }) => !url?.startsWith('/apis/admissionregistration.k8s.io/'));
   t.same(
-    new Set(asked().map(({ url }) => url)),
+    new Set(objectRequests().map(({ url }) => url)),
     new Set([
       '/api/v1/namespaces/apps',
       `/api/v1${apps}/serviceaccounts/builder`,
@@ -61,7 +61,7 @@ t.test('the Kubernetes API is asked for what a decision needs, and no more', asy
       `/api/v1${apps}/secrets/notary-signing`,
     ]),
   );
-  t.equal(asked().length, 12, 'each once');
+  t.equal(objectRequests().length, 12, 'each once');
   for (const { url, method, headers } of api.requests) {
     t.equal(method, 'GET');
     t.equal(headers.authorization, `Bearer ${TOKEN}`);
@@ -76,7 +76,7 @@ t.test('the Kubernetes API is asked for what a decision needs, and no more', asy
   t.notMatch(webhook.output() + JSON.stringify(response), TOKEN);
 
   for (let i = 0; i < 5; i += 1) await webhook.post('validate', { object: given.pod });
-  t.equal(asked().length, 72);
+  t.equal(objectRequests().length, 72);
   t.ok(api.connections() <= 16, `${api.connections()} connections, kept open`);
 });
 

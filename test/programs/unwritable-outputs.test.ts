@@ -8,7 +8,7 @@ import { runCommand, succeed } from '../bed/command.ts';
 import { reportToml, runWatched, SIGNER } from '../support/signer-run.ts';
 
 /** A run that fails, since there is no report, with its files in a directory of its own. */
-function failing(t: Test) {
+function failingSigner(t: Test) {
   const directory = t.testdir({});
   const file = (name: string) => join(directory, name);
   const run = (...args: readonly string[]) => {
@@ -21,7 +21,7 @@ function failing(t: Test) {
 }
 
 t.test('why nothing was signed is told, also where an output cannot be written', async (t) => {
-  const { file, run } = failing(t);
+  const { file, run } = failingSigner(t);
   const { code, stdout } = await run('--receipt=/dev/full', `--termination-log=${file('log')}`);
   t.equal(code, 1);
   const words =
@@ -32,7 +32,7 @@ t.test('why nothing was signed is told, also where an output cannot be written',
 });
 
 t.test('under warn the next step begins, whatever receipt cannot be written', async (t) => {
-  const { file, run } = failing(t);
+  const { file, run } = failingSigner(t);
   const { code } = await run(
     '--on-failure=warn',
     '--receipt=/dev/full',
@@ -44,13 +44,13 @@ t.test('under warn the next step begins, whatever receipt cannot be written', as
 });
 
 t.test('under warn the next step does not wait for a done file that never comes', async (t) => {
-  const { file, run } = failing(t);
+  const { file, run } = failingSigner(t);
   await run('--on-failure=warn', '--done-file=/nowhere/done');
   t.ok(existsSync(file('error')));
 });
 
 t.test('under warn a signer that is stopped while it waits lets nobody begin', async (t) => {
-  const { file, directory } = failing(t);
+  const { file, directory } = failingSigner(t);
   const script = `node "$@" > ${file('out')} & until grep -q waiting ${file('out')}; do :; done; kill -TERM $!; wait $!`;
   const { code } = await runWatched({
     program: 'bash',
@@ -74,7 +74,7 @@ t.test('under warn a signer that is stopped while it waits lets nobody begin', a
 });
 
 t.test('an output that is a pipe which nobody reads is not waited for', async (t) => {
-  const { file, directory } = failing(t);
+  const { file, directory } = failingSigner(t);
   for (const name of ['pipe', 'error.notary-sign']) {
     await succeed({ program: 'mkfifo', args: [file(name)], directory });
   }
@@ -95,7 +95,7 @@ t.test('an output that is a pipe which nobody reads is not waited for', async (t
 });
 
 t.test('a server that goes over to another protocol does not end a run as signed', async (t) => {
-  const { directory, file } = failing(t);
+  const { directory, file } = failingSigner(t);
   const server = createServer((socket) => {
     const answer = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n';
     socket.on('error', () => undefined).once('data', () => socket.write(answer));

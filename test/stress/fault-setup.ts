@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { createFaultProxy, type FaultProxy } from '../bed/fault-proxy.ts';
-import { initialised, rootPins, secretOf } from '../bed/notary-repository.ts';
+import { initRepository, rootPins, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner, type SignerRun } from '../support/signer-run.ts';
 
 /** A repository at servers of its own, and what a signer of it needs. */
@@ -46,7 +46,8 @@ export async function startSetup(name: SetupName): Promise<FaultSetup> {
   };
   try {
     const url = await faults.before('notary', bed.notary.url);
-    const { secret, trust } = name === 'targets' ? await owned(bed) : await delegated(bed);
+    const { secret, trust } =
+      name === 'targets' ? await ownedRepository(bed) : await delegated(bed);
     const credentials = { [new URL(url).host]: ROBOT };
     const sign: FaultSetup['sign'] = ({ tag, sha256, length }, deadline, killer) =>
       runSigner({
@@ -97,8 +98,8 @@ async function withTokens() {
   return { bed, faults: faults ?? createFaultProxy(bed.authority) };
 }
 
-async function owned(bed: Bed) {
-  const owner = await initialised(bed, GUN);
+async function ownedRepository(bed: Bed) {
+  const owner = await initRepository(bed, GUN);
   return { secret: await secretOf(bed, owner), trust: dirname(owner.privateKeyDirectory) };
 }
 

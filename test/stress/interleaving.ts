@@ -9,7 +9,7 @@ import { readProxySettings } from '../../src/sidecar/http/proxy-settings.ts';
 import { signRepository } from '../../src/sidecar/notary/sign-repository.ts';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { FORWARD, startProxy, type ProxiedRequest, type ProxyAction } from '../bed/proxy.ts';
-import { initialised, keyFile } from '../bed/notary-repository.ts';
+import { initRepository, keyFile } from '../bed/notary-repository.ts';
 import { asPassword, openKeys } from '../support/private-key.ts';
 import { LOSSES, type Loss, type LossPorts } from './lost-answer.ts';
 import { Turns } from './turns.ts';
@@ -124,7 +124,7 @@ interface Scenery {
 
 async function openRepository(bed: Bed, number: number) {
   const gun = `registry.example.test/demo/theatre-${number}` as Gun;
-  const owner = await initialised(bed, gun);
+  const owner = await initRepository(bed, gun);
   const files = Object.entries(await keyFile(owner, 'targets', gun));
   const { keys } = openKeys(
     files.map(([name, pem]) => ({ name, pem })),

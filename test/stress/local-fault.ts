@@ -3,7 +3,7 @@ import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bed } from '../bed/bed.ts';
 import { runCommand } from '../bed/command.ts';
-import { initialised, secretOf } from '../bed/notary-repository.ts';
+import { initRepository, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, SIGNER, writeSecret } from '../support/signer-run.ts';
 
 /** What goes wrong: an error of the system, or the end of the process. */
@@ -35,7 +35,7 @@ const PRELOAD = new URL('./local-fault-preload.js', import.meta.url).href;
 
 /** A repository, and the files of a signer that has every kind of them. */
 export async function localSetup(bed: Bed): Promise<LocalSetup> {
-  const secret = await secretOf(bed, await initialised(bed, GUN));
+  const secret = await secretOf(bed, await initRepository(bed, GUN));
   const judge = bed.cli('judge');
   const sign = async (tag: string, fault?: LocalFault) => {
     const directory = await mkdtemp(join(bed.directory, 'local-'));

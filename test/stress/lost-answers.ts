@@ -29,7 +29,7 @@ export async function runLostAnswers(plays: number, seed: number): Promise<numbe
     console.log(`NOT OK seed ${number}`);
     for (const line of [...wrong, ...log]) console.log(`  ${line}`);
   }
-  const words = counted(played.flatMap(({ said }) => [...said.values()]));
+  const words = countsOf(played.flatMap(({ said }) => [...said.values()]));
   const stored = played.filter(({ events }) => events.some(({ kind }) => kind === 'stored'));
   const met = played.filter(
     ({ events }) =>
@@ -53,7 +53,7 @@ async function playAll(theatre: Theatre, plays: number, seed: number) {
   return played.map((one) => ({ ...one, wrong: complaints(one, found.get(one.tag)) }));
 }
 
-function counted(words: readonly string[]): string {
+function countsOf(words: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
   const sorted = [...counts].sort(([, one], [, other]) => other - one);

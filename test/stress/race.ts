@@ -4,7 +4,7 @@ import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { startBed, type Bed } from '../bed/bed.ts';
 import type { NotaryCli } from '../bed/notary-cli.ts';
-import { initialised, secretOf } from '../bed/notary-repository.ts';
+import { initRepository, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner, type SignerRun } from '../support/signer-run.ts';
 
 /** A race to run. */
@@ -36,7 +36,7 @@ const TIME_LIMIT = 900_000;
 export async function race({ signers, clis = 0, storage }: RaceOptions): Promise<RaceOutcome> {
   const bed = await startBed({ storage, signer: storage === 'postgres' });
   try {
-    const owner = await initialised(bed, GUN);
+    const owner = await initRepository(bed, GUN);
     const secret = await secretOf(bed, owner);
     const gate = join(bed.directory, 'go');
     const freeBefore = freemem();

@@ -82,7 +82,7 @@ export function countingRounds(cluster: Cluster): {
 }
 
 /** A cluster that cannot tell objects of one kind. */
-export function failing(cluster: Cluster, kind: string): Cluster {
+export function unreadable(cluster: Cluster, kind: string): Cluster {
   const fail = () =>
     Promise.reject(new ClusterError(`GET ${kind} failed`, { fix: `Mend the ${kind}.` }));
   return {
@@ -96,9 +96,9 @@ export interface Asking extends Partial<Omit<ReviewOptions, 'object'>> {
 }
 
 /** Cannot be changed, at any depth: who changes what came is caught wherever it is asked. */
-function frozen(value: unknown): unknown {
+function deepFreeze(value: unknown): unknown {
   if (typeof value === 'object' && value !== null) {
-    Object.values(value).forEach(frozen);
+    Object.values(value).forEach(deepFreeze);
     Object.freeze(value);
   }
   return value;
@@ -111,7 +111,7 @@ export async function ask(
   cluster: Cluster,
   { settings, ...options }: Asking = {},
 ): Promise<AdmissionResponse> {
-  const body = frozen(JSON.parse(JSON.stringify(admissionReview({ object, ...options }))));
+  const body = deepFreeze(JSON.parse(JSON.stringify(admissionReview({ object, ...options }))));
   const request = parseReview(body);
   const verdict = await routeReview(question, request, { ...SETTINGS, cluster, ...settings });
   const answer = JSON.parse(JSON.stringify(reviewOf(request.uid, verdict))) as {

@@ -21,15 +21,19 @@ export async function storeBuild(
   namespace: string,
 ): Promise<StoredBuild> {
   const put = async <T extends Manifest>(object: T): Promise<T> =>
-    demand(await api.apply(placed(object, namespace, undefined)));
+    demand(await api.apply(inNamespace(object, namespace, undefined)));
   await Promise.all([...fixture.secrets, fixture.serviceAccount].map(put));
   const image = fixture.image && (await put(fixture.image));
-  const build = demand(await api.apply(placed(fixture.build, namespace, image)));
-  return { image, build, pod: placed(fixture.pod, namespace, build) };
+  const build = demand(await api.apply(inNamespace(fixture.build, namespace, image)));
+  return { image, build, pod: inNamespace(fixture.pod, namespace, build) };
 }
 
 /** An object as it is posted: in that namespace, without what a server adds, owned by the owner. */
-function placed<T extends Manifest>(object: T, namespace: string, owner: Manifest | undefined): T {
+function inNamespace<T extends Manifest>(
+  object: T,
+  namespace: string,
+  owner: Manifest | undefined,
+): T {
   const copy: Manifest & { readonly metadata: Metadata } & T = structuredClone(object);
   const { name, labels, annotations, ownerReferences } = copy.metadata;
   const owners = ownerReferences?.map((reference) =>

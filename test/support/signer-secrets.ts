@@ -2,11 +2,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import {
-  demandUntold,
+  demandNoSecrets,
   secretsOfFiles,
   secretsOfUrl,
   type Secret,
-  type Told,
+  type ProgramOutputs,
 } from '../bed/secret-watch.ts';
 import { issuedTokens } from '../bed/token-server.ts';
 
@@ -28,9 +28,9 @@ const OUTPUT_FLAG = /^--(receipt|termination-log|done-file|error-file)=(.+)$/;
  * @param told what it wrote to its streams
  * @throws Error with the kind of the secret and the place where it was told, and never its value
  */
-export async function demandSecretsKept(run: RunWords, told: Told): Promise<void> {
+export async function demandSecretsKept(run: RunWords, told: ProgramOutputs): Promise<void> {
   const tokens = issuedTokens().map((token) => ({ kind: 'a token', forms: tokenForms(token) }));
-  demandUntold([...(await secretsGiven(run)), ...tokens], { ...told, ...(await written(run)) });
+  demandNoSecrets([...(await secretsGiven(run)), ...tokens], { ...told, ...(await written(run)) });
 }
 
 /** Every secret that the words of a run hold, or lead to. */
@@ -54,7 +54,7 @@ function tokenForms(token: string): readonly string[] {
   return token.split('.').slice(1);
 }
 
-async function written({ args }: RunWords): Promise<Told> {
+async function written({ args }: RunWords): Promise<ProgramOutputs> {
   const files = args.flatMap((word) => {
     const [, name = '', file = ''] = OUTPUT_FLAG.exec(word) ?? [];
     return file === '' || file.startsWith('/dev/') ? [] : [[name, file] as const];

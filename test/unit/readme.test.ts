@@ -13,15 +13,14 @@ import { projectDirectory } from '../bed/project-directory.ts';
 
 const pageOf = (name: string) => readFileSync(join(projectDirectory(), 'docs', name), 'utf8');
 
-t.test('docs/reference/errors.md has every code, as `npm run docs` writes it', (t) => {
+t.test('docs/reference/errors.md has every code, as `npm run docs` writes it', async (t) => {
   t.equal(errorPage(), makeErrorPage());
   for (const code of [...Object.keys(SIGNER_ERRORS), ...Object.keys(WEBHOOK_ERRORS)]) {
     t.match(errorPage(), new RegExp(`^### ${code}$`, 'm'));
   }
-  t.end();
 });
 
-t.test('the reference says of every flag what --help says, and of no other', (t) => {
+t.test('the reference says of every flag what --help says, and of no other', async (t) => {
   const rowsOf = (page: string) =>
     [...page.matchAll(/^\| `--.*$/gm)].map(([row]) =>
       row.replace(/[`\\]/g, '').replace(/ {2,}/g, ' '),
@@ -30,26 +29,23 @@ t.test('the reference says of every flag what --help says, and of no other', (t)
     Object.entries(flags).map(([name, flag]) => `| ${written(name, flag)} | ${flag.text} |`);
   t.same(rowsOf(pageOf('reference/webhook.md')), [...rows(WEBHOOK_FLAGS), ...rows(EXPLAIN_FLAGS)]);
   t.same(rowsOf(pageOf('reference/signer.md')), rows(SIGNER_FLAGS));
-  t.end();
 });
 
-t.test('the reference names every annotation', (t) => {
+t.test('the reference names every annotation', async (t) => {
   for (const name of Object.values(ANNOTATION)) {
     t.match(pageOf('reference/configuration.md'), `\`${name}\``);
   }
-  t.end();
 });
 
-t.test('docs/explanation/security.md shows each claim by a test that is there', (t) => {
+t.test('docs/explanation/security.md shows each claim by a test that is there', async (t) => {
   const named = [...pageOf('explanation/security.md').matchAll(/`([\w/-]+\.test\.ts)`/g)].map(
     ([, file = '']) => file,
   );
   t.ok(named.length > 30);
   for (const file of new Set(named)) t.ok(existsSync(join(projectDirectory(), 'test', file)), file);
-  t.end();
 });
 
-t.test('links between the pages lead to files and headings that are there', (t) => {
+t.test('links between the pages lead to files and headings that are there', async (t) => {
   const root = projectDirectory();
   const pages = readdirSync(root, { encoding: 'utf8' })
     .concat(
@@ -79,10 +75,9 @@ t.test('links between the pages lead to files and headings that are there', (t) 
     }
   }
   t.ok(links > 40);
-  t.end();
 });
 
-t.test('the version in code is that of package.json and of the images', (t) => {
+t.test('the version in code is that of package.json and of the images', async (t) => {
   const text = readFileSync(join(projectDirectory(), 'package.json'), 'utf8');
   t.equal(VERSION, (JSON.parse(text) as { version: string }).version);
   const containerfile = readFileSync(join(projectDirectory(), 'Containerfile'), 'utf8');
@@ -90,5 +85,4 @@ t.test('the version in code is that of package.json and of the images', (t) => {
     ([, version]) => version,
   );
   t.same(defaults, [VERSION, VERSION]);
-  t.end();
 });

@@ -50,7 +50,7 @@ export const refused = (code: string, words: RegExp, status = 422): Ending => ({
 });
 
 /** A build pod that is not as kpack made it. */
-export const posted = (
+export const postedPodCase = (
   name: string,
   change: (pod: PodManifest, stage: Stage) => unknown,
   ends: Ending,

@@ -9,7 +9,7 @@ const ours = (annotation: string): Ending =>
   denied(new RegExp(`the annotation ${P}${annotation} belongs to kpack-notary alone`));
 
 /** A pod whose annotations, or labels, become what they are not. */
-const marked = (
+const metadataCase = (
   name: string,
   field: 'labels' | 'annotations',
   key: string,
@@ -92,26 +92,32 @@ export const CHANGE_CASES: readonly Abuse[] = [
     },
     ends: denied(/the image of notary-sign would become/),
   },
-  marked(
+  metadataCase(
     'what says that we were there taken off',
     'annotations',
     `${P}injected`,
     undefined,
     ours('injected'),
   ),
-  marked(
+  metadataCase(
     'what says that we were there changed',
     'annotations',
     `${P}injected`,
     '0',
     ours('injected'),
   ),
-  marked('a signed pod called unsigned', 'annotations', `${P}skipped`, 'x', ours('skipped')),
+  metadataCase('a signed pod called unsigned', 'annotations', `${P}skipped`, 'x', ours('skipped')),
   unsigned(
-    marked('an unsigned pod called signed', 'annotations', `${P}injected`, '1', ours('injected')),
+    metadataCase(
+      'an unsigned pod called signed',
+      'annotations',
+      `${P}injected`,
+      '1',
+      ours('injected'),
+    ),
   ),
   unsigned(
-    marked(
+    metadataCase(
       'why a pod is unsigned taken off',
       'annotations',
       `${P}skipped`,
@@ -119,14 +125,14 @@ export const CHANGE_CASES: readonly Abuse[] = [
       ours('skipped'),
     ),
   ),
-  marked(
+  metadataCase(
     "kpack's label taken off",
     'labels',
     'kpack.io/build',
     undefined,
     denied(/the label kpack.io\/build is how later changes/),
   ),
-  marked(
+  metadataCase(
     "kpack's label changed",
     'labels',
     'kpack.io/build',

@@ -1,6 +1,6 @@
 /** Taking our names, paths and places, and posing as the steps of a build. */
 import type { PodManifest } from '../../support/build-fixture.ts';
-import { brought, posted, refused, type Abuse, type Ending } from './abuse-case.ts';
+import { brought, postedPodCase, refused, type Abuse, type Ending } from './abuse-case.ts';
 import { container, initContainers, SIGNER, volume, type Container } from '../../support/pod.ts';
 
 const evil = (): Container => ({ name: SIGNER, image: 'registry.example.com/evil' });
@@ -8,7 +8,7 @@ const evil = (): Container => ({ name: SIGNER, image: 'registry.example.com/evil
 const differs = (words: RegExp): Ending => refused('SIGNER_DIFFERS', words, 503);
 const tampered = (words: RegExp): Ending => refused('SIGNER_TAMPERED', words);
 const unsupported = (words: RegExp): Ending => refused('POD_UNSUPPORTED', words);
-const taken = (name: string): Ending =>
+const volumeCollision = (name: string): Ending =>
   refused('POD_COLLISION', new RegExp(`a volume named ${name}`));
 
 function addVolume({ spec }: PodManifest, name: string, content: object): void {
@@ -33,12 +33,12 @@ const variable = (name: string): Abuse =>
   );
 
 export const COLLISION_CASES: readonly Abuse[] = [
-  posted(
+  postedPodCase(
     'an init container of our name',
     (pod) => pod.spec.initContainers?.push(evil()),
     differs(/notary-sign\.\w+ has been changed/),
   ),
-  posted(
+  postedPodCase(
     'a standard container of our name',
     (pod) => pod.spec.containers.push(evil()),
     differs(/in another place/),
@@ -48,15 +48,15 @@ export const COLLISION_CASES: readonly Abuse[] = [
     (pod) => pod.spec.containers.push(evil()),
     tampered(/in another place/),
   ),
-  posted(
+  postedPodCase(
     'another volume under the name of our key volume',
     (pod) => addVolume(pod, 'notary-sign-key', { emptyDir: {} }),
-    taken('notary-sign-key'),
+    volumeCollision('notary-sign-key'),
   ),
-  posted(
+  postedPodCase(
     'a Secret in place of the volume that keeps the token away',
     (pod) => addVolume(pod, 'notary-sign-no-token', { secret: { secretName: 'other' } }),
-    taken('notary-sign-no-token'),
+    volumeCollision('notary-sign-no-token'),
   ),
   mountOver('/var/notary-sign/key/root.key'),
   mountOver('/app'),
@@ -133,7 +133,7 @@ export const COLLISION_CASES: readonly Abuse[] = [
     (pod) => (volume(pod, 'notary-sign-key').secret = { secretName: 'other' }),
     tampered(/notary-sign-key\.secret/),
   ),
-  posted(
+  postedPodCase(
     'a step renamed to export',
     (pod) => {
       container(pod, 'export').name = 'exporting';
@@ -141,7 +141,7 @@ export const COLLISION_CASES: readonly Abuse[] = [
     },
     unsupported(/container export does not run what kpack runs there, but \S*build-init/),
   ),
-  posted(
+  postedPodCase(
     'two steps that push',
     (pod) =>
       pod.spec.initContainers?.push(
@@ -149,22 +149,22 @@ export const COLLISION_CASES: readonly Abuse[] = [
       ),
     unsupported(/both export and rebase would push an image/),
   ),
-  posted(
+  postedPodCase(
     'an export that runs something else',
     (pod) => (container(pod, 'export').command = ['/bin/sh', '-c', 'exit 0']),
     unsupported(/container export does not run what kpack runs there, but \/bin\/sh/),
   ),
-  posted(
+  postedPodCase(
     'an export that nobody waits for',
     (pod) => (container(pod, 'export').restartPolicy = 'Always'),
     unsupported(/export has restartPolicy Always/),
   ),
-  posted(
+  postedPodCase(
     'a build that goes on while its image is pushed and signed',
     (pod) => (container(pod, 'build').restartPolicy = 'Always'),
     unsupported(/build has restartPolicy Always/),
   ),
-  posted(
+  postedPodCase(
     'a step after export that could change the report',
     (pod) => {
       const steps = initContainers(pod);
@@ -175,12 +175,12 @@ export const COLLISION_CASES: readonly Abuse[] = [
     },
     unsupported(/build runs after export/),
   ),
-  posted(
+  postedPodCase(
     'a pod without completion',
     (pod) => (container(pod, 'completion').name = 'completed'),
     unsupported(/no export or rebase step before completion/),
   ),
-  posted(
+  postedPodCase(
     'a pod that says it is for Windows',
     (pod) => (pod.spec.nodeSelector = { 'kubernetes.io/os': 'windows' }),
     unsupported(/Windows builds cannot be signed/),

@@ -1,7 +1,7 @@
 /** What people may write about signing to get more than they may have. */
 import { demand } from '../../bed/kube-client.ts';
 import { ADMIN, type BuildFixture, OTHER_PIN, P, PIN, URL } from '../../support/build-fixture.ts';
-import { invalid, MALLORY, posted, refused, written, type Abuse } from './abuse-case.ts';
+import { invalid, MALLORY, postedPodCase, refused, written, type Abuse } from './abuse-case.ts';
 
 /** The Image says this instead, and so does the Build that kpack made of it. */
 const says =
@@ -11,7 +11,7 @@ const says =
   };
 
 const builds = (name: string, abuse: Omit<Abuse, 'name' | 'play'>): Abuse => ({
-  ...posted(name, () => undefined, abuse.ends),
+  ...postedPodCase(name, () => undefined, abuse.ends),
   ...abuse,
 });
 
@@ -87,12 +87,12 @@ export const CONFIGURATION_CASES: readonly Abuse[] = [
   ...['injected', 'skipped', 'v1.url', 'signing', 'on-failure'].map((annotation) =>
     reserved('Pod', annotation),
   ),
-  posted(
+  postedPodCase(
     'tags of a foreign repository in what the step pushes',
     ({ spec }) => spec.initContainers?.at(-1)?.args?.push('registry.example.com/foreign/app'),
     { signed: { 'notary-url': [URL] } },
   ),
-  posted(
+  postedPodCase(
     'a Build without tags',
     async (_, { cluster, build }) =>
       demand(await cluster.api.patch(build, { spec: { tags: [] } }, MALLORY)),

@@ -2,7 +2,7 @@
 import { KPACK_USER } from '../../bed/webhook.ts';
 import { demand, type KubeClient } from '../../bed/kube-client.ts';
 import type { Manifest, PodManifest } from '../../support/build-fixture.ts';
-import { MALLORY, posted, refused, type Abuse, type Stage } from './abuse-case.ts';
+import { MALLORY, postedPodCase, refused, type Abuse, type Stage } from './abuse-case.ts';
 
 const noController = { left: /no kpack Build as its controller/ };
 const notOfABuild = refused('OWNER_NOT_BUILD', /no Build of kpack.io is its controller/);
@@ -46,13 +46,13 @@ function serviceAccount({ spec }: PodManifest) {
 }
 
 export const IDENTITY_CASES: readonly Abuse[] = [
-  posted(
+  postedPodCase(
     "a stranger's pod with kpack's label",
     (pod) => delete pod.metadata.ownerReferences,
     noController,
     MALLORY,
   ),
-  posted(
+  postedPodCase(
     "a stranger's pod that says that it is signed",
     (pod) => {
       delete pod.metadata.ownerReferences;
@@ -61,91 +61,91 @@ export const IDENTITY_CASES: readonly Abuse[] = [
     noController,
     MALLORY,
   ),
-  posted(
+  postedPodCase(
     "kpack's own pod with the label alone",
     (pod) => delete pod.metadata.ownerReferences,
     notOfABuild,
   ),
-  posted(
+  postedPodCase(
     'an owner of a group that looks like ours',
     (pod) => own(pod, { apiVersion: 'kpack.io.example.com/v1alpha2' }),
     notOfABuild,
   ),
-  posted(
+  postedPodCase(
     'an owner of the group of old',
     (pod) => own(pod, { apiVersion: 'build.pivotal.io/v1alpha1' }),
     notOfABuild,
   ),
-  posted(
+  postedPodCase(
     'an owner whose version leads elsewhere',
     (pod) => own(pod, { apiVersion: 'kpack.io/v1alpha2?x=y' }),
     notOfABuild,
   ),
-  posted('an owner of another kind', (pod) => own(pod, { kind: 'Image' }), notOfABuild),
-  posted(
+  postedPodCase('an owner of another kind', (pod) => own(pod, { kind: 'Image' }), notOfABuild),
+  postedPodCase(
     'a Build that owns and does not control',
     (pod) => own(pod, { controller: false }),
     notOfABuild,
   ),
-  posted(
+  postedPodCase(
     'a Build under a UID that it does not have',
     (pod) => own(pod, { uid: '00000000-0000-4000-8000-000000000000' }),
     unproven(/Build app-build-1 has another UID/),
   ),
-  posted(
+  postedPodCase(
     'a Build that does not exist',
     (pod) => own(pod, { name: 'no-such-build' }),
     unproven(/Build no-such-build does not exist/),
   ),
-  posted(
+  postedPodCase(
     'a Build of another namespace, which is not here',
     async (pod, { cluster, build }) => {
       own(pod, { name: 'elsewhere', uid: await uidElsewhere(cluster.api, build, 'elsewhere') });
     },
     unproven(/Build elsewhere does not exist/),
   ),
-  posted(
+  postedPodCase(
     'a Build of another namespace, with a namesake here',
     async (pod, { cluster, build }) => {
       own(pod, { uid: await uidElsewhere(cluster.api, build, build.metadata.name) });
     },
     unproven(/has another UID/),
   ),
-  posted(
+  postedPodCase(
     'a Build that says it is of an Image, under another UID',
     (_, stage) => ownBuild(stage, (owner) => Object.assign(owner, { uid: 'forged' })),
     unproven(/Image app has another UID/),
   ),
-  posted(
+  postedPodCase(
     'a Build that says it is of an Image that is not there',
     (_, stage) => ownBuild(stage, (owner) => Object.assign(owner, { name: 'gone' })),
     unproven(/Image gone does not exist/),
   ),
-  posted(
+  postedPodCase(
     'a Build without an Image, which is no abuse',
     async (_, { cluster, build }) =>
       demand(await cluster.api.patch(build, { metadata: { ownerReferences: null } })),
     { signed: { 'on-failure': ['fail'] } },
   ),
-  posted(
+  postedPodCase(
     'a real Build with a pod that somebody else posts',
     () => undefined,
     refused('REQUESTER_NOT_KPACK', /mallory posted a pod of Build app-build-1; --kpack-user is/),
     MALLORY,
   ),
-  posted(
+  postedPodCase(
     "a real Build with a pod that the admins' group posts",
     () => undefined,
     refused('REQUESTER_NOT_KPACK', /system:admin posted/),
     { as: 'system:admin', groups: ['system:masters'] },
   ),
-  posted(
+  postedPodCase(
     "a service account of kpack's name in another namespace",
     () => undefined,
     refused('REQUESTER_NOT_KPACK', /system:serviceaccount:kpack-too:controller posted/),
     { as: KPACK_USER.replace(':kpack:', ':kpack-too:'), groups: ['system:masters'] },
   ),
-  posted(
+  postedPodCase(
     "another service account of kpack's namespace",
     () => undefined,
     refused('REQUESTER_NOT_KPACK', /system:serviceaccount:kpack:default posted/),

@@ -1,6 +1,6 @@
 /** What people, and who posts as kpack, may write to break us. */
 import { demand } from '../../bed/kube-client.ts';
-import { invalid, MALLORY, posted, refused, written, type Abuse } from './abuse-case.ts';
+import { invalid, MALLORY, postedPodCase, refused, written, type Abuse } from './abuse-case.ts';
 import { allContainers } from '../../support/pod.ts';
 import { P, URL } from '../../support/build-fixture.ts';
 
@@ -66,12 +66,12 @@ export const MALFORMED_CASES: readonly Abuse[] = [
     { annotations: { [`${P}v1.url`]: 'x'.repeat(300 * 1024) } },
     refused('', /Too long/),
   ),
-  posted(
+  postedPodCase(
     'a build pod with labels like members of every object',
     ({ metadata }) => Object.assign(metadata.labels ?? {}, { constructor: 'x', toString: 'y' }),
     { signed: {} },
   ),
-  posted(
+  postedPodCase(
     'a build pod with null in place of lists and objects',
     (pod) => {
       const none = { env: null, envFrom: null, ports: null, volumeDevices: null, resources: null };
@@ -82,14 +82,14 @@ export const MALFORMED_CASES: readonly Abuse[] = [
     },
     { signed: {} },
   ),
-  posted(
+  postedPodCase(
     'a build pod with a label named __proto__',
     ({ metadata }) =>
       (metadata.labels =
         (JSON.parse('{"kpack.io/build":"x","__proto__":"y"}') as typeof metadata.labels) ?? {}),
     refused('', /metadata.labels: Invalid value: "__proto__"/),
   ),
-  posted(
+  postedPodCase(
     'an annotation of the Image that makes its pod look like one of a kubelet',
     ({ metadata, spec }) => {
       delete spec.serviceAccountName;
@@ -106,7 +106,7 @@ export const MALFORMED_CASES: readonly Abuse[] = [
     },
     ends: refused('NAMESPACE_LABEL_INVALID', /expected (enabled|one of)/),
   })),
-  posted(
+  postedPodCase(
     'a malformed label that got in while we were away',
     (_, { cluster, namespace }) =>
       cluster.whileAway(async () => {

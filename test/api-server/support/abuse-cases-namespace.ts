@@ -10,7 +10,7 @@ import {
 import {
   invalid,
   KEY_SECRET,
-  posted,
+  postedPodCase,
   refused,
   written,
   type Abuse,
@@ -83,7 +83,7 @@ const STRAY = 'x -basic-docker=git-basic=evil.example.com';
 export const NAMESPACE_CASES: readonly Abuse[] = [
   ...Object.entries(PLANS).flatMap(([plan, prepare]) =>
     Object.entries(WAYS).map(([way, change]): Abuse => ({
-      ...posted(`the Namespace's key by ${way} of an Image that ${plan}`, change, exposed),
+      ...postedPodCase(`the Namespace's key by ${way} of an Image that ${plan}`, change, exposed),
       admin: ADMIN,
       prepare,
     })),
@@ -95,7 +95,7 @@ export const NAMESPACE_CASES: readonly Abuse[] = [
     ADMIN,
   ),
   {
-    ...posted(
+    ...postedPodCase(
       "the Namespace's key with another url, opted out, for kpack's own signer",
       () => undefined,
       invalid(/expected "https:\/\/admin.example.com", as the Namespace/),
@@ -105,13 +105,13 @@ export const NAMESPACE_CASES: readonly Abuse[] = [
     prepare: says(OPTED_OUT, section(EVIL_URL, { name: ADMIN_KEY })),
   },
   {
-    ...posted("kpack's own signer where the Image opts out", () => undefined, {
+    ...postedPodCase("kpack's own signer where the Image opts out", () => undefined, {
       left: /left unsigned: .*\n.*removes kpack's own Notary signature as well/,
     }),
     prepare: says(OPTED_OUT, section(EVIL_URL, { name: KEY_SECRET })),
   },
   {
-    ...posted(
+    ...postedPodCase(
       "a second server for kpack's own signer, out of a cosign annotation",
       (pod) => annotateCosign(pod, `x -notary-v1-url=${EVIL_URL}`),
       refused('ARGUMENTS_AMBIGUOUS', /completion has 2 arguments -notary-v1-url/),
@@ -120,14 +120,14 @@ export const NAMESPACE_CASES: readonly Abuse[] = [
     prepare: ({ pod }) => annotateCosign(pod, `x -notary-v1-url=${EVIL_URL}`),
   },
   {
-    ...posted(
+    ...postedPodCase(
       'credentials for another host, out of a cosign annotation',
       (pod) => annotateCosign(pod, STRAY),
       refused('ARGUMENTS_AMBIGUOUS', /completion has the argument -basic-docker=/),
     ),
     fixture: WAITING,
   },
-  posted('the same where it is one argument', (pod) => annotateCosign(pod, STRAY), {
+  postedPodCase('the same where it is one argument', (pod) => annotateCosign(pod, STRAY), {
     signed: { 'on-failure': ['fail'] },
   }),
 ];

@@ -5,7 +5,7 @@ import {
   admitted,
   brought,
   KEY_SECRET,
-  posted,
+  postedPodCase,
   refused,
   type Abuse,
   type Ending,
@@ -17,7 +17,7 @@ const EPHEMERAL: KubeOptions = { subresource: 'ephemeralcontainers' };
 
 /** A volume that the build step mounts. */
 const throughVolume = (kind: string, content: object): Abuse =>
-  posted(
+  postedPodCase(
     `the key through ${kind}`,
     ({ spec }) => {
       (spec.volumes ??= []).push({ name: 'way', ...content });
@@ -30,7 +30,7 @@ const throughVolume = (kind: string, content: object): Abuse =>
   );
 
 const throughNode = (path: string): Abuse =>
-  posted(
+  postedPodCase(
     `the key through the node's ${path}`,
     ({ spec }) => (spec.volumes ??= []).push({ name: 'node', hostPath: { path } }),
     exposed(/volume node is \S+ of the node, where all Secrets are/),
@@ -63,14 +63,14 @@ const VARIABLE = {
 const VARIABLES = { envFrom: [{ secretRef: { name: KEY_SECRET } }] };
 
 const throughVariables = (kind: string, step: string, members: object): Abuse =>
-  posted(
+  postedPodCase(
     `the key through ${kind} of ${step}`,
     (pod) => Object.assign(container(pod, step), members),
     exposed(new RegExp(`container ${step} takes variables from Secret ${KEY_SECRET}`)),
   );
 
 const setInPod = (member: keyof PodManifest['spec']): Abuse =>
-  posted(
+  postedPodCase(
     `the key through ${member}`,
     ({ spec }) => Object.assign(spec, { [member]: true }),
     exposed(new RegExp(`${member} lets other containers reach the files of notary-sign`)),
@@ -98,12 +98,12 @@ export const SECRET_CASES: readonly Abuse[] = [
   }),
   throughVariables('a variable', 'build', VARIABLE),
   throughVariables('all variables', 'completion', VARIABLES),
-  posted(
+  postedPodCase(
     'the key as a pull secret',
     ({ spec }) => (spec.imagePullSecrets = [{ name: KEY_SECRET }]),
     exposed(new RegExp(`imagePullSecrets has Secret ${KEY_SECRET}`)),
   ),
-  posted(
+  postedPodCase(
     'the key under a name of ours that is free',
     ({ spec }) => {
       (spec.volumes ??= []).push({ name: 'notary-sign-x', secret: { secretName: KEY_SECRET } });

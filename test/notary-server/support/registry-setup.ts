@@ -4,7 +4,7 @@ import { startBed, type Bed } from '../../bed/bed.ts';
 import { startRegistry, type Registry, type RegistryOptions } from '../../bed/docker-registry.ts';
 import { pushImage, pushIndex, type PushedImage } from '../../bed/image.ts';
 import { startTokenServer, type TokenServer } from '../../bed/token-server.ts';
-import { initialised, secretOf } from '../../bed/notary-repository.ts';
+import { initRepository, secretOf } from '../../bed/notary-repository.ts';
 import { CANARIES } from '../../support/signer-failure.ts';
 import { runSigner, type SignerRun, type SignerRunOptions } from '../../support/signer-run.ts';
 
@@ -82,7 +82,7 @@ export async function startRegistrySetup(): Promise<RegistrySetup> {
       const gun = `${host}/${REPOSITORY}`;
       if (ready.has(gun)) return gun;
       ready.add(gun);
-      await initialised(bed, gun, owner);
+      await initRepository(bed, gun, owner);
       Object.assign(secret, await secretOf(bed, owner, gun));
       return gun;
     },

@@ -34,7 +34,7 @@ async function delegate(
   await notary.publish(gun);
 }
 
-async function delegated(
+async function withDelegation(
   blank: ShapedRepository,
   role: string,
   kind: 'key' | 'certificate' = 'key',
@@ -83,15 +83,15 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     return { ...blank, keys, delegations: ['targets/alice', RELEASES] };
   },
 
-  'a delegation by certificate': (blank) => delegated(blank, RELEASES, 'certificate'),
+  'a delegation by certificate': (blank) => withDelegation(blank, RELEASES, 'certificate'),
 
   'a delegation by a bare key, that docker does not look into': (blank) =>
-    delegated(blank, 'targets/builds'),
+    withDelegation(blank, 'targets/builds'),
 
-  'a delegation of some tags alone': (blank) => delegated(blank, RELEASES, 'key', 'v'),
+  'a delegation of some tags alone': (blank) => withDelegation(blank, RELEASES, 'key', 'v'),
 
   'a delegation that has delegations of its own': async (blank) => {
-    const repository = await delegated(blank, RELEASES);
+    const repository = await withDelegation(blank, RELEASES);
     const nested = `${RELEASES}/nightly`;
     await delegate(repository, nested, await delegationKey(repository, 'nightly'));
     await publish(repository, 'last-night', nested);
@@ -99,7 +99,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   },
 
   'a delegation that was taken away and came back': async (blank) => {
-    const repository = await delegated(blank, RELEASES);
+    const repository = await withDelegation(blank, RELEASES);
     const { notary, gun } = repository;
     await sign(repository, 'gone');
     await notary.delegationRemove(gun, RELEASES);
@@ -110,14 +110,14 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   },
 
   'a delegation that had expired': async (blank) => {
-    const repository = await delegated(blank, RELEASES);
+    const repository = await withDelegation(blank, RELEASES);
     await publish(repository, 'in-time', RELEASES);
     await expire(repository, RELEASES, 'builder');
     return repository;
   },
 
   'a delegation whose key was replaced, as our error says': async (blank) => {
-    const repository = await delegated(blank, RELEASES);
+    const repository = await withDelegation(blank, RELEASES);
     const { notary, gun } = repository;
     await sign(repository, 'by-the-old-key');
     await notary.delegationRemove(gun, RELEASES);

@@ -2,7 +2,7 @@
 import { startBed, type Bed } from '../../bed/bed.ts';
 import type { NotaryCli } from '../../bed/notary-cli.ts';
 import type { ProxyOptions } from '../../bed/proxy.ts';
-import { initialised, secretOf } from '../../bed/notary-repository.ts';
+import { initRepository, secretOf } from '../../bed/notary-repository.ts';
 import { reportToml, type SignerRunOptions } from '../signer-run.ts';
 
 /** Where a notary-server has its snapshot and timestamp keys. */
@@ -61,7 +61,7 @@ export function startServer(service: TrustService): Promise<Bed> {
 /** A repository in which something was signed before, by somebody else. */
 export async function makeTestRepository(bed: Bed, name: string): Promise<TestRepository> {
   const gun = `registry.example.test/catalogue/${name}`;
-  const owner = await initialised(bed, gun, bed.cli(`owner-${name}`));
+  const owner = await initRepository(bed, gun, bed.cli(`owner-${name}`));
   await owner.addHash(gun, OLD_TAG, LENGTH, OLD_SHA256);
   await owner.publish(gun);
   return { bed, gun, owner, secret: await secretOf(bed, owner, gun) };

@@ -2,7 +2,7 @@ import t from 'tap';
 import { environmentName, many, one, readFlags, toggle } from '../../../src/shared/flags.ts';
 import { helpText, isHelpWanted } from '../../../src/shared/help.ts';
 
-t.test('flags', (t) => {
+t.test('flags', async (t) => {
   const flags = {
     'key-dir': one('DIR', 'where keys are'),
     tag: many('REF', 'what to sign'),
@@ -10,7 +10,7 @@ t.test('flags', (t) => {
   const read = (args: readonly string[], environment: Record<string, string | undefined> = {}) =>
     readFlags(flags, args, environment);
 
-  t.test('come from the command line, in both forms and in order', (t) => {
+  t.test('come from the command line, in both forms and in order', async (t) => {
     t.same(read([]), { values: { 'key-dir': [], tag: [] }, words: [], problems: [] });
     t.same(read(['--key-dir=/a', '--tag', 'x', '--tag=y']), {
       values: { 'key-dir': ['/a'], tag: ['x', 'y'] },
@@ -24,10 +24,9 @@ t.test('flags', (t) => {
       'a\nb',
       ' ',
     ]);
-    t.end();
   });
 
-  t.test('or from the environment, where the command line lacks them', (t) => {
+  t.test('or from the environment, where the command line lacks them', async (t) => {
     t.equal(environmentName('key-dir'), 'KPACK_NOTARY_KEY_DIR');
     const environment = { KPACK_NOTARY_KEY_DIR: '/e', KPACK_NOTARY_TAG: 'x\n\ny\n', OTHER: 'z' };
     t.same(read([], environment).values, { 'key-dir': ['/e'], tag: ['x', 'y'] });
@@ -45,10 +44,9 @@ t.test('flags', (t) => {
       read([]),
       'empty is absent',
     );
-    t.end();
   });
 
-  t.test('that are wrong are all named', (t) => {
+  t.test('that are wrong are all named', async (t) => {
     const cases: readonly (readonly [args: string[], problems: string[]])[] = [
       [['--key-dri=/a'], ['unknown flag --key-dri; did you mean --key-dir?']],
       [['--tags=x'], ['unknown flag --tags; did you mean --tag?']],
@@ -75,10 +73,9 @@ t.test('flags', (t) => {
     for (const [args, problems] of cases) {
       t.same(read(args).problems, problems, args.join(' '));
     }
-    t.end();
   });
 
-  t.test('what belongs to no flag is never repeated: it may be a password', (t) => {
+  t.test('what belongs to no flag is never repeated: it may be a password', async (t) => {
     for (const args of [
       ['hunter2'],
       ['--password', 'hunter2'],
@@ -92,27 +89,24 @@ t.test('flags', (t) => {
       t.ok(problems.length > 0, args.join(' '));
       t.notMatch(problems.join(), /hunter|[^e]-h/);
     }
-    t.end();
   });
 
-  t.test('a letter may stand for a flag, as in kubectl', (t) => {
+  t.test('a letter may stand for a flag, as in kubectl', async (t) => {
     const named = { namespace: { ...one('NAME', 'x'), short: 'n' } } as const;
     for (const args of [['-n', 'apps'], ['-n=apps'], ['-napps'], ['--namespace=apps']]) {
       t.same(readFlags(named, args, {}).values, { namespace: ['apps'] }, args.join(' '));
     }
     t.same(readFlags(named, ['-n'], {}).problems, ['-n needs a value']);
-    t.end();
   });
 
-  t.test('words beside the flags are taken where they may stand', (t) => {
+  t.test('words beside the flags are taken where they may stand', async (t) => {
     const words = { expected: 'image/NAME', accepts: (text: string) => text.startsWith('image/') };
     const read = readFlags(flags, ['image/a', '--tag', 'x', 'hunter2', 'image/b'], {}, words);
     t.same(read.words, ['image/a', 'image/b']);
     t.same(read.problems, ['argument 4 is not image/NAME']);
-    t.end();
   });
 
-  t.test('are all in the help, with what they take', (t) => {
+  t.test('are all in the help, with what they take', async (t) => {
     const text = helpText('usage: x', { ...flags, quiet: toggle('says less') });
     t.match(text, /^usage: x$/m);
     t.match(text, /^ {2}--key-dir DIR {2,}where keys are$/m);
@@ -121,12 +115,9 @@ t.test('flags', (t) => {
     t.match(text, /^ {2}--help {2,}/m);
     for (const args of [['--help'], ['-h'], ['--tag', 'x', '--help']]) t.ok(isHelpWanted(args));
     for (const args of [[], ['help'], ['--tag=--help']]) t.notOk(isHelpWanted(args));
-    t.end();
   });
 
-  t.test('a flag without its value does not swallow the next one', (t) => {
+  t.test('a flag without its value does not swallow the next one', async (t) => {
     t.ok(read(['--key-dir', '--tag=x']).problems.includes('--key-dir needs a value'));
-    t.end();
   });
-  t.end();
 });

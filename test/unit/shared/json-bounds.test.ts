@@ -20,7 +20,7 @@ function measured(value: unknown): { readonly depth: number; readonly parts: num
 const key = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('\\', '"', '\\"', '{[,:]}'));
 const anything = fc.anything({ key, values: [fc.integer(), fc.boolean(), fc.constant(null), key] });
 
-t.test('what is counted is what the value has, however its texts are written', (t) => {
+t.test('what is counted is what the value has, however its texts are written', async (t) => {
   fc.assert(
     fc.property(anything, fc.constantFrom(undefined, 2, '\t'), (given, space) => {
       const value: unknown = JSON.parse(JSON.stringify([given]));
@@ -32,10 +32,9 @@ t.test('what is counted is what the value has, however its texts are written', (
     }),
     runs(500),
   );
-  t.end();
 });
 
-t.test('no text is taken for more than it can be parsed to', (t) => {
+t.test('no text is taken for more than it can be parsed to', async (t) => {
   const piece = fc.constantFrom('{', '}', '[', ']', ',', ':', '"', '\\', '1', ' ', 'é', '\u0000');
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
@@ -55,5 +54,4 @@ t.test('no text is taken for more than it can be parsed to', (t) => {
     }),
     runs(2_000),
   );
-  t.end();
 });

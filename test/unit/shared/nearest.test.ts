@@ -1,7 +1,7 @@
 import t from 'tap';
 import { nearest } from '../../../src/shared/nearest.ts';
 
-t.test('the nearest word is at most three mistakes away', (t) => {
+t.test('the nearest word is at most three mistakes away', async (t) => {
   const words = ['report', 'root-pin', 'receipt', 'tag', 'deadline'];
   const cases: readonly (readonly [word: string, meant: string | undefined])[] = [
     ['report', 'report'],
@@ -23,5 +23,4 @@ t.test('the nearest word is at most three mistakes away', (t) => {
   t.equal(nearest('abc', ['abd', 'abc']), 'abc', 'the nearest of several');
   t.equal(nearest('abx', ['abd', 'abc']), 'abd', 'the first of those as near');
   t.equal(nearest('abc', []), undefined);
-  t.end();
 });

@@ -9,8 +9,8 @@ import {
 } from '../../../src/shared/notary-url.ts';
 import { runs } from '../../support/runs.ts';
 
-t.test('Notary URLs', (t) => {
-  t.test('are normalised', (t) => {
+t.test('Notary URLs', async (t) => {
+  t.test('are normalised', async (t) => {
     const cases: readonly (readonly [text: string, url: string, host: string])[] = [
       ['https://notary.example.test', 'https://notary.example.test', 'notary.example.test'],
       ['https://notary.example.test/', 'https://notary.example.test', 'notary.example.test'],
@@ -52,10 +52,9 @@ t.test('Notary URLs', (t) => {
       t.equal(isPlainHttp(parsed as NotaryUrl), url.startsWith('http:'), text);
       t.equal(parseNotaryUrl(url), url, `${text}, again`);
     }
-    t.end();
   });
 
-  t.test('that are none come with the reason, and never with a secret', (t) => {
+  t.test('that are none come with the reason, and never with a secret', async (t) => {
     const cases: readonly (readonly [text: string, problem: RegExp])[] = [
       ['', /^"", which has no scheme$/],
       ['notary.example.test', /^"notary.example.test", which has no scheme$/],
@@ -159,10 +158,9 @@ t.test('Notary URLs', (t) => {
       t.notMatch(parsed.problem, /SECRET/, text);
       t.equal(parsed.expected, 'an https URL without credentials, query or fragment');
     }
-    t.end();
   });
 
-  t.test('never throw, and mean what they meant', (t) => {
+  t.test('never throw, and mean what they meant', async () => {
     const piece = fc.constantFrom(
       'https://',
       'http://',
@@ -213,10 +211,9 @@ t.test('Notary URLs', (t) => {
       }),
       runs(500),
     );
-    t.end();
   });
 
-  t.test('with a secret in them never have it in the problem', (t) => {
+  t.test('with a secret in them never have it in the problem', async () => {
     const place = fc.constantFrom(
       (secret: string) => `https://user:${secret}@a.test/x`,
       (secret: string) => `https://${secret}@a.test:1x`,
@@ -232,7 +229,5 @@ t.test('Notary URLs', (t) => {
         assert.doesNotMatch(typeof parsed === 'string' ? parsed : parsed.problem, /hush/);
       }),
     );
-    t.end();
   });
-  t.end();
 });

@@ -6,7 +6,7 @@ import { runs } from '../../support/runs.ts';
 const block = (label: string, body: string) =>
   `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
 
-t.test('a PEM text is read', (t) => {
+t.test('a PEM text is read', async (t) => {
   const { blocks, damaged } = readPem(
     `before\n${block('A KEY', 'role: x\nPath: a:b \n\nAQID\nBAUG\n')}between\n${block('B', 'Bw==')}`,
   );
@@ -26,11 +26,10 @@ t.test('a PEM text is read', (t) => {
   );
   t.same(damaged, []);
   t.same(readPem(''), { blocks: [], damaged: [] });
-  t.end();
 });
 
-t.test('a block that is not whole is told, with its line, and hides no other', (t) => {
-  const found = (text: string) => {
+t.test('a block that is not whole is told, with its line, and hides no other', async (t) => {
+  const labelsAndDamage = (text: string) => {
     const { blocks, damaged } = readPem(text);
     return [
       blocks.map(({ label }) => label),
@@ -38,18 +37,20 @@ t.test('a block that is not whole is told, with its line, and hides no other', (
     ];
   };
   const begin = '-----BEGIN A-----\n';
-  t.same(found(`${begin}AQID\n`), [[], ['1: A has no end']]);
-  t.same(found(`${begin}AQID\n${block('B', 'AQID')}`), [['B'], ['1: A has no end']]);
-  t.same(found(`\n\n${begin}-----END B-----\n${block('C', 'AQID')}`), [['C'], ['3: A ends as B']]);
-  t.same(found(`-----END A-----\n${block('B', 'AQID')}`), [['B'], []]);
-  t.same(found(`${block('B', 'AQID')}${block('A', 'AQ\u2014ID')}`), [
+  t.same(labelsAndDamage(`${begin}AQID\n`), [[], ['1: A has no end']]);
+  t.same(labelsAndDamage(`${begin}AQID\n${block('B', 'AQID')}`), [['B'], ['1: A has no end']]);
+  t.same(labelsAndDamage(`\n\n${begin}-----END B-----\n${block('C', 'AQID')}`), [
+    ['C'],
+    ['3: A ends as B'],
+  ]);
+  t.same(labelsAndDamage(`-----END A-----\n${block('B', 'AQID')}`), [['B'], []]);
+  t.same(labelsAndDamage(`${block('B', 'AQID')}${block('A', 'AQ\u2014ID')}`), [
     ['B'],
     ['4: A holds the character U+2014, which is no base64'],
   ]);
-  t.end();
 });
 
-t.test('a block is read in every way in which people hand it on', (t) => {
+t.test('a block is read in every way in which people hand it on', async (t) => {
   const bytes = Buffer.from('3082000401020304', 'hex');
   const plain = formatPem({ label: 'A KEY', headers: new Map(), bytes });
   const base64 = bytes.toString('base64');
@@ -79,10 +80,9 @@ t.test('a block is read in every way in which people hand it on', (t) => {
     [false, false],
     'Go reads no blocks that are glued together',
   );
-  t.end();
 });
 
-t.test('any text is read in time that grows with its length alone', (t) => {
+t.test('any text is read in time that grows with its length alone', async (t) => {
   const edges = fc.constantFrom(
     '-----BEGIN A-----',
     '-----END A-----',
@@ -114,10 +114,9 @@ t.test('any text is read in time that grows with its length alone', (t) => {
     readPem(`-----BEGIN A-----\n${part.repeat(length / part.length)}`);
     t.ok(performance.now() - start < 2000, JSON.stringify(part));
   }
-  t.end();
 });
 
-t.test('a block that is written is read as it was, by any line ends', (t) => {
+t.test('a block that is written is read as it was, by any line ends', async (t) => {
   const anyBlock = fc.record({
     label: fc.constantFrom('CERTIFICATE', 'ENCRYPTED PRIVATE KEY', 'X509 CRL'),
     bytes: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
@@ -143,5 +142,4 @@ t.test('a block that is written is read as it was, by any line ends', (t) => {
     formatPem({ label: 'A', headers: new Map(), bytes: Buffer.alloc(60) }),
     /\nA{64}\nA{16}\n/,
   );
-  t.end();
 });

@@ -13,7 +13,7 @@ import { runs } from '../../support/runs.ts';
 const directory = temporaryDirectory();
 
 /** What a program of that name is given by each command, when a shell runs them one after another. */
-function given(program: string, commands: readonly string[]): readonly string[][] {
+function argumentsGiven(program: string, commands: readonly string[]): readonly string[][] {
   const script = `${program}() { printf '%s\\0' "$@"; printf '\\1'; }\n${commands.join('\n')}\n`;
   const stdout = execFileSync('sh', ['-c', script], {
     cwd: directory,
@@ -57,23 +57,22 @@ function gunOf(reference: string): string | undefined {
   }
 }
 
-t.test('a shell gives a program what stands in a command, and runs nothing else', (t) => {
+t.test('a shell gives a program what stands in a command, and runs nothing else', async () => {
   const value = fc.oneof(url, gun, secretName, secretKey, text);
   fc.assert(
     fc.property(fc.array(value, { minLength: 1, maxLength: 40 }), (values) => {
       const commands = values.map((each) => command`notary -s ${each} init ${each}`);
       assert.deepEqual(
-        given('notary', commands.flatMap(commandsIn)),
+        argumentsGiven('notary', commands.flatMap(commandsIn)),
         values.map((each) => ['-s', each, 'init', each]),
       );
       assert.deepEqual(readdirSync(directory), []);
     }),
     { numRuns: 100 },
   );
-  t.end();
 });
 
-t.test('what needs no quotes has none', (t) => {
+t.test('what needs no quotes has none', async (t) => {
   t.equal(
     command`notary -s ${'https://n.test:4443/a'} init ${'registry.test:5000/team/app_1'}`,
     '`notary -s https://n.test:4443/a init registry.test:5000/team/app_1`',
@@ -82,10 +81,9 @@ t.test('what needs no quotes has none', (t) => {
     command`notary -s ${'https://n.test/x&reboot&'} list`,
     "`notary -s 'https://n.test/x&reboot&' list`",
   );
-  t.end();
 });
 
-t.test('a text is cut to so many bytes, and no command in it', (t) => {
+t.test('a text is cut to so many bytes, and no command in it', async () => {
   const part = fc.oneof(
     fc.string({ unit: 'grapheme', maxLength: 30 }).map((prose) => prose.replaceAll('`', '')),
     fc.tuple(url, text).map(([a, b]) => command`notary -s ${a} delete ${b} --remote && reboot`),
@@ -101,5 +99,4 @@ t.test('a text is cut to so many bytes, and no command in it', (t) => {
     }),
     runs(2000),
   );
-  t.end();
 });

@@ -13,10 +13,10 @@ import { runs } from '../../support/runs.ts';
 
 const PIN = 'a'.repeat(64);
 
-t.test('signer options', (t) => {
+t.test('signer options', async (t) => {
   const needed = ['--report=/r', '--notary-url=https://n.test', '--key-dir=/k'];
 
-  t.test('have defaults', (t) => {
+  t.test('have defaults', async (t) => {
     t.same(parseSignerOptions(readFlags(SIGNER_FLAGS, needed, {})), {
       source: { report: '/r' },
       notaryUrl: 'https://n.test',
@@ -38,10 +38,9 @@ t.test('signer options', (t) => {
       doneFile: undefined,
       errorFile: undefined,
     });
-    t.end();
   });
 
-  t.test('are read from every flag and its environment form', (t) => {
+  t.test('are read from every flag and its environment form', async (t) => {
     const values: Readonly<Record<Exclude<keyof typeof SIGNER_FLAGS, 'report'>, string>> = {
       tag: 'h.test/a:1',
       'notary-url': 'http://n.test:4443/x/',
@@ -89,11 +88,14 @@ t.test('signer options', (t) => {
     const variables = Object.fromEntries(environment) as Record<string, string>;
     t.same(parseSignerOptions(readFlags(SIGNER_FLAGS, [], variables)), expected);
     t.same(readOutputOptions(readFlags(SIGNER_FLAGS, [], variables)), outputs);
-    t.end();
   });
 
-  t.test('a switch needs no value', (t) => {
+  t.test('a switch needs no value', async (t) => {
     t.equal(parseSignerOptions(readFlags(SIGNER_FLAGS, [...needed, '--dry-run'], {})).dryRun, true);
+    t.equal(
+      parseSignerOptions(readFlags(SIGNER_FLAGS, [...needed, '--dry-run=true'], {})).dryRun,
+      true,
+    );
     t.equal(
       parseSignerOptions(readFlags(SIGNER_FLAGS, [...needed, '--dry-run=true'], {})).dryRun,
       true,
@@ -106,10 +108,9 @@ t.test('signer options', (t) => {
       parseSignerOptions(readFlags(SIGNER_FLAGS, needed, { KPACK_NOTARY_DRY_RUN: 'false' })).dryRun,
       false,
     );
-    t.end();
   });
 
-  t.test('name a docker Secret by its directory, a basic-auth Secret with its host', (t) => {
+  t.test('name a docker Secret by its directory, a basic-auth Secret with its host', async (t) => {
     const cases: readonly (readonly [
       value: string,
       host: string | undefined,
@@ -128,10 +129,9 @@ t.test('signer options', (t) => {
       );
       t.same(options.registryCredentials, [{ host, directory }], value);
     }
-    t.end();
   });
 
-  t.test('that are wrong are refused in one message', (t) => {
+  t.test('that are wrong are refused in one message', async (t) => {
     const cases: readonly (readonly [args: readonly string[], problem: string])[] = [
       [[...needed, '--dry-run=yes'], '--dry-run is true or false'],
       [
@@ -176,10 +176,9 @@ t.test('signer options', (t) => {
         t.equal((error as Error).message, message);
       }
     }
-    t.end();
   });
 
-  t.test('come back as the webhook wrote them', (t) => {
+  t.test('come back as the webhook wrote them', async () => {
     const value = fc.oneof(
       fc.string({ minLength: 1 }),
       fc.constantFrom('-', '--', '--tag=x', 'a=b', 'a\nb', ' ', '"'),
@@ -247,7 +246,5 @@ t.test('signer options', (t) => {
       }),
       runs(300),
     );
-    t.end();
   });
-  t.end();
 });

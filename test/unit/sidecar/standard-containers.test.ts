@@ -34,14 +34,13 @@ function setWaiterFlag(
   args.splice(at, 1, ...(to === undefined ? [] : [`-${name}=${to}`]));
 }
 
-t.test('builds and rebases in standard containers are among the fixtures', (t) => {
+t.test('builds and rebases in standard containers are among the fixtures', async (t) => {
   t.same(waiting, [
     'v0.17.2/07-standard-containers',
     'v0.17.2/07b-standard-containers-notary',
     'v0.17.2/07c-standard-containers-rebase',
     'v0.9.7/07b-standard-containers-notary',
   ]);
-  t.end();
 });
 
 for (const name of waiting) {

@@ -86,8 +86,8 @@ function entries(repository: Partial<RepositoryReceipt> & { readonly omitted?: n
   return targets.length + missedBy.length + omitted;
 }
 
-t.test('the termination message of any receipt', (t) => {
-  t.test('fits, and says what came out', (t) => {
+t.test('the termination message of any receipt', async (t) => {
+  t.test('fits, and says what came out', async () => {
     fc.assert(
       fc.property(receipt, (receipt) => {
         const text = terminationMessage(receipt, false);
@@ -106,10 +106,9 @@ t.test('the termination message of any receipt', (t) => {
       }),
       runs(400),
     );
-    t.end();
   });
 
-  t.test('that fails a build is one sentence of people, in one line', (t) => {
+  t.test('that fails a build is one sentence of people, in one line', async () => {
     fc.assert(
       fc.property(receipt, (receipt) => {
         const text = terminationMessage(receipt, true);
@@ -119,12 +118,10 @@ t.test('the termination message of any receipt', (t) => {
       }),
       runs(400),
     );
-    t.end();
   });
-  t.end();
 });
 
-t.test('a command in the fix is kept whole before the message is, or left out', (t) => {
+t.test('a command in the fix is kept whole before the message is, or left out', async () => {
   const url = fc.stringMatching(/^https:\/\/[a-z&';.]{1,600}$/);
   fc.assert(
     fc.property(url, fc.stringMatching(/^[a-z ]{1,1500}$/), (url, why) => {
@@ -137,5 +134,4 @@ t.test('a command in the fix is kept whole before the message is, or left out', 
     }),
     runs(400),
   );
-  t.end();
 });

@@ -8,7 +8,7 @@ import {
   setSection,
   signingNamespace,
 } from '../../support/build-fixture.ts';
-import { failing, inject, memoryCluster } from '../../support/asking.ts';
+import { unreadable, inject, memoryCluster } from '../../support/asking.ts';
 import { container, SIGNER } from '../../support/pod.ts';
 import { post, serve } from '../../support/served.ts';
 
@@ -56,7 +56,7 @@ t.test('no audited pod waits for a Kubernetes API that does not tell what it is'
   };
   for (const question of ['mutate', 'validate']) {
     for (const [cluster, code] of [
-      [failing(clusterOf(given), 'Namespace'), 'CLUSTER_UNAVAILABLE'],
+      [unreadable(clusterOf(given), 'Namespace'), 'CLUSTER_UNAVAILABLE'],
       [mistaken, 'WEBHOOK_FAILED'],
     ] as const) {
       const answer = await ask(t, cluster, question, { object: given.pod });

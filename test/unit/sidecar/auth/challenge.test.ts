@@ -4,14 +4,14 @@ import t from 'tap';
 import { parseChallenges } from '../../../../src/sidecar/auth/challenge.ts';
 import { runs } from '../../../support/runs.ts';
 
-t.test('challenges of a server', (t) => {
+t.test('challenges of a server', async (t) => {
   const read = (header: string) =>
     parseChallenges(header).map(({ scheme, parameters }) => [
       scheme,
       Object.fromEntries(parameters),
     ]);
 
-  t.test('are read in every form that servers write', (t) => {
+  t.test('are read in every form that servers write', async (t) => {
     const realm = 'https://auth.test/token?a=b&c=d';
     const scope = 'repository:h.test/a:push,pull';
     const cases: readonly (readonly [header: string, expected: readonly unknown[]])[] = [
@@ -73,19 +73,17 @@ t.test('challenges of a server', (t) => {
       ['Bearer realm="a" scope="b"', [['bearer', { realm: 'a', scope: 'b' }]]],
     ];
     for (const [header, expected] of cases) t.same(read(header), expected, header);
-    t.end();
   });
 
-  t.test('that cannot be read end the list', (t) => {
+  t.test('that cannot be read end the list', async (t) => {
     t.same(read('Bearer realm="a'), [['bearer', {}]]);
     t.same(read('Bearer realm='), [['bearer', {}]]);
     t.same(read('Basic realm="a", "Bearer" realm="b"'), [['basic', { realm: 'a' }]]);
     t.same(read('realm="a"'), []);
     t.same(read('<html>'), []);
-    t.end();
   });
 
-  t.test('are read back as they were written, in any of the ways to write them', (t) => {
+  t.test('are read back as they were written, in any of the ways to write them', async () => {
     const word = fc.stringMatching(/^[a-z][a-z0-9_-]{0,6}$/);
     const space = fc.constantFrom('', ' ', ' \t');
     // Without what needs quotes; `a ==` would be a scheme with something else than parameters.
@@ -122,10 +120,9 @@ t.test('challenges of a server', (t) => {
       }),
       runs(2000),
     );
-    t.end();
   });
 
-  t.test('never throw nor hang', (t) => {
+  t.test('never throw nor hang', async (t) => {
     const piece = fc.constantFrom(
       'Bearer',
       'a',
@@ -183,7 +180,5 @@ t.test('challenges of a server', (t) => {
       }
     }
     t.ok(performance.now() - start < 20_000, `${performance.now() - start} ms`);
-    t.end();
   });
-  t.end();
 });

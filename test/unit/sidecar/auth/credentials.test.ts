@@ -90,7 +90,7 @@ t.test('directories with user name and password', async (t) => {
   });
 });
 
-t.test('credentials keep to those that they are for', (t) => {
+t.test('credentials keep to those that they are for', async (t) => {
   const logins = [loginOf('robot', 'canary'), loginOf('<token>', 'canary')];
   const servers = ['a.test', 'a.test:8443', 'b.a.test', 'b.test'].map((host) => `https://${host}/`);
   const url = fc
@@ -104,7 +104,7 @@ t.test('credentials keep to those that they are for', (t) => {
     .tuple(audience, fc.constantFrom(...logins))
     .map(([audience, login]) => ({ audience, login, own: Credentials.for(audience, login) }));
 
-  t.test('a password is shown to their own server, over https', (t) => {
+  t.test('a password is shown to their own server, over https', async () => {
     fc.assert(
       fc.property(credentials, url, url, ({ audience, own }, server, seenBy) => {
         const header = own.basicFor(server)?.headerFor(seenBy);
@@ -115,9 +115,8 @@ t.test('credentials keep to those that they are for', (t) => {
       }),
       runs(2000),
     );
-    t.end();
   });
-  t.test('and at a realm that their server names, where it has to name it', (t) => {
+  t.test('and at a realm that their server names, where it has to name it', async () => {
     fc.assert(
       fc.property(credentials, url, url, ({ audience, own }, namedAt, server) => {
         const asked = { realm: realmNamed(namedAt), service: 's', scope: SCOPE, server };
@@ -131,9 +130,8 @@ t.test('credentials keep to those that they are for', (t) => {
       }),
       runs(2000),
     );
-    t.end();
   });
-  t.test('where they are lent, they are no password, and serve the borrower alone', (t) => {
+  t.test('where they are lent, they are no password, and serve the borrower alone', async () => {
     fc.assert(
       fc.property(credentials, url, url, url, ({ audience, own }, notary, namedAt, server) => {
         const lent = own.lentTo(notary.href.replace(/\/$/, '') as NotaryUrl);
@@ -146,9 +144,8 @@ t.test('credentials keep to those that they are for', (t) => {
       }),
       runs(2000),
     );
-    t.end();
   });
-  t.test('and are in no text that is made of them', (t) => {
+  t.test('and are in no text that is made of them', async (t) => {
     const audience = { host: 'a.test', server: new URL('https://a.test') };
     for (const login of logins) {
       const own = Credentials.for(audience, login);
@@ -159,49 +156,49 @@ t.test('credentials keep to those that they are for', (t) => {
       ];
       for (const text of texts) t.notMatch(text, /canary/);
     }
-    t.end();
   });
-  t.end();
 });
 
-t.test('a registry’s credentials are lent to its own host, and to what lies below it', (t) => {
-  const lends = (registry: string, notary: string) => {
-    const audience = { host: registry, server: new URL('https://r.test') };
-    return Credentials.for(audience, loginOf('u', 'p')).lentTo(urlOf(notary)) !== undefined;
-  };
-  for (const [registry, notary] of [
-    ['app.azurecr.io', 'app.azurecr.io'],
-    ['harbor.example.com', 'notary.harbor.example.com'],
-    ['docker.io', 'notary.docker.io'],
-    ['registry.test:5000', 'registry.test:5000'],
-    ['registry.test:5000', 'a.b.registry.test:4443'],
-    ['localhost', 'localhost'],
-    // Where a name holds an address, anybody's may lie below it.
-    ['192.0.2.1.nip.io', '198.51.100.1.192.0.2.1.nip.io'],
-    ['10.0.0.1:5000', '10.0.0.1:5000'],
-    ['[::1]:5000', '[::1]:5000'],
-  ] as const) {
-    t.ok(lends(registry, notary), `${registry} to ${notary}`);
-  }
-  for (const [registry, notary] of [
-    ['core.harbor.example.com', 'notary.harbor.example.com'],
-    ['harbor.example.com', 'example.com'],
-    ['harbor.example.com', 'notary-harbor.example.com'],
-    ['harbor.example.com', 'evilharbor.example.com'],
-    ['harbor.example.com', 'harbor.example.com.evil.test'],
-    ['harbor.example.com', 'harbor.example.com:4443'],
-    ['registry.test:5000', 'registry.test'],
-    ['registry.test:5000', 'registry.test:50000'],
-    ['com:5000', 'evil.com'],
-    ['localhost:5000', 'evil.localhost:5000'],
-    ['localhost:5000', 'localhost:4443'],
-    ['0.0.1:5000', 'evil.0.0.1.test'],
-    ['10.0.0.1', '1.10.0.0.1'],
-    ['10.0.0.1:5000', '10.0.0.1:4443'],
-    ['[::1]:5000', '[::1]:4443'],
-    ['docker.io', 'evil.test'],
-  ] as const) {
-    t.notOk(lends(registry, notary), `${registry} to ${notary}`);
-  }
-  t.end();
-});
+t.test(
+  'a registry’s credentials are lent to its own host, and to what lies below it',
+  async (t) => {
+    const lends = (registry: string, notary: string) => {
+      const audience = { host: registry, server: new URL('https://r.test') };
+      return Credentials.for(audience, loginOf('u', 'p')).lentTo(urlOf(notary)) !== undefined;
+    };
+    for (const [registry, notary] of [
+      ['app.azurecr.io', 'app.azurecr.io'],
+      ['harbor.example.com', 'notary.harbor.example.com'],
+      ['docker.io', 'notary.docker.io'],
+      ['registry.test:5000', 'registry.test:5000'],
+      ['registry.test:5000', 'a.b.registry.test:4443'],
+      ['localhost', 'localhost'],
+      // Where a name holds an address, anybody's may lie below it.
+      ['192.0.2.1.nip.io', '198.51.100.1.192.0.2.1.nip.io'],
+      ['10.0.0.1:5000', '10.0.0.1:5000'],
+      ['[::1]:5000', '[::1]:5000'],
+    ] as const) {
+      t.ok(lends(registry, notary), `${registry} to ${notary}`);
+    }
+    for (const [registry, notary] of [
+      ['core.harbor.example.com', 'notary.harbor.example.com'],
+      ['harbor.example.com', 'example.com'],
+      ['harbor.example.com', 'notary-harbor.example.com'],
+      ['harbor.example.com', 'evilharbor.example.com'],
+      ['harbor.example.com', 'harbor.example.com.evil.test'],
+      ['harbor.example.com', 'harbor.example.com:4443'],
+      ['registry.test:5000', 'registry.test'],
+      ['registry.test:5000', 'registry.test:50000'],
+      ['com:5000', 'evil.com'],
+      ['localhost:5000', 'evil.localhost:5000'],
+      ['localhost:5000', 'localhost:4443'],
+      ['0.0.1:5000', 'evil.0.0.1.test'],
+      ['10.0.0.1', '1.10.0.0.1'],
+      ['10.0.0.1:5000', '10.0.0.1:4443'],
+      ['[::1]:5000', '[::1]:4443'],
+      ['docker.io', 'evil.test'],
+    ] as const) {
+      t.notOk(lends(registry, notary), `${registry} to ${notary}`);
+    }
+  },
+);

@@ -9,8 +9,8 @@ const base64 = (text: string) => Buffer.from(text).toString('base64');
 const parse = (value: unknown, form: DockerConfigForm = '.dockerconfigjson') =>
   parseDockerConfig(typeof value === 'string' ? value : JSON.stringify(value), form, FILE);
 
-t.test('a docker configuration', (t) => {
-  t.test('names credentials in each way that docker writes them', (t) => {
+t.test('a docker configuration', async (t) => {
+  t.test('names credentials in each way that docker writes them', async (t) => {
     const robot = { kind: 'basic', username: 'robot', password: 'pass' };
     const token = { kind: 'identity-token', token: 'idt' };
     const cases: readonly (readonly [entry: object, login: object])[] = [
@@ -34,10 +34,9 @@ t.test('a docker configuration', (t) => {
       t.same(parse({ auths: { 'h.test': entry } }).entries, expected, JSON.stringify(entry));
       t.same(parse({ 'h.test': entry }, '.dockercfg').entries, expected, 'the older form');
     }
-    t.end();
   });
 
-  t.test('has its entries in order, by host and path', (t) => {
+  t.test('has its entries in order, by host and path', async (t) => {
     const auth = base64('robot:pass');
     const { entries } = parse({
       auths: {
@@ -53,10 +52,9 @@ t.test('a docker configuration', (t) => {
       entries.map(({ pattern }) => `${pattern.host}/${pattern.path}`),
       ['docker.io/', 'gcr.io/', 'r.test:5000/', 'r.test/team'],
     );
-    t.end();
   });
 
-  t.test('may leave credentials to programs', (t) => {
+  t.test('may leave credentials to programs', async (t) => {
     const auths = { 'h.test': {}, 'i.test': { auth: '' } };
     t.same(parse({ auths }), { entries: [], hasStore: false });
     t.same(parse({}), { entries: [], hasStore: false });
@@ -76,10 +74,9 @@ t.test('a docker configuration', (t) => {
     t.equal(parse({ credsStore: 'desktop' }).hasStore, true);
     t.equal(parse({ credsStore: '' }).hasStore, false);
     t.equal(parse({ credsStore: { auth: '' } }, '.dockercfg').hasStore, false, 'a host there');
-    t.end();
   });
 
-  t.test('tells which entries cannot be used', (t) => {
+  t.test('tells which entries cannot be used', async (t) => {
     const cases: readonly (readonly [entry: unknown, problem: string])[] = [
       [5, 'is not an object'],
       [null, 'is not an object'],
@@ -99,10 +96,9 @@ t.test('a docker configuration', (t) => {
       t.same(entries[0], { pattern: { host: 'h.test', path: '' }, problem }, JSON.stringify(entry));
       t.match(entries[1], { pattern: { host: 'i.test' }, login: { username: 'robot' } });
     }
-    t.end();
   });
 
-  t.test('that is none is refused, without what it holds', (t) => {
+  t.test('that is none is refused, without what it holds', async (t) => {
     for (const value of ['', 'secret', '{"auths":', '[]', '5', 'null', '"secret"']) {
       t.throws(
         () => parse(value),
@@ -116,7 +112,5 @@ t.test('a docker configuration', (t) => {
         message: `auths in ${FILE} is not an object`,
       });
     }
-    t.end();
   });
-  t.end();
 });

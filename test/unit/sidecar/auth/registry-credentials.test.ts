@@ -24,7 +24,7 @@ function credentialsIn(secrets: readonly MountedCredentials[], log: Log) {
   };
 }
 
-t.test('registry credentials', (t) => {
+t.test('registry credentials', async (t) => {
   let count = 0;
   const root = t.testdir();
   const mounted = async (files: Readonly<Record<string, string>>, host?: string) => {
@@ -169,5 +169,4 @@ t.test('registry credentials', (t) => {
     credentialsIn([await mounted({ '.dockerconfigjson': 'broken' })], log);
     t.same(warnings, [], 'nobody asked');
   });
-  t.end();
 });

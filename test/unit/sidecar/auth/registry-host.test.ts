@@ -2,10 +2,10 @@ import t from 'tap';
 import { parseTagReference } from '../../../../src/shared/image-reference.ts';
 import { registryHost, registryRepository } from '../../../../src/sidecar/auth/registry-host.ts';
 
-t.test('the registry of a repository', (t) => {
+t.test('the registry of a repository', async (t) => {
   const of = (image: string) => registryRepository(parseTagReference(image).gun);
 
-  t.test('is asked where it is; Docker Hub elsewhere than it is named', (t) => {
+  t.test('is asked where it is; Docker Hub elsewhere than it is named', async (t) => {
     const cases: readonly (readonly [
       image: string,
       registry: string,
@@ -24,10 +24,9 @@ t.test('the registry of a repository', (t) => {
     for (const [image, registry, host, name] of cases) {
       t.match(of(image), { registry, host, name }, image);
     }
-    t.end();
   });
 
-  t.test('may speak plain http on this machine alone', (t) => {
+  t.test('may speak plain http on this machine alone', async (t) => {
     const local = ['localhost', 'localhost:5000', '127.0.0.1', '127.8.9.1:5000', '[::1]:5000'];
     for (const host of local) t.ok(of(`${host}/a`).isLoopback, host);
     const remote = [
@@ -41,19 +40,16 @@ t.test('the registry of a repository', (t) => {
       'registry.local:5000',
     ];
     for (const host of remote) t.notOk(of(`${host}/a`).isLoopback, host);
-    t.end();
   });
 
-  t.test('that cannot be is refused', (t) => {
+  t.test('that cannot be is refused', async (t) => {
     for (const image of ['h.test:99999/a', '1.2.3.999/a', '[1.2]/a', '[::1::2]:5/a']) {
       t.throws(() => of(image), { name: 'SigningError', code: 'IMAGE_REFERENCE_INVALID' }, image);
     }
-    t.end();
   });
-  t.end();
 });
 
-t.test('a registry as people write it', (t) => {
+t.test('a registry as people write it', async (t) => {
   const cases: readonly (readonly [text: string, host: string | undefined])[] = [
     ['h.test', 'h.test'],
     ['h.test:5000', 'h.test:5000'],
@@ -74,5 +70,4 @@ t.test('a registry as people write it', (t) => {
   ];
   for (const [text, host] of cases) t.equal(registryHost(text), host, text);
   t.equal(registryHost(`${'A'.repeat(20_000)}!`), undefined, 'no host is that long');
-  t.end();
 });

@@ -18,8 +18,8 @@ function isFor(key: string, image: string): boolean {
   return pattern !== undefined && matchesRepository(pattern, repositoryOf(image));
 }
 
-t.test('an entry of a docker configuration', (t) => {
-  t.test('is for its host, and for what lies at or below its path', (t) => {
+t.test('an entry of a docker configuration', async (t) => {
+  t.test('is for its host, and for what lies at or below its path', async (t) => {
     for (const [key, image] of [
       ['h.test', 'h.test/team-a/app'],
       ['H.test:443', 'h.test/app'],
@@ -53,10 +53,9 @@ t.test('an entry of a docker configuration', (t) => {
     ] as const) {
       t.notOk(isFor(key, image), `${key} not for ${image}`);
     }
-    t.end();
   });
 
-  t.test('may leave labels of its host open, as the kubelet reads it', (t) => {
+  t.test('may leave labels of its host open, as the kubelet reads it', async (t) => {
     for (const [key, image] of [
       ['*.example.test', 'r.example.test/app'],
       ['*.example.test:5000', 'r.example.test:5000/app'],
@@ -82,20 +81,18 @@ t.test('an entry of a docker configuration', (t) => {
     ] as const) {
       t.notOk(isFor(key, image), `${key} not for ${image}`);
     }
-    t.end();
   });
 
-  t.test('that is closer to the repository comes before the others', (t) => {
+  t.test('that is closer to the repository comes before the others', async (t) => {
     const keys = ['*.h.test', 'h.test', '*.test/a/b/c', 'h.test/a', 'r*.h.test', 'h.test/a/b'];
     const patterns = keys.flatMap((key) => parseRegistryPattern(key) ?? []);
     t.same(
       patterns.sort(byCloseness).map(({ host, path }) => (path ? `${host}/${path}` : host)),
       ['h.test/a/b', 'h.test/a', 'h.test', '*.test/a/b/c', 'r*.h.test', '*.h.test'],
     );
-    t.end();
   });
 
-  t.test('is matched as a regular expression would, in no time', (t) => {
+  t.test('is matched as a regular expression would, in no time', async (t) => {
     const label = fc.string({ unit: fc.constantFrom('a', 'b', '*'), minLength: 1, maxLength: 6 });
     const host = fc.string({ unit: fc.constantFrom('a', 'b'), minLength: 1, maxLength: 8 });
     fc.assert(
@@ -108,17 +105,14 @@ t.test('an entry of a docker configuration', (t) => {
     const start = performance.now();
     t.notOk(isFor(`${'*a'.repeat(900)}b.test`, `${'a'.repeat(200)}.test/app`));
     t.ok(performance.now() - start < 10_000);
-    t.end();
   });
 
-  t.test('of any text is read, or is for nothing', (t) => {
+  t.test('of any text is read, or is for nothing', async () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         isFor(text, 'h.test/app');
       }),
       runs(2000),
     );
-    t.end();
   });
-  t.end();
 });

@@ -5,7 +5,7 @@ import { unreadable } from '../../../../src/sidecar/io/text-file.ts';
 const url = new URL('https://notary.test:4443/v2/');
 const error = (code: string) => Object.assign(new Error('words'), { code });
 
-t.test('what a broken connection means, and whether it may pass', (t) => {
+t.test('what a broken connection means, and whether it may pass', async (t) => {
   for (const [codes, expected, isTransient] of [
     ['ECONNRESET ECONNREFUSED EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH', 'UNREACHABLE', true],
     ['ECONNABORTED EAI_AGAIN', 'UNREACHABLE', true],
@@ -23,10 +23,9 @@ t.test('what a broken connection means, and whether it may pass', (t) => {
   }
   const { message } = connectionFailure(url, error('ENOTFOUND'));
   t.equal(message, 'https://notary.test:4443 cannot be reached: words (ENOTFOUND)');
-  t.end();
 });
 
-t.test('a machine that opens no more files is told of as such', (t) => {
+t.test('a machine that opens no more files is told of as such', async (t) => {
   for (const code of ['EMFILE', 'ENFILE']) {
     t.match(connectionFailure(url, error(code)), {
       message: `no connection to https://notary.test:4443 can be opened: too many open files (${code})`,
@@ -38,18 +37,16 @@ t.test('a machine that opens no more files is told of as such', (t) => {
       fix: /limit of open files/,
     });
   }
-  t.end();
 });
 
-t.test('a host with several addresses fails with the words of each', (t) => {
+t.test('a host with several addresses fails with the words of each', async (t) => {
   const both = new AggregateError([new Error('first'), new Error('second')]);
   const failure = connectionFailure(url, Object.assign(both, { code: 'ECONNREFUSED' }));
   t.match(failure.message, /cannot be reached: first, second \(ECONNREFUSED\)$/);
   t.ok(failure.isTransient);
-  t.end();
 });
 
-t.test('a certificate out of its time is not cured by another CA', (t) => {
+t.test('a certificate out of its time is not cured by another CA', async (t) => {
   t.match(connectionFailure(url, error('CERT_HAS_EXPIRED')), {
     message:
       'the certificate of notary.test:4443 is not trusted: it, or a certificate above it, has expired (CERT_HAS_EXPIRED)',
@@ -60,10 +57,8 @@ t.test('a certificate out of its time is not cured by another CA', (t) => {
     fix: /clock/,
   });
   t.match(connectionFailure(url, error('UNABLE_TO_GET_ISSUER_CERT_LOCALLY')).fix, /ca\.crt/);
-  t.end();
 });
 
-t.test('what has no code is told as it is', (t) => {
+t.test('what has no code is told as it is', async (t) => {
   t.match(connectionFailure(url, new Error('words')).message, /cannot be reached: words$/);
-  t.end();
 });

@@ -65,7 +65,7 @@ t.test('an answer has status, headers, body, and who gave it', async (t) => {
   t.equal(answer.url.href, `${server.url}/a?b=c`);
 });
 
-t.test('redirects', (t) => {
+t.test('redirects', async (t) => {
   t.test('are answers where nothing else is said, and to a POST', async (t) => {
     const server = await serve(t, location('https://elsewhere.test/'));
     const { get, post } = client(t);
@@ -162,10 +162,9 @@ t.test('redirects', (t) => {
       t.equal((await client(t).get(server.url, { redirects: 'follow' })).status, 302);
     }
   });
-  t.end();
 });
 
-t.test('a server that keeps us waiting', (t) => {
+t.test('a server that keeps us waiting', async (t) => {
   const fails = {
     code: 'SERVER_UNREACHABLE',
     message: /nothing came for 0\.2 seconds/,
@@ -204,7 +203,6 @@ t.test('a server that keeps us waiting', (t) => {
     await t.rejects(answer, { code: 'DEADLINE_EXCEEDED' });
     await t.rejects(get(server.url), { code: 'DEADLINE_EXCEEDED' }, 'nothing is sent any more');
   });
-  t.end();
 });
 
 t.test('an answer that is not whole is none', async (t) => {
@@ -303,7 +301,7 @@ t.test('a large body is sent whole', async (t) => {
   t.equal(Buffer.from(body).toString(), 'true');
 });
 
-t.test('connections are kept', (t) => {
+t.test('connections are kept', async (t) => {
   t.test('and used again', async (t) => {
     const server = await serve(t, (_, response) => response.end());
     const { get } = client(t);
@@ -338,10 +336,9 @@ t.test('connections are kept', (t) => {
     await t.rejects(post(server.url, 'x'), { code: 'SERVER_UNREACHABLE', isTransient: true });
     t.same(seen.slice(3), ['POST 1'], 'nobody knows what became of a POST: it is not repeated');
   });
-  t.end();
 });
 
-t.test('what a network says', (t) => {
+t.test('what a network says', async (t) => {
   t.test('where nobody listens', async (t) => {
     const port = await freePort();
     for (const host of ['127.0.0.1', 'localhost', '[::1]']) {
@@ -493,7 +490,6 @@ t.test('what a network says', (t) => {
       message: /with another protocol \(HTTP 101\)$/,
     });
   });
-  t.end();
 });
 
 t.test('servers on IPv6', async (t) => {

@@ -6,7 +6,7 @@ import { runs } from '../../../support/runs.ts';
 
 const bypasses = (list: string, url: string) => parseNoProxy(list).bypasses(new URL(url));
 
-t.test('servers that no proxy leads to', (t) => {
+t.test('servers that no proxy leads to', async (t) => {
   const cases: readonly (readonly [list: string, url: string, isStraight: boolean])[] = [
     ['', 'https://example.com', false],
     [' , ,', 'https://example.com', false],
@@ -65,10 +65,9 @@ t.test('servers that no proxy leads to', (t) => {
   for (const [list, url, isStraight] of cases) {
     t.equal(bypasses(list, url), isStraight, `${JSON.stringify(list)} and ${url}`);
   }
-  t.end();
 });
 
-t.test('whatever NO_PROXY is, it is read', (t) => {
+t.test('whatever NO_PROXY is, it is read', async (t) => {
   const piece = fc.constantFrom('*', '.', ':', '[', ']', '/', '%', ',', ' ', '::', 'a', '1', 'é');
   const text = fc.oneof(
     fc.string({ unit: 'binary' }),
@@ -83,10 +82,9 @@ t.test('whatever NO_PROXY is, it is read', (t) => {
     runs(1000),
   );
   t.ok(bypasses(`${'a.'.repeat(100_000)},example.com`, 'https://example.com'));
-  t.end();
 });
 
-t.test('a block holds the addresses that begin with its bits', (t) => {
+t.test('a block holds the addresses that begin with its bits', async () => {
   for (const [size, format] of [
     [32, ipv4],
     [128, ipv6],
@@ -107,10 +105,9 @@ t.test('a block holds the addresses that begin with its bits', (t) => {
       runs(2000),
     );
   }
-  t.end();
 });
 
-t.test('a domain holds itself and what is below it, and nothing else', (t) => {
+t.test('a domain holds itself and what is below it, and nothing else', async () => {
   const label = fc.stringMatching(/^[a-z][a-z0-9]{0,4}$/);
   const domain = fc.array(label, { minLength: 1, maxLength: 4 });
   fc.assert(
@@ -126,7 +123,6 @@ t.test('a domain holds itself and what is below it, and nothing else', (t) => {
     }),
     runs(1000),
   );
-  t.end();
 });
 
 function ipv4(bits: bigint): string {

@@ -14,7 +14,7 @@ const proxies = (environment: Environment) => {
   return [https, http].map((url) => settings.proxyFor(url)?.url.href);
 };
 
-t.test('proxies are read from the environment', (t) => {
+t.test('proxies are read from the environment', async (t) => {
   const cases: readonly (readonly [Environment, readonly (string | undefined)[]])[] = [
     [{}, [undefined, undefined]],
     [{ HTTPS_PROXY: '', HTTP_PROXY: ' ' }, [undefined, undefined]],
@@ -33,20 +33,18 @@ t.test('proxies are read from the environment', (t) => {
   for (const [environment, expected] of cases) {
     t.same(proxies(environment), expected, JSON.stringify(environment));
   }
-  t.end();
 });
 
-t.test('user name and password of a proxy are for its header alone', (t) => {
+t.test('user name and password of a proxy are for its header alone', async (t) => {
   const proxy = readProxySettings({ HTTPS_PROXY: 'http://ann:a%3Ab%40@proxy.test' }).proxyFor(
     https,
   );
   t.equal(proxy?.url.href, 'http://proxy.test/');
   t.equal(proxy?.authorization, `Basic ${Buffer.from('ann:a:b@').toString('base64')}`);
   t.equal(readProxySettings({ HTTPS_PROXY: 'x' }).proxyFor(https)?.authorization, undefined);
-  t.end();
 });
 
-t.test('a proxy that cannot be read is an error where it is needed alone', (t) => {
+t.test('a proxy that cannot be read is an error where it is needed alone', async (t) => {
   for (const value of [
     'socks5://u:canary@proxy.test',
     'http://',
@@ -79,10 +77,9 @@ t.test('a proxy that cannot be read is an error where it is needed alone', (t) =
       t.notMatch(String(error), /canary/);
     }
   }
-  t.end();
 });
 
-t.test('any text is the host that it names, or no proxy; and no password is told', (t) => {
+t.test('any text is the host that it names, or no proxy; and no password is told', async () => {
   const part = fc.oneof(
     fc.constantFrom('http://', 'https://', 'http:', '\\', '/', '@', ':', '3128', '[::1]', '#', '?'),
     fc.constantFrom('proxy.test', 'CORP', 'canary', '%41', ' ', '\t', '.'),
@@ -107,5 +104,4 @@ t.test('any text is the host that it names, or no proxy; and no password is told
     }),
     runs(5000),
   );
-  t.end();
 });

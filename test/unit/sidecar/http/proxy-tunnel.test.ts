@@ -56,7 +56,7 @@ async function proxyFor(t: Test, options: ForwardProxyOptions = {}): Promise<For
 
 const bodyOf = ({ body }: { readonly body: Uint8Array }) => Buffer.from(body).toString();
 
-t.test('https goes through a proxy in a tunnel', (t) => {
+t.test('https goes through a proxy in a tunnel', async (t) => {
   t.test('of an http proxy, over one connection', async (t) => {
     const proxy = await proxyFor(t);
     const before = server.connections();
@@ -112,7 +112,6 @@ t.test('https goes through a proxy in a tunnel', (t) => {
     await t.rejects(get(t, 'https://[fd00::1]', { HTTPS_PROXY: proxy.url }));
     t.same(proxy.requests, ['CONNECT [fd00::1]:443']);
   });
-  t.end();
 });
 
 t.test('plain http is asked of the proxy', async (t) => {
@@ -138,7 +137,7 @@ t.test('plain http is asked of the proxy', async (t) => {
   });
 });
 
-t.test('a proxy that does not lead to the server', (t) => {
+t.test('a proxy that does not lead to the server', async (t) => {
   t.test('refuses', async (t) => {
     for (const [refusal, isTransient] of [
       [403, false],
@@ -200,7 +199,6 @@ t.test('a proxy that does not lead to the server', (t) => {
     await t.rejects(answer, { code: 'DEADLINE_EXCEEDED' });
     await closed;
   });
-  t.end();
 });
 
 t.test('no password of a proxy is in any error', async (t) => {

@@ -26,14 +26,13 @@ const NOW = Date.parse('2026-11-30T06:00:00Z');
 const busy = (retryAfter: string, date?: string) =>
   transienceOf({ status: 429, headers: { 'retry-after': retryAfter, ...(date && { date }) } }, NOW);
 
-t.test('a server says when to come back', (t) => {
-  t.test('in seconds', (t) => {
+t.test('a server says when to come back', async (t) => {
+  t.test('in seconds', async (t) => {
     t.equal(busy('7').retryAfterMs, 7000);
     t.equal(busy(' 0 ').retryAfterMs, 0);
-    t.end();
   });
 
-  t.test('or as a date, in each of its three forms', (t) => {
+  t.test('or as a date, in each of its three forms', async (t) => {
     for (const date of [
       'Mon, 30 Nov 2026 06:00:30 GMT',
       'Monday, 30-Nov-26 06:00:30 GMT',
@@ -42,16 +41,14 @@ t.test('a server says when to come back', (t) => {
       t.equal(busy(date).retryAfterMs, 30_000, date);
     }
     t.equal(busy('Mon, 30 Nov 2026 05:00:00 GMT').retryAfterMs, 0, 'which may be over');
-    t.end();
   });
 
-  t.test('by its own clock, where that goes wrong', (t) => {
+  t.test('by its own clock, where that goes wrong', async (t) => {
     const [date, until] = ['Thu, 01 Jan 2015 00:00:00 GMT', 'Thu, 01 Jan 2015 00:00:09 GMT'];
     t.equal(busy(until, date).retryAfterMs, 9000);
-    t.end();
   });
 
-  t.test('or nothing that can be read', (t) => {
+  t.test('or nothing that can be read', async (t) => {
     for (const value of [
       '',
       '-1',
@@ -64,12 +61,10 @@ t.test('a server says when to come back', (t) => {
     ]) {
       t.equal(busy(value).retryAfterMs, 0, value);
     }
-    t.end();
   });
-  t.end();
 });
 
-t.test('statuses that may pass are those of busy servers and of servers in trouble', (t) => {
+t.test('statuses that may pass are those of busy servers and of servers in trouble', async (t) => {
   for (const status of [408, 425, 429, 500, 502, 503, 504]) {
     t.equal(transienceOf({ status, headers: {} }).isTransient, true, String(status));
   }
@@ -77,7 +72,6 @@ t.test('statuses that may pass are those of busy servers and of servers in troub
     const headers = { 'retry-after': '5' };
     t.same(transienceOf({ status, headers }), { isTransient: false, retryAfterMs: 0 });
   }
-  t.end();
 });
 
 t.test('every server and proxy is left alone for as long as it asks', async (t) => {
@@ -128,7 +122,7 @@ t.test('every server and proxy is left alone for as long as it asks', async (t) 
   }
 });
 
-t.test('whatever a server writes, the wait is a number of milliseconds that ends', (t) => {
+t.test('whatever a server writes, the wait is a number of milliseconds that ends', async () => {
   const text = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.integer().map(String),
@@ -151,5 +145,4 @@ t.test('whatever a server writes, the wait is a number of milliseconds that ends
     ),
     runs(2000),
   );
-  t.end();
 });

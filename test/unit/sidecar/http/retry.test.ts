@@ -16,17 +16,17 @@ function remembered() {
 }
 
 /** Work that fails so often before it succeeds. */
-function failing(times: number, error: () => SigningError) {
+function failingTimes(times: number, error: () => SigningError) {
   const calls = { count: 0 };
   const work = () => (++calls.count > times ? Promise.resolve('done') : Promise.reject(error()));
   return { calls, work };
 }
 
-t.test('retries', (t) => {
+t.test('retries', async (t) => {
   t.test('outlasts what passes, waits longer each time, and tells why', async (t) => {
     const { waits, pause } = remembered();
     const told: string[] = [];
-    const { calls, work } = failing(4, passing);
+    const { calls, work } = failingTimes(4, passing);
     t.equal(await retry(work, createRetries(pause), ({ message }) => told.push(message)), 'done');
     t.equal(calls.count, 5);
     t.same(told, ['away', 'away', 'away', 'away']);
@@ -38,7 +38,7 @@ t.test('retries', (t) => {
 
   t.test('ends', async (t) => {
     const { waits, pause } = remembered();
-    const { calls, work } = failing(5, passing);
+    const { calls, work } = failingTimes(5, passing);
     await t.rejects(
       retry(work, createRetries(pause), () => undefined),
       { message: 'away' },
@@ -49,7 +49,7 @@ t.test('retries', (t) => {
 
   t.test('has none with what stays', async (t) => {
     const { waits, pause } = remembered();
-    const { calls, work } = failing(1, lasting);
+    const { calls, work } = failingTimes(1, lasting);
     await t.rejects(
       retry(work, createRetries(pause), () => undefined),
       { message: 'no' },
@@ -60,7 +60,7 @@ t.test('retries', (t) => {
 
   t.test('ends with the deadline', async (t) => {
     const pause = () => Promise.reject(new SigningError('DEADLINE_EXCEEDED', 'too long'));
-    const { work } = failing(1, passing);
+    const { work } = failingTimes(1, passing);
     await t.rejects(
       retry(work, createRetries(pause), () => undefined),
       {
@@ -73,13 +73,13 @@ t.test('retries', (t) => {
     const { waits, pause } = remembered();
     const busy = () =>
       new SigningError('SERVER_FAILED', 'busy', { isTransient: true, retryAfterMs: 60_000 });
-    const { work } = failing(1, busy);
+    const { work } = failingTimes(1, busy);
     t.equal(await retry(work, createRetries(pause), () => undefined), 'done');
     t.ok((waits[0] ?? 0) > 60_000 && (waits[0] ?? 0) <= 60_400, `${waits[0]}`);
   });
 
   t.test('ends, with the reason, where the wait would be longer than the deadline', async (t) => {
-    const { calls, work } = failing(1, passing);
+    const { calls, work } = failingTimes(1, passing);
     const pause = () => Promise.resolve(false);
     await t.rejects(
       retry(work, createRetries(pause), () => undefined),
@@ -101,5 +101,4 @@ t.test('retries', (t) => {
     t.ok(waits.slice(10).some((wait) => wait < 500));
     t.ok(waits.slice(10).some((wait) => wait > 1500));
   });
-  t.end();
 });

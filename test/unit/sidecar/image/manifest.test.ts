@@ -7,7 +7,7 @@ import { registryRepository } from '../../../../src/sidecar/auth/registry-host.t
 const repository = registryRepository('docker.io/team/app' as Gun);
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
-t.test('a manifest', (t) => {
+t.test('a manifest', async (t) => {
   const image = '{"schemaVersion":2,"layers":[]}';
   const index = '{"manifests":[],"schemaVersion":2,"mediaType":"x"}\n';
   const byTag = (text: string, named?: string) =>
@@ -20,7 +20,7 @@ t.test('a manifest', (t) => {
       },
     );
 
-  t.test('is what its digest says, and has the size of its bytes', (t) => {
+  t.test('is what its digest says, and has the size of its bytes', async (t) => {
     for (const text of [image, index, 'anything', '']) {
       const found = readManifest(
         repository,
@@ -41,12 +41,11 @@ t.test('a manifest', (t) => {
         message: `registry-1.docker.io answers docker.io/team/app@sha256:${sha256(image)} with 51 bytes that have the digest sha256:${sha256(index)}`,
       },
     );
-    t.end();
   });
 
   t.test(
     'that a tag names is an image or an index, with the digest that it is said to have',
-    (t) => {
+    async (t) => {
       for (const text of [image, index]) {
         const expected = { sha256: sha256(text), length: text.length };
         t.same(byTag(text), expected);
@@ -73,18 +72,15 @@ t.test('a manifest', (t) => {
       for (const text of others) {
         t.throws(() => byTag(text), { code: 'MANIFEST_MISMATCH', message: /are no image/ }, text);
       }
-      t.end();
     },
   );
 
-  t.test('is named as people write it', (t) => {
+  t.test('is named as people write it', async (t) => {
     t.equal(formatManifestReference(repository, { tag: '1' }), 'docker.io/team/app:1');
     const digest = sha256('');
     t.equal(
       formatManifestReference(repository, { sha256: digest }),
       `docker.io/team/app@sha256:${digest}`,
     );
-    t.end();
   });
-  t.end();
 });

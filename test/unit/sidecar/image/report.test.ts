@@ -4,13 +4,13 @@ import { parseReport } from '../../../../src/sidecar/image/report.ts';
 
 const HEX = 'a1'.repeat(32);
 
-t.test('report.toml', (t) => {
+t.test('report.toml', async (t) => {
   const image = (...lines: readonly string[]) => ['[image]', ...lines].join('\n');
   const tags = 'tags = ["h.test/a:1"]';
   const digest = `digest = "sha256:${HEX}"`;
   const size = 'manifest-size = 528';
 
-  t.test('names tags, digest and size', (t) => {
+  t.test('names tags, digest and size', async (t) => {
     const report = { tags: ['h.test/a:1'], sha256: HEX, length: 528 };
     const whole = [
       '[build]',
@@ -31,10 +31,9 @@ t.test('report.toml', (t) => {
     }
     t.same(several, { tags: ['b', 'a', 'b'], sha256: HEX, length: Number.MAX_SAFE_INTEGER });
     t.same(parseReport(`image = { ${tags}, ${digest}, ${size} }`), report);
-    t.end();
   });
 
-  t.test('may hold anything beside, as a bill of materials does', (t) => {
+  t.test('may hold anything beside, as a bill of materials does', async (t) => {
     for (const name of ['bigint', 'nanoseconds']) {
       const text = fixture(`field/report-bom-${name}.toml`).toString();
       t.same(parseReport(text), {
@@ -60,17 +59,15 @@ t.test('report.toml', (t) => {
       const report = parseReport(`${image(tags, digest, size)}\n[build]\nbom = [{ n = ${value} }]`);
       t.equal(report.length, 528, value);
     }
-    t.end();
   });
 
-  t.test('may lack the size, as that of older lifecycles does', (t) => {
+  t.test('may lack the size, as that of older lifecycles does', async (t) => {
     const report = { tags: ['h.test/a:1'], sha256: HEX, length: undefined };
     t.same(parseReport(image(tags, digest)), report);
     t.same(parseReport(image(tags, digest, 'manifest-size = 0')), report);
-    t.end();
   });
 
-  t.test('that cannot be used is refused, with the reason', (t) => {
+  t.test('that cannot be used is refused, with the reason', async (t) => {
     const cases: readonly (readonly [text: string, code: string, message: RegExp])[] = [
       ['', 'REPORT_INVALID', /there is no \[image\] table$/],
       ['image = 5', 'REPORT_INVALID', /there is no \[image\] table$/],
@@ -130,7 +127,5 @@ t.test('report.toml', (t) => {
     for (const [text, code, message] of cases) {
       t.throws(() => parseReport(text), { name: 'SigningError', code, message }, text);
     }
-    t.end();
   });
-  t.end();
 });

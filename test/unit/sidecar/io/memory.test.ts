@@ -3,7 +3,7 @@ import { createMemory, processMemory } from '../../../../src/sidecar/io/memory.t
 
 const MIB = 1024 * 1024;
 
-t.test('what does not fit into the container is refused before it is taken', (t) => {
+t.test('what does not fit into the container is refused before it is taken', async (t) => {
   let resident = 100 * MIB;
   let collected = 0;
   const memory = createMemory({
@@ -23,10 +23,9 @@ t.test('what does not fit into the container is refused before it is taken', (t)
   t.equal(collected, 1);
   resident = 70 * MIB;
   memory.demand(20 * MIB, 'the same');
-  t.end();
 });
 
-t.test('what is no longer used is given back first', (t) => {
+t.test('what is no longer used is given back first', async (t) => {
   let resident = 120 * MIB;
   const memory = createMemory({
     limit: 128 * MIB,
@@ -34,12 +33,10 @@ t.test('what is no longer used is given back first', (t) => {
     collect: () => (resident = 60 * MIB),
   });
   t.doesNotThrow(() => memory.demand(20 * MIB, 'a file'));
-  t.end();
 });
 
-t.test('without a limit everything fits', (t) => {
+t.test('without a limit everything fits', async (t) => {
   const figures = { limit: Infinity, resident: () => 1e12, collect: () => t.fail('nothing to do') };
   t.doesNotThrow(() => createMemory(figures).demand(1e12, 'a file'));
   t.doesNotThrow(() => processMemory().demand(MIB, 'a file'));
-  t.end();
 });

@@ -4,7 +4,7 @@ import { verifySignature } from '../../../../src/sidecar/tuf/key.ts';
 import { makeKeyDirectory, openKey, PASSWORD, withHeaders } from '../../../support/private-key.ts';
 import { makeKey, type KeyKind } from '../../../support/trust/key.ts';
 
-t.test('signatures', (t) => {
+t.test('signatures', async (t) => {
   const opened = (kind: KeyKind) => {
     const pem = makeKey(kind).privateKey.export({ type: 'pkcs8', format: 'pem' });
     return openKey(pem.toString());
@@ -58,5 +58,4 @@ t.test('signatures', (t) => {
     const message = Buffer.from('message');
     t.ok(verifySignature(key.publicKey, key.method, message, await key.sign(message)));
   });
-  t.end();
 });

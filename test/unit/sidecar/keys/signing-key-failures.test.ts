@@ -22,7 +22,7 @@ const ed25519 = opensslKey('ed25519', [], 'ED25519');
 const traditional = traditionalForms(keys, p256, 'ec');
 const notary = notaryEd25519(keys, ed25519);
 
-t.test('a wrong password is called that, whatever it decrypts to', (t) => {
+t.test('a wrong password is called that, whatever it decrypts to', async (t) => {
   // The padding of one wrong password in 256 fits by chance, and then something else is wrong.
   for (const [what, pem, tries] of [
     ['PKCS#8', withHeaders(p256.encrypt(), 'role: alice'), 3],
@@ -41,10 +41,9 @@ t.test('a wrong password is called that, whatever it decrypts to', (t) => {
     }
     t.ok(openKey(pem, PASSWORD), what);
   }
-  t.end();
 });
 
-t.test('each failure says what it is', (t) => {
+t.test('each failure says what it is', async (t) => {
   const encrypted = withHeaders(p256.encrypt(), 'role: alice');
   const body = /[A-Za-z0-9+/]{64}\n/;
   const wrong = rawKey(keys, ed25519.file);
@@ -127,10 +126,9 @@ t.test('each failure says what it is', (t) => {
     t.throws(() => openPem(pem, password), { name: 'SigningError', code, message, fix }, what);
   }
   t.throws(() => openKeys([], asPassword(PASSWORD)), { code: 'KEY_MISSING' });
-  t.end();
 });
 
-t.test('a key whose halves do not belong together is not used', (t) => {
+t.test('a key whose halves do not belong together is not used', async (t) => {
   const der = join(directory, 'other.der');
   const raw = (file: string) => {
     run('openssl', ['ec', '-in', file, '-outform', 'DER', '-out', der]);
@@ -150,10 +148,9 @@ t.test('a key whose halves do not belong together is not used', (t) => {
     ...['pkcs8', '-topk8', '-in', file, '-passout', `pass:${PASSWORD}`],
   ]);
   t.throws(() => openPem(encrypted, PASSWORD), { code: 'KEY_PASSWORD_WRONG' });
-  t.end();
 });
 
-t.test('no error says the password or the key', (t) => {
+t.test('no error says the password or the key', async (t) => {
   const encrypted = p256.encrypt();
   for (const [pem, password] of [
     [encrypted, 'hush-hush'],
@@ -172,5 +169,4 @@ t.test('no error says the password or the key', (t) => {
     }
   }
   t.equal(openKey(encrypted, PASSWORD).canonicalId, canonicalIdOf(p256.plain));
-  t.end();
 });

@@ -35,7 +35,7 @@ function judge(...pems: readonly string[]): { readonly error: SigningError; read
   throw new Error('it opens');
 }
 
-t.test('a mebibyte of anything is judged at once', (t) => {
+t.test('a mebibyte of anything is judged at once', async (t) => {
   const begin = '-----BEGIN PRIVATE KEY-----\n';
   const end = '-----END PRIVATE KEY-----\n';
   const texts: Readonly<Record<string, string>> = {
@@ -70,10 +70,9 @@ t.test('a mebibyte of anything is judged at once', (t) => {
     message: /^the signing Secret holds 19\d\d\d private keys; 100 are the most/,
     fix: /only the keys of this repository/,
   });
-  t.end();
 });
 
-t.test('an RSA key that it would take days to sign with is refused before it signs', (t) => {
+t.test('an RSA key that it would take days to sign with is refused before it signs', async (t) => {
   const number = (bytes: number) => {
     const head = Buffer.from([0x02, 0x82, bytes >> 8, bytes & 0xff, 0x7f]);
     return Buffer.concat([head, Buffer.alloc(bytes - 1, 0x55)]);
@@ -92,27 +91,32 @@ t.test('an RSA key that it would take days to sign with is refused before it sig
   const { error, ms } = judge(key);
   t.match(error, { code: 'KEY_INVALID', message: /rsa of 3276\d bits$/, fix: /to 16384 bits/ });
   t.ok(ms < LIMIT_MS, `${Math.round(ms)} ms`);
-  t.end();
 });
 
-t.test('a private number that does not fit its curve is damage, and no end of the process', (t) => {
-  // What OpenSSL reads, and Node aborts over when it is asked for the curve.
-  const sec1 = Buffer.from(`30310201010420${'72'.repeat(32)}a00a06082a8648ce3d030101`, 'hex');
-  const pkcs8 = Buffer.from(
-    `303f020100301306072a8648ce3d020106082a8648ce3d03010104253023020101041e${'72'.repeat(30)}`,
-    'hex',
-  );
-  for (const [label, bytes] of [
-    ['EC PRIVATE KEY', sec1],
-    ['PRIVATE KEY', pkcs8],
-  ] as const) {
-    const { error } = judge(formatPem({ label, headers: new Map(), bytes }));
-    t.match(error, { code: 'KEY_INVALID', message: /^0\.key holds a damaged private key/ }, label);
-  }
-  t.end();
-});
+t.test(
+  'a private number that does not fit its curve is damage, and no end of the process',
+  async (t) => {
+    // What OpenSSL reads, and Node aborts over when it is asked for the curve.
+    const sec1 = Buffer.from(`30310201010420${'72'.repeat(32)}a00a06082a8648ce3d030101`, 'hex');
+    const pkcs8 = Buffer.from(
+      `303f020100301306072a8648ce3d020106082a8648ce3d03010104253023020101041e${'72'.repeat(30)}`,
+      'hex',
+    );
+    for (const [label, bytes] of [
+      ['EC PRIVATE KEY', sec1],
+      ['PRIVATE KEY', pkcs8],
+    ] as const) {
+      const { error } = judge(formatPem({ label, headers: new Map(), bytes }));
+      t.match(
+        error,
+        { code: 'KEY_INVALID', message: /^0\.key holds a damaged private key/ },
+        label,
+      );
+    }
+  },
+);
 
-t.test('key derivation without end is refused before it begins', (t) => {
+t.test('key derivation without end is refused before it begins', async (t) => {
   const derivation = (parameters: readonly string[], name: string) => {
     const conf = join(directory, 'bomb.conf');
     const der = join(directory, 'bomb.der');
@@ -157,14 +161,12 @@ t.test('key derivation without end is refused before it begins', (t) => {
   }
   const old = p256.encrypt('-v1', 'PBE-SHA1-3DES', '-iter', '1000');
   t.equal(openKey(old, PASSWORD).canonicalId, id);
-  t.end();
 });
 
-t.test('the keys of a run have one budget for derivation', (t) => {
+t.test('the keys of a run have one budget for derivation', async (t) => {
   const slow = p256.encrypt('-iter', '1000000');
   t.equal(openKey(slow, PASSWORD).canonicalId, id, 'a million iterations are a choice');
   const { keys, unopened } = openPem(slow.repeat(3), PASSWORD);
   t.equal(keys.length, 1);
   t.match(unopened, [{ code: 'KEY_INVALID', message: /^x\.key \(key 3 of 3\) asks for more/ }]);
-  t.end();
 });

@@ -23,7 +23,7 @@ const root = {
 };
 const garbage = { name: 'garbage.key', pem: 'garbage' };
 
-t.test('keys are counted once, whatever files they are in', (t) => {
+t.test('keys are counted once, whatever files they are in', async (t) => {
   const files = [
     { name: 'a.key', pem: p256.plain },
     { name: 'b.key', pem: withHeaders(p256.encrypt(), 'role: alice') },
@@ -37,10 +37,9 @@ t.test('keys are counted once, whatever files they are in', (t) => {
   t.same(unopened, []);
   t.equal(openPem(files.map(({ pem }) => pem).join(''), PASSWORD).keys.length, 2);
   t.equal(openPem(`${alice.pem}${rsa.encrypt()}`, PASSWORD).keys.length, 2);
-  t.end();
 });
 
-t.test('one that opens is enough; the others are told', (t) => {
+t.test('one that opens is enough; the others are told', async (t) => {
   for (const files of [
     [alice, root, garbage],
     [garbage, root, alice],
@@ -66,10 +65,9 @@ t.test('one that opens is enough; the others are told', (t) => {
     { code: 'KEY_INVALID', message: 'x.key: its PRIVATE KEY in line 10 has no end' },
   ]);
   t.equal(openKeys([root, { name: 'plain.key', pem: p256.plain }], undefined).keys.length, 1);
-  t.end();
 });
 
-t.test('none that opens is an error that tells of every file', (t) => {
+t.test('none that opens is an error that tells of every file', async (t) => {
   t.throws(() => openKeys([garbage, alice, root], asPassword('wrong')), {
     code: 'KEY_PASSWORD_WRONG',
     message:
@@ -88,10 +86,9 @@ t.test('none that opens is an error that tells of every file', (t) => {
     code: 'KEY_PASSWORD_WRONG',
     message: /^x\.key \(key 1 of 2, role alice\) .*; x\.key \(key 2 of 2, role root\) /,
   });
-  t.end();
 });
 
-t.test('a file that is named after another key is told', (t) => {
+t.test('a file that is named after another key is told', async (t) => {
   const misnamed = (name: string, pem = p256.plain) =>
     openKeys([{ name, pem }, alice], asPassword(PASSWORD)).misnamed;
   const says = (name: string) => `${name} is named after another key: it holds ${id}`;
@@ -103,5 +100,4 @@ t.test('a file that is named after another key is told', (t) => {
     t.same(misnamed(name, 'garbage'), [], 'a file that does not open has its own reason');
   }
   t.same(misnamed(`${otherId}.key`, `${p256.plain}${p384.plain}`), []);
-  t.end();
 });

@@ -60,7 +60,7 @@ function checkFiles(t: Test, files: readonly KeyFile[]): void {
   t.same([unopened, misnamed], [[], []]);
 }
 
-t.test('keys of the notary CLI, as it wrote them', without('notary'), (t) => {
+t.test('keys of the notary CLI, as it wrote them', without('notary'), async (t) => {
   const { notary, files } = notaryHome('notary');
   const rsa = opensslKey('rsa', ['rsa_keygen_bits:3072'], 'RSA');
   const p384 = opensslKey('p384', ['ec_paramgen_curve:P-384']);
@@ -73,7 +73,7 @@ t.test('keys of the notary CLI, as it wrote them', without('notary'), (t) => {
   t.equal(files().length, 5);
   checkFiles(t, files());
 
-  t.test('in the one file of an export', (t) => {
+  t.test('in the one file of an export', async (t) => {
     const exported = notary('key', 'export');
     t.match(exported, /^gun: h\.test\/a\npath: \w+\nrole: targets\n/m);
     const { keys, unopened } = openPem(exported, PASSWORD);
@@ -84,12 +84,10 @@ t.test('keys of the notary CLI, as it wrote them', without('notary'), (t) => {
         .sort(),
     );
     t.same(unopened, []);
-    t.end();
   });
-  t.end();
 });
 
-t.test('an export whose root key has its own password', without('notary'), (t) => {
+t.test('an export whose root key has its own password', without('notary'), async (t) => {
   const { notary, files } = notaryHome('two-passwords', ROOT_PASSWORD);
   notary('key', 'generate', 'ecdsa', '--role', 'root');
   const [root] = files();
@@ -106,10 +104,9 @@ t.test('an export whose root key has its own password', without('notary'), (t) =
       message: /^x\.key \(key [12] of 2, role root\) cannot be decrypted with the password/,
     },
   ]);
-  t.end();
 });
 
-t.test('notary gives a key the id that we give it', without('notary'), (t) => {
+t.test('notary gives a key the id that we give it', without('notary'), async (t) => {
   const { file } = opensslKey('point', ['ec_paramgen_curve:P-256']);
   for (const form of [['-conv_form', 'compressed'], ['-no_public'], []]) {
     const path = join(directory, 'form.pem');
@@ -123,10 +120,9 @@ t.test('notary gives a key the id that we give it', without('notary'), (t) => {
       form.join(' '),
     );
   }
-  t.end();
 });
 
-t.test('keys of the docker CLI, as it wrote them', without('docker'), (t) => {
+t.test('keys of the docker CLI, as it wrote them', without('docker'), async (t) => {
   const home = join(directory, 'docker');
   mkdirSync(home);
   run('docker', ['trust', 'key', 'generate', 'carol', '--dir', home], {
@@ -140,5 +136,4 @@ t.test('keys of the docker CLI, as it wrote them', without('docker'), (t) => {
     code: 'KEY_INVALID',
     message: 'x.key holds no private key: it holds a public key',
   });
-  t.end();
 });

@@ -51,7 +51,7 @@ t.test('a key in any form has one id, and signatures by it verify', async (t) =>
   }
 });
 
-t.test('what the forms are called is what openssl wrote', (t) => {
+t.test('what the forms are called is what openssl wrote', async (t) => {
   const ec = traditionalForms(directory, p256, 'ec');
   t.match(ec['traditional'], /^-----BEGIN EC PRIVATE KEY-----\nM/);
   t.match(ec['traditional AES-256'], /^Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,/m);
@@ -62,7 +62,6 @@ t.test('what the forms are called is what openssl wrote', (t) => {
   t.not(ec['with a compressed point'], ec['traditional']);
   t.not(ec['with the curve in full'], ec['traditional']);
   for (const text of Object.values(textForms(p256.plain))) t.not(text, p256.plain);
-  t.end();
 });
 
 t.test('openssl itself verifies what we sign', async (t) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { makeKeyDirectory, openPem, PASSWORD } from '../../../support/private-key.ts';
 
-t.test('a file that is no key is called what it is', (t) => {
+t.test('a file that is no key is called what it is', async (t) => {
   const { directory, run, opensslKey } = makeKeyDirectory();
   const { file, plain } = opensslKey('p256', ['ec_paramgen_curve:P-256']);
   const path = (name: string) => join(directory, name);
@@ -103,13 +103,11 @@ t.test('a file that is no key is called what it is', (t) => {
   for (const [text, message, fix] of others) {
     t.throws(() => openPem(text, PASSWORD), { code: 'KEY_INVALID', message, fix }, message);
   }
-  t.end();
 });
 
-t.test('a file of very many BEGINs takes no longer than another', (t) => {
+t.test('a file of very many BEGINs takes no longer than another', async (t) => {
   const text = 'BEGIN '.repeat(20_000);
   const started = performance.now();
   t.throws(() => openPem(text, PASSWORD), { code: 'KEY_INVALID' });
   t.ok(performance.now() - started < 500, 'at once');
-  t.end();
 });

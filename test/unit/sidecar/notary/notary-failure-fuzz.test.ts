@@ -76,8 +76,8 @@ const CODES = [
   ...['REPOSITORY_NOT_ALLOWED', 'SERVER_FAILED', 'SERVER_KEY_LOST', 'PUBLISH_REJECTED'],
 ];
 
-t.test('any answer of a server', (t) => {
-  t.test('is one of a Notary server, of bounded length, or none', (t) => {
+t.test('any answer of a server', async (t) => {
+  t.test('is one of a Notary server, of bounded length, or none', async () => {
     fc.assert(
       fc.property(response, (response) => {
         const answer = serverAnswer(response);
@@ -87,10 +87,9 @@ t.test('any answer of a server', (t) => {
       }),
       runs(2000),
     );
-    t.end();
   });
 
-  t.test('to a publish is an error of ours, in one line, with a fix', (t) => {
+  t.test('to a publish is an error of ours, in one line, with a fix', async () => {
     fc.assert(
       fc.property(response, (response) => {
         const error = publishFailure({ url: SERVER, gun: GUN, root, size: 7 }, response);
@@ -107,7 +106,6 @@ t.test('any answer of a server', (t) => {
       }),
       runs(2000),
     );
-    t.end();
   });
 
   t.test('to a read is a file, its absence, or an error of that kind', async () => {
@@ -135,5 +133,4 @@ t.test('any answer of a server', (t) => {
       runs(1000),
     );
   });
-  t.end();
 });

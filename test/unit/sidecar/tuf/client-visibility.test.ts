@@ -8,27 +8,29 @@ const OURS = 'a1'.repeat(32);
 const THEIRS = 'b2'.repeat(32);
 const v1 = { tag: 'v1', sha256: OURS, length: 528 };
 
-t.test('what a delegation signs outside its paths hides nothing, and is found by nobody', (t) => {
-  const repositoryWith = (paths: readonly string[]) =>
-    verifyBuilt(
-      buildRepository({
-        delegations: [
-          {
-            name: 'targets/alice',
-            keys: [makeKey()],
-            paths,
-            targets: { v1: entry(THEIRS, 1) },
-          },
-          { name: RELEASES, keys: [makeKey()], targets: { v1: entry(OURS, 528) } },
-        ],
-      }),
-    );
-  t.same(missesOf(repositoryWith(['rc']), v1), []);
-  t.same(missesOf(repositoryWith(['rc', 'v']), v1), [
-    { reader: 'notary lookup', tag: 'v1', sees: 'another', role: 'targets/alice' },
-  ]);
-  t.end();
-});
+t.test(
+  'what a delegation signs outside its paths hides nothing, and is found by nobody',
+  async (t) => {
+    const repositoryWith = (paths: readonly string[]) =>
+      verifyBuilt(
+        buildRepository({
+          delegations: [
+            {
+              name: 'targets/alice',
+              keys: [makeKey()],
+              paths,
+              targets: { v1: entry(THEIRS, 1) },
+            },
+            { name: RELEASES, keys: [makeKey()], targets: { v1: entry(OURS, 528) } },
+          ],
+        }),
+      );
+    t.same(missesOf(repositoryWith(['rc']), v1), []);
+    t.same(missesOf(repositoryWith(['rc', 'v']), v1), [
+      { reader: 'notary lookup', tag: 'v1', sees: 'another', role: 'targets/alice' },
+    ]);
+  },
+);
 
 /** Who finds what, with these entries for v1; a role that is left out is not there. */
 function sights(entries: {
@@ -37,20 +39,20 @@ function sights(entries: {
   readonly alice?: string;
 }): Readonly<Record<string, string>> {
   const { targets, releases, alice } = entries;
-  const named = (sha256: string) => ({ v1: entry(sha256, 528) });
+  const v1Entry = (sha256: string) => ({ v1: entry(sha256, 528) });
   const repository = buildRepository({
-    ...(targets !== undefined && { targets: named(targets) }),
+    ...(targets !== undefined && { targets: v1Entry(targets) }),
     delegations: [
       ...(alice === undefined
         ? []
-        : [{ name: 'targets/alice', keys: [makeKey()], targets: named(alice) }]),
+        : [{ name: 'targets/alice', keys: [makeKey()], targets: v1Entry(alice) }]),
       ...(releases === undefined
         ? []
         : [
             {
               name: RELEASES,
               keys: [makeKey()],
-              ...(releases !== 'unpublished' && { targets: named(releases) }),
+              ...(releases !== 'unpublished' && { targets: v1Entry(releases) }),
             },
           ]),
     ],
@@ -64,7 +66,7 @@ function sights(entries: {
   );
 }
 
-t.test('each reader has an order of its own', (t) => {
+t.test('each reader has an order of its own', async (t) => {
   t.same(sights({ targets: OURS }), {}, 'a repository without delegations');
   t.same(sights({ targets: OURS, releases: OURS }), {});
   t.same(
@@ -91,5 +93,4 @@ t.test('each reader has an order of its own', (t) => {
     {},
     'releases that were never published are passed over by all',
   );
-  t.end();
 });

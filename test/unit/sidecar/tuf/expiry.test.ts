@@ -12,7 +12,7 @@ const SHA256 = 'a1'.repeat(32);
 const PAST = '2026-11-22T12:00:00Z';
 const v1 = { tag: 'v1', sha256: SHA256, length: 528 };
 
-t.test('roles that have expired', (t) => {
+t.test('roles that have expired', async (t) => {
   const key = makeKey();
   const delegations = [
     { name: RELEASES, keys: [key], targets: { v0: entry(SHA256, 1), v1: entry(SHA256, 528) } },
@@ -52,18 +52,16 @@ t.test('roles that have expired', (t) => {
     t.same([...verifyBuilt(built.publish(publication)).unread.keys()], []);
   });
 
-  t.test('top-level targets of others hide every delegation', (t) => {
+  t.test('top-level targets of others hide every delegation', async (t) => {
     const repository = verifyBuilt(buildRepository({ delegations, expires: { targets: PAST } }));
     const roles = choose(repository, ['v1'], [key]);
     const error = failure(() => editRoles(repository, roles, [v1], NOW));
     t.equal(error.code, 'METADATA_EXPIRED');
     t.equal(error.message, `targets.json expired at ${PAST}`);
-    t.end();
   });
-  t.end();
 });
 
-t.test('what expires within 180 days is told, with its date', (t) => {
+t.test('what expires within 180 days is told, with its date', async (t) => {
   const soon = '2027-05-22T11:59:59Z';
   const later = '2027-05-22T12:00:00Z';
   const delegations = [{ name: RELEASES, keys: [makeKey()], targets: {} }];
@@ -90,5 +88,4 @@ t.test('what expires within 180 days is told, with its date', (t) => {
   t.same(expiryWarnings(repository, NOW), [
     `the certificate of root key ${root.id} expires at 2026-12-01T00:00:00.000Z`,
   ]);
-  t.end();
 });

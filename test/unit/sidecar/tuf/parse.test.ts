@@ -6,10 +6,10 @@ import { failure, verifyWhole } from '../support/trust/verification.ts';
 
 const A = 'a1'.repeat(32);
 
-t.test('a bad repository is refused', (t) => {
+t.test('a bad repository is refused', async (t) => {
   const key = makeKey();
 
-  t.test('malformed files, with the place', (t) => {
+  t.test('malformed files, with the place', async (t) => {
     const keyed = `delegations.keys.${key.id}`;
     const table: readonly (readonly [
       role: string,
@@ -144,7 +144,5 @@ t.test('a bad repository is refused', (t) => {
         t.match(error.message, /^[a-z/]+.json(: \$ is not an object| is not JSON)$/);
       }
     }
-    t.end();
   });
-  t.end();
 });

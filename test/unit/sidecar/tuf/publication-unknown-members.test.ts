@@ -18,7 +18,7 @@ import { failure, verifyBuilt } from '../support/trust/verification.ts';
 const A = 'a1'.repeat(32);
 const B = 'b2'.repeat(32);
 
-t.test('publications', (t) => {
+t.test('publications', async (t) => {
   const v1 = { tag: 'v1', sha256: A, length: 528 };
 
   t.test(
@@ -119,6 +119,4 @@ t.test('publications', (t) => {
       );
     },
   );
-
-  t.end();
 });

@@ -31,7 +31,7 @@ const B = 'b2'.repeat(32);
 // Made once: RSA keys are slow to make.
 const rsa = makeKey('rsa2048');
 
-t.test('publications', (t) => {
+t.test('publications', async (t) => {
   const v1 = { tag: 'v1', sha256: A, length: 528 };
   const role = (publication: Publication, name: RoleName) => {
     const bytes = publication.get(name);
@@ -241,11 +241,10 @@ t.test('publications', (t) => {
     t.same([...(await publish(verifyBuilt(built), [v1], [key])).keys()], ['targets/alice']);
   });
 
-  t.test('a role that is published and was not loaded is never started anew', (t) => {
+  t.test('a role that is published and was not loaded is never started anew', async (t) => {
     const missing = () =>
       releaseRepository({ entries: {}, serve: { [RELEASES]: () => undefined } });
     t.equal(failure(missing).code, 'METADATA_INCONSISTENT');
-    t.end();
   });
 
   t.test('a signature of our own that does not verify is not published', async (t) => {
@@ -262,5 +261,4 @@ t.test('publications', (t) => {
     ];
     for (const key of broken) await t.rejects(signEdits(edits, [key]), { code: 'INTERNAL' });
   });
-  t.end();
 });

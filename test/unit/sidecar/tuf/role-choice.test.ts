@@ -10,7 +10,7 @@ import {
 } from '../../../support/trust/repository.ts';
 import { failure, verifyBuilt } from '../support/trust/verification.ts';
 
-t.test('roles to sign', (t) => {
+t.test('roles to sign', async (t) => {
   const [mine, also, theirs] = [makeKey(), makeKey(), makeKey()];
   const certificate = makeCertificateKey({ commonName: 'me', key: mine });
   const chosenNames = (
@@ -27,7 +27,7 @@ t.test('roles to sign', (t) => {
     return roles.map(({ name, tags }) => `${name}: ${tags.join(' ')}`);
   };
 
-  t.test('targets, where nothing is delegated', (t) => {
+  t.test('targets, where nothing is delegated', async (t) => {
     const repository = verifyBuilt(buildRepository({ keys: { targets: [theirs, mine] } }));
     const [role, ...others] = choose(repository, ['v1', 'v2'], [mine]);
     t.same(role, {
@@ -37,10 +37,9 @@ t.test('roles to sign', (t) => {
       tags: ['v1', 'v2'],
     });
     t.same(others, []);
-    t.end();
   });
 
-  t.test('else every direct delegation that lists our key and covers the tag', (t) => {
+  t.test('else every direct delegation that lists our key and covers the tag', async (t) => {
     const declare = (name: string, keys: readonly TestKey[], paths = ['']) => ({
       name: `targets/${name}`,
       keys,
@@ -112,20 +111,18 @@ t.test('roles to sign', (t) => {
     for (const [what, delegations, tags, expected] of cases) {
       t.same(chosenNames(delegations, tags), expected, what);
     }
-    t.end();
   });
 
-  t.test('a role names the id under which it lists our key', (t) => {
+  t.test('a role names the id under which it lists our key', async (t) => {
     const repository = verifyBuilt(
       buildRepository({ delegations: [{ name: RELEASES, keys: [certificate] }] }),
     );
     const [role] = choose(repository, ['v1'], [mine]);
     t.same([...(role?.keyIds ?? [])], [[mine.id, certificate.id]]);
     t.not(certificate.id, mine.id);
-    t.end();
   });
 
-  t.test('a tag that no role lets us sign is an error that says what there is', (t) => {
+  t.test('a tag that no role lets us sign is an error that says what there is', async (t) => {
     const delegations = [
       { name: RELEASES, keys: [certificate], paths: ['v', 'rc-'] },
       { name: 'targets/bob', keys: [theirs], threshold: 2 },
@@ -168,10 +165,9 @@ t.test('roles to sign', (t) => {
       refusal(['v1'], [mine], { delegations: [{ name: 'targets/a/b', keys: [mine] }] }).code,
       'KEY_NOT_IN_ROLE',
     );
-    t.end();
   });
 
-  t.test('a threshold needs as many of its keys', (t) => {
+  t.test('a threshold needs as many of its keys', async (t) => {
     const delegations = [{ name: RELEASES, keys: [mine, also, theirs], threshold: 2 }];
     const repository = verifyBuilt(buildRepository({ delegations }));
     const error = failure(() => choose(repository, ['v1'], [mine]));
@@ -191,7 +187,5 @@ t.test('roles to sign', (t) => {
       'ROLE_THRESHOLD',
       'one key under two ids',
     );
-    t.end();
   });
-  t.end();
 });

@@ -10,36 +10,34 @@ import { checkRefused, failure, verifyBuilt } from '../support/trust/verificatio
 const rsa = makeKey('rsa2048');
 const smallRsa = makeKey('rsa1024');
 const DAY = 24 * 60 * 60 * 1000;
-const after = (ms: number) => new Date(NOW.getTime() + ms);
+const dateAfter = (ms: number) => new Date(NOW.getTime() + ms);
 
-t.test('a good repository verifies', (t) => {
-  t.test('root certificates in every form that the reference client takes', (t) => {
+t.test('a good repository verifies', async (t) => {
+  t.test('root certificates in every form that the reference client takes', async (t) => {
     const authority = makeCertificate({ commonName: 'authority', authority: true });
     const certificates = {
       'a common name that ends in *': { commonName: 'registry.example.test/*' },
       'a common name of * alone': { commonName: '*' },
-      'one that begins within a day': { commonName: GUN, from: after(DAY - 60_000) },
-      'one that ends in a minute': { commonName: GUN, to: after(60_000) },
+      'one that begins within a day': { commonName: GUN, from: dateAfter(DAY - 60_000) },
+      'one that ends in a minute': { commonName: GUN, to: dateAfter(60_000) },
       'one followed by its authority': { commonName: GUN, chain: authority },
     };
     for (const [what, options] of Object.entries(certificates)) {
       const root = makeCertificateKey(options);
       t.same(verifyBuilt(buildRepository({ keys: { root: [root] } })).rootKeyIds, [root.id], what);
     }
-    t.end();
   });
 
-  t.test('pins: the id that root.json lists, or that of the bare key; one is enough', (t) => {
+  t.test('pins: the id that root.json lists, or that of the bare key; one is enough', async (t) => {
     const root = makeCertificateKey({ commonName: GUN });
     const repository = buildRepository({ keys: { root: [root] } });
     t.not(root.id, root.canonicalId);
     for (const pins of [[root.id], [root.canonicalId], ['0'.repeat(64), root.id]]) {
       t.same(verifyBuilt(repository, { rootPins: pins }).rootKeyIds, [root.id]);
     }
-    t.end();
   });
 
-  t.test('a root that was rotated, signed by the old key and the new', (t) => {
+  t.test('a root that was rotated, signed by the old key and the new', async (t) => {
     const [old, fresh] = [
       makeCertificateKey({ commonName: GUN }),
       makeCertificateKey({ commonName: GUN }),
@@ -67,19 +65,17 @@ t.test('a good repository verifies', (t) => {
     const both = buildRepository({ keys: { root: [old, fresh] } });
     t.same(verifyBuilt(both).rootKeyIds, [old.id, fresh.id]);
     t.same(verifyBuilt(both, { rootPins: [old.id] }).rootKeyIds, [old.id], 'those pinned alone');
-    t.end();
   });
-  t.end();
 });
 
-t.test('a bad repository is refused', (t) => {
+t.test('a bad repository is refused', async (t) => {
   const key = makeKey();
   const other = makeKey();
   const certified = (options: Partial<Parameters<typeof makeCertificateKey>[0]>) => ({
     keys: { root: [makeCertificateKey({ commonName: GUN, ...options })] },
   });
 
-  t.test('root certificates that do not speak for the repository', (t) => {
+  t.test('root certificates that do not speak for the repository', async (t) => {
     const authority = makeCertificate({ commonName: GUN, authority: true });
     const second = makeCertificate({ commonName: GUN });
     const name = 'ROOT_NAME_MISMATCH';
@@ -147,13 +143,13 @@ t.test('a bad repository is refused', (t) => {
       },
       {
         what: 'ended',
-        options: certified({ to: after(-60_000) }),
+        options: certified({ to: dateAfter(-60_000) }),
         code: 'METADATA_EXPIRED',
         message: /root certificate of .* not valid at 2026-11-23T12:00/,
       },
       {
         what: 'begins in more than a day',
-        options: certified({ from: after(DAY + 60_000) }),
+        options: certified({ from: dateAfter(DAY + 60_000) }),
         code: 'METADATA_EXPIRED',
         message: /root certificate/,
       },
@@ -182,10 +178,9 @@ t.test('a bad repository is refused', (t) => {
         message: /other$/,
       },
     ]);
-    t.end();
   });
 
-  t.test('root keys that are not pinned', (t) => {
+  t.test('root keys that are not pinned', async (t) => {
     const [a, b] = [
       makeCertificateKey({ commonName: GUN }),
       makeCertificateKey({ commonName: GUN }),
@@ -228,21 +223,19 @@ t.test('a bad repository is refused', (t) => {
         message: /^root.json has 1 valid/,
       },
     ]);
-    t.end();
   });
 
-  t.test('a certificate that bears the name beside another whose key signs', (t) => {
+  t.test('a certificate that bears the name beside another whose key signs', async (t) => {
     const leaf = makeCertificate({ commonName: GUN, key: other });
     const root = makeCertificateKey({ commonName: 'x', key, authority: true, chain: leaf });
     t.throws(() => verifyBuilt(buildRepository({ keys: { root: [root] } })), SigningError);
-    t.end();
   });
 
-  t.test('root certificates that do not count beside one that does', (t) => {
+  t.test('root certificates that do not count beside one that does', async (t) => {
     const good = makeCertificateKey({ commonName: GUN });
     const others = {
       'of another name': makeCertificateKey({ commonName: 'other' }),
-      'that has ended': makeCertificateKey({ commonName: GUN, to: after(-60_000) }),
+      'that has ended': makeCertificateKey({ commonName: GUN, to: dateAfter(-60_000) }),
       'over SHA-1': makeCertificateKey({ commonName: GUN, digest: 'sha1' }),
       'over a short key': makeCertificateKey({ commonName: GUN, key: smallRsa }),
       'that is a bare key': key,
@@ -255,17 +248,14 @@ t.test('a bad repository is refused', (t) => {
       const byBoth = buildRepository({ keys, thresholds: { root: 2 } });
       t.throws(() => verifyBuilt(byBoth), { message: /^root.json has 1 valid/ }, what);
     }
-    t.end();
   });
 
-  t.test('a name of another repository wins over everything else that is wrong', (t) => {
+  t.test('a name of another repository wins over everything else that is wrong', async (t) => {
     const repository = buildRepository({
       gun: 'other',
       signers: { root: [] },
       expires: { root: '2020-01-01T00:00:00Z' },
     });
     t.equal(failure(() => verifyBuilt(repository, { gun: GUN })).code, 'ROOT_NAME_MISMATCH');
-    t.end();
   });
-  t.end();
 });

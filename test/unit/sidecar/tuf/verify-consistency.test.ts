@@ -10,10 +10,10 @@ import { checkRefused, failure, verifyBuilt, verifyFiles } from '../support/trus
 
 const A = 'a1'.repeat(32);
 
-t.test('a bad repository is refused', (t) => {
+t.test('a bad repository is refused', async (t) => {
   const key = makeKey();
 
-  t.test('files that do not belong together', (t) => {
+  t.test('files that do not belong together', async (t) => {
     const code = 'METADATA_INCONSISTENT';
     const delegations = [{ name: RELEASES, keys: [key], targets: { v1: entry(A, 1) } }];
     const base = { delegations };
@@ -139,10 +139,9 @@ t.test('a bad repository is refused', (t) => {
       const error = failure(() => verifyFiles(mixed, { gun: GUN as Gun, rootPins: [], now: NOW }));
       t.equal(error.code, code, `an older ${role} by the same keys`);
     }
-    t.end();
   });
 
-  t.test('files that have expired', (t) => {
+  t.test('files that have expired', async (t) => {
     const delegations = [{ name: RELEASES, keys: [key], targets: {} }];
     for (const role of [ROOT, TIMESTAMP, SNAPSHOT, TARGETS, RELEASES]) {
       for (const expires of [
@@ -162,7 +161,5 @@ t.test('a bad repository is refused', (t) => {
       const lasting = buildRepository({ delegations, expires: { [role]: '2026-11-23T12:00:01Z' } });
       t.ok(verifyBuilt(lasting), `${role} that lasts another second`);
     }
-    t.end();
   });
-  t.end();
 });

@@ -89,8 +89,8 @@ function isEqual(one: unknown, other: unknown): boolean {
 const roles = [...first.files.keys()];
 const role = fc.constantFrom(...roles);
 
-t.test('a repository', (t) => {
-  t.test('whose files were damaged is refused, or the one that was signed', (t) => {
+t.test('a repository', async (t) => {
+  t.test('whose files were damaged is refused, or the one that was signed', async (t) => {
     const damages = fc.array(fc.tuple(role, anyDamage), { minLength: 1, maxLength: 2 });
     const start = performance.now();
     fc.assert(
@@ -104,30 +104,31 @@ t.test('a repository', (t) => {
       runs(1000),
     );
     t.ok(performance.now() - start < 60_000);
-    t.end();
   });
 
-  t.test('whose files are missing, of other roles, states or repositories is refused, too', (t) => {
-    const source = fc.constantFrom(undefined, first, second, stranger);
-    const swap = fc.tuple(role, source, role);
-    let believed = 0;
-    fc.assert(
-      fc.property(fc.array(swap, { minLength: 1, maxLength: 6 }), (swaps) => {
-        const files = new Map<RoleName, Uint8Array>(first.files);
-        for (const [name, from, of] of swaps) {
-          const bytes = from?.files.get(of);
-          if (bytes) files.set(name, bytes);
-          else files.delete(name);
-        }
-        if (demandGoodOrRefused(files)) believed += 1;
-      }),
-      runs(1000),
-    );
-    t.comment(`${believed} were good`);
-    t.end();
-  });
+  t.test(
+    'whose files are missing, of other roles, states or repositories is refused, too',
+    async (t) => {
+      const source = fc.constantFrom(undefined, first, second, stranger);
+      const swap = fc.tuple(role, source, role);
+      let believed = 0;
+      fc.assert(
+        fc.property(fc.array(swap, { minLength: 1, maxLength: 6 }), (swaps) => {
+          const files = new Map<RoleName, Uint8Array>(first.files);
+          for (const [name, from, of] of swaps) {
+            const bytes = from?.files.get(of);
+            if (bytes) files.set(name, bytes);
+            else files.delete(name);
+          }
+          if (demandGoodOrRefused(files)) believed += 1;
+        }),
+        runs(1000),
+      );
+      t.comment(`${believed} were good`);
+    },
+  );
 
-  t.test('whose files are each from one of two states is one of the two, or refused', (t) => {
+  t.test('whose files are each from one of two states is one of the two, or refused', async (t) => {
     let believed = 0;
     fc.assert(
       fc.property(fc.tuple(...roles.map(() => fc.boolean())), (choices) => {
@@ -140,7 +141,5 @@ t.test('a repository', (t) => {
       { numRuns: 150 },
     );
     t.ok(believed > 0, `${believed} were good`);
-    t.end();
   });
-  t.end();
 });

@@ -21,19 +21,18 @@ import {
 
 const A = 'a1'.repeat(32);
 
-t.test('a good repository verifies', (t) => {
+t.test('a good repository verifies', async (t) => {
   t.test(
     'a delegation to a certificate that says to be an authority, as openssl makes them',
-    (t) => {
+    async (t) => {
       const key = makeCertificateKey({ commonName: 'alice', authority: true });
       const delegations = [{ name: RELEASES, keys: [key], targets: {} }];
       t.equal(acceptedRoles(verifyBuilt(buildRepository({ delegations }))).length, 2);
       t.equal(canonicalKeyId(key), key.canonicalId);
-      t.end();
     },
   );
 
-  t.test('stray signatures, absent delegations, thresholds that are met', (t) => {
+  t.test('stray signatures, absent delegations, thresholds that are met', async (t) => {
     const keys = [makeKey(), makeKey(), makeKey()];
     const stranger = makeKey();
     const repository = buildRepository({
@@ -55,17 +54,15 @@ t.test('a good repository verifies', (t) => {
       'METADATA_INCONSISTENT',
       'one that the snapshot lists and nobody has makes the whole unreadable',
     );
-    t.end();
   });
-  t.end();
 });
 
-t.test('a bad repository is refused', (t) => {
+t.test('a bad repository is refused', async (t) => {
   const key = makeKey();
   const other = makeKey();
   const rsa = makeKey('rsa2048');
 
-  t.test('too few signatures, of every role', (t) => {
+  t.test('too few signatures, of every role', async (t) => {
     const releases = { name: RELEASES, keys: [key], targets: { v1: entry(A, 1) } };
     const otherRoot = makeCertificateKey({ commonName: GUN });
     for (const role of [ROOT, TIMESTAMP, SNAPSHOT, TARGETS, RELEASES]) {
@@ -159,10 +156,9 @@ t.test('a bad repository is refused', (t) => {
         message: /^timestamp.json has 0/,
       },
     ]);
-    t.end();
   });
 
-  t.test('a threshold that one key meets by counting twice', (t) => {
+  t.test('a threshold that one key meets by counting twice', async (t) => {
     const twice = (key: TestKey, again: TestKey): readonly Refusal[] => {
       const what = `${key.keytype} and ${again.keytype}`;
       const code = 'METADATA_INVALID';
@@ -217,10 +213,9 @@ t.test('a bad repository is refused', (t) => {
         message: /^timestamp.json has 1 valid/,
       },
     ]);
-    t.end();
   });
 
-  t.test('keys under the id of another', (t) => {
+  t.test('keys under the id of another', async (t) => {
     const swap = (path: string, from: TestKey, to: TestKey) => (signed: DraftObject) =>
       setAt(signed, `${path}.${from.id}`, {
         keytype: to.keytype,
@@ -254,7 +249,5 @@ t.test('a bad repository is refused', (t) => {
         message: /another key/,
       },
     ]);
-    t.end();
   });
-  t.end();
 });

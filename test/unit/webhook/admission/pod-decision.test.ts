@@ -11,7 +11,7 @@ import {
 } from '../../../support/build-fixture.ts';
 import {
   ask,
-  failing,
+  unreadable,
   inject,
   memoryCluster,
   mutate,
@@ -139,7 +139,7 @@ t.test('audit refuses nothing, changes nothing, and says what would be', async (
   await t.test('a build whose Build cannot be read', async (t) => {
     const given = buildFixture('v0.17.2/02-notary', signingNamespace('audit'));
     for (const kind of ['Build', 'ServiceAccount', 'Image']) {
-      const cluster = failing(memoryCluster(manifestsOf(given)), kind);
+      const cluster = unreadable(memoryCluster(manifestsOf(given)), kind);
       for (const question of ['mutate', 'validate'] as const) {
         const response = await ask(question, given.pod, cluster);
         t.equal(verdictOf(response), 'allowed', kind);

@@ -8,7 +8,13 @@ import {
   setSection,
   signingNamespace,
 } from '../../../support/build-fixture.ts';
-import { ask, countingRounds, failing, memoryCluster, verdictOf } from '../../../support/asking.ts';
+import {
+  ask,
+  countingRounds,
+  unreadable,
+  memoryCluster,
+  verdictOf,
+} from '../../../support/asking.ts';
 import { review, serveBuild } from '../../../support/served.ts';
 
 t.test('what is not new, or not a build pod, passes untouched', async (t) => {
@@ -68,7 +74,7 @@ t.test('while the cluster does not answer, nothing is decided', async (t) => {
   const cluster = memoryCluster(manifestsOf(given));
   for (const kind of ['Namespace', 'Build', 'ServiceAccount', 'Image', 'Secret', 'LimitRange']) {
     for (const question of ['mutate', 'validate'] as const) {
-      const response = await ask(question, given.pod, failing(cluster, kind));
+      const response = await ask(question, given.pod, unreadable(cluster, kind));
       t.equal(verdictOf(response), '503 CLUSTER_UNAVAILABLE', kind);
       t.match(response.status?.message, `GET ${kind} failed. Fix: Mend the ${kind}.`);
     }
@@ -93,7 +99,7 @@ t.test('a namespace that cannot be found is not one that has not opted in', asyn
 
 t.test('a namespace that has not opted in does not wait for the rest of the cluster', async (t) => {
   const given = buildFixture('v0.17.2/02-notary', signingNamespace('disabled'));
-  const cluster = failing(memoryCluster(manifestsOf(given)), 'Build');
+  const cluster = unreadable(memoryCluster(manifestsOf(given)), 'Build');
   t.equal(verdictOf(await ask('mutate', given.pod, cluster)), 'allowed');
 });
 

@@ -85,7 +85,7 @@ t.test('a docker Secret that the signing container lost, or another in its place
   t.equal(verdictOf(await validate(given, other)), '422 SIGNER_TAMPERED');
 });
 
-t.test('the docker Secrets of a pod', (t) => {
+t.test('the docker Secrets of a pod', async (t) => {
   const secretsOf = (change: (pod: PodManifest) => void) => {
     const { pod } = buildFixture('v0.17.2/02b-notary-registry-secrets');
     const buildPod = readBuildPod(changed(pod, change));
@@ -104,7 +104,7 @@ t.test('the docker Secrets of a pod', (t) => {
     mountPath: `${AT}/dockerconfig`,
   };
 
-  t.test('are named by arguments, or by the one string that the build-waiter splits', (t) => {
+  t.test('are named by arguments, or by the one string that the build-waiter splits', async (t) => {
     const line = '-execute=/cnb/process/build-init -basic-docker=registry-creds=r.test:5000 -x=y';
     const waiting = (pod: PodManifest) => {
       args(line)(pod);
@@ -129,10 +129,9 @@ t.test('the docker Secrets of a pod', (t) => {
       ],
       'one Secret for two registries',
     );
-    t.end();
   });
 
-  t.test('are not those that kpack has not mounted, nor what others name', (t) => {
+  t.test('are not those that kpack has not mounted, nor what others name', async (t) => {
     const none: Record<string, (pod: PodManifest) => void> = {
       'a Secret that is nowhere': args('-dockerconfig=other'),
       'no registry': args('-basic-docker=registry-creds='),
@@ -162,7 +161,5 @@ t.test('the docker Secrets of a pod', (t) => {
       },
     };
     for (const [what, change] of Object.entries(none)) t.same(secretsOf(change), [], what);
-    t.end();
   });
-  t.end();
 });

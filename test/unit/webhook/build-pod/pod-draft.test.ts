@@ -2,7 +2,7 @@ import t from 'tap';
 import type { Pod } from '../../../../src/webhook/build-pod/build-pod.ts';
 import { draftOf } from '../../../../src/webhook/build-pod/pod-draft.ts';
 
-t.test('a draft says what the pod says, whatever is in it', (t) => {
+t.test('a draft says what the pod says, whatever is in it', async (t) => {
   const text =
     '{"kind":"Pod","__proto__":{"x":1},"metadata":{"annotations":{"__proto__":"y"}},' +
     '"spec":{"containers":[{"name":"a","args":null,"__proto__":{"z":2}}],' +
@@ -10,10 +10,9 @@ t.test('a draft says what the pod says, whatever is in it', (t) => {
   const draft = draftOf(JSON.parse(text) as Pod, ['a']);
   t.equal(JSON.stringify(draft), text);
   t.equal((draft as { x?: unknown }).x, undefined, 'a key like others');
-  t.end();
 });
 
-t.test('what a draft is changed in is its own', (t) => {
+t.test('what a draft is changed in is its own', async (t) => {
   const pod = (): Pod => ({
     kind: 'Pod',
     metadata: { annotations: { a: '1' } },
@@ -37,10 +36,9 @@ t.test('what a draft is changed in is its own', (t) => {
   }
   spec.volumes?.push({ name: 'other' });
   t.same(given, pod());
-  t.end();
 });
 
-t.test('what a draft is not going to be changed in is shared', (t) => {
+t.test('what a draft is not going to be changed in is shared', async (t) => {
   const given: Pod = {
     spec: {
       volumes: [{ name: 'keys' }],
@@ -53,5 +51,4 @@ t.test('what a draft is not going to be changed in is shared', (t) => {
   t.equal(spec.containers[0], given.spec.containers[0]);
   t.equal(spec.initContainers?.[0], given.spec.initContainers?.[0]);
   t.not(spec.initContainers?.[1], given.spec.initContainers?.[1]);
-  t.end();
 });

@@ -56,11 +56,15 @@ t.test('what is so is proven, and what is not is told with what was in the way',
 });
 
 t.test('a problem is logged when it comes, changes and goes', async (t) => {
-  const failing = (message: string) => ({ problems: [new Error(message)], missing: {}, ...SOON });
+  const problemsResult = (message: string) => ({
+    problems: [new Error(message)],
+    missing: {},
+    ...SOON,
+  });
   const { stop, count, messages } = checking([
-    failing('a'),
-    failing('a'),
-    failing('b'),
+    problemsResult('a'),
+    problemsResult('a'),
+    problemsResult('b'),
     { ...WELL, ...SOON },
     WELL,
   ]);
@@ -73,12 +77,16 @@ t.test('a problem is logged when it comes, changes and goes', async (t) => {
 });
 
 t.test('the same problems in another order are no news', async (t) => {
-  const failing = (...messages: readonly string[]) => ({
+  const problemsResult = (...messages: readonly string[]) => ({
     problems: messages.map((message) => new Error(message)),
     missing: {},
     ...SOON,
   });
-  const { stop, count, messages } = checking([failing('a', 'b'), failing('b', 'a'), WELL]);
+  const { stop, count, messages } = checking([
+    problemsResult('a', 'b'),
+    problemsResult('b', 'a'),
+    WELL,
+  ]);
   await until(() => count() === 3);
   await stop();
   t.equal(messages().filter(({ problem }) => problem !== undefined).length, 1);

@@ -10,7 +10,7 @@ import {
 import { seeded } from '../../../support/random.ts';
 
 /** One replica that has its certificate. */
-async function settled(): Promise<{
+async function settledSimulation(): Promise<{
   simulation: CertificateSimulation;
   check: () => Promise<readonly string[]>;
 }> {
@@ -33,7 +33,7 @@ async function settled(): Promise<{
 t.test(
   'who replaces the caBundle each time it is written is a problem, until it ends',
   async (t) => {
-    const { simulation, check } = await settled();
+    const { simulation, check } = await settledSimulation();
     const another = formatCaBundle([await makeCa(simulation.now)]);
     const told: number[] = [];
     for (let round = 1; round <= 8; round += 1) {
@@ -47,7 +47,7 @@ t.test(
 );
 
 t.test('damage now and then is none', async (t) => {
-  const { simulation, check } = await settled();
+  const { simulation, check } = await settledSimulation();
   for (let round = 1; round <= 8; round += 1) {
     simulation.setBundles(() => '');
     t.same(await check(), []);

@@ -16,7 +16,7 @@ import {
 import {
   ask,
   countingRounds,
-  failing,
+  unreadable,
   memoryCluster,
   mutate,
   verdictOf,
@@ -149,16 +149,16 @@ t.test('what is risky is told, with what to do', async (t) => {
 t.test("an Image that opts out is told that kpack's own signature goes as well", async (t) => {
   const optOut = { [`${P}signing`]: 'disabled' };
   const goes = /removes kpack's own Notary signature as well\. Remove the annotation/;
-  const told = async (words: Words, objects: readonly Manifest[] = READY) =>
+  const warningCount = async (words: Words, objects: readonly Manifest[] = READY) =>
     (await warningsFor(t, words, objects)).filter((text) => goes.test(text)).length;
-  t.equal(await told({ ...GOOD, annotations: optOut }), 1);
-  t.equal(await told(GOOD), 0, 'not where it does not opt out');
+  t.equal(await warningCount({ ...GOOD, annotations: optOut }), 1);
+  t.equal(await warningCount(GOOD), 0, 'not where it does not opt out');
   const words = { ...optOut, [`${P}v1.url`]: URL, [`${P}v1.secretRef`]: 'notary-signing' };
-  t.equal(await told({ annotations: words }), 0, 'nor where kpack would not sign');
+  t.equal(await warningCount({ annotations: words }), 0, 'nor where kpack would not sign');
   for (const label of ['disabled', 'audit', '']) {
     const objects = [signingNamespace(label), ...READY.slice(1)];
     t.equal(
-      await told({ ...GOOD, annotations: optOut }, objects),
+      await warningCount({ ...GOOD, annotations: optOut }, objects),
       0,
       'nor where we change nothing',
     );
@@ -212,13 +212,13 @@ t.test('names of any length leave room for the fix', async (t) => {
 
 t.test('that the cluster does not answer refuses nobody', async (t) => {
   for (const kind of ['Namespace', 'ServiceAccount', 'Secret']) {
-    const cluster = failing(memoryCluster(READY), kind);
+    const cluster = unreadable(memoryCluster(READY), kind);
     const warnings = await warningsFor(t, { notary: section() }, cluster);
     t.match(warnings, [/no root pin/, /could not be checked \(GET .* failed\)/]);
     t.equal(warnings.length, 2);
   }
   const malformed = objectThatSays('Image', 'kpack.io/v1alpha2', { notary: {} });
-  const response = await ask('validate', malformed, failing(memoryCluster(READY), 'Namespace'), {
+  const response = await ask('validate', malformed, unreadable(memoryCluster(READY), 'Namespace'), {
     username: 'developer',
   });
   t.equal(verdictOf(response), '422 NOTARY_CONFIG_INVALID', 'nor does it let anything through');
@@ -247,24 +247,28 @@ t.test('whoever writes an Image makes us read few objects, in two rounds', async
 });
 
 t.test('a Namespace with a configuration tells what is risky about it', async (t) => {
-  const told = async (label: string, annotations: Record<string, string>) =>
+  const warningsOf = async (label: string, annotations: Record<string, string>) =>
     (
       await ask('validate', signingNamespace(label, annotations), memoryCluster([]), {
         username: 'admin',
       })
     ).warnings ?? [];
-  t.same(await told('enabled', { ...ADMIN, ...PINNED }), []);
-  t.match(await told('enabled', ADMIN), [/no root pin/]);
-  t.match(await told('', { ...ADMIN, ...PINNED }), [/namespace apps has not opted in/]);
-  t.same(await told('', PINNED), [], 'a pin alone signs nothing');
+  t.same(await warningsOf('enabled', { ...ADMIN, ...PINNED }), []);
+  t.match(await warningsOf('enabled', ADMIN), [/no root pin/]);
+  t.match(await warningsOf('', { ...ADMIN, ...PINNED }), [/namespace apps has not opted in/]);
+  t.same(await warningsOf('', PINNED), [], 'a pin alone signs nothing');
 });
 
 t.test('the build pod tells the same', async (t) => {
   const given = buildFixture();
   annotate(given, { ...PINNED, [`${P}v1.caSecretRef`]: 'notary-ca' });
   given.secrets.length = 0;
-  const told = (await mutate(given)).warnings ?? [];
-  t.match(told, [/signing Secret notary-signing/, /CA Secret notary-ca/, /has no credentials for/]);
+  const warnings = (await mutate(given)).warnings ?? [];
+  t.match(warnings, [
+    /signing Secret notary-signing/,
+    /CA Secret notary-ca/,
+    /has no credentials for/,
+  ]);
   given.secrets.push(KEY, CA, CREDENTIALS);
   given.serviceAccount.secrets = [{ name: 'notary-credentials' }];
   t.same((await mutate(given)).warnings, undefined);

@@ -123,8 +123,10 @@ t.test('what the admin sets on the Namespace is narrowed, never widened', async 
     annotate(given, setting(own));
     const mode = signerFlags(await inject(given))['on-failure']?.at(-1) ?? 'fail';
     t.equal(mode, expected ?? 'fail', `Namespace ${admin}, Image ${own}`);
-    const told = (await mutate(given)).warnings?.some((text) => /warn has no effect/.test(text));
-    t.equal(told ?? false, `${admin} ${own}` === 'fail warn');
+    const hasWarning = (await mutate(given)).warnings?.some((text) =>
+      /warn has no effect/.test(text),
+    );
+    t.equal(hasWarning ?? false, `${admin} ${own}` === 'fail warn');
   }
 });
 

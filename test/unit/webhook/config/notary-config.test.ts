@@ -40,11 +40,11 @@ const read = ({ kind, name, labels, annotations, section }: ConfigSource) =>
 /** A resolution in few words. */
 const resolve = (object: ConfigSource, admin: ConfigSource) =>
   resolveNotaryConfig(read(object), read(admin));
-function told(resolution: ConfigResolution): unknown {
+function configOrKind(resolution: ConfigResolution): unknown {
   return resolution.kind === 'config' ? resolution.config : resolution.kind;
 }
 
-t.test('what is read of a URL is read again as the same', (t) => {
+t.test('what is read of a URL is read again as the same', async () => {
   fc.assert(
     fc.property(fc.webUrl({ withQueryParameters: false, withFragments: false }), (text) => {
       const url = parseNotaryUrl(text);
@@ -54,10 +54,9 @@ t.test('what is read of a URL is read again as the same', (t) => {
     }),
     runs(300),
   );
-  t.end();
 });
 
-t.test('host and scheme of a server', (t) => {
+t.test('host and scheme of a server', async (t) => {
   const read = (text: string) => {
     const url = parseNotaryUrl(text);
     if (typeof url !== 'string') throw new Error(url.problem);
@@ -66,10 +65,9 @@ t.test('host and scheme of a server', (t) => {
   t.same(read('https://notary.example.com:443/x'), ['notary.example.com', false]);
   t.same(read('https://notary.example.com:80'), ['notary.example.com:80', false]);
   t.same(read('HTTP://notary.example.com:80'), ['notary.example.com', true]);
-  t.end();
 });
 
-t.test('no value, of whatever type, is thrown at', (t) => {
+t.test('no value, of whatever type, is thrown at', async (t) => {
   fc.assert(
     fc.property(
       fc.jsonValue(),
@@ -96,10 +94,9 @@ t.test('no value, of whatever type, is thrown at', (t) => {
     ),
     { numRuns: 200 },
   );
-  t.end();
 });
 
-t.test('whether anything is said', (t) => {
+t.test('whether anything is said', async (t) => {
   t.equal(read(image()).isEmpty, true);
   t.equal(read(image({ other: 'x', 'kpack.io/notary.v1': 'x' }, null)).isEmpty, true);
   for (const source of [
@@ -113,10 +110,9 @@ t.test('whether anything is said', (t) => {
   ]) {
     t.equal(read(source).isEmpty, false, JSON.stringify(source));
   }
-  t.end();
 });
 
-t.test('a section and annotations that say the same', (t) => {
+t.test('a section and annotations that say the same', async (t) => {
   const unit = { url: URL, secretName: 'key', caSecretName: undefined };
   for (const source of [
     image({}, section),
@@ -133,16 +129,14 @@ t.test('a section and annotations that say the same', (t) => {
   const withCa = { ...pair(), [`${P}v1.caSecretRef`]: 'ca' };
   t.equal(read(image(withCa)).unit?.caSecretName, 'ca');
   t.equal(read(image({ [`${P}v1.caSecretRef`]: 'ca' }, section)).unit?.caSecretName, 'ca');
-  t.end();
 });
 
-t.test('a section of a Namespace is none', (t) => {
+t.test('a section of a Namespace is none', async (t) => {
   const resolution = resolve(image(), { ...namespace(), section: undefined });
-  t.equal(told(resolution), 'none');
-  t.end();
+  t.equal(configOrKind(resolution), 'none');
 });
 
-t.test('which level decides', (t) => {
+t.test('which level decides', async (t) => {
   const config = {
     url: URL,
     secretName: 'key',
@@ -198,18 +192,16 @@ t.test('which level decides', (t) => {
     ],
   ];
   for (const [what, object, admin, expected] of cases) {
-    t.same(told(resolve(object, admin)), expected, what);
+    t.same(configOrKind(resolve(object, admin)), expected, what);
   }
-  t.end();
 });
 
-t.test('pins are trimmed, and kept in order', (t) => {
+t.test('pins are trimmed, and kept in order', async (t) => {
   const source = image({ ...pair(), [`${P}v1.rootPin`]: ` ${OTHER_PIN} ,\n${PIN}` });
   t.same(read(source).rootPins, [OTHER_PIN, PIN]);
-  t.end();
 });
 
-t.test('what an admin demands is kept, whatever an Image says', (t) => {
+t.test('what an admin demands is kept, whatever an Image says', async () => {
   const pins = fc.uniqueArray(
     fc.integer({ min: 0, max: 5 }).map((n) => `${n}`.repeat(64)),
     {
@@ -244,10 +236,9 @@ t.test('what an admin demands is kept, whatever an Image says', (t) => {
     ),
     runs(500),
   );
-  t.end();
 });
 
-t.test('problems are told with field, object, what was found and what is expected', (t) => {
+t.test('problems are told with field, object, what was found and what is expected', async (t) => {
   const { problems } = read(image({ [`${P}v1.ulr`]: URL }, { v1: { url: 5 } }));
   t.equal(
     describeProblems(problems),
@@ -259,5 +250,4 @@ t.test('problems are told with field, object, what was found and what is expecte
   );
   const { problems: long } = read(image({}, 'x'.repeat(5000)));
   t.ok(describeProblems(long).length < 400, 'values are cut');
-  t.end();
 });

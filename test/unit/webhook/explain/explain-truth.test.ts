@@ -23,7 +23,7 @@ import {
   URL,
 } from '../../../support/build-fixture.ts';
 import { projectDirectory } from '../../../bed/project-directory.ts';
-import { failing, memoryCluster, SETTINGS } from '../../../support/asking.ts';
+import { unreadable, memoryCluster, SETTINGS } from '../../../support/asking.ts';
 import type { Verdict } from '../../../../src/webhook/policy/verdict.ts';
 
 const DIRECTORY = join(projectDirectory(), 'test/fixtures/pods');
@@ -76,17 +76,17 @@ function bind({ image, build, pod }: BuildFixture, name: string): void {
   pod.spec.volumes?.push({ name: `binding-${name}`, secret: { secretName: name } });
 }
 
-type Told = Pick<Explanation, 'outcome' | 'code' | 'reason'>;
+type Outcome = Pick<Explanation, 'outcome' | 'code' | 'reason'>;
 
 const settings = { signerImage: undefined, kpackUsers: [KPACK_USER], namespace: 'apps' } as const;
 
-async function told(object: object, cluster: Cluster): Promise<Told> {
+async function explainedOutcome(object: object, cluster: Cluster): Promise<Outcome> {
   const { outcome, code, reason } = await explain(object as ListedObject, cluster, settings);
   return { outcome, code, reason };
 }
 
 /** What the mutating webhook does with a pod, in the words of an explanation. */
-async function done(pod: object, cluster: Cluster): Promise<Told> {
+async function mutateOutcome(pod: object, cluster: Cluster): Promise<Outcome> {
   const request = parseReview(admissionReview({ object: pod }));
   const answered = await routeReview('mutate', request, { ...SETTINGS, cluster });
   const verdict: Verdict = answered.kind === 'allow' ? (answered.audited ?? answered) : answered;
@@ -102,13 +102,13 @@ for (const fixture of FIXTURES) {
         const given = buildFixture(fixture, signingNamespace(label));
         write(given);
         const cluster = memoryCluster(manifestsOf(given));
-        const truth = await done(given.pod, cluster);
-        t.same(await told(given.pod, cluster), truth, `pod, ${label}, ${way}`);
+        const truth = await mutateOutcome(given.pod, cluster);
+        t.same(await explainedOutcome(given.pod, cluster), truth, `pod, ${label}, ${way}`);
         // Of a pod that is not there yet, the shape cannot be known.
         if (truth.code === 'POD_UNSUPPORTED') continue;
         const { reason, ...outcome } = truth;
         for (const object of [given.build, ...(given.image ? [given.image] : [])]) {
-          const of = await told(object, cluster);
+          const of = await explainedOutcome(object, cluster);
           t.match(of, outcome, `${object.kind}, ${label}, ${way}`);
           if (given.image) t.equal(of.reason, reason);
         }
@@ -131,8 +131,12 @@ t.test('system namespaces are told to be left alone, as they are', async (t) => 
 t.test('where the label is off nothing else matters, not even what is forbidden', async (t) => {
   for (const kind of ['ServiceAccount', 'Build', 'Image', 'Secret']) {
     const given = buildFixture('v0.17.2/02b-notary-registry-secrets', signingNamespace(''));
-    const cluster = failing(memoryCluster(manifestsOf(given)), kind);
-    t.match(await told(given.pod, cluster), { outcome: 'unsigned', code: 'NAMESPACE_OFF' }, kind);
+    const cluster = unreadable(memoryCluster(manifestsOf(given)), kind);
+    t.match(
+      await explainedOutcome(given.pod, cluster),
+      { outcome: 'unsigned', code: 'NAMESPACE_OFF' },
+      kind,
+    );
   }
 });
 
@@ -148,13 +152,17 @@ t.test('a pod that was made without its signer is not said to be signed', async 
     fix: /build again/,
   });
   const audit = memoryCluster(manifestsOf({ ...given, namespace: signingNamespace('audit') }));
-  t.match(await told(stored, audit), { outcome: 'signed' }, 'in audit mode it is meant to');
+  t.match(
+    await explainedOutcome(stored, audit),
+    { outcome: 'signed' },
+    'in audit mode it is meant to',
+  );
 });
 
 t.test("a stranger's pod is told to be left unsigned, as it is", async (t) => {
   const given = buildFixture();
   delete given.pod.metadata.ownerReferences;
-  const explained = await told(given.pod, memoryCluster(manifestsOf(given)));
+  const explained = await explainedOutcome(given.pod, memoryCluster(manifestsOf(given)));
   t.match(explained, { outcome: 'unsigned', code: 'NO_BUILD', reason: /no kpack Build/ });
 });
 
@@ -167,7 +175,7 @@ t.test('an Image that says little is explained all the same', async (t) => {
       spec,
     }) as unknown as Manifest;
   const cluster = memoryCluster([signingNamespace('enabled', ADMIN)]);
-  t.match(await told(image(null), cluster), { code: 'POD_UNSUPPORTED' });
+  t.match(await explainedOutcome(image(null), cluster), { code: 'POD_UNSUPPORTED' });
   const account = {
     apiVersion: 'v1',
     kind: 'ServiceAccount',

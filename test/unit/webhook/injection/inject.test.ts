@@ -30,7 +30,7 @@ import {
   signableBuild,
 } from '../../../support/signable.ts';
 
-t.test('the fixtures cover builds and rebases of several versions', (t) => {
+t.test('the fixtures cover builds and rebases of several versions', async (t) => {
   t.equal(signableFixtures.filter(hasSection).length, 18);
   t.ok(signableFixtures.length > 35);
   for (const version of ['v0.2.0', 'v0.5.4', 'v0.9.7', 'v0.17.2']) {
@@ -39,7 +39,6 @@ t.test('the fixtures cover builds and rebases of several versions', (t) => {
       version,
     );
   }
-  t.end();
 });
 
 for (const name of signableFixtures) {

@@ -8,7 +8,7 @@ import {
   type Manifest,
   manifestsOf,
 } from '../../../support/build-fixture.ts';
-import { ask, failing, memoryCluster, verdictOf } from '../../../support/asking.ts';
+import { ask, unreadable, memoryCluster, verdictOf } from '../../../support/asking.ts';
 import { container, SIGNER, type Container } from '../../../support/pod.ts';
 
 const WAITING = 'v0.17.2/07b-standard-containers-notary';
@@ -138,7 +138,7 @@ t.test('explain reads them as the webhook does', async (t) => {
   const settings = { signerImage: undefined, kpackUsers: [KPACK_USER], namespace: 'apps' } as const;
   const pod = given.pod as unknown as ListedObject;
   t.match(await explain(pod, cluster, settings), { outcome: 'signed', code: 'INJECTED' });
-  t.match(await explain(pod, failing(cluster, 'LimitRange'), settings), {
+  t.match(await explain(pod, unreadable(cluster, 'LimitRange'), settings), {
     outcome: 'unknown',
     code: 'CLUSTER_UNAVAILABLE',
     fix: 'Mend the LimitRange.',

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { parseQuantity } from '../../../../src/webhook/injection/quantity.ts';
 
-t.test('quantities are read as Kubernetes writes them', (t) => {
+t.test('quantities are read as Kubernetes writes them', async (t) => {
   const cases: Record<string, number | undefined> = {
     '1': 1,
     '1000m': 1,
@@ -39,5 +39,4 @@ t.test('quantities are read as Kubernetes writes them', (t) => {
     Infinity: undefined,
   };
   for (const [text, number] of Object.entries(cases)) t.equal(parseQuantity(text), number, text);
-  t.end();
 });

@@ -9,7 +9,7 @@ import {
 import { container, mountAt, REPORT, SIGNER, signerFlags, volume } from '../../../support/pod.ts';
 import { buildFixture, changed } from '../../../support/build-fixture.ts';
 
-t.test('a build without a report volume', (t) => {
+t.test('a build without a report volume', async (t) => {
   const stripped = (name: string, api: string | undefined) => {
     const given = buildFixture(name);
     withoutReport(given.pod, api);
@@ -67,8 +67,8 @@ t.test('a build without a report volume', (t) => {
     container(given.pod, 'export').args = ['registry.example.com/team/app'];
     const pod = await inject(given);
     t.same(container(pod, 'export').args, [`-report=${REPORT}`, 'registry.example.com/team/app']);
-    const names = (pod.spec.volumes ?? []).filter(({ name }) => name === 'report-dir');
-    t.equal(names.length, 1, 'one volume');
+    const reportVolumes = (pod.spec.volumes ?? []).filter(({ name }) => name === 'report-dir');
+    t.equal(reportVolumes.length, 1, 'one volume');
     const mounts = container(pod, 'export').volumeMounts?.filter(
       ({ name }) => name === 'report-dir',
     );
@@ -92,5 +92,4 @@ t.test('a build without a report volume', (t) => {
     t.equal(verdictOf(response), '422 POD_COLLISION');
     t.match(response.status?.message, /another volume at \/var\/report of export/);
   });
-  t.end();
 });

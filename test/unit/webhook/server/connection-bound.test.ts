@@ -57,7 +57,7 @@ async function ask(socket: Socket, path = '/', body = ''): Promise<void> {
 
 const isGone = ({ destroyed }: Socket) => destroyed;
 
-t.test('a server whose connections are bounded', (t) => {
+t.test('a server whose connections are bounded', async (t) => {
   t.afterEach(async () => {
     for (const socket of opened.splice(0)) socket.destroy();
     await until(
@@ -122,5 +122,4 @@ t.test('a server whose connections are bounded', (t) => {
       t.ok(slow.destroyed);
     },
   );
-  t.end();
 });

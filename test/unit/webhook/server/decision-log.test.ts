@@ -8,7 +8,7 @@ import {
   setSection,
   signingNamespace,
 } from '../../../support/build-fixture.ts';
-import { failing, memoryCluster } from '../../../support/asking.ts';
+import { unreadable, memoryCluster } from '../../../support/asking.ts';
 import { post, review, serve } from '../../../support/served.ts';
 
 const clusterOf = (given: BuildFixture) => memoryCluster(manifestsOf(given));
@@ -112,7 +112,7 @@ t.test('odd owners do not keep a decision from being logged', async (t) => {
 
 t.test('a permission that is missing is named with the rule that grants it', async (t) => {
   const given = buildFixture();
-  const { app, log } = serve(t, failing(clusterOf(given), 'Build'));
+  const { app, log } = serve(t, unreadable(clusterOf(given), 'Build'));
   await review(t, app, 'mutate', { object: given.pod });
   t.match(linesOf(log()), [{ decision: 'deny', code: 'CLUSTER_UNAVAILABLE', reason: /Fix: Mend/ }]);
 });

@@ -32,26 +32,28 @@ t.test('namespaces that want ten thousand reads have others wait for a few of th
   t.equal(order.length, 10_003);
 });
 
-t.test('a namespace has three quarters of the connections at most, for whatever it reads', (t) => {
-  let underWay = 0;
-  const hang = () => {
-    underWay++;
-    return new Promise<never>(() => undefined);
-  };
-  const fair = fairCluster({ get: hang, limitRanges: hang });
-  const crowd = (namespace: string) => {
-    void fair.get({ apiVersion: 'v1', kind: 'Namespace', name: namespace });
-    for (let i = 0; i < CONNECTIONS; i++) {
-      void fair.get(secret(namespace, i));
-      void fair.limitRanges(namespace);
-    }
-  };
-  crowd('crowd');
-  t.equal(underWay, 0.75 * CONNECTIONS);
-  crowd('other');
-  t.equal(underWay, CONNECTIONS);
-  t.end();
-});
+t.test(
+  'a namespace has three quarters of the connections at most, for whatever it reads',
+  async (t) => {
+    let underWay = 0;
+    const hang = () => {
+      underWay++;
+      return new Promise<never>(() => undefined);
+    };
+    const fair = fairCluster({ get: hang, limitRanges: hang });
+    const crowd = (namespace: string) => {
+      void fair.get({ apiVersion: 'v1', kind: 'Namespace', name: namespace });
+      for (let i = 0; i < CONNECTIONS; i++) {
+        void fair.get(secret(namespace, i));
+        void fair.limitRanges(namespace);
+      }
+    };
+    crowd('crowd');
+    t.equal(underWay, 0.75 * CONNECTIONS);
+    crowd('other');
+    t.equal(underWay, CONNECTIONS);
+  },
+);
 
 t.test('reads at the same time are shared, of the same object alone', async (t) => {
   let reads = 0;

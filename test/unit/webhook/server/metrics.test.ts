@@ -14,7 +14,7 @@ import {
   signingNamespace,
 } from '../../../support/build-fixture.ts';
 import { projectDirectory } from '../../../bed/project-directory.ts';
-import { failing, memoryCluster } from '../../../support/asking.ts';
+import { unreadable, memoryCluster } from '../../../support/asking.ts';
 import { parseExposition, type Sample } from '../../../support/exposition.ts';
 import { post, review, serve } from '../../../support/served.ts';
 
@@ -25,7 +25,7 @@ async function samplesOf(metrics: Metrics): Promise<readonly Sample[]> {
 }
 
 /** Our own counters that have one or more of what they count. */
-async function counted(metrics: Metrics, name: string) {
+async function samplesNamed(metrics: Metrics, name: string) {
   const samples = await samplesOf(metrics);
   return samples.filter((sample) => sample.name === `kpack_notary_${name}`);
 }
@@ -46,7 +46,10 @@ t.test('decisions are counted by webhook, kind, mode, decision and code', async 
     mode = 'enforce',
   ) => ({ webhook, kind, mode, decision, code });
   t.same(
-    (await counted(metrics, 'admission_reviews_total')).map(({ labels, value }) => [value, labels]),
+    (await samplesNamed(metrics, 'admission_reviews_total')).map(({ labels, value }) => [
+      value,
+      labels,
+    ]),
     [
       [2, labels('mutate', 'Pod', 'patch', 'INJECTED')],
       [1, labels('validate', 'Pod', 'deny', 'SIGNER_MISSING')],
@@ -55,10 +58,9 @@ t.test('decisions are counted by webhook, kind, mode, decision and code', async 
     ],
   );
   t.same(
-    (await counted(metrics, 'admission_review_duration_seconds_count')).map(({ labels, value }) => [
-      value,
-      labels,
-    ]),
+    (await samplesNamed(metrics, 'admission_review_duration_seconds_count')).map(
+      ({ labels, value }) => [value, labels],
+    ),
     [
       [2, { webhook: 'mutate' }],
       [3, { webhook: 'validate' }],
@@ -72,7 +74,7 @@ t.test('audit mode counts what would have been', async (t) => {
   await review(t, app, 'mutate', { object: given.pod });
   setSection(given, section('ftp://x'));
   await review(t, app, 'mutate', { object: given.pod });
-  t.match(await counted(metrics, 'admission_reviews_total'), [
+  t.match(await samplesNamed(metrics, 'admission_reviews_total'), [
     { labels: { mode: 'audit', decision: 'patch', code: 'INJECTED' } },
     { labels: { mode: 'audit', decision: 'deny', code: 'NOTARY_CONFIG_INVALID' } },
   ]);
@@ -82,12 +84,12 @@ t.test('reads of the Kubernetes API are counted by kind and result, and timed', 
   const given = buildFixture();
   const { app, metrics } = serve(t, clusterOf({ ...given, image: undefined }));
   await review(t, app, 'mutate', { object: given.pod });
-  const results = (await counted(metrics, 'kubernetes_requests_total')).map(
+  const results = (await samplesNamed(metrics, 'kubernetes_requests_total')).map(
     ({ labels, value }) => `${labels['kind'] ?? ''} ${labels['result'] ?? ''} ${value}`,
   );
   t.ok(results.includes('Namespace ok 1'));
   t.ok(results.includes('Image not_found 1'));
-  const timed = await counted(metrics, 'kubernetes_request_duration_seconds_count');
+  const timed = await samplesNamed(metrics, 'kubernetes_request_duration_seconds_count');
   t.match(
     timed.find(({ labels }) => labels['kind'] === 'Build'),
     { value: 1 },
@@ -97,11 +99,11 @@ t.test('reads of the Kubernetes API are counted by kind and result, and timed', 
     const waiting = buildFixture('v0.17.2/07b-standard-containers-notary');
     for (const [cluster, result] of [
       [clusterOf(waiting), 'ok'],
-      [failing(clusterOf(waiting), kind), 'error'],
+      [unreadable(clusterOf(waiting), kind), 'error'],
     ] as const) {
       const { app, metrics } = serve(t, cluster);
       await review(t, app, 'mutate', { object: waiting.pod });
-      const ofKind = (await counted(metrics, 'kubernetes_requests_total')).filter(
+      const ofKind = (await samplesNamed(metrics, 'kubernetes_requests_total')).filter(
         ({ labels }) => labels['kind'] === kind,
       );
       t.match(ofKind, [{ labels: { kind, result }, value: 1 }]);

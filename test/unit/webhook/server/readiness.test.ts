@@ -1,7 +1,7 @@
 import t from 'tap';
 import { createReadiness, type ReadinessState } from '../../../../src/webhook/server/readiness.ts';
 
-t.test('it is ready when all that applies was proven once, and stays so', (t) => {
+t.test('it is ready when all that applies was proven once, and stays so', async (t) => {
   const readiness = createReadiness(['certificate', 'kubernetes-api'], () => undefined);
   t.match(readiness.state(), {
     isReady: false,
@@ -19,10 +19,9 @@ t.test('it is ready when all that applies was proven once, and stays so', (t) =>
   readiness.prove('kubernetes-api');
   readiness.miss('kubernetes-api', 'It is away again.');
   t.same(readiness.state(), { isReady: true, isDraining: false, missing: [] });
-  t.end();
 });
 
-t.test('what is drained is never ready again', (t) => {
+t.test('what is drained is never ready again', async (t) => {
   for (const isProvenBefore of [true, false]) {
     const readiness = createReadiness(['certificate'], () => undefined);
     if (isProvenBefore) readiness.prove('certificate');
@@ -30,10 +29,9 @@ t.test('what is drained is never ready again', (t) => {
     readiness.prove('certificate');
     t.same(readiness.state(), { isReady: false, isDraining: true, missing: [] });
   }
-  t.end();
 });
 
-t.test('each reason is told once, then that it is ready, then that it drains', (t) => {
+t.test('each reason is told once, then that it is ready, then that it drains', async (t) => {
   const heard: ReadinessState[] = [];
   const readiness = createReadiness(['certificate', 'ca-bundle'], (state) => heard.push(state));
   for (const why of ['It is away.', 'It is away.', 'It is refused.']) {
@@ -54,5 +52,4 @@ t.test('each reason is told once, then that it is ready, then that it drains', (
       [false, true, undefined],
     ],
   );
-  t.end();
 });

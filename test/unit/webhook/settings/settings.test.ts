@@ -2,7 +2,7 @@ import t from 'tap';
 import { SettingsError } from '../../../../src/shared/settings-error.ts';
 import { parseSettings } from '../../../../src/webhook/settings/settings.ts';
 
-t.test('settings', (t) => {
+t.test('settings', async (t) => {
   const image = `registry.example.com/signer@sha256:${'0f'.repeat(32)}`;
   const needed = ['--tls-cert=c', '--tls-key=k', `--signer-image=${image}`];
   const certificate = {
@@ -89,10 +89,9 @@ t.test('settings', (t) => {
   });
   const own = parseSettings([...needed, '--own-namespace=a'], { POD_NAMESPACE: 'b' });
   t.equal(own.ownNamespace, 'a');
-  t.end();
 });
 
-t.test('the certificate comes from files, or from a Secret of our own', (t) => {
+t.test('the certificate comes from files, or from a Secret of our own', async (t) => {
   const files = ['--tls-cert=c', '--tls-key=k'];
   const own = '--certificate-secret=authority';
   const of = (...args: string[]) =>
@@ -123,10 +122,9 @@ t.test('the certificate comes from files, or from a Secret of our own', (t) => {
   ] as const) {
     t.throws(() => of(...args), { message: problem });
   }
-  t.end();
 });
 
-t.test('the image name of the manifests is refused, since no registry has it', (t) => {
+t.test('the image name of the manifests is refused, since no registry has it', async (t) => {
   for (const image of [
     'registry.invalid/kpack-notary/signer:0.1.0',
     `registry.invalid:5000/s@sha256:${'0f'.repeat(32)}`,
@@ -136,10 +134,9 @@ t.test('the image name of the manifests is refused, since no registry has it', (
       message: /set the name of your image, under images/,
     });
   }
-  t.end();
 });
 
-t.test('the image of the signer is a reference, best with a digest', (t) => {
+t.test('the image of the signer is a reference, best with a digest', async (t) => {
   const digest = `sha256:${'0f'.repeat(32)}`;
   const withImage = (image: string) =>
     parseSettings(['--tls-cert=c', '--tls-key=k', `--signer-image=${image}`], {});
@@ -163,5 +160,4 @@ t.test('the image of the signer is a reference, best with a digest', (t) => {
       message: /^--signer-image: .* (is not an image reference|is not sha256: )/,
     });
   }
-  t.end();
 });
