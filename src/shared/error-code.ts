@@ -358,7 +358,7 @@ export const WEBHOOK_ERRORS = {
     meaning:
       'Another container of the pod can read a Secret that is for the signing container alone, or would be able to.',
     cause:
-      "The signing Secret of the build or its Namespace, or the Secret with credentials for the Notary server, is also a service binding, a variable, a volume, or one that kpack mounts for its registry. Or the pod shares its processes or those of the node, or somebody attaches a container for debugging. This holds for builds that are left unsigned, too: the Namespace's key is in reach of none.",
+      "The signing Secret of the build or its Namespace, or the Secret with Notary credentials, is also a service binding, a variable or a volume, or kpack mounts it for its registry. Or the pod shares its processes or those of the node, or somebody attaches a container for debugging. This holds for builds that are left unsigned, too: the Namespace's key is in reach of none.",
     fix: 'Take away what the message names. Where one Secret serves registry and Notary server, make a Secret of its own for the Notary server.',
   },
   KPACK_SIGNER_LEFT: {
