@@ -129,7 +129,7 @@ t.test('a service account without its token is told so', async (t) => {
   const replica = await startReplica(t, t.testdir(), await goodPair(), WITHOUT_TOKEN);
   const reason = async () => (await replica.readyz())[1]['kubernetes-api'] ?? '';
   await until(async () => (await reason()).includes('secrets/kubernetes.io/serviceaccount/'));
-  t.match(await reason(), /Fix: .* our service account token/);
+  t.match(await reason(), /Fix: .* the token of the service account/);
   t.match(replica.output(), 'not ready yet');
 });
 
