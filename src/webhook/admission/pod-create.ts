@@ -2,8 +2,8 @@ import type { AdmissionRequest } from './admission.ts';
 import type { BuildPod } from '../build-pod/build-pod.ts';
 import { ClusterError, type Cluster } from '../../shared/kubernetes/cluster.ts';
 import { readFacts } from '../policy/facts.ts';
-import { planPod } from '../policy/plan.ts';
-import { audited, decidePod, type PodReviewSettings } from './pod-decision.ts';
+import { planPod } from '../policy/pod-decision.ts';
+import { audited, decidePod, type PodReviewSettings } from './pod-verdict.ts';
 import { type Verdict, deny } from '../policy/verdict.ts';
 
 /** The two questions that the API server asks. */

@@ -7,8 +7,8 @@ import { describeSigning, findMissing, type Signing } from './explain-signing.ts
 import type { ExplainOptions } from './explain-settings.ts';
 import { subjectOf } from './explain-subject.ts';
 import { readFacts } from '../policy/facts.ts';
-import { planPod } from '../policy/plan.ts';
-import { decidePod } from '../admission/pod-decision.ts';
+import { planPod } from '../policy/pod-decision.ts';
+import { decidePod } from '../admission/pod-verdict.ts';
 import type { Verdict, AllowCode } from '../policy/verdict.ts';
 import type { SigningMode } from '../config/signing-label.ts';
 

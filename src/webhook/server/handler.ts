@@ -9,7 +9,7 @@ import {
 import { decisionOf, logDecision } from './decision-log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Question, ReviewSettings } from '../admission/pod-create.ts';
-import { audited } from '../admission/pod-decision.ts';
+import { audited } from '../admission/pod-verdict.ts';
 import { routeReview } from '../admission/router.ts';
 import type { BodyError } from './review-body.ts';
 import type { ReviewDeadline } from './review-deadline.ts';

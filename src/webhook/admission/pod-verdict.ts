@@ -5,7 +5,7 @@ import { KPACK_SIGNATURE_GOES } from '../config/config-warnings.ts';
 import { inheritTrustAndProxy } from '../injection/inherit-trust-and-proxy.ts';
 import { changeOf } from '../injection/injected-mark.ts';
 import { injectSigner, markSkipped, unmarked, type Injection } from '../injection/inject.ts';
-import type { PodPlan } from '../policy/plan.ts';
+import type { PodPlan } from '../policy/pod-decision.ts';
 import { leave, letIn, type PodVerdict } from '../policy/pod-gate.ts';
 import type { PlannedSigning, SignerContainerSettings } from '../injection/signing-container.ts';
 import { withoutKpackSigner } from '../injection/remove-kpack-signer.ts';
