@@ -35,7 +35,7 @@ async function main(checks: readonly string[]): Promise<void> {
   atExit(() => rmSync(directory, { recursive: true, force: true }));
   const { webhook, signer } = await buildImages({ directory });
   for (const { reference, digest } of [webhook, signer]) console.log(`${reference} ${digest}`);
-  const script = join(import.meta.dirname, 'report-main.js');
+  const script = join(import.meta.dirname, 'in-cluster-main.js');
   const { code, left } = await runIsolated(script, [webhook.archive, signer.archive, ...checks]);
   for (const what of left) console.log(`NOT OK left behind: ${what}`);
   if (left.length === 0) console.log('nothing is left behind: no process, mount, group or file');
