@@ -103,7 +103,8 @@ function damageSecret(simulation: CertificateSimulation, chance: Random): void {
   simulation.secret = data && { metadata, data };
 }
 
-t.test('a leaf counts as served when it is', async (t) => {
+/** One replica without trouble, after its first check. */
+async function checkedReplica() {
   const simulation = simulateCertificates({
     replicas: 1,
     chance: seeded(1),
@@ -113,6 +114,11 @@ t.test('a leaf counts as served when it is', async (t) => {
   const [replica] = simulation.replicas;
   if (!replica) throw new Error('no replica');
   await replica.check();
+  return { simulation, replica };
+}
+
+t.test('a leaf counts as served when it is', async (t) => {
+  const { simulation, replica } = await checkedReplica();
   const { secret } = simulation;
   replica.cannotServe = true;
   simulation.now += 10 * SECOND;
@@ -128,15 +134,7 @@ t.test('a leaf counts as served when it is', async (t) => {
 });
 
 t.test('a key in memory alone is renewed while the API is away, for months', async (t) => {
-  const simulation = simulateCertificates({
-    replicas: 1,
-    chance: seeded(1),
-    tellsTime: true,
-    trouble: 0,
-  });
-  const [replica] = simulation.replicas;
-  if (!replica) throw new Error('no replica');
-  await replica.check();
+  const { simulation, replica } = await checkedReplica();
   simulation.now += 10 * SECOND;
   await replica.check();
   replica.isCutOff = true;

@@ -15,9 +15,9 @@ export interface ConfigFacts extends Pick<SecretFacts, 'missingSecrets' | 'crede
   readonly admin: NotarySection;
 }
 
-/** The author of a write waits meanwhile; warnings are not worth more. */
-const PATIENCE_MS = 2_500;
-/** Anybody who may write an Image can cause these reads. */
+/** How long the reads may take: the author of a write waits meanwhile, for warnings alone. */
+const LONGEST_MS = 2_500;
+/** How many Secrets are read: every user who may write Images can cause these reads. */
 const MOST_LOOKED_AT = 32;
 
 /**
@@ -32,7 +32,7 @@ export async function readConfigFacts(
   cluster: Cluster,
 ): Promise<ConfigFacts> {
   const timer = new AbortController();
-  const timeout = delay(PATIENCE_MS, undefined, { signal: timer.signal }).then(() => {
+  const timeout = delay(LONGEST_MS, undefined, { signal: timer.signal }).then(() => {
     throw new ClusterError('the Kubernetes API did not answer in time');
   });
   try {

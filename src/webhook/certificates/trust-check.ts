@@ -66,7 +66,7 @@ function isTrustedBy(chain: string, trusted: readonly CaCertificate[], now: numb
   const [anchors, links] = [valid(trusted), valid(between)].map((all) =>
     all.map(({ pem }) => new X509Certificate(pem)),
   );
-  const isIssuedByOneOf = (certificate: X509Certificate, issuers: readonly X509Certificate[]) =>
+  const issuersOf = (certificate: X509Certificate, issuers: readonly X509Certificate[]) =>
     issuers.filter(
       (issuer) =>
         certificate.raw.equals(issuer.raw) ||
@@ -74,9 +74,9 @@ function isTrustedBy(chain: string, trusted: readonly CaCertificate[], now: numb
     );
   let reached: readonly X509Certificate[] = [new X509Certificate(leaf.pem)];
   for (let length = 0; length < LONGEST && reached.length > 0; length += 1) {
-    if (reached.some((one) => isIssuedByOneOf(one, anchors ?? []).length > 0)) return true;
+    if (reached.some((one) => issuersOf(one, anchors ?? []).length > 0)) return true;
     reached = reached.flatMap((one) =>
-      isIssuedByOneOf(one, links ?? []).filter((issuer) => !issuer.raw.equals(one.raw)),
+      issuersOf(one, links ?? []).filter((issuer) => !issuer.raw.equals(one.raw)),
     );
   }
   return false;
