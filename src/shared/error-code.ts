@@ -117,6 +117,28 @@ export const SIGNER_ERRORS = {
       'The role was set up for several signers who sign together, which Notary v1 clients cannot do one after another.',
     fix: 'Set the threshold of the role to 1, or put enough of its keys into the Secret.',
   },
+  CERTIFICATE_INVALID: {
+    meaning: 'The v2 signing Secret holds no certificate that may sign images.',
+    cause:
+      'The certificate was made for another purpose: cert-manager adds "key encipherment" if no usages are set. Or tls.crt or ca.crt holds no certificate, or a CA of the chain lacks a critical extension.',
+    fix: 'Issue a certificate with the usages "digital signature" and "code signing" alone, and with a key of RSA 2048, 3072 or 4096 bits, or EC P-256, P-384 or P-521.',
+  },
+  CERTIFICATE_CHAIN_INCOMPLETE: {
+    meaning: 'The certificate chain of the v2 signing Secret does not end in a root.',
+    cause:
+      'tls.crt holds no root, as cert-manager writes it, and ca.crt is missing or holds an intermediate certificate.',
+    fix: 'Put the missing certificates, up to the self-signed root, under ca.crt into the Secret.',
+  },
+  CERTIFICATE_EXPIRED: {
+    meaning: 'A certificate of the chain has expired, or is not valid yet.',
+    cause: 'The certificate was not renewed, or the clock of the node is wrong.',
+    fix: 'Renew the certificate that the message names, and put the new one into the Secret.',
+  },
+  KEY_MISMATCH: {
+    meaning: 'The private key in tls.key does not belong to the certificate in tls.crt.',
+    cause: 'One of the two was replaced without the other.',
+    fix: 'Put certificate and key of one issue into the Secret.',
+  },
   CA_INVALID: {
     meaning: 'A CA certificate file is missing, or is not made of certificates.',
     cause: 'The Secret lacks ca.crt, or holds a key, a DER file or a cut-off text under that name.',
@@ -183,6 +205,23 @@ export const SIGNER_ERRORS = {
     meaning: 'The account may not publish to this repository.',
     cause: 'The token server knows the account, and grants it less than push.',
     fix: 'Give the account the push permission for the repository at the token server.',
+  },
+  TIMESTAMP_FAILED: {
+    meaning: 'The timestamp server gave no timestamp that verifiers accept.',
+    cause:
+      'The server is down, answers with something else, or its certificate chain does not end in the given root.',
+    fix: 'Check the timestamp URL, and put the root certificate of that server under ca.crt into the Secret that notary.kpack.io/v2.timestampCaSecretRef names.',
+  },
+  REFERRERS_TAG_FOREIGN: {
+    meaning: 'The tag under which signatures are listed holds something else.',
+    cause:
+      'The registry has no referrers API and resolves sha256-<digest> to the image itself, as GitLab does, or somebody pushed another image under that tag.',
+    fix: 'Remove what the message names if it is not needed, or use a registry with the referrers API: a signature there would replace the image.',
+  },
+  SIGNATURE_NOT_LISTED: {
+    meaning: 'The registry took the signature and does not list it.',
+    cause: 'The registry indexes late or wrongly, or other programs overwrite the list.',
+    fix: 'Look at the log of the registry: a signature that is not listed is found by no verifier.',
   },
   REPOSITORY_NOT_INITIALISED: {
     meaning: 'The Notary server has no trust data for this repository.',
