@@ -99,18 +99,20 @@ async function signAll(
     log.step(`${gun}: ${tags} at sha256:${image.manifest.sha256} (${image.manifest.length} bytes)`);
   }
 
-  const secret = await readSigningSecret(options.keyDirectory);
+  const { v1 } = options.signatures;
+  if (!v1) throw new Error('v2 alone is not there yet');
+  const secret = await readSigningSecret(v1.keyDirectory);
   const { keys, unopened, misnamed } = await steps.drive(
     openKeys(secret.keyFiles, secret.password),
   );
   for (const { message } of unopened) log.warn(`not used: ${message}`);
   for (const warning of misnamed) log.warn(warning);
   log.step(`keys: ${keys.map(({ file, canonicalId }) => `${canonicalId} (${file})`).join(', ')}`);
-  const caFiles = await Promise.all(options.caFiles.map(readCaFile));
+  const caFiles = await Promise.all(v1.caFiles.map(readCaFile));
   const ca = [...(secret.ca === undefined ? [] : [secret.ca]), ...caFiles, ...environmentRoots];
   const http = openClient(ca);
-  const notary = notaryCredentials(options.notaryCredentials, log);
-  const url = options.notaryUrl;
+  const notary = notaryCredentials(v1.notaryCredentials, log);
+  const url = v1.notaryUrl;
   const receipts: RepositoryReceipt[] = [];
   for (const repository of plan) {
     const { gun } = repository;
@@ -121,7 +123,7 @@ async function signAll(
         client: createNotaryClient({ http, url, gun, credentials, memory, drive: steps.drive }),
         keys,
         unopened,
-        rootPins: options.rootPins,
+        rootPins: v1.rootPins,
         dryRun: options.dryRun,
         now,
         pause,

@@ -1,13 +1,18 @@
 import type { FlagValues } from '../shared/flags.ts';
+import { DURATION_FORM, parseDuration } from '../shared/duration.ts';
 import { parseNotaryUrl, type NotaryUrl } from '../shared/notary-url.ts';
 import { show } from '../shared/shown-value.ts';
 import {
   SIGNER_FLAGS,
   type MountedCredentials,
   type OnFailure,
+  type SignatureSettings,
   type SignerSettings,
   type StepFiles,
+  type V1Settings,
+  type V2Settings,
 } from '../shared/signer-flags.ts';
+import { parseTimestampUrl, type TimestampUrl } from '../shared/timestamp-url.ts';
 import { SigningError } from '../shared/signing-error.ts';
 
 /** What one run of the signer is to do. */
@@ -41,6 +46,15 @@ export function readOutputOptions({ values }: SignerFlags): OutputOptions {
 }
 
 const DEFAULT_DEADLINE_SECONDS = '300';
+/** A run signs with Notary v1 if any of these is given, or none of the others. */
+const V1_FLAGS = ['notary-url', 'key-dir', 'ca-file', 'root-pin', 'notary-credentials'] as const;
+const V2_FLAGS = [
+  'v2-key-dir',
+  'v2-timestamp-url',
+  'v2-timestamp-ca-file',
+  'v2-expiry',
+  'v2-on-failure',
+] as const;
 const KEY_ID = /^[0-9a-f]{64}$/;
 /** A day; timers of over 24 days would fire at once. */
 const LONGEST_DEADLINE_SECONDS = 86_400;
@@ -65,11 +79,6 @@ export function parseSignerOptions(flags: SignerFlags): SignerOptions {
   if (report !== undefined && tags.length > 0)
     problems.push('--tag and --report exclude each other');
 
-  const url = parseNotaryUrl(required('notary-url'));
-  if (typeof url !== 'string' && one('notary-url') !== undefined) {
-    problems.push(`--notary-url: ${url.problem}; expected ${url.expected}`);
-  }
-  const keyDirectory = required('key-dir');
   const mounted = (flag: 'notary-credentials' | 'registry-credentials') =>
     flags.values[flag].map((value): MountedCredentials => {
       const equals = value.indexOf('=');
@@ -79,7 +88,6 @@ export function parseSignerOptions(flags: SignerFlags): SignerOptions {
       if (equals < 1 || equals === value.length - 1) problems.push(`--${flag} is HOST=DIR`);
       return { host: value.slice(0, equals), directory: value.slice(equals + 1) };
     });
-  const notaryCredentials = mounted('notary-credentials');
   const registryCredentials = mounted('registry-credentials');
   const choose = <Choice extends string>(
     name: keyof typeof SIGNER_FLAGS,
@@ -91,6 +99,49 @@ export function parseSignerOptions(flags: SignerFlags): SignerOptions {
     problems.push(`--${name} is ${usual} or ${other}, not ${show(value)}`);
     return usual;
   };
+  const readV1 = (): V1Settings => {
+    const url = parseNotaryUrl(required('notary-url'));
+    if (typeof url !== 'string' && one('notary-url') !== undefined) {
+      problems.push(`--notary-url: ${url.problem}; expected ${url.expected}`);
+    }
+    for (const pin of flags.values['root-pin']) {
+      if (!KEY_ID.test(pin))
+        problems.push(`--root-pin is a key id of 64 hex digits, not ${show(pin)}`);
+    }
+    return {
+      notaryUrl: url as NotaryUrl,
+      keyDirectory: required('key-dir'),
+      caFiles: flags.values['ca-file'],
+      rootPins: flags.values['root-pin'],
+      notaryCredentials: mounted('notary-credentials'),
+    };
+  };
+  const readTimestamp = (): V2Settings['timestamp'] => {
+    const [text, caFile] = [one('v2-timestamp-url'), one('v2-timestamp-ca-file')];
+    if (text === undefined && caFile === undefined) return undefined;
+    const url = parseTimestampUrl(required('v2-timestamp-url'));
+    if (typeof url !== 'string' && text !== undefined) {
+      problems.push(`--v2-timestamp-url: ${url.problem}; expected ${url.expected}`);
+    }
+    return { url: url as TimestampUrl, caFile: required('v2-timestamp-ca-file') };
+  };
+  const readV2 = (): V2Settings => {
+    const expiry = one('v2-expiry');
+    if (expiry !== undefined && parseDuration(expiry) === undefined) {
+      problems.push(`--v2-expiry is ${DURATION_FORM}, not ${show(expiry)}`);
+    }
+    return {
+      keyDirectory: required('v2-key-dir'),
+      timestamp: readTimestamp(),
+      expiry,
+      onFailure: choose<OnFailure>('v2-on-failure', 'fail', 'warn'),
+    };
+  };
+  const given = (names: readonly (keyof typeof SIGNER_FLAGS)[]) =>
+    names.some((name) => flags.values[name].length > 0);
+  const v2 = given(V2_FLAGS) ? readV2() : undefined;
+  const signatures: SignatureSettings =
+    v2 && !given(V1_FLAGS) ? { v1: undefined, v2 } : { v1: readV1(), v2 };
   const onFailure = choose<OnFailure>('on-failure', 'fail', 'warn');
   const seconds = one('deadline') ?? DEFAULT_DEADLINE_SECONDS;
   const deadline = Number(seconds);
@@ -98,10 +149,6 @@ export function parseSignerOptions(flags: SignerFlags): SignerOptions {
     problems.push(`--deadline is a number of seconds up to ${LONGEST_DEADLINE_SECONDS}`);
   }
   choose('log-format', 'text', 'json');
-  for (const pin of flags.values['root-pin']) {
-    if (!KEY_ID.test(pin))
-      problems.push(`--root-pin is a key id of 64 hex digits, not ${show(pin)}`);
-  }
   const dryRun = one('dry-run') === 'true';
   if (dryRun && one('done-file') !== undefined) {
     problems.push('--dry-run and --done-file exclude each other: the build would go on unsigned');
@@ -110,12 +157,9 @@ export function parseSignerOptions(flags: SignerFlags): SignerOptions {
 
   return {
     source: report === undefined ? { tags } : { report },
-    notaryUrl: url as NotaryUrl,
-    keyDirectory,
-    caFiles: flags.values['ca-file'],
-    rootPins: flags.values['root-pin'],
-    notaryCredentials,
+    signatures,
     registryCredentials,
+    registryCaFiles: flags.values['registry-ca-file'],
     allowedTags: flags.values['allow-tag'],
     onFailure,
     deadline,

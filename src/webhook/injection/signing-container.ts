@@ -60,18 +60,24 @@ export function signingParts(
   const registrySecrets = dockerSecrets(pod, tags);
   const settings = {
     source: hasReport ? { report: REPORT_FILE } : { tags },
-    notaryUrl: config.url,
-    keyDirectory: MOUNT.key,
-    caFiles: config.caSecretName === undefined ? [] : [`${MOUNT.ca}/${CA_FILE}`],
-    rootPins: config.rootPins,
-    notaryCredentials: credentials.map(({ host }, i) => ({
-      host,
-      directory: `${MOUNT.credentials}/${i}`,
-    })),
+    signatures: {
+      v1: {
+        notaryUrl: config.url,
+        keyDirectory: MOUNT.key,
+        caFiles: config.caSecretName === undefined ? [] : [`${MOUNT.ca}/${CA_FILE}`],
+        rootPins: config.rootPins,
+        notaryCredentials: credentials.map(({ host }, i) => ({
+          host,
+          directory: `${MOUNT.credentials}/${i}`,
+        })),
+      },
+      v2: undefined,
+    },
     registryCredentials: registrySecrets.map(({ host, mountPath }) => ({
       host,
       directory: mountPath,
     })),
+    registryCaFiles: [],
     allowedTags: tags,
     onFailure: config.onFailure,
   };

@@ -7,7 +7,11 @@ import {
   formatSignerFlags,
   SIGNER_FLAGS,
   type SignerSettings,
+  type TimestampSettings,
+  type V1Settings,
+  type V2Settings,
 } from '../../../src/shared/signer-flags.ts';
+import type { TimestampUrl } from '../../../src/shared/timestamp-url.ts';
 import { parseSignerOptions, readOutputOptions } from '../../../src/sidecar/signer-options.ts';
 import { runs } from '../../support/runs.ts';
 
@@ -19,12 +23,18 @@ t.test('signer options', async (t) => {
   t.test('have defaults', async (t) => {
     t.same(parseSignerOptions(readFlags(SIGNER_FLAGS, needed, {})), {
       source: { report: '/r' },
-      notaryUrl: 'https://n.test',
-      keyDirectory: '/k',
-      caFiles: [],
-      rootPins: [],
-      notaryCredentials: [],
+      signatures: {
+        v1: {
+          notaryUrl: 'https://n.test',
+          keyDirectory: '/k',
+          caFiles: [],
+          rootPins: [],
+          notaryCredentials: [],
+        },
+        v2: undefined,
+      },
       registryCredentials: [],
+      registryCaFiles: [],
       allowedTags: [],
       onFailure: 'fail',
       deadline: 300,
@@ -49,6 +59,12 @@ t.test('signer options', async (t) => {
       'root-pin': PIN,
       'notary-credentials': 'n.test:4443=/d=e',
       'registry-credentials': 'r.test:5000=/d=e',
+      'registry-ca-file': '/rca',
+      'v2-key-dir': '/k2',
+      'v2-timestamp-url': 'http://tsa.test/tsr/',
+      'v2-timestamp-ca-file': '/tca',
+      'v2-expiry': '8760h',
+      'v2-on-failure': 'warn',
       'allow-tag': 'h.test/a:1',
       'on-failure': 'warn',
       'termination-log': '/t',
@@ -62,11 +78,22 @@ t.test('signer options', async (t) => {
     };
     const expected = {
       source: { tags: ['h.test/a:1'] },
-      notaryUrl: 'http://n.test:4443/x',
-      keyDirectory: '/k',
-      caFiles: ['/c'],
-      rootPins: [PIN],
-      notaryCredentials: [{ host: 'n.test:4443', directory: '/d=e' }],
+      signatures: {
+        v1: {
+          notaryUrl: 'http://n.test:4443/x',
+          keyDirectory: '/k',
+          caFiles: ['/c'],
+          rootPins: [PIN],
+          notaryCredentials: [{ host: 'n.test:4443', directory: '/d=e' }],
+        },
+        v2: {
+          keyDirectory: '/k2',
+          timestamp: { url: 'http://tsa.test/tsr/', caFile: '/tca' },
+          expiry: '8760h',
+          onFailure: 'warn',
+        },
+      },
+      registryCaFiles: ['/rca'],
       registryCredentials: [{ host: 'r.test:5000', directory: '/d=e' }],
       allowedTags: ['h.test/a:1'],
       onFailure: 'warn',
@@ -131,6 +158,16 @@ t.test('signer options', async (t) => {
     }
   });
 
+  t.test('ask for v2 alone where no flag of v1 is given', async (t) => {
+    const options = parseSignerOptions(
+      readFlags(SIGNER_FLAGS, ['--report=/r', '--v2-key-dir=/k'], {}),
+    );
+    t.same(options.signatures, {
+      v1: undefined,
+      v2: { keyDirectory: '/k', timestamp: undefined, expiry: undefined, onFailure: 'fail' },
+    });
+  });
+
   t.test('that are wrong are refused in one message', async (t) => {
     const cases: readonly (readonly [args: readonly string[], problem: string])[] = [
       [[...needed, '--dry-run=yes'], '--dry-run is true or false'],
@@ -146,6 +183,28 @@ t.test('signer options', async (t) => {
       [
         ['--report=/r', '--key-dir=/k', '--notary-url=n.test'],
         '--notary-url: "n.test", which has no scheme; expected an https URL without credentials, query or fragment',
+      ],
+      [['--report=/r', '--v2-expiry=1h'], '--v2-key-dir is missing'],
+      [[...needed, '--v2-on-failure=warn'], '--v2-key-dir is missing'],
+      [
+        ['--report=/r', '--v2-key-dir=/k', '--ca-file=/c'],
+        '--notary-url is missing; --key-dir is missing',
+      ],
+      [
+        [...needed, '--v2-key-dir=/k', '--v2-expiry=1d'],
+        '--v2-expiry is a duration in hours, minutes and seconds, above zero, such as 8760h, not "1d"',
+      ],
+      [
+        [...needed, '--v2-key-dir=/k', '--v2-timestamp-url=https://t.test'],
+        '--v2-timestamp-ca-file is missing',
+      ],
+      [
+        [...needed, '--v2-key-dir=/k', '--v2-timestamp-ca-file=/c', '--v2-timestamp-url=t.test'],
+        '--v2-timestamp-url: "t.test", which has no scheme; expected an http or https URL without credentials, query or fragment',
+      ],
+      [
+        [...needed, '--v2-key-dir=/k', '--v2-on-failure=x'],
+        '--v2-on-failure is fail or warn, not "x"',
       ],
       [[...needed, '--on-failure=ignore'], '--on-failure is fail or warn, not "ignore"'],
       [[...needed, '--log-format=xml'], '--log-format is text or json, not "xml"'],
@@ -187,51 +246,44 @@ t.test('signer options', async (t) => {
     const url = fc
       .constantFrom('https://n.test', 'http://127.0.0.1:4443/x', 'https://[::1]/a=b')
       .map((text) => text as NotaryUrl);
-    const settings: fc.Arbitrary<SignerSettings> = fc.record(
-      {
-        source: fc.oneof(
-          value.map((report) => ({ report })),
-          fc.array(value, { minLength: 1, maxLength: 3 }).map((tags) => ({ tags })),
-        ),
-        notaryUrl: url,
-        keyDirectory: value,
-        caFiles: values,
-        rootPins: fc.array(fc.stringMatching(/^[0-9a-f]{64}$/), { maxLength: 2 }),
-        notaryCredentials: fc.array(
-          fc.record(
-            { host: fc.constantFrom('a', 'n.test:4443', '[::1]:1'), directory: value },
-            { noNullPrototype: true },
-          ),
-          { maxLength: 2 },
-        ),
-        registryCredentials: fc.array(
-          fc.record(
-            {
-              host: fc.constantFrom(undefined, 'a', 'n.test:4443', 'https://[::1]:1/v1/'),
-              directory: value.map((path) => `/${path}`),
-            },
-            { noNullPrototype: true },
-          ),
-          { maxLength: 2 },
-        ),
-        allowedTags: values,
-        onFailure: fc.constantFrom('fail' as const, 'warn' as const),
-      },
-      {
-        requiredKeys: [
-          'source',
-          'notaryUrl',
-          'keyDirectory',
-          'caFiles',
-          'rootPins',
-          'notaryCredentials',
-          'registryCredentials',
-          'allowedTags',
-          'onFailure',
-        ],
-        noNullPrototype: true,
-      },
-    );
+    const record = <Model>(model: { [Key in keyof Model]: fc.Arbitrary<Model[Key]> }) =>
+      fc.record(model, { noNullPrototype: true });
+    const mounted = (host: fc.Arbitrary<string | undefined>) =>
+      fc.array(record({ host, directory: value.map((path) => `/${path}`) }), { maxLength: 2 });
+    const onFailure = fc.constantFrom('fail' as const, 'warn' as const);
+    const v1 = record<V1Settings>({
+      notaryUrl: url,
+      keyDirectory: value,
+      caFiles: values,
+      rootPins: fc.array(fc.stringMatching(/^[0-9a-f]{64}$/), { maxLength: 2 }),
+      notaryCredentials: mounted(fc.constantFrom('a', 'n.test:4443', '[::1]:1')),
+    });
+    const timestamp = record<TimestampSettings>({
+      url: url.map((text) => text as string as TimestampUrl),
+      caFile: value,
+    });
+    const v2 = record<V2Settings>({
+      keyDirectory: value,
+      timestamp: fc.option(timestamp, { nil: undefined }),
+      expiry: fc.constantFrom(undefined, '1h', '8760h', '1h2m3s'),
+      onFailure,
+    });
+    const settings = record<SignerSettings>({
+      source: fc.oneof(
+        value.map((report) => ({ report })),
+        fc.array(value, { minLength: 1, maxLength: 3 }).map((tags) => ({ tags })),
+      ),
+      signatures: fc.oneof(
+        record({ v1, v2: fc.option(v2, { nil: undefined }) }),
+        record({ v1: fc.constant(undefined), v2 }),
+      ),
+      registryCredentials: mounted(
+        fc.constantFrom(undefined, 'a', 'n.test:4443', 'https://[::1]:1/v1/'),
+      ),
+      registryCaFiles: values,
+      allowedTags: values,
+      onFailure,
+    });
     fc.assert(
       fc.property(settings, (settings) => {
         const args = formatSignerFlags(settings, '/dev/termination-log');
