@@ -7,7 +7,7 @@ import { asSigningError, SigningError } from '../shared/signing-error.ts';
 import { writeOutput } from '../shared/standard-output.ts';
 import { createLog } from './io/log.ts';
 import { processMemory } from './io/memory.ts';
-import { failedReceipt, failureOf, type Receipt } from './notary/receipt.ts';
+import { failedReceipt, failureOf, type Receipt } from '../shared/receipt.ts';
 import { runSigner } from './run.ts';
 import { writeStepFile } from './io/step-file.ts';
 import { parseSignerOptions, readOutputOptions, type OutputOptions } from './signer-options.ts';

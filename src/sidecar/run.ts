@@ -12,7 +12,7 @@ import {
   receiptOf,
   type Receipt,
   type RepositoryReceipt,
-} from './notary/receipt.ts';
+} from '../shared/receipt.ts';
 import { notaryLookup, registryCredentials } from './auth/registry-credentials.ts';
 import { readProxySettings, type Environment } from './http/proxy-settings.ts';
 import { readCaFile, readSigningSecret } from './keys/secret-directory.ts';

@@ -1,6 +1,6 @@
 import type { SignerErrorCode } from '../shared/error-code.ts';
 import { cutText } from '../shared/shell-command.ts';
-import type { Receipt, RepositoryReceipt } from './notary/receipt.ts';
+import type { Receipt, RepositoryReceipt } from '../shared/receipt.ts';
 
 /** The kubelet cuts at 12288 bytes over all containers of the pod; this stays below it in any. */
 const LIMIT_BYTES = 1024;

@@ -27,7 +27,7 @@ import {
   type RepositoryReceipt,
   type SignedRole,
   type SigningResult,
-} from './receipt.ts';
+} from '../../shared/receipt.ts';
 import { loadRepository, type Expected } from './repository-loader.ts';
 
 export interface SigningContext {

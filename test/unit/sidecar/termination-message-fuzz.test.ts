@@ -13,7 +13,7 @@ import {
   receiptOf,
   type Receipt,
   type RepositoryReceipt,
-} from '../../../src/sidecar/notary/receipt.ts';
+} from '../../../src/shared/receipt.ts';
 import { terminationMessage } from '../../../src/sidecar/termination-message.ts';
 import { runs } from '../../support/runs.ts';
 
