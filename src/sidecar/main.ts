@@ -21,9 +21,10 @@ function writeLine(line: string): boolean {
   return writeOutput(`${line}\n`);
 }
 
-const USAGE = `usage: signer --notary-url URL --key-dir DIR (--report FILE | --tag REF ...) [FLAG ...]
+const USAGE = `usage: signer (--notary-url URL --key-dir DIR | --v2-key-dir DIR | all three)
+         (--report FILE | --tag REF ...) [FLAG ...]
 
-Signs the tags of one build at a Notary server.`;
+Signs the tags of one build at a Notary server (v1), the image at its registry (v2), or both.`;
 
 async function main(args: readonly string[]): Promise<number> {
   if (isHelpWanted(args)) {
@@ -148,10 +149,11 @@ const SUMMARY = {
 } as const;
 
 function successLine({ repositories }: Receipt, result: keyof typeof SUMMARY): string {
-  const tags = repositories.flatMap(({ gun, targets }) =>
-    targets.map(({ tag }) => `${gun}:${tag}`),
-  );
-  return `${SUMMARY[result]}: ${tags.join(', ')}`;
+  const signed = repositories.flatMap(({ gun, targets, v2 }) => [
+    ...(targets ?? []).map(({ tag }) => `${gun}:${tag}`),
+    ...(v2 && v2.result !== 'failed' ? [`${gun} (Notary Project)`] : []),
+  ]);
+  return `${SUMMARY[result]}: ${signed.join(', ')}`;
 }
 
 // A run ends before the optimising compiler and a larger nursery pay. In repositories of 10 tags, of

@@ -1,28 +1,25 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { SigningError } from '../shared/signing-error.ts';
-import { createConnectionLimit } from './http/connection-limit.ts';
-import { notaryCredentials } from './auth/credentials.ts';
-import { findImage } from './image/find-image.ts';
-import { createHttpClient, type HttpClient } from './http/http-client.ts';
-import type { Log } from './io/log.ts';
-import type { Memory } from './io/memory.ts';
-import { createNotaryClient } from './notary/notary-client.ts';
 import {
   failedReceipt,
   receiptOf,
   type Receipt,
   type RepositoryReceipt,
 } from '../shared/receipt.ts';
-import { notaryLookup, registryCredentials } from './auth/registry-credentials.ts';
+import { SigningError } from '../shared/signing-error.ts';
+import { registryCredentials } from './auth/registry-credentials.ts';
+import { createConnectionLimit } from './http/connection-limit.ts';
+import { createHttpClient, type HttpClient } from './http/http-client.ts';
 import { readProxySettings, type Environment } from './http/proxy-settings.ts';
-import { readCaFile, readSigningSecret } from './keys/secret-directory.ts';
 import { readEnvironmentRoots } from './http/server-trust.ts';
-import { signRepository } from './notary/sign-repository.ts';
-import type { SignerOptions } from './signer-options.ts';
-import { openKeys } from './keys/signing-key.ts';
+import { findImage } from './image/find-image.ts';
 import { planSigning } from './image/signing-plan.ts';
-import { createSteps } from './io/steps.ts';
+import type { Log } from './io/log.ts';
+import type { Memory } from './io/memory.ts';
 import { waitForStep } from './io/step-file.ts';
+import { createSteps } from './io/steps.ts';
+import { readCaFile } from './keys/secret-directory.ts';
+import { prepare, signBoth } from './signatures.ts';
+import type { SignerOptions } from './signer-options.ts';
 
 /** What a run takes from its surroundings. */
 export interface RunPorts {
@@ -73,8 +70,8 @@ async function signAll(
 ): Promise<readonly RepositoryReceipt[]> {
   const ends = performance.now() + options.deadline * 1000;
   const pause = (milliseconds: number) => pauseUntil(ends, milliseconds, signal);
-  const steps = createSteps(signal);
   const environmentRoots = await readEnvironmentRoots(environment, log);
+  const registryRoots = await Promise.all(options.registryCaFiles.map(readCaFile));
   const proxy = readProxySettings(environment);
   const connections = createConnectionLimit();
   const openClient = (ca: readonly string[]) => {
@@ -84,55 +81,25 @@ async function signAll(
   };
   const registry = registryCredentials(options.registryCredentials, log);
   let registryClient: HttpClient | undefined;
-  const registryHttp = () => (registryClient ??= openClient(environmentRoots));
+  const registryHttp = () =>
+    (registryClient ??= openClient([...registryRoots, ...environmentRoots]));
+  const registryAccess = { http: registryHttp, credentials: registry, signal, pause, log };
 
-  const image = await findImage(options, {
-    http: registryHttp,
-    credentials: registry,
-    signal,
-    pause,
-    log,
-  });
+  const image = await findImage(options, registryAccess);
   const plan = planSigning(image.tags, image.manifest);
   for (const { gun, targets } of plan) {
     const tags = targets.map(({ tag }) => tag).join(', ');
     log.step(`${gun}: ${tags} at sha256:${image.manifest.sha256} (${image.manifest.length} bytes)`);
   }
 
-  const { v1 } = options.signatures;
-  if (!v1) throw new Error('v2 alone is not there yet');
-  const secret = await readSigningSecret(v1.keyDirectory);
-  const { keys, unopened, misnamed } = await steps.drive(
-    openKeys(secret.keyFiles, secret.password),
-  );
-  for (const { message } of unopened) log.warn(`not used: ${message}`);
-  for (const warning of misnamed) log.warn(warning);
-  log.step(`keys: ${keys.map(({ file, canonicalId }) => `${canonicalId} (${file})`).join(', ')}`);
-  const caFiles = await Promise.all(v1.caFiles.map(readCaFile));
-  const ca = [...(secret.ca === undefined ? [] : [secret.ca]), ...caFiles, ...environmentRoots];
-  const http = openClient(ca);
-  const notary = notaryCredentials(v1.notaryCredentials, log);
-  const url = v1.notaryUrl;
+  const { dryRun, signatures } = options;
+  const context = {
+    ...{ now, log, memory, pause, dryRun, steps: createSteps(signal) },
+    ...{ environmentRoots, openClient, registry, registryHttp, registryAccess },
+  };
+  const signing = await prepare(signatures, plan, context);
   const receipts: RepositoryReceipt[] = [];
-  for (const repository of plan) {
-    const { gun } = repository;
-    const credentials = notaryLookup({ url, gun, notary, registry, registryHttp });
-    receipts.push(
-      await signRepository(repository, {
-        url,
-        client: createNotaryClient({ http, url, gun, credentials, memory, drive: steps.drive }),
-        keys,
-        unopened,
-        rootPins: v1.rootPins,
-        dryRun: options.dryRun,
-        now,
-        pause,
-        steps,
-        memory,
-        log,
-      }),
-    );
-  }
+  for (const repository of plan) receipts.push(await signBoth(repository, signing, log));
   return receipts;
 }
 

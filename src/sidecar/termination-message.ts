@@ -25,15 +25,37 @@ export function failureSentence(
   { code, message, fix, repositories }: Receipt,
   limit = Infinity,
 ): string {
-  const signed = repositories.filter(({ result }) => result !== 'failed').length;
-  const share =
-    repositories.length > 1 ? ` (${signed} of ${repositories.length} repositories signed)` : '';
+  const shares = [...partsOf(repositories), ...shareOf(repositories)];
+  const share = shares.length > 0 ? ` (${shares.join('; ')})` : '';
   const head = `notary-sign failed (${code ?? 'INTERNAL'}): `;
   const [what, then] = [message ?? '', `${share}. Fix: `];
   const room = limit - Buffer.byteLength(head) - Buffer.byteLength(then);
   const whatRoom = Math.min(Buffer.byteLength(what), limit / 4);
   const shortFix = cutText(fix ?? '', room - whatRoom, MORE);
   return `${head}${cutText(what, room - Buffer.byteLength(shortFix))}${then}${shortFix}`;
+}
+
+/** How many of several repositories are signed. */
+function shareOf(repositories: readonly RepositoryReceipt[]): readonly string[] {
+  const signed = repositories.filter(({ result }) => result !== 'failed').length;
+  return repositories.length > 1 ? [`${signed} of ${repositories.length} repositories signed`] : [];
+}
+
+/** Which signatures the first repository has that failed, where it was to get both. */
+function partsOf(repositories: readonly RepositoryReceipt[]): readonly string[] {
+  const failed = repositories.find(({ result }) => result === 'failed');
+  const { v1, v2 } = failed ? signedParts(failed) : {};
+  if (v1 === undefined || v2 === undefined) return [];
+  if (v1 === v2) return [];
+  return [v2 ? 'v2 signed, v1 not' : 'v1 signed, v2 not'];
+}
+
+/** Which kinds of signatures a repository has; undefined: was not to get. */
+function signedParts({ roles, v2 }: RepositoryReceipt): { v1?: boolean; v2?: boolean } {
+  return {
+    ...(roles && { v1: roles.length > 0 }),
+    ...(v2 && { v2: v2.result !== 'failed' }),
+  };
 }
 
 /** Failures after which some of a repository's tags may be signed. */
@@ -48,13 +70,17 @@ const MAYBE_OUT: readonly SignerErrorCode[] = ['READ_BACK_FAILED', 'TAG_SUPERSED
 export function lastLine({ repositories }: Receipt, failsBuild: boolean): string {
   const signed = repositories.filter(({ result }) => result !== 'failed').length;
   const isUnknown = repositories.some(({ code }) => code !== undefined && MAYBE_OUT.includes(code));
+  const inPart = repositories.filter(
+    (each) => each.result === 'failed' && Object.values(signedParts(each)).includes(true),
+  ).length;
   const known = isUnknown ? 'known to be signed' : 'signed';
-  const outcome =
+  const all =
     signed === 0
-      ? `nothing ${isUnknown ? 'is' : 'was'} ${known}`
+      ? `nothing ${isUnknown ? 'is' : 'was'} ${known}${inPart > 0 ? ' completely' : ''}`
       : `${signed} of ${repositories.length} repositories ${isUnknown ? 'are' : 'were'} ${known}`;
+  const outcome = inPart > 0 ? `${all} (${[...partsOf(repositories)].join()})` : all;
   if (failsBuild) return outcome;
-  return signed === 0 && !isUnknown
+  return signed === 0 && !isUnknown && inPart === 0
     ? 'the build goes on unsigned, since on-failure is warn'
     : `the build goes on, since on-failure is warn; ${outcome}`;
 }
@@ -66,12 +92,14 @@ const MORE = '… (all of it is in the log of notary-sign)';
 function shortReceipt(receipt: Receipt): string {
   const whole = JSON.stringify(receipt);
   if (Buffer.byteLength(whole) <= LIMIT_BYTES) return whole;
+  const ends = earliestEnds(receipt.repositories);
   for (let kept = receipt.repositories.length; kept > 0; kept--) {
     const omitted = receipt.repositories.length - kept;
     for (const shorten of SHORTER) {
       const text = JSON.stringify({
         ...shortFailure(receipt),
         repositories: receipt.repositories.slice(0, kept).map(shorten),
+        ...ends,
         ...(omitted > 0 && { omitted }),
       });
       if (Buffer.byteLength(text) <= LIMIT_BYTES) return text;
@@ -80,8 +108,26 @@ function shortReceipt(receipt: Receipt): string {
   return JSON.stringify({
     ...shortFailure(receipt),
     repositories: [],
+    ...ends,
     omitted: receipt.repositories.length,
   });
+}
+
+/** What ends first of each kind, in all repositories: that is never cut. */
+function earliestEnds(repositories: readonly RepositoryReceipt[]): object {
+  const ends = new Map<string, string>();
+  const note = (kind: string, end: string | undefined) => {
+    const known = ends.get(kind);
+    if (end === undefined || (known !== undefined && Date.parse(known) <= Date.parse(end))) return;
+    ends.set(kind, end);
+  };
+  for (const { root, roles = [], v2 } of repositories) {
+    note('root', root?.expires);
+    for (const { name, expires } of roles) note(name === 'targets' ? name : 'delegation', expires);
+    note('certificate', v2?.notAfter);
+    note('tsa', v2?.timestamp?.notAfter);
+  }
+  return ends.size > 0 ? { ends: Object.fromEntries(ends) } : {};
 }
 
 /** Ways to write a repository, each shorter than the one before; entries left out are counted. */
@@ -89,8 +135,9 @@ const SHORTER: readonly ((repository: RepositoryReceipt) => object)[] = [
   (repository) => withEntries(repository, 4, 4),
   (repository) => withEntries(repository, 1, 1),
   (repository) => withEntries(repository, 1, 0),
-  ({ gun, result, targets, missedBy = [], code }) => ({
+  ({ gun, result, targets = [], missedBy = [], code, v2 }) => ({
     ...{ gun, result, code },
+    ...(v2 && { v2: { result: v2.result, code: v2.code, digest: v2.digest } }),
     omitted: targets.length + missedBy.length,
   }),
 ];
@@ -101,13 +148,14 @@ function withEntries(
   targetsKept: number,
   missesKept: number,
 ): object {
-  const { targets, missedBy = [], message, fix, ...rest } = repository;
+  const { targets = [], missedBy = [], message, fix, v2, ...rest } = repository;
   const kept = { targets: targets.slice(0, targetsKept), missedBy: missedBy.slice(0, missesKept) };
   const omitted = targets.length - kept.targets.length + missedBy.length - kept.missedBy.length;
   return {
     ...rest,
-    targets: kept.targets,
+    ...(kept.targets.length > 0 && { targets: kept.targets }),
     ...(kept.missedBy.length > 0 && { missedBy: kept.missedBy }),
+    ...(v2 && { v2: { ...v2, message: undefined, fix: undefined } }),
     ...(omitted > 0 && { omitted }),
   };
 }

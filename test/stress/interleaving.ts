@@ -215,6 +215,7 @@ async function perform(play: Play, scenery: Scenery): Promise<Played> {
         pause,
         log: { step: tell, warn: tell },
         dryRun: false,
+        beforePublish: () => Promise.resolve(),
         ...UNBOUNDED,
       },
     );

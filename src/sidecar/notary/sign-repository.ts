@@ -44,6 +44,12 @@ export interface SigningContext {
   readonly log: Log;
   /** Everything but the publish. */
   readonly dryRun: boolean;
+  /**
+   * Resolves when the rest of the build's signatures is out. Awaited before anything is published.
+   *
+   * @throws SigningError why nothing is to be published
+   */
+  readonly beforePublish: () => Promise<void>;
 }
 
 /** Roles that name the targets in a version: later versions name them too, or are another's. */
@@ -175,6 +181,7 @@ class RepositorySigning {
         log.step(`${gun}: would publish ${tags} in ${signed} (dry run)`);
         return this.#finish('dry-run', repository, roles);
       }
+      await this.#context.beforePublish();
       log.step(`${gun}: publishing ${tags} in ${signed}`);
       const outcome = await this.#post(edits, publication, repository);
       ({ repository } = outcome);
@@ -190,11 +197,18 @@ class RepositorySigning {
   receipt(
     result: SigningResult,
     roles: readonly SignedRole[] = [],
-    rootKeyIds: readonly string[] = [],
+    repository?: TrustRepository,
   ): RepositoryReceipt {
     const { gun, targets } = this.#plan;
     const server = this.#context.url;
-    return { gun, server, result, roles, rootKeyIds, targets, attempts: this.#posts };
+    const rootKeyIds = repository?.rootKeyIds ?? [];
+    const { version, expires } = repository?.root.content ?? {};
+    const root = version !== undefined && expires !== undefined ? { version, expires } : undefined;
+    return {
+      ...{ gun, server, result },
+      ...(root && { root }),
+      ...{ roles, rootKeyIds, targets, attempts: this.#posts },
+    };
   }
 
   /** The receipt of a run that did not fail, after the warnings about what it leaves behind. */
@@ -213,7 +227,7 @@ class RepositorySigning {
       return { name: role.name, version, expires, keyId };
     });
     return {
-      ...this.receipt(result, signedRoles, repository.rootKeyIds),
+      ...this.receipt(result, signedRoles, repository),
       ...(missedBy.length > 0 && { missedBy }),
     };
   }

@@ -1,0 +1,250 @@
+import { parseDuration } from '../../shared/duration.ts';
+import type { Gun } from '../../shared/image-reference.ts';
+import type { SigningResult, V2Receipt } from '../../shared/receipt.ts';
+import { SigningError } from '../../shared/signing-error.ts';
+import { VERSION } from '../../shared/version.ts';
+import { createRetries, type Pause } from '../http/retry.ts';
+import type { Log } from '../io/log.ts';
+import type { Descriptor } from './descriptor.ts';
+import { EnvelopeError, readEnvelope, type SignatureEnvelope } from './envelope-reader.ts';
+import type { EnvelopeSigner } from './envelope-signer.ts';
+import { makeEnvelope } from './envelope.ts';
+import {
+  EMPTY_CONFIG,
+  formatSignatureManifest,
+  readSignatureManifest,
+  type SignatureManifest,
+} from './signature-manifest.ts';
+import type { SignatureList, SignatureRegistry } from './signature-registry.ts';
+import type { TimestampClient } from './timestamp-client.ts';
+import type { Timestamp } from './timestamp.ts';
+
+/** What it takes to sign an image in one repository. */
+export interface ImageSigning {
+  readonly gun: Gun;
+  /** The image, as the registry describes it. */
+  readonly subject: Descriptor;
+  readonly registry: SignatureRegistry;
+  readonly signer: EnvelopeSigner;
+  /** Undefined: signatures get no timestamp. */
+  readonly timestamps: TimestampClient | undefined;
+  /** How long signatures are good, such as `8760h`; undefined: as long as the certificates. */
+  readonly expiry: string | undefined;
+  readonly now: () => Date;
+  readonly pause: Pause;
+  readonly log: Log;
+  /** Everything but the push. */
+  readonly dryRun: boolean;
+}
+
+/** A signature of the image by this certificate, read from the registry and verified. */
+interface OwnSignature {
+  readonly digest: string;
+  readonly envelope: SignatureEnvelope;
+  /** Where one was asked for. */
+  readonly timestamp: Timestamp | undefined;
+}
+
+/** Kyverno and Connaisseur read ten signatures and refuse an image with more. */
+const MANY_SIGNATURES = 8;
+/** As many as `notation verify` reads. */
+const MOST_READ = 100;
+/** A signature that ends is made anew when less than this share of its time is left. */
+const LEAST_SHARE_LEFT = 0.5;
+const THUMBPRINTS = 'io.cncf.notary.x509chain.thumbprint#S256';
+/** Errors of a listed signature that is gone, or is not what its digest says: not this signer's. */
+const UNREADABLE = ['MANIFEST_NOT_FOUND', 'MANIFEST_MISMATCH'];
+
+/**
+ * Signs one image as the Notary Project specifies. It looks for a signature of this certificate. If
+ * there is none, it makes one, pushes it, and reads it back as verifiers do. It deletes nothing, and
+ * writes by digest alone, save the fallback index.
+ *
+ * @throws SigningError TIMESTAMP_FAILED, PUSH_DENIED, REFERRERS_TAG_FOREIGN, SIGNATURE_NOT_LISTED,
+ * READ_BACK_FAILED, MANIFEST_*, CREDENTIALS_*, SERVER_*, DEADLINE_EXCEEDED
+ */
+export async function signImage(signing: ImageSigning): Promise<V2Receipt> {
+  const { gun, subject, registry, log, dryRun } = signing;
+  const before = await registry.list(subject);
+  const own = await findOwn(signing, before.signatures);
+  if (own) {
+    log.step(`${gun}: already has a Notary Project signature of this certificate`);
+    return finish(signing, 'already-signed', own, before);
+  }
+  const envelope = await sign(signing);
+  if (dryRun) {
+    log.step(`${gun}: would push a Notary Project signature (dry run)`);
+    return { result: 'dry-run' };
+  }
+  log.step(`${gun}: pushing a Notary Project signature of ${subject.digest}`);
+  const { pushed, list } = await push(signing, envelope);
+  const signed = await readBack(signing, pushed);
+  log.step(`${gun}: pushed signature ${pushed.digest}, read back and verified`);
+  return finish(signing, 'signed', signed, list);
+}
+
+function finish(
+  { gun, signer: { chain }, log }: ImageSigning,
+  result: SigningResult,
+  { digest, envelope: { expiry }, timestamp }: OwnSignature,
+  { listed, signatures: { length: count } }: SignatureList,
+): V2Receipt {
+  if (count >= MANY_SIGNATURES) {
+    log.warn(
+      `${gun} has ${count} Notary Project signatures of this image, and some verifiers read 10 at most: remove those at the registry that are not needed any more`,
+    );
+  }
+  const [thumbprint = ''] = chain.thumbprints;
+  return {
+    ...{ result, digest, listed, thumbprint, notAfter: rfc3339(chain.notAfter) },
+    ...(expiry && { expiry: rfc3339(expiry) }),
+    ...(timestamp && {
+      timestamp: { time: rfc3339(timestamp.time), notAfter: rfc3339(timestamp.notAfter) },
+    }),
+    count,
+  };
+}
+
+function sign({ subject, signer, timestamps, expiry, now }: ImageSigning): Promise<Uint8Array> {
+  const { mediaType, digest, size } = subject;
+  const signingTime = now();
+  const duration = expiry === undefined ? undefined : parseDuration(expiry);
+  const { algorithm } = signer.chain;
+  return makeEnvelope({ mediaType, digest, size }, signer, {
+    signingTime,
+    ...(duration !== undefined && { expiry: new Date(signingTime.getTime() + duration) }),
+    agent: `kpack-notary/${VERSION}`,
+    ...(timestamps && { timestamp: (signature) => timestamps.stamp(signature, algorithm) }),
+  });
+}
+
+/**
+ * The manifest has two forms, and some registries list only one of them for verifiers. The one that
+ * all released clients write comes first (signature-specification, "Storage"). The second follows where
+ * the first one is not listed. The blobs are the same.
+ */
+async function push(
+  { gun, subject, registry, signer, now, pause }: ImageSigning,
+  envelope: Uint8Array,
+): Promise<{ readonly pushed: Descriptor; readonly list: SignatureList }> {
+  const created = now();
+  const manifests: Descriptor[] = [];
+  const listedOf = (list: SignatureList) =>
+    manifests.find(({ digest }) => list.signatures.some((found) => found.digest === digest));
+  for (const form of ['config-type', 'artifact-type'] as const) {
+    const manifest = formatSignatureManifest(form, subject, envelope, signer.chain, created);
+    await pushManifest(registry, manifest, [EMPTY_CONFIG, envelope]);
+    manifests.push(manifest.descriptor);
+    let list = await registry.list(subject);
+    if (list.listed === 'tag' && !listedOf(list)) {
+      await registry.addToIndex(subject, manifest.descriptor);
+      list = await registry.list(subject);
+    }
+    const pushed = listedOf(list);
+    if (pushed) return { pushed, list };
+  }
+  // An index of referrers may be late.
+  const retries = createRetries(pause);
+  while (await retries.wait()) {
+    const list = await registry.list(subject);
+    const pushed = listedOf(list);
+    if (pushed) return { pushed, list };
+  }
+  const digests = manifests.map(({ digest }) => digest).join(' and ');
+  const what = `the registry took the signatures ${digests} of ${gun}@${subject.digest}, and lists neither as a Notary Project signature`;
+  throw new SigningError('SIGNATURE_NOT_LISTED', what);
+}
+
+/** Pushes a manifest and its blobs; blobs that the registry has dropped meanwhile once more. */
+async function pushManifest(
+  registry: SignatureRegistry,
+  { bytes, descriptor }: SignatureManifest,
+  blobs: readonly Uint8Array[],
+): Promise<void> {
+  for (let tries = 0; tries < 2; tries++) {
+    await Promise.all(blobs.map((blob) => registry.pushBlob(blob)));
+    if ((await registry.pushManifest(bytes, descriptor.mediaType)) === 'stored') return;
+  }
+  const what = `the registry has dropped the blobs of the signature manifest ${descriptor.digest} twice`;
+  throw new SigningError('SERVER_FAILED', what, {
+    fix: 'Look at the log of the registry: its garbage collection may run beside pushes.',
+  });
+}
+
+/** @throws SigningError READ_BACK_FAILED, and what reading throws */
+async function readBack(signing: ImageSigning, pushed: Descriptor): Promise<OwnSignature> {
+  const found = await readSignature(signing, pushed);
+  if (typeof found !== 'string') return found;
+  const what = `${signing.gun}: the signature ${pushed.digest} was pushed, and what is served ${found}`;
+  throw new SigningError('READ_BACK_FAILED', what);
+}
+
+/**
+ * The first good signature of this certificate. Those whose annotation names the chain come first, then
+ * those without the annotation: it saves requests, and proves nothing (notation#975).
+ */
+async function findOwn(
+  signing: ImageSigning,
+  signatures: readonly Descriptor[],
+): Promise<OwnSignature | undefined> {
+  const { chain } = signing.signer;
+  const named = JSON.stringify(chain.thumbprints);
+  const byName = (wanted: string | undefined) =>
+    signatures.filter(({ annotations }) => annotations?.[THUMBPRINTS] === wanted);
+  for (const candidate of [...byName(named), ...byName(undefined)].slice(0, MOST_READ)) {
+    const found = await readSignature(signing, candidate).catch((error: unknown) => {
+      if (error instanceof SigningError && UNREADABLE.includes(error.code)) return error.message;
+      throw error;
+    });
+    if (typeof found !== 'string') return found;
+  }
+  return undefined;
+}
+
+/** A signature by this certificate as it was asked for; else what is served, in words for people. */
+async function readSignature(
+  signing: ImageSigning,
+  descriptor: Descriptor,
+): Promise<OwnSignature | string> {
+  const { registry, subject } = signing;
+  const manifest = readSignatureManifest(await registry.manifest(descriptor), subject);
+  if (!manifest) return 'is no signature manifest of this image';
+  try {
+    const envelope = await readEnvelope(await registry.blob(manifest.envelope));
+    const why = whyNotAsked(signing, envelope);
+    if (why !== undefined) return why;
+    const timestamp = await signing.timestamps?.verify(envelope);
+    return { digest: descriptor.digest, envelope, timestamp };
+  } catch (error) {
+    if (error instanceof EnvelopeError) return `is no good signature envelope: ${error.message}`;
+    if (error instanceof SigningError && error.code === 'TIMESTAMP_FAILED') return error.message;
+    throw error;
+  }
+}
+
+/** Why a good envelope is not the one that was asked for; undefined: it is. */
+function whyNotAsked(
+  { subject, signer: { chain }, expiry, timestamps, now }: ImageSigning,
+  { target, certificates, ...envelope }: SignatureEnvelope,
+): string | undefined {
+  const isOfSubject =
+    target.mediaType === subject.mediaType &&
+    target.digest === subject.digest &&
+    target.size === subject.size;
+  if (!isOfSubject) return 'is a signature of another image';
+  const [leaf] = chain.certificates;
+  if (!leaf || !certificates[0] || Buffer.compare(leaf, certificates[0]) !== 0) {
+    return 'is a signature of another certificate';
+  }
+  if (timestamps && !envelope.timestampToken) return 'has no timestamp';
+  const duration = expiry === undefined ? undefined : (parseDuration(expiry) ?? 0);
+  const left = envelope.expiry && envelope.expiry.getTime() - now().getTime();
+  if (duration === undefined) return left === undefined ? undefined : 'has an end';
+  if (left === undefined) return 'has no end';
+  return left >= duration * LEAST_SHARE_LEFT ? undefined : 'ends too early';
+}
+
+/** Without fractions of a second, as the Notary Project writes times. */
+function rfc3339(date: Date): string {
+  return date.toISOString().replace(/\.\d+Z$/, 'Z');
+}

@@ -1,0 +1,110 @@
+import {
+  failureOf,
+  joinedResult,
+  type RepositoryReceipt,
+  type V2Receipt,
+} from '../shared/receipt.ts';
+import type { SignatureSettings } from '../shared/signer-flags.ts';
+import { asSigningError, SigningError } from '../shared/signing-error.ts';
+import type { RepositoryPlan } from './image/signing-plan.ts';
+import type { Log } from './io/log.ts';
+import type { RunContext } from './run-context.ts';
+import { prepareV1, type V1Signing } from './v1-signing.ts';
+import type { V2Signing } from './v2-signing.ts';
+
+/** What is ready to sign. A part that is undefined was not asked for. */
+export type Signing =
+  | {
+      readonly v1: V1Signing;
+      /** An error: v2 cannot sign, and does not have to. */
+      readonly v2: V2Signing | SigningError | undefined;
+      /** Whether a failure of v2 is in the receipt alone. */
+      readonly isV2Optional: boolean;
+    }
+  | { readonly v1: undefined; readonly v2: V2Signing };
+
+/**
+ * Checks all that can be known for both kinds of signatures, before anything is published.
+ *
+ * @throws SigningError as `prepareV1` and `prepareV2`; of both, where both fail
+ */
+export async function prepare(
+  { v1, v2 }: SignatureSettings,
+  plan: readonly RepositoryPlan[],
+  context: RunContext,
+): Promise<Signing> {
+  // Loaded here: a run of v1 alone compiles none of it.
+  const prepareV2 = async (settings: NonNullable<typeof v2>) =>
+    (await import('./v2-signing.ts')).prepareV2(settings, plan, context);
+  const [ofV1, ofV2] = await Promise.all([
+    v1 && prepareV1(v1, context).catch(asSigningError),
+    v2 && prepareV2(v2).catch(asSigningError),
+  ]);
+  if (ofV1 === undefined) {
+    if (ofV2 === undefined || ofV2 instanceof SigningError) throw ofV2;
+    return { v1: undefined, v2: ofV2 };
+  }
+  const isV2Optional = v2?.onFailure === 'warn';
+  const failure = ofV2 instanceof SigningError && !isV2Optional ? ofV2 : undefined;
+  if (ofV1 instanceof SigningError) throw failure ? joinedError(ofV1, failure) : ofV1;
+  if (failure) throw failure;
+  return { v1: ofV1, v2: ofV2, isV2Optional };
+}
+
+/**
+ * Signs one repository. The Notary Project signature is pushed while the Notary v1 repository is
+ * loaded. v1 is published last: where it is, all is done.
+ */
+export async function signBoth(
+  repository: RepositoryPlan,
+  signing: Signing,
+  log: Log,
+): Promise<RepositoryReceipt> {
+  const { gun } = repository;
+  const { v1, v2 } = signing;
+  if (!v1) {
+    const { receipt, error } = await settle(v2, gun);
+    return { gun, result: receipt.result, v2: receipt, ...(error && failureOf(error)) };
+  }
+  if (!v2) return v1(repository, () => Promise.resolve());
+  const ofV2 = settle(v2, gun);
+  const demand = async () => {
+    const { error } = await ofV2;
+    if (error && !signing.isV2Optional) throw error;
+  };
+  const receipt = await v1(repository, demand);
+  const { receipt: v2Receipt, error } = await ofV2;
+  const { result, code } = receipt;
+  if (!error)
+    return { ...receipt, result: joinedResult([result, v2Receipt.result]), v2: v2Receipt };
+  if (signing.isV2Optional) {
+    log.warn(`no Notary Project signature (${error.code}): ${error.message}. ${error.fix}`);
+    return { ...receipt, v2: v2Receipt };
+  }
+  const failure = code === undefined ? failureOf(error) : {};
+  return { ...receipt, ...failure, result: 'failed', v2: v2Receipt };
+}
+
+interface Outcome {
+  readonly receipt: V2Receipt;
+  /** Why it failed. */
+  readonly error?: SigningError;
+}
+
+/** Never rejects: v1 may be busy when v2 fails. */
+async function settle(v2: V2Signing | SigningError, gun: RepositoryPlan['gun']): Promise<Outcome> {
+  try {
+    if (v2 instanceof SigningError) throw v2;
+    return { receipt: await v2(gun) };
+  } catch (cause) {
+    const error = asSigningError(cause);
+    return { receipt: { result: 'failed', ...failureOf(error) }, error };
+  }
+}
+
+function joinedError(first: SigningError, second: SigningError): SigningError {
+  // A run that is stopped, or out of time, says so once.
+  if (first.message === second.message) return first;
+  const message = `${first.message}; besides (${second.code}): ${second.message}`;
+  return new SigningError(first.code, message, { cause: first, fix: `${first.fix} ${second.fix}` });
+}

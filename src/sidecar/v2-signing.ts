@@ -1,0 +1,71 @@
+import type { Gun } from '../shared/image-reference.ts';
+import type { V2Settings } from '../shared/signer-flags.ts';
+import type { V2Receipt } from '../shared/receipt.ts';
+import { ANNOTATION } from '../shared/names.ts';
+import type { RepositoryPlan } from './image/signing-plan.ts';
+import { readCaFile } from './keys/secret-directory.ts';
+import { envelopeSigner } from './notation/envelope-signer.ts';
+import { readNotationSecret } from './notation/notation-secret.ts';
+import { signImage, type ImageSigning } from './notation/sign-image.ts';
+import { createSignatureRegistry } from './notation/signature-registry.ts';
+import { createTimestampClient } from './notation/timestamp-client.ts';
+import type { RunContext } from './run-context.ts';
+
+/** Signs the image of one repository at its registry; throws SigningError as {@link signImage}. */
+export type V2Signing = (gun: Gun) => Promise<V2Receipt>;
+
+/** Signatures without a timestamp that end before that are worth a warning. */
+const SOON_MS = 365 * 24 * 3600 * 1000;
+
+/**
+ * Opens the key and certificate chain for Notary Project signatures, and asks the registry for the
+ * image in every repository.
+ *
+ * @throws SigningError CERTIFICATE_*, KEY_*, CA_INVALID, FILE_UNREADABLE, and as the look-up of an
+ * image: nothing can be signed with them
+ */
+export async function prepareV2(
+  { keyDirectory, timestamp, expiry }: V2Settings,
+  plan: readonly RepositoryPlan[],
+  context: RunContext,
+): Promise<V2Signing> {
+  const { log, now, pause, environmentRoots, openClient, dryRun } = context;
+  const open = async () => envelopeSigner(await readNotationSecret(keyDirectory), now());
+  const registries = plan.map(({ gun }) => createSignatureRegistry(gun, context.registryAccess));
+  const describe = ({ targets }: RepositoryPlan, i: number) => {
+    const [{ sha256, length } = { sha256: '', length: undefined }] = targets;
+    return registries[i]?.describe(sha256, length);
+  };
+  const [signer, roots, ...subjects] = await Promise.all([
+    open(),
+    timestamp && readCaFile(timestamp.caFile),
+    ...plan.map(describe),
+  ]);
+  const { notAfter, warnings } = signer.chain;
+  for (const warning of warnings) log.warn(warning);
+  if (!timestamp && notAfter.getTime() - now().getTime() < SOON_MS) {
+    log.warn(
+      `Notary Project signatures end with their certificates, on ${notAfter.toISOString()}, as no timestamp server is set: set ${ANNOTATION.timestampUrl}, or build again before that day`,
+    );
+  }
+  const timestamps =
+    timestamp && roots !== undefined
+      ? createTimestampClient({
+          ...{ url: timestamp.url, roots, pause, log },
+          http: openClient([roots, ...environmentRoots]),
+        })
+      : undefined;
+  const images = new Map(
+    plan.map(({ gun }, i): [Gun, ImageSigning] => {
+      const [registry, subject] = [registries[i], subjects[i]];
+      if (!registry || !subject) throw new Error(`${gun} has no registry`);
+      const settings = { gun, subject, registry, signer, timestamps, expiry };
+      return [gun, { ...settings, now, pause, log, dryRun }];
+    }),
+  );
+  return (gun) => {
+    const image = images.get(gun);
+    if (!image) throw new Error(`${gun} is not of this build`);
+    return signImage(image);
+  };
+}
