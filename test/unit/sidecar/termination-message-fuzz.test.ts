@@ -13,6 +13,7 @@ import {
   receiptOf,
   type Receipt,
   type RepositoryReceipt,
+  type V2Receipt,
 } from '../../../src/shared/receipt.ts';
 import { terminationMessage } from '../../../src/sidecar/termination-message.ts';
 import { runs } from '../../support/runs.ts';
@@ -34,6 +35,24 @@ const error = fc
   .tuple(codes, words, fc.option(words))
   .map(([code, message, fix]) => new SigningError(code, message, fix === null ? {} : { fix }));
 
+const day = fc
+  .integer({ min: 0, max: 5000 })
+  .map((days) => new Date(days * 86_400_000).toISOString());
+const v2: fc.Arbitrary<V2Receipt> = fc
+  .record({
+    result: fc.constantFrom('signed', 'already-signed', 'failed' as const),
+    digest: hex.map((digest) => `sha256:${digest}`),
+    listed: fc.constantFrom('api', 'tag' as const),
+    thumbprint: hex,
+    notAfter: day,
+    timestamp: fc.record({ time: day, notAfter: day }),
+    count: fc.nat(100),
+    error,
+  })
+  .map(({ error, result, ...rest }) =>
+    result === 'failed' ? { result, ...failureOf(error) } : { result, ...rest },
+  );
+
 const repository: fc.Arbitrary<RepositoryReceipt> = fc
   .record({
     gun: fc.stringMatching(/^[a-z0-9.:/_-]{1,255}$/),
@@ -43,7 +62,7 @@ const repository: fc.Arbitrary<RepositoryReceipt> = fc
       fc.record({
         name: fc.stringMatching(/^targets(\/[-a-z0-9_]{1,200})?$/),
         version: fc.nat(),
-        expires: fc.constant('2029-11-21T10:12:03Z'),
+        expires: day,
         keyId: hex,
       }),
       { maxLength: 12 },
@@ -63,13 +82,17 @@ const repository: fc.Arbitrary<RepositoryReceipt> = fc
       }),
       { maxLength: 30 },
     ),
+    root: fc.record({ version: fc.nat(), expires: day }),
+    signatures: fc.constantFrom('v1', 'v2', 'both'),
+    v2,
     error,
   })
-  .map(({ error, gun, server, ...rest }) => ({
-    ...rest,
+  .map(({ error, gun, server, result, signatures, v2, ...v1 }) => ({
     gun: gun as Gun,
-    server: server as NotaryUrl,
-    ...(rest.result === 'failed' && failureOf(error)),
+    result,
+    ...(signatures !== 'v2' && { ...v1, server: server as NotaryUrl }),
+    ...(signatures !== 'v1' && { v2 }),
+    ...(result === 'failed' && failureOf(error)),
   }));
 
 const source = fc.constantFrom('report' as const, 'registry' as const);
@@ -86,13 +109,33 @@ function entries(repository: Partial<RepositoryReceipt> & { readonly omitted?: n
   return targets.length + missedBy.length + omitted;
 }
 
+const ENDS = ['root', 'targets', 'delegation', 'certificate', 'tsa'] as const;
+type Ends = Partial<Record<(typeof ENDS)[number], string | undefined>>;
+type Told = Receipt & { readonly omitted?: number; readonly ends?: Ends };
+
+/** The earliest end of each kind. */
+function endsIn({ repositories }: Receipt): Ends {
+  const roles = repositories.flatMap(({ roles = [] }) => roles);
+  const earliest = (ends: readonly (string | undefined)[]) =>
+    ends.filter((end) => end !== undefined).sort()[0];
+  return {
+    root: earliest(repositories.map(({ root }) => root?.expires)),
+    targets: earliest(roles.filter(({ name }) => name === 'targets').map((role) => role.expires)),
+    delegation: earliest(
+      roles.filter(({ name }) => name !== 'targets').map((role) => role.expires),
+    ),
+    certificate: earliest(repositories.map(({ v2 }) => v2?.notAfter)),
+    tsa: earliest(repositories.map(({ v2 }) => v2?.timestamp?.notAfter)),
+  };
+}
+
 t.test('the termination message of any receipt', async (t) => {
   t.test('fits, and says what came out', async () => {
     fc.assert(
       fc.property(receipt, (receipt) => {
         const text = terminationMessage(receipt, false);
         assert.ok(Buffer.byteLength(text) <= 1024, `${Buffer.byteLength(text)} bytes`);
-        const told = JSON.parse(text) as Receipt & { omitted?: number };
+        const told = JSON.parse(text) as Told;
         assert.deepEqual(
           [told.v, told.result, told.source, told.code],
           [1, receipt.result, receipt.source, receipt.code],
@@ -102,7 +145,10 @@ t.test('the termination message of any receipt', async (t) => {
           const whole = receipt.repositories[i];
           if (whole) assert.equal(entries(told.repositories[i]), entries(whole));
           assert.deepEqual([gun, result, code], [whole?.gun, whole?.result, whole?.code]);
+          assert.equal(told.repositories[i]?.v2?.result, whole?.v2?.result);
         }
+        const [kept, all] = [endsIn(told), endsIn(receipt)];
+        for (const kind of ENDS) assert.equal(told.ends?.[kind] ?? kept[kind], all[kind], kind);
       }),
       runs(400),
     );
