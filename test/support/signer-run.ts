@@ -12,9 +12,12 @@ export const SIGNER = join(projectDirectory(), 'dist/signer.cjs');
 export interface SignerRunOptions {
   /** A directory to work in. */
   readonly directory: string;
-  readonly notaryUrl: string;
+  /** Undefined: no Notary v1 signature. */
+  readonly notaryUrl?: string;
   /** The files of the signing Secret. */
-  readonly secret: Readonly<Record<string, string>>;
+  readonly secret?: Readonly<Record<string, string>>;
+  /** The files of the v2 signing Secret; undefined: no Notary Project signature. */
+  readonly v2Secret?: Readonly<Record<string, string>>;
   /** Text of report.toml; undefined: there is none. */
   readonly report: string | undefined;
   /** Flags in place of `--report`. */
@@ -63,6 +66,17 @@ export interface ReceiptLike {
     readonly result: string;
     readonly code?: string;
     readonly attempts: number;
+    readonly v2?: {
+      readonly result: string;
+      readonly code?: string;
+      readonly digest: string;
+      readonly listed: string;
+      readonly thumbprint: string;
+      readonly notAfter: string;
+      readonly expiry?: string;
+      readonly timestamp?: { readonly time: string; readonly notAfter: string };
+      readonly count: number;
+    };
     readonly missedBy?: readonly {
       readonly reader: string;
       readonly tag: string;
@@ -107,7 +121,13 @@ export async function runWatched(
 /** Runs `dist/signer.cjs` to its end, as {@link runWatched}. */
 export async function runSigner(options: SignerRunOptions): Promise<SignerRun> {
   const directory = await mkdtemp(join(options.directory, 'run-'));
-  const keyDirectory = await writeSecret(join(directory, 'key'), options.secret);
+  const keyFlags: string[] = [];
+  for (const [flag, files] of [
+    ['key-dir', options.secret],
+    ['v2-key-dir', options.v2Secret],
+  ] as const) {
+    if (files) keyFlags.push(`--${flag}=${await writeSecret(join(directory, flag), files)}`);
+  }
   const report = join(directory, 'report.toml');
   if (options.report !== undefined) await writeFile(report, options.report);
   const credentials: string[] = [];
@@ -128,8 +148,8 @@ export async function runSigner(options: SignerRunOptions): Promise<SignerRun> {
       ...words,
       SIGNER,
       ...(options.tags?.map((tag) => `--tag=${tag}`) ?? [`--report=${report}`]),
-      `--notary-url=${options.notaryUrl}`,
-      `--key-dir=${keyDirectory}`,
+      ...(options.notaryUrl === undefined ? [] : [`--notary-url=${options.notaryUrl}`]),
+      ...keyFlags,
       `--receipt=${receiptFile}`,
       `--termination-log=${terminationLog}`,
       ...credentials,
