@@ -33,7 +33,11 @@ export const ROOMS = {
   },
   'sidecar/keys': {
     imports: ['sidecar/io', 'sidecar/tuf'],
-    edges: ['key-signer', 'secret-directory'],
+    edges: ['jose-signature', 'key-signer', 'secret-directory'],
+  },
+  'sidecar/notation': {
+    imports: ['sidecar/auth', 'sidecar/http', 'sidecar/image', 'sidecar/io', 'sidecar/keys'],
+    edges: ['notation-secret'],
   },
   'sidecar/notary': {
     imports: ['sidecar/auth', 'sidecar/http', 'sidecar/image', 'sidecar/io', 'sidecar/tuf'],

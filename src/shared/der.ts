@@ -8,8 +8,12 @@ export const BOOLEAN = 0x01;
 export const INTEGER = 0x02;
 export const BIT_STRING = 0x03;
 export const OCTET_STRING = 0x04;
-const OBJECT_IDENTIFIER = 0x06;
+export const NULL = 0x05;
+export const OBJECT_IDENTIFIER = 0x06;
+const UTC_TIME = 0x17;
+export const GENERALIZED_TIME = 0x18;
 export const SEQUENCE = 0x30;
+export const SET = 0x31;
 
 /** An octet of this value or more gives the number of length octets that follow. */
 const LONG_FORM = 0x80;
@@ -82,4 +86,51 @@ export function dottedIdentifier(hex: string): string {
 export function integerOf(value: DerValue | undefined): number {
   const content = contentOf(value, INTEGER);
   return content.length > LONGEST_NUMBER ? Infinity : content.readUIntBE(0, content.length);
+}
+
+/**
+ * A BOOLEAN; `false` where the value is absent, which is the default of all that are read here.
+ *
+ * @throws RangeError when it is neither of the two that DER has
+ */
+export function booleanOf(value: DerValue | undefined): boolean {
+  if (!value) return false;
+  const content = contentOf(value, BOOLEAN);
+  const [octet] = content;
+  if (content.length !== 1 || (octet !== 0 && octet !== 0xff)) throw new RangeError('no BOOLEAN');
+  return octet === 0xff;
+}
+
+/** `YYMMDDhhmmssZ` and `YYYYMMDDhhmmss.fZ`. */
+const TIME = /^(\d{2,4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\.\d{1,9})?Z$/;
+
+/** A UTCTime or GeneralizedTime, in UTC. @throws RangeError */
+export function timeOf(value: DerValue | undefined): Date {
+  const isUtcTime = value?.tag === UTC_TIME;
+  const text = contentOf(value, isUtcTime ? UTC_TIME : GENERALIZED_TIME).toString('latin1');
+  const [, written = '', month, day, hour, minute, second, fraction = ''] = TIME.exec(text) ?? [];
+  // Of two digits, RFC 5280 takes 50 and more as years of the last century.
+  const century = Number(written) < 50 ? '20' : '19';
+  const year = isUtcTime ? `${century}${written}` : written;
+  const whole = `${year}-${month}-${day}T${hour}:${minute}:${second}`;
+  const time = new Date(`${whole}Z`);
+  if (Number.isNaN(time.getTime()) || !time.toISOString().startsWith(whole)) {
+    throw new RangeError('no time');
+  }
+  return new Date(time.getTime() + Math.floor(Number(`0${fraction}`) * 1000));
+}
+
+/** Encodes one value. */
+export function encodeDer(tag: number, ...content: readonly Uint8Array[]): Buffer {
+  const length = content.reduce((sum, part) => sum + part.length, 0);
+  if (length < LONG_FORM) return Buffer.concat([Buffer.from([tag, length]), ...content]);
+  const hex = length.toString(16);
+  const octets = Buffer.from(hex.padStart(hex.length + (hex.length % 2), '0'), 'hex');
+  const header = Buffer.from([tag, LONG_FORM + octets.length]);
+  return Buffer.concat([header, octets, ...content]);
+}
+
+/** Encodes an OBJECT IDENTIFIER, given the hex of its content. */
+export function encodeIdentifier(hex: string): Buffer {
+  return encodeDer(OBJECT_IDENTIFIER, Buffer.from(hex, 'hex'));
 }

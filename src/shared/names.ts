@@ -79,6 +79,11 @@ export const SERVICE_ACCOUNT_TOKEN_DIRECTORY = '/var/run/secrets/kubernetes.io/s
 /** Key of a CA certificate in a Secret. */
 export const CA_FILE = 'ca.crt';
 
+/** Keys of a v2 signing Secret beside {@link CA_FILE}: those of kubernetes.io/tls, and a password. */
+export const TLS_CERTIFICATE_FILE = 'tls.crt';
+export const TLS_KEY_FILE = 'tls.key';
+export const V2_PASSWORD_FILE = 'password';
+
 /** The file from which the kubelet reads the termination message. */
 export const TERMINATION_LOG = '/dev/termination-log';
 

@@ -2,9 +2,10 @@ import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 
 import { curveOf } from '../../shared/curve.ts';
 import { INTEGER, OCTET_STRING, readDer, SEQUENCE, sequenceOf } from '../../shared/der.ts';
 import type { PemBlock } from '../../shared/pem.ts';
+import { rsaModulusLength } from '../../shared/rsa-modulus.ts';
 import { command } from '../../shared/shell-command.ts';
 import { SigningError } from '../../shared/signing-error.ts';
-import { rsaModulusLength, SMALLEST_RSA_MODULUS } from '../tuf/key.ts';
+import { SMALLEST_RSA_MODULUS } from '../tuf/key.ts';
 import type { Work } from '../tuf/work.ts';
 import { ed25519Key, notaryEd25519Key } from './ed25519-key.ts';
 import { unusableBlock } from './unusable-key-file.ts';

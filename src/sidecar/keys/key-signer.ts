@@ -2,6 +2,7 @@ import { createPublicKey, sign, type KeyObject } from 'node:crypto';
 import { curveOf } from '../../shared/curve.ts';
 import { bareKey, keyId } from '../tuf/key.ts';
 import type { SigningKey } from '../tuf/publication.ts';
+import { joseSign } from './jose-signature.ts';
 
 /**
  * A private key that signs. node-jose makes what JOSE has under the same bytes (ES256: raw r‖s; PS256:
@@ -34,19 +35,4 @@ export function signingKey(file: string, key: KeyObject): SigningKey {
 function publicHalf(key: KeyObject): KeyObject {
   const jwk = createPublicKey(key).export({ format: 'jwk' });
   return createPublicKey({ key: jwk, format: 'jwk' });
-}
-
-async function joseSign(
-  key: KeyObject,
-  algorithm: 'ES256' | 'PS256',
-  message: Uint8Array,
-): Promise<Uint8Array> {
-  // Loaded here: half of the signer's start-up would be this library.
-  const { default: jose } = await import('node-jose');
-  const jwk: object = await jose.JWK.asKey(key.export({ format: 'jwk' }));
-  // `Key.sign` is not in the type declarations of node-jose.
-  const signer = jwk as { sign(algorithm: string, data: Buffer): Promise<{ mac: Buffer }> };
-  // The same bytes, as the class that it wants.
-  const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
-  return (await signer.sign(algorithm, bytes)).mac;
 }

@@ -1,7 +1,8 @@
 import { constants, createPublicKey, verify, X509Certificate, type KeyObject } from 'node:crypto';
 import { curveOf } from '../../shared/curve.ts';
-import { BIT_STRING, contentOf, INTEGER, readDer, sequenceOf } from '../../shared/der.ts';
+import { BIT_STRING, contentOf, readDer, sequenceOf } from '../../shared/der.ts';
 import { formatPem, readPem } from '../../shared/pem.ts';
+import { rsaModulusLength } from '../../shared/rsa-modulus.ts';
 import { sha256Hex } from '../../shared/sha256.ts';
 import { canonicalJson, type Json } from './canonical-json.ts';
 
@@ -122,19 +123,6 @@ export function isNotaryKey(key: KeyObject): boolean {
   if (key.asymmetricKeyType === 'rsa') return rsaModulusLength(key) >= SMALLEST_RSA_MODULUS;
   if (key.asymmetricKeyType !== 'ec') return true;
   return CURVES.includes(curveOf(key) ?? '') && isUncompressed(key);
-}
-
-/**
- * Bits of the modulus of an RSA key; 0 of others. `asymmetricKeyDetails` says it as well, but of a
- * key beyond 16,384 bits Node 24 leaves an error of OpenSSL behind, which fails the next key.
- */
-export function rsaModulusLength(key: KeyObject): number {
-  if (key.asymmetricKeyType !== 'rsa') return 0;
-  const values = sequenceOf(readDer(key.export({ type: 'pkcs1', format: 'der' }))[0]);
-  // A private key begins with its version.
-  const modulus = contentOf(values[key.type === 'private' ? 1 : 0], INTEGER);
-  const first = modulus.findIndex((octet) => octet !== 0);
-  return (modulus.length - first) * 8 - (Math.clz32(modulus[first] ?? 0) - 24);
 }
 
 function isUncompressed(key: KeyObject): boolean {
