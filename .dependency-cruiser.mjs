@@ -43,6 +43,10 @@ export const ROOMS = {
     imports: ['sidecar/auth', 'sidecar/http', 'sidecar/image', 'sidecar/io', 'sidecar/tuf'],
     edges: [],
   },
+  'sidecar/notation': {
+    imports: ['sidecar/auth', 'sidecar/http', 'sidecar/image', 'sidecar/io', 'sidecar/tuf'],
+    edges: [],
+  },
   sidecar: {
     imports: [
       'sidecar/auth',

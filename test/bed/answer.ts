@@ -32,7 +32,8 @@ export async function deliver(
   how: Garbling | 'half-answer' | undefined,
 ): Promise<void> {
   if (how === undefined) {
-    response.writeHead(status, withLength(headers, body.length)).end(body);
+    const isHead = response.req.method === 'HEAD';
+    response.writeHead(status, isHead ? headers : withLength(headers, body.length)).end(body);
     return;
   }
   const socket = response.socket;

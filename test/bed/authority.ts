@@ -22,8 +22,11 @@ export interface CertificateRequest {
   readonly organization?: string;
   /** DNS names and IP addresses besides localhost, 127.0.0.1 and ::1. */
   readonly hosts?: readonly string[];
-  /** `server` (the default) and `client`: ends of TLS; `signing`: signatures on tokens and code. */
-  readonly usage?: 'server' | 'client' | 'signing';
+  /**
+   * `server` (the default) and `client`: ends of TLS; `signing`: signatures on tokens and code;
+   * `timestamps`: those of RFC 3161.
+   */
+  readonly usage?: 'server' | 'client' | 'signing' | 'timestamps';
 }
 
 /** A certificate authority whose certificates are good for two days. */
@@ -54,6 +57,11 @@ const EXTENSIONS = {
     'basicConstraints=critical,CA:FALSE',
     'keyUsage=critical,digitalSignature',
     'extendedKeyUsage=codeSigning',
+  ],
+  timestamps: [
+    'basicConstraints=critical,CA:FALSE',
+    'keyUsage=critical,digitalSignature',
+    'extendedKeyUsage=critical,timeStamping',
   ],
 } as const;
 

@@ -162,8 +162,11 @@ function onwards(incoming: IncomingMessage, target: string, ca: string, path?: s
   const url = new URL(target + (path ?? incoming.url ?? ''));
   const { method, headers } = incoming;
   const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+  // As proxies do, so that a registry names URLs before the proxy.
+  const forwarded = { 'x-forwarded-host': headers.host, 'x-forwarded-proto': 'https' };
+  const sent = { ...headers, ...forwarded, host: url.host };
   // A connection of its own: none may be stale because the server was restarted meanwhile.
-  return send(url, { method, ca, agent: false, headers: { ...headers, host: url.host } });
+  return send(url, { method, ca, agent: false, headers: sent });
 }
 
 async function answerTo(onward: ClientRequest, body: Buffer): Promise<Answer> {

@@ -430,6 +430,24 @@ t.test('a server that wants user name and password', async (t) => {
   await t.rejects(clientFor(t, server.url, IDENTITY).read(), { code: 'CREDENTIALS_INVALID' });
 });
 
+t.test('a password that may read, and not write', async (t) => {
+  const server = await startHandlerServer({
+    authority,
+    handle: ({ headers, method }, response) => {
+      const isLetIn = headers.authorization !== undefined && method === 'GET';
+      response.writeHead(isLetIn ? 200 : 401, { 'www-authenticate': 'Basic realm="all"' }).end();
+    },
+  });
+  t.teardown(() => server.stop());
+  const { read, write } = clientFor(t, server.url, ROBOT);
+  await t.rejects(write(), { code: 'CREDENTIALS_REFUSED' }, 'it may be wrong');
+  t.match(await read(), { status: 200 });
+  await t.rejects(write(), {
+    code: 'PUSH_DENIED',
+    message: `${server.host} does not let robot (credentials for notary.test) publish to ${GUN}`,
+  });
+});
+
 t.test('of several ways in, Bearer is taken before Basic, and others never', async (t) => {
   const tokens = await startTokenServer({ authority, accounts });
   t.teardown(() => tokens.stop());

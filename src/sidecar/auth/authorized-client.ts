@@ -6,14 +6,14 @@ import type { HttpClient } from '../http/http-client.ts';
 import { transienceOf } from '../http/retry-after.ts';
 import { fetchToken } from './token-client.ts';
 import { TokenRealm, type TokenRequest, type TokenScope } from './token-realm.ts';
-import type { HttpRequest, HttpResponse } from '../http/http-message.ts';
+import { isRead, type HttpRequest, type HttpResponse } from '../http/http-message.ts';
 
 /** Sends requests to one server for one repository, with the authorization that the server wants. */
 export interface AuthorizedClient {
   /**
    * Never answers 401: what the server wants is got and sent, or it is an error.
    *
-   * @throws SigningError CREDENTIALS_*, PUSH_DENIED (to a POST), SERVER_*, DEADLINE_EXCEEDED
+   * @throws SigningError CREDENTIALS_*, PUSH_DENIED (to a write), SERVER_*, DEADLINE_EXCEEDED
    */
   send(request: HttpRequest): Promise<HttpResponse>;
 }
@@ -50,6 +50,8 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
   const url = new URL(options.server);
   const server = url.host;
   let kept: Promise<Carried> | undefined;
+  /** What the server has let in once. */
+  let accepted: Carried | undefined;
 
   const replace = (old: typeof kept, make: () => Promise<Carried>) => {
     if (kept !== old) return;
@@ -138,7 +140,10 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
           ...request,
           ...(used && { authorization: used.authorization }),
         });
-        if (answer.status !== 401) return answer;
+        if (answer.status !== 401) {
+          accepted = used;
+          return answer;
+        }
         if (answer.url.origin !== url.origin) throw strangerAsks(url, answer.url);
         // Another token may be taken where this one was not; the same password is not.
         if (used && (isAgain || !used.token)) throw denied(request, used, challengesOf(answer));
@@ -149,22 +154,25 @@ export function createAuthorizedClient(options: AuthorizedClientOptions): Author
   };
 
   function denied(
-    { method }: HttpRequest,
-    { found, token }: Carried,
+    request: HttpRequest,
+    carried: Carried,
     challenges: readonly Challenge[],
   ): SigningError {
+    const { found, token } = carried;
     const used = found?.credentials;
-    const doing = `${method === 'POST' ? 'publish to' : 'read'} ${scope.repository}`;
+    const doing = `${isRead(request) ? 'read' : 'publish to'} ${scope.repository}`;
     if (!used) return missing(` to ${doing}`);
-    if (!token) return new SigningError('CREDENTIALS_REFUSED', `${server} refused ${used.account}`);
-    if (challenges.some(({ parameters }) => parameters.get('error') === 'invalid_token')) {
+    if (!token && (isRead(request) || carried !== accepted)) {
+      return new SigningError('CREDENTIALS_REFUSED', `${server} refused ${used.account}`);
+    }
+    if (token && challenges.some(({ parameters }) => parameters.get('error') === 'invalid_token')) {
       const realm = token.request.realm.url.origin;
       return new SigningError('SERVER_FAILED', `${server} does not take the tokens of ${realm}`, {
         fix: 'Compare issuer, service and certificate in the configuration of both servers, and their clocks.',
       });
     }
     const what = `${server} does not let ${used.account} ${doing}`;
-    if (method === 'POST') return new SigningError('PUSH_DENIED', what);
+    if (!isRead(request)) return new SigningError('PUSH_DENIED', what);
     return new SigningError('CREDENTIALS_REFUSED', what, {
       fix: 'Give the account the pull permission for the repository at the token server.',
     });

@@ -35,8 +35,13 @@ export function registryRepository(gun: Gun): RegistryRepository {
     registry,
     host: registry === HUB ? 'registry-1.docker.io' : registry,
     name: gun.slice(slash + 1),
-    isLoopback: LOOPBACK.test(registry),
+    isLoopback: isLoopbackHost(registry),
   };
+}
+
+/** Whether `host[:port]` is this machine. */
+export function isLoopbackHost(host: string): boolean {
+  return LOOPBACK.test(host);
 }
 
 /**

@@ -66,7 +66,8 @@ export class TokenRealm {
 /** What a token may be used for: one repository, and what is done there. Made here, never by a server. */
 export interface TokenScope {
   readonly repository: string;
-  readonly actions: 'pull' | 'push,pull';
+  /** In the order in which docker asks registries, and its Notary client Notary servers. */
+  readonly actions: 'pull' | 'pull,push' | 'push,pull';
 }
 
 /** A scope as in the distribution token specification; the name may hold colons. */

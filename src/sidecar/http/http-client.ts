@@ -10,7 +10,7 @@ import { exchange } from './http-exchange.ts';
 import type { ProxyServer, ProxySettings } from './proxy-settings.ts';
 import { proxyFailure, proxyRefusal, TunnelAgent } from './proxy-tunnel.ts';
 import { trustRoots } from './tls-roots.ts';
-import type { HttpRequest, HttpResponse } from './http-message.ts';
+import { isRead, type HttpRequest, type HttpResponse } from './http-message.ts';
 import { isOutOfFiles } from '../io/out-of-files.ts';
 
 /** Sends requests over kept-alive connections, straight or through proxies. */
@@ -90,7 +90,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 
   return {
     send: async (request) => {
-      if (request.redirects !== 'follow' || request.method !== 'GET') return sendOnce(request);
+      if (request.redirects !== 'follow' || !isRead(request)) return sendOnce(request);
       let current = request;
       for (let followed = 0; followed <= MOST_REDIRECTS; followed++) {
         const answer = await sendOnce(current);

@@ -9,7 +9,7 @@ import { request as httpsRequest } from 'node:https';
 import { SigningError } from '../../shared/signing-error.ts';
 import { MOST_HEADER_BYTES } from './connection-failure.ts';
 import type { ProxyServer } from './proxy-settings.ts';
-import type { HttpRequest, HttpResponse } from './http-message.ts';
+import { isRead, type HttpRequest, type HttpResponse } from './http-message.ts';
 
 export interface ExchangeOptions {
   /** For the connection to the proxy, or to the server where there is none. */
@@ -29,7 +29,7 @@ const SMALL_BYTES = 1024 * 1024;
 const WRITTEN_AT_ONCE = 64 * 1024;
 
 /**
- * One request and its whole answer. A GET that met a kept connection which the server was closing is
+ * One request and its whole answer. A read that met a kept connection which the server was closing is
  * sent again over the next one: it has not been answered, and may be repeated.
  *
  * @throws what the network says; SigningError SERVER_FAILED when the answer is too long
@@ -87,7 +87,7 @@ export function exchange(message: HttpRequest, options: ExchangeOptions): Promis
     request.on('error', (error) => {
       const { code } = error as NodeJS.ErrnoException;
       const isStale = request.reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE');
-      if (isStale && method === 'GET' && !isAnswered) resolve(exchange(message, options));
+      if (isStale && isRead(message) && !isAnswered) resolve(exchange(message, options));
       else reject(error);
     });
     send(request, body ?? []).catch(reject);
@@ -115,11 +115,13 @@ async function send(request: ClientRequest, body: readonly Uint8Array[]): Promis
 
 async function readBody(
   response: IncomingMessage,
-  { url, limit = BODY_LIMIT_BYTES, admit, tooLong }: HttpRequest,
+  { method, url, limit = BODY_LIMIT_BYTES, admit, tooLong }: HttpRequest,
 ): Promise<Uint8Array> {
   const isError = (response.statusCode ?? 0) >= 300;
   const most = isError ? Math.min(limit, BODY_LIMIT_BYTES) : limit;
-  const declared = Number(response.headers['content-length'] ?? 0);
+  // The answer to a HEAD tells the length of what it leaves out.
+  const told = method === 'HEAD' ? undefined : response.headers['content-length'];
+  const declared = Number(told ?? 0);
   const exceeded = () => {
     const what = `${url.origin} answers ${url.pathname} with more than ${limit} bytes`;
     return tooLong?.() ?? new SigningError('SERVER_FAILED', what);

@@ -9,7 +9,7 @@ export type RequestHeaders = Readonly<Record<string, string>> & {
 };
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT';
   readonly url: URL;
   readonly headers?: RequestHeaders;
   /** Sent to the server that it is for alone, wherever redirects lead. */
@@ -29,10 +29,15 @@ export interface HttpRequest {
   /** What is wrong with an answer that exceeds the limit; SERVER_FAILED by default. */
   readonly tooLong?: () => SigningError;
   /**
-   * Whether a redirect is an answer like any other (the default), or followed: GET alone, a few
-   * times, and never from https to http.
+   * Whether a redirect is an answer like any other (the default), or followed: of {@link isRead}
+   * alone, a few times, and never from https to http.
    */
   readonly redirects?: 'answer' | 'follow';
+}
+
+/** Whether a request changes nothing at the server (RFC 9110 9.2.1), so that it may be sent again. */
+export function isRead({ method }: Pick<HttpRequest, 'method'>): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 export interface HttpResponse {

@@ -2,7 +2,7 @@ import type { SignerSettings } from '../../shared/signer-flags.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import { readText } from '../io/text-file.ts';
 import type { Manifest } from '../tuf/publication.ts';
-import type { RegistryAccess } from './registry-client.ts';
+import type { RegistryAccess } from './registry-connection.ts';
 import { parseReport, type BuildReport } from './report.ts';
 import { readTags, type Tags } from './signing-plan.ts';
 

@@ -1,11 +1,8 @@
 import { formatTagReference, type Gun, type TagReference } from '../../shared/image-reference.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 import type { Manifest } from '../tuf/publication.ts';
-import {
-  createRegistryClient,
-  type RegistryAccess,
-  type RegistryClient,
-} from './registry-client.ts';
+import { createRegistryClient, type RegistryClient } from './registry-client.ts';
+import type { RegistryAccess } from './registry-connection.ts';
 import type { Tags } from './signing-plan.ts';
 
 /**

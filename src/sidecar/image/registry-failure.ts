@@ -1,10 +1,22 @@
 import { SIGNER_ERRORS, type SignerErrorCode } from '../../shared/error-code.ts';
 import { SigningError, withLastStep } from '../../shared/signing-error.ts';
-import { formatManifestReference, type ManifestReference } from './manifest.ts';
 import type { RegistryRepository } from '../auth/registry-host.ts';
 import { transienceOf } from '../http/retry-after.ts';
 import { serverAnswer } from '../http/server-error.ts';
 import type { HttpResponse } from '../http/http-message.ts';
+import { pointedTo } from '../http/http-client.ts';
+
+/** What a request is for. */
+export interface RegistryTask {
+  readonly kind: keyof typeof DONE;
+  /** What is looked up or pushed, for people. */
+  readonly object: string;
+}
+
+const DONE = { 'look-up': 'looked up', push: 'pushed' } as const;
+
+export const lookUpOf = (object: string): RegistryTask => ({ kind: 'look-up', object });
+export const pushOf = (object: string): RegistryTask => ({ kind: 'push', object });
 
 /** What to do where the server that failed is a registry, not a Notary server. */
 const FIX: Partial<Record<SignerErrorCode, (registry: string) => string>> = {
@@ -17,19 +29,21 @@ const FIX: Partial<Record<SignerErrorCode, (registry: string) => string>> = {
     `Add a docker Secret for ${registry} to the service account of the build.`,
   CREDENTIALS_REFUSED: (registry) =>
     `Correct the docker Secret for ${registry} that the service account of the build names, or let its account pull from the repository.`,
+  PUSH_DENIED: (registry) =>
+    `Let the account of the docker Secret for ${registry} push to the repository: signatures are stored beside the image.`,
   CREDENTIALS_OVER_HTTP: () => 'Let the registry and its token realm speak https.',
   CREDENTIALS_INVALID: (registry) =>
     `Correct the docker Secret that the message names: it could have credentials for ${registry}.`,
 };
 
 /**
- * A look-up to which no answer came, as it concerns a registry.
+ * A request to which no answer came, as it concerns a registry.
  *
  * @param problems of Secrets that could have held the credentials
  */
 export function registryFailure(
   repository: RegistryRepository,
-  reference: ManifestReference,
+  { kind, object }: RegistryTask,
   error: SigningError,
   problems: readonly string[],
 ): SigningError {
@@ -40,39 +54,37 @@ export function registryFailure(
   const why = error.code.startsWith('CREDENTIALS_')
     ? [error.message, ...problems]
     : [error.message];
-  return new SigningError(
-    code,
-    `${formatManifestReference(repository, reference)} cannot be looked up: ${why.join('; ')}`,
-    {
-      fix: isUsual ? FIX[code]?.(repository.registry) : error.fix,
-      cause: error,
-      isTransient: error.isTransient,
-      retryAfterMs: error.retryAfterMs,
-    },
-  );
+  return new SigningError(code, `${object} cannot be ${DONE[kind]}: ${why.join('; ')}`, {
+    fix: isUsual ? FIX[code]?.(repository.registry) : error.fix,
+    cause: error,
+    isTransient: error.isTransient,
+    retryAfterMs: error.retryAfterMs,
+  });
 }
 
-/** What an answer that holds no manifest means. */
+/** What an answer means that is not the one that was wanted. */
 export function registryRefusal(
   repository: RegistryRepository,
-  reference: ManifestReference,
+  { kind, object }: RegistryTask,
   answer: HttpResponse,
 ): SigningError {
   const { status } = answer;
   const said = serverAnswer(answer);
   const what =
-    `${repository.host} answered HTTP ${status} to the look-up of ` +
-    `${formatManifestReference(repository, reference)}${said ? ` (${said.text})` : ''}`;
-  if (status === 404) return new SigningError('MANIFEST_NOT_FOUND', what);
+    `${repository.host} answered HTTP ${status} to the ${kind} of ` +
+    `${object}${said ? ` (${said.text})` : ''}${pointedTo(answer)}`;
+  if (status === 404 && kind === 'look-up') return new SigningError('MANIFEST_NOT_FOUND', what);
   if (status === 403) {
-    const fix = FIX.CREDENTIALS_REFUSED?.(repository.registry);
-    return new SigningError('CREDENTIALS_REFUSED', what, { fix });
+    const code = kind === 'push' ? 'PUSH_DENIED' : 'CREDENTIALS_REFUSED';
+    return new SigningError(code, what, { fix: FIX[code]?.(repository.registry) });
   }
   const transience = transienceOf(answer);
   return new SigningError('SERVER_FAILED', what, {
     fix: transience.isTransient
       ? FIX.SERVER_FAILED?.(repository.registry)
-      : `Check that ${repository.host} is a registry.`,
+      : kind === 'push'
+        ? `Let ${repository.host} take manifests and blobs of OCI: it may be a mirror, or have a rule against it.`
+        : `Check that ${repository.host} is a registry.`,
     ...transience,
   });
 }

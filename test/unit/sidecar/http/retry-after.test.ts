@@ -11,6 +11,7 @@ import { createNotaryClient } from '../../../../src/sidecar/notary/notary-client
 import { publishFailure } from '../../../../src/sidecar/notary/notary-failure.ts';
 import { proxyRefusal } from '../../../../src/sidecar/http/proxy-tunnel.ts';
 import {
+  lookUpOf,
   registryFailure,
   registryRefusal,
 } from '../../../../src/sidecar/image/registry-failure.ts';
@@ -99,7 +100,7 @@ t.test('every server and proxy is left alone for as long as it asks', async (t) 
     name: 'demo/app',
     isLoopback: false,
   };
-  const refusal = registryRefusal(repository, { tag: '1' }, answer);
+  const refusal = registryRefusal(repository, lookUpOf('1'), answer);
   const challenge = { 'www-authenticate': 'Bearer realm="https://tokens.example.test/token"' };
   const realm = TokenRealm.namedIn({ ...answer, headers: challenge });
   assert.ok(realm);
@@ -112,7 +113,7 @@ t.test('every server and proxy is left alone for as long as it asks', async (t) 
       { url: notaryUrl, gun, root, size: 7 },
       answer,
     ),
-    'a registry': registryFailure(repository, { tag: '1' }, refusal, []),
+    'a registry': registryFailure(repository, lookUpOf('1'), refusal, []),
     'a token server': await errorOf(fetchToken(http, token, undefined)),
     'a proxy': proxyRefusal('server.example.test:443', proxy, answer),
   };

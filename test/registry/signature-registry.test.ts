@@ -1,0 +1,169 @@
+import t from 'tap';
+import type { Descriptor } from '../../src/sidecar/notation/descriptor.ts';
+import { startGitlabRegistry } from '../bed/gitlab-registry.ts';
+import { pushImage, pushIndex } from '../bed/image.ts';
+import { FORWARD, type ProxiedRequest, type ProxyAction } from '../bed/proxy.ts';
+import {
+  atTag,
+  hexOf,
+  INDEX_TYPE,
+  startRegistries,
+  subjectAt,
+  tagOf,
+} from './support/registries.ts';
+import { push, REPOSITORY, signatureOf, signatureRegistry } from './support/signing.ts';
+
+const at = await startRegistries(t);
+const { authority, docker, olareg } = at;
+
+const registries = [
+  ['docker-registry, which has no referrers API', docker, 'tag'],
+  ...(olareg ? [['olareg, which has the referrers API', olareg, 'api'] as const] : []),
+] as const;
+for (const [what, registry, listed] of registries) {
+  t.test(`a signature at ${what}`, async (t) => {
+    const seen: ProxiedRequest[] = [];
+    const { client } = await at.behind(t, registry, (request) => {
+      seen.push(request);
+      return FORWARD;
+    });
+    const pushed = await subjectAt(registry, what);
+    const subject = await client.describe(hexOf(pushed), pushed.size);
+    t.same(subject, pushed);
+    t.same(await client.list(subject), { listed, signatures: [] });
+
+    const signature = signatureOf(subject, 'one');
+    await push(client, signature);
+    if (listed === 'tag') {
+      t.same(await client.list(subject), { listed, signatures: [] }, 'nobody lists it by itself');
+      await client.addToIndex(subject, signature.entry);
+    }
+    t.same(await client.list(subject), { listed, signatures: [signature.entry] });
+    if (listed === 'api') t.equal(await atTag(registry, subject), undefined, 'no tag is written');
+    t.same(Buffer.from(await client.manifest(signature.entry)), signature.manifest);
+    const [, envelope = new Uint8Array()] = signature.blobs;
+    const { layers } = JSON.parse(signature.manifest.toString()) as { layers: [Descriptor] };
+    t.same(Buffer.from(await client.blob(layers[0])), envelope);
+
+    t.same(client.said, []);
+    const puts = () => seen.filter(({ method }) => method === 'PUT').map(({ path }) => path);
+    const first = puts().length;
+    await push(client, signature);
+    t.equal(puts().length, first + 1, 'blobs that are there are not pushed again');
+    const own = new RegExp(
+      `^/v2/${REPOSITORY}/(manifests/(sha256:[0-9a-f]{64}|${tagOf(subject)})$` +
+        `|blobs/(sha256:[0-9a-f]{64}$|uploads/)|referrers/${subject.digest}[?])`,
+    );
+    for (const { method, path } of seen) {
+      t.match(path, own, 'no other tag is named');
+      t.not(method, 'DELETE');
+    }
+    if (olareg) t.same(await at.notationList(registry.host, subject), [signature.entry.digest]);
+  });
+}
+t.test('the image that is described', async (t) => {
+  const client = signatureRegistry(t, { host: docker.host });
+  const pushed = await subjectAt(docker, 'described');
+  t.same(await client.describe(hexOf(pushed), undefined), pushed);
+  await t.rejects(client.describe(hexOf(pushed), 7), {
+    code: 'MANIFEST_MISMATCH',
+    message: new RegExp(
+      `HEAD of ${docker.host}/demo/app@${pushed.digest} with ${pushed.size} bytes, not 7$`,
+    ),
+  });
+  await t.rejects(client.describe('c'.repeat(64), undefined), {
+    code: 'MANIFEST_NOT_FOUND',
+    message: /HTTP 404 to the look-up of/,
+  });
+  const index = await pushIndex({
+    ...{ registryUrl: docker.url, repository: REPOSITORY, tags: [], format: 'oci' },
+    images: [
+      await pushImage({
+        registryUrl: docker.url,
+        repository: REPOSITORY,
+        tags: [],
+        content: 'i',
+        format: 'oci',
+      }),
+    ],
+  });
+  t.match(await client.describe(hexOf(index as never), index.size), { mediaType: INDEX_TYPE });
+});
+
+t.test('a registry that resolves the tag to the image, as that of GitLab', async (t) => {
+  const gitlab = await startGitlabRegistry({ authority, target: docker.url });
+  t.teardown(() => gitlab.stop());
+  const { host } = new URL(gitlab.url);
+  const client = signatureRegistry(t, { host, authority });
+  const image = await subjectAt(docker, 'gitlab');
+  const target = {
+    registryUrl: docker.url,
+    repository: REPOSITORY,
+    tags: [],
+    format: 'oci',
+  } as const;
+  const platform = await pushImage({ ...target, content: 'gitlab' });
+  const index = await pushIndex({ ...target, images: [platform] });
+  for (const subject of [image, { ...index, mediaType: INDEX_TYPE }]) {
+    t.same(await client.list(subject), { listed: 'tag', signatures: [] });
+    const signature = signatureOf(subject, 'own');
+    await push(client, signature);
+    await t.rejects(client.addToIndex(subject, signature.entry), {
+      code: 'REFERRERS_TAG_FOREIGN',
+      message: `${host} has no referrers API, and ${host}/${REPOSITORY}:${tagOf(subject)}, where signatures would be listed, is the image itself`,
+    });
+    t.match(await client.describe(hexOf(subject), subject.size), { digest: subject.digest });
+  }
+  t.notOk(gitlab.requests.some(({ method }) => method === 'DELETE'));
+});
+
+t.test('what answers the list', async (t) => {
+  const subject = await subjectAt(docker, 'answers');
+  const { entry, ...signature } = signatureOf(subject, 'one');
+  const setup = signatureRegistry(t, { host: docker.host });
+  await push(setup, { entry, ...signature });
+  await setup.addToIndex(subject, entry);
+  const page = (body: object | string, more: Readonly<Record<string, string>> = {}) => ({
+    status: 200,
+    headers: { 'content-type': INDEX_TYPE, ...more },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  const error = (status: number, code: string) => ({
+    status,
+    body: JSON.stringify({ errors: [{ code, message: 'no' }] }),
+  });
+  const html = { status: 200, headers: { 'content-type': 'text/html' }, body: '<html>' };
+  for (const [what, answer, expected] of [
+    ['404', { status: 404 }, 'tag'],
+    ['404 of a registry', error(404, 'NOT_FOUND'), 'tag'],
+    ['a page for people', html, 'tag'],
+    ['an index under another type', page('{}', { 'content-type': 'application/json' }), 'tag'],
+    [
+      'an index under a type with parameters',
+      page({}, { 'content-type': `${INDEX_TYPE}; charset=utf-8` }),
+      'tag',
+    ],
+    ['an empty index', page({ manifests: [] }), 'api'],
+    ['an empty index of Go', page({ manifests: null }), 'api'],
+    ['404, and the repository is unknown', error(404, 'NAME_UNKNOWN'), 'SERVER_FAILED'],
+    ['405', { status: 405 }, 'SERVER_FAILED'],
+    ['501', { status: 501 }, 'SERVER_FAILED'],
+    ['400', error(400, 'UNSUPPORTED'), 'SERVER_FAILED'],
+    ['403', error(403, 'DENIED'), 'CREDENTIALS_REFUSED'],
+    ['what is no JSON', page('<html>'), 'SERVER_FAILED'],
+  ] as const) {
+    t.test(`${what}: ${expected}, and notation agrees`, async (t) => {
+      const rule = ({ path }: ProxiedRequest): ProxyAction =>
+        path.includes('/referrers/') ? { kind: 'answer', ...answer } : FORWARD;
+      const { client, proxy } = await at.behind(t, docker, rule, { pause: async () => true });
+      const isListed = expected === 'tag' || expected === 'api';
+      const listing = client.list(subject);
+      if (isListed) t.match(await listing, { listed: expected });
+      else await t.rejects(listing, { code: expected });
+      const judged = await at.notationList(new URL(proxy.url).host, subject);
+      if (judged === undefined) return;
+      if (isListed) t.same(judged, expected === 'tag' ? [entry.digest] : []);
+      else t.type(judged, 'string', 'it fails, too');
+    });
+  }
+});
