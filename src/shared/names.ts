@@ -16,14 +16,17 @@ export const ANNOTATION = {
   rootPin: `${PREFIX}v1.rootPin`,
   caSecretRef: `${PREFIX}v1.caSecretRef`,
   onFailure: `${PREFIX}on-failure`,
+  v2SecretRef: `${PREFIX}v2.secretRef`,
+  timestampUrl: `${PREFIX}v2.timestampUrl`,
+  timestampCaSecretRef: `${PREFIX}v2.timestampCaSecretRef`,
+  expiry: `${PREFIX}v2.expiry`,
+  v2OnFailure: `${PREFIX}v2.on-failure`,
+  registryCaSecretRef: `${PREFIX}v2.registryCaSecretRef`,
 } as const;
 
 /** Annotations that the webhook writes on pods. It never reads them to allow anything. */
 export const INJECTED = `${PREFIX}injected`;
 export const SKIPPED = `${PREFIX}skipped`;
-
-/** Prefix of annotations reserved for Notary Project signatures. */
-export const RESERVED_PREFIX = `${PREFIX}v2.`;
 
 /** kpack's label on every build pod. It selects pods, but does not prove that kpack made them. */
 export const BUILD_LABEL = 'kpack.io/build';
@@ -46,6 +49,13 @@ export const KPACK_GROUP = 'kpack.io';
 /** kpack's annotation on a basic-auth Secret: the Notary server that the Secret is for. */
 export const CREDENTIALS_ANNOTATION = 'kpack.io/notary.v1';
 
+/** kpack's annotations on a basic-auth or ssh-auth Secret: the registry or git server that it is for. */
+export const DOCKER_ANNOTATION = 'kpack.io/docker';
+export const GIT_ANNOTATION = 'kpack.io/git';
+
+/** Kubernetes's annotation on a Secret that holds the token of a service account. */
+export const TOKEN_ANNOTATION = 'kubernetes.io/service-account.name';
+
 /** Name of the injected container. */
 export const SIGNING_CONTAINER = 'notary-sign';
 
@@ -62,6 +72,9 @@ export const OWN_VOLUME_PREFIX = `${SIGNING_CONTAINER}-`;
 export const VOLUME = {
   key: `${OWN_VOLUME_PREFIX}key`,
   ca: `${OWN_VOLUME_PREFIX}ca`,
+  v2Key: `${OWN_VOLUME_PREFIX}v2-key`,
+  timestampCa: `${OWN_VOLUME_PREFIX}v2-timestamp-ca`,
+  registryCa: `${OWN_VOLUME_PREFIX}registry-ca`,
   noToken: `${OWN_VOLUME_PREFIX}no-token`,
 } as const;
 export const CREDENTIALS_VOLUME_PREFIX = `${OWN_VOLUME_PREFIX}credentials-`;
@@ -70,6 +83,9 @@ export const CREDENTIALS_VOLUME_PREFIX = `${OWN_VOLUME_PREFIX}credentials-`;
 export const MOUNT = {
   key: '/var/notary-sign/key',
   ca: '/var/notary-sign/ca',
+  v2Key: '/var/notary-sign/v2-key',
+  timestampCa: '/var/notary-sign/v2-timestamp-ca',
+  registryCa: '/var/notary-sign/registry-ca',
   credentials: '/var/notary-sign/credentials',
 } as const;
 

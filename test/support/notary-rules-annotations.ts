@@ -218,16 +218,6 @@ export const ANNOTATIONS: readonly NotaryRule[] = [
   ),
   rule(
     EVERYWHERE,
-    'an annotation for v2',
-    'this version signs with v1 alone',
-    paired({ 'v2.url': URL }),
-    paired(),
-    on('v2.url'),
-    'not supported in this version',
-    'no such annotation',
-  ),
-  rule(
-    EVERYWHERE,
     'the annotation injected',
     'we write it on pods alone',
     annotated({ injected: '1.0.0' }),

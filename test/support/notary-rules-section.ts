@@ -73,11 +73,11 @@ export const SECTION: readonly NotaryRule[] = [
   rule(
     IN_KPACK,
     'v2 of the section',
-    'this version signs with v1 alone',
+    "kpack's section has no v2, so annotations say how to sign with it",
     { notary: { ...section(), v2: {} } },
     WELL,
     'spec.notary.v2',
-    'v2 is not supported in this version',
+    `expected v1 alone; for v2 set the annotation ${P}v2.secretRef on the Namespace`,
   ),
   rule(
     IN_KPACK,

@@ -4,6 +4,7 @@ import { ANNOTATIONS } from './notary-rules-annotations.ts';
 import { LEVELS } from './notary-rules-levels.ts';
 import { NAMESPACE_ANNOTATIONS, NAMESPACES } from './notary-rules-namespaces.ts';
 import { SECTION } from './notary-rules-section.ts';
+import { V2 } from './notary-rules-v2.ts';
 import { VALUES } from './notary-rules-values.ts';
 
 export const NOTARY_RULES: readonly NotaryRule[] = [
@@ -13,4 +14,5 @@ export const NOTARY_RULES: readonly NotaryRule[] = [
   ...LEVELS,
   ...NAMESPACES,
   ...NAMESPACE_ANNOTATIONS,
+  ...V2,
 ];

@@ -94,6 +94,12 @@ async function describeWarnings(): Promise<string> {
   };
   const optOut = { 'notary.kpack.io/signing': 'disabled' };
   const admin = { 'notary.kpack.io/on-failure': 'fail' };
+  const v2 = {
+    'notary.kpack.io/v2.secretRef': 'notary-v2-signing',
+    'notary.kpack.io/v2.timestampUrl': 'http://timestamp.example.com',
+    'notary.kpack.io/v2.timestampCaSecretRef': 'timestamp-ca',
+    'notary.kpack.io/v2.registryCaSecretRef': 'registry-ca',
+  };
   const cluster = memoryCluster([signingNamespace('disabled', admin)]);
   const warnings = await Promise.all(
     [
@@ -101,6 +107,7 @@ async function describeWarnings(): Promise<string> {
       { notary: section('http://notary.example.com'), labels: optOut },
       { notary: section(), annotations: optOut },
       { annotations: admin },
+      { annotations: { ...v2, 'notary.kpack.io/v2.on-failure': 'warn' } },
     ].map(async (words) => {
       const object = objectThatSays('Image', 'kpack.io/v1alpha1', words);
       const answer = await ask('validate', object, cluster, { username: 'developer' });

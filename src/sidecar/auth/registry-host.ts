@@ -1,5 +1,5 @@
 import type { Gun } from '../../shared/image-reference.ts';
-import { hostOf } from '../../shared/notary-url.ts';
+import { DOCKER_HUB, registryHost } from '../../shared/registry-host.ts';
 import { SigningError } from '../../shared/signing-error.ts';
 
 /** Where a repository is looked up. */
@@ -13,8 +13,6 @@ export interface RegistryRepository {
   readonly isLoopback: boolean;
 }
 
-const HUB = 'docker.io';
-const HUB_HOSTS = new Set([HUB, 'index.docker.io', 'registry-1.docker.io']);
 const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/;
 
 /**
@@ -33,7 +31,7 @@ export function registryRepository(gun: Gun): RegistryRepository {
   }
   return {
     registry,
-    host: registry === HUB ? 'registry-1.docker.io' : registry,
+    host: registry === DOCKER_HUB ? 'registry-1.docker.io' : registry,
     name: gun.slice(slash + 1),
     isLoopback: isLoopbackHost(registry),
   };
@@ -42,13 +40,4 @@ export function registryRepository(gun: Gun): RegistryRepository {
 /** Whether `host[:port]` is this machine. */
 export function isLoopbackHost(host: string): boolean {
   return LOOPBACK.test(host);
-}
-
-/**
- * The registry of what people write for one: `host`, `host:port`, or a URL, with a path or without.
- * Docker Hub has several names, and is `docker.io`; 443 goes without saying.
- */
-export function registryHost(text: string): string | undefined {
-  const host = hostOf(text);
-  return host !== undefined && HUB_HOSTS.has(host) ? HUB : host;
 }

@@ -1,4 +1,5 @@
-import { registryHost, type RegistryRepository } from './registry-host.ts';
+import { registryHost } from '../../shared/registry-host.ts';
+import type { RegistryRepository } from './registry-host.ts';
 
 /** For which repositories an entry of a docker configuration is. */
 export interface RegistryPattern {

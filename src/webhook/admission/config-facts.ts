@@ -1,16 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { joinUnits } from '../config/notary-config.ts';
 import {
   readNotarySection,
+  secretNamesOf,
   type NotarySection,
-  type ServerAndKey,
+  type Units,
 } from '../config/notary-section.ts';
 import { ClusterError, type Cluster, type ClusterKind } from '../../shared/kubernetes/cluster.ts';
-import { absentOf, secretNames, unitSecretNames } from '../policy/facts.ts';
+import { absentOf, secretNames } from '../policy/facts.ts';
 import type { SecretFacts } from '../config/config-warnings.ts';
-import { credentialsOf } from '../config/credentials-secret.ts';
+import { credentialsOf, registrySecretsOf } from '../config/credentials-secret.ts';
 
 /** What the cluster adds to what somebody writes. */
-export interface ConfigFacts extends Pick<SecretFacts, 'missingSecrets' | 'credentials'> {
+export interface ConfigFacts extends Pick<
+  SecretFacts,
+  'missingSecrets' | 'credentials' | 'registrySecrets'
+> {
   /** What the Namespace says. */
   readonly admin: NotarySection;
 }
@@ -26,7 +31,7 @@ const MOST_LOOKED_AT = 32;
  * @throws ClusterError when that takes too long, or the cluster does not tell
  */
 export async function readConfigFacts(
-  unit: ServerAndKey | undefined,
+  units: Units,
   namespaceName: string,
   serviceAccountName: string,
   cluster: Cluster,
@@ -36,7 +41,10 @@ export async function readConfigFacts(
     throw new ClusterError('the Kubernetes API did not answer in time');
   });
   try {
-    return await Promise.race([readAll(unit, namespaceName, serviceAccountName, cluster), timeout]);
+    return await Promise.race([
+      readAll(units, namespaceName, serviceAccountName, cluster),
+      timeout,
+    ]);
   } finally {
     timer.abort();
     timeout.catch(() => undefined);
@@ -44,7 +52,7 @@ export async function readConfigFacts(
 }
 
 async function readAll(
-  unit: ServerAndKey | undefined,
+  units: Units,
   namespaceName: string,
   serviceAccountName: string,
   cluster: Cluster,
@@ -53,14 +61,16 @@ async function readAll(
     cluster.get({ apiVersion: 'v1', kind, namespace: namespaceName, name });
   const getSecrets = (names: readonly string[]) =>
     Promise.all(names.map((name) => get('Secret', name)));
-  const ownSecrets = unitSecretNames(unit);
+  const ownSecrets = secretNamesOf(units);
   const [namespace, serviceAccount, own] = await Promise.all([
     cluster.get({ apiVersion: 'v1', kind: 'Namespace', name: namespaceName }),
     get('ServiceAccount', serviceAccountName),
     getSecrets(ownSecrets),
   ]);
   const admin = readNotarySection('Namespace', namespace);
-  const adminSecrets = unit ? [] : unitSecretNames(admin.unit);
+  const adminSecrets = secretNamesOf(joinUnits(units, admin)).filter(
+    (name) => !ownSecrets.includes(name),
+  );
   const all = secretNames(serviceAccount, MOST_LOOKED_AT);
   const [ofAccount, ofAdmin] = await Promise.all([
     all && getSecrets(all),
@@ -70,5 +80,6 @@ async function readAll(
     admin,
     missingSecrets: [...absentOf(ownSecrets, own), ...absentOf(adminSecrets, ofAdmin)],
     credentials: ofAccount && credentialsOf(ofAccount),
+    registrySecrets: ofAccount && registrySecretsOf(ofAccount),
   };
 }

@@ -5,12 +5,18 @@ import {
   type ConfigResolution,
 } from '../config/notary-config.ts';
 import type { ConfigProblem, ConfigSource } from '../config/notary-field.ts';
-import { readNotarySection, type NotarySection } from '../config/notary-section.ts';
+import { readNotarySection, secretNamesOf, type NotarySection } from '../config/notary-section.ts';
 import { labelProblems, signingMode, type SigningMode } from '../config/signing-label.ts';
 import type { AdmissionRequest } from './admission.ts';
 import { ClusterError, type Cluster } from '../../shared/kubernetes/cluster.ts';
-import { readConfigFacts, type ConfigFacts } from './config-facts.ts';
-import { configSource, isGoing, saysTheSame, serviceAccountOf } from '../config/config-source.ts';
+import { readConfigFacts } from './config-facts.ts';
+import {
+  configSource,
+  isGoing,
+  saysTheSame,
+  serviceAccountOf,
+  tagsOf,
+} from '../config/config-source.ts';
 import {
   labelWarnings,
   malformedNamespaceWarning,
@@ -49,17 +55,19 @@ export async function reviewConfig(
   if (kind === 'Namespace') {
     return judged(problems, () => [...section.warnings, ...namespaceWarnings(section)]);
   }
-  const { isOptedOut, unit, rootPins } = section;
-  const isAlone = section.isEmpty || (isOptedOut && !unit && !rootPins);
+  const { isOptedOut, rootPins } = section;
+  const isAlone =
+    section.isEmpty || (isOptedOut && !rootPins && secretNamesOf(section).length === 0);
   if (isAlone) return judged(problems, () => section.warnings);
   const { cluster } = settings;
-  const account = serviceAccountOf(request.object);
-  const facts = await readConfigFacts(unit, request.namespace, account, cluster).catch(
+  const { namespace: namespaceName, object } = request;
+  const serviceAccountName = serviceAccountOf(object);
+  const facts = await readConfigFacts(section, namespaceName, serviceAccountName, cluster).catch(
     asClusterError,
   );
-  return facts instanceof ClusterError
-    ? judgeAlone(section, facts)
-    : judgeInNamespace(section, request.namespace, account, facts);
+  if (facts instanceof ClusterError) return judgeAlone(section, facts);
+  const secretFacts = { ...facts, namespaceName, serviceAccountName, tags: tagsOf(object) };
+  return judgeInNamespace(section, facts.admin, secretFacts);
 }
 
 function judged(problems: readonly ConfigProblem[], warnings: () => readonly string[]): Verdict {
@@ -109,12 +117,10 @@ const SILENT_IMAGE = readNotarySection('Image', undefined);
 
 function judgeInNamespace(
   section: NotarySection,
-  namespaceName: string,
-  serviceAccountName: string,
-  { admin, missingSecrets, credentials }: ConfigFacts,
+  admin: NotarySection,
+  facts: SecretFacts,
 ): Verdict {
   const [adminProblem] = admin.problems;
-  const facts = { namespaceName, serviceAccountName, missingSecrets, credentials };
   // The author of an Image cannot mend the Namespace.
   return judgedWith(section, adminProblem ? SILENT : admin, (resolved) => [
     ...warningsOf(resolved, section.source, signingMode(admin.source), facts),

@@ -98,9 +98,9 @@ function refuse({ kind, what }: Exclude<Injection, { kind: 'pod' }>): PodVerdict
   }
 }
 
-/** Key and credentials of a plan; a CA is public by purpose. */
-function plannedSecrets({ config, credentials }: PlannedSigning): readonly string[] {
-  return [config.secretName, ...credentials.map(({ secretName }) => secretName)];
+/** Keys and credentials of a plan; a CA is public by purpose. */
+function plannedSecrets({ config: { v1, v2 }, credentials }: PlannedSigning): readonly string[] {
+  return [v1, v2, ...credentials].flatMap((secret) => secret?.secretName ?? []);
 }
 
 function pathsOf(operations: readonly Operation[]): string {

@@ -1,11 +1,4 @@
-import {
-  ANNOTATION,
-  INJECTED,
-  PREFIX,
-  RESERVED_PREFIX,
-  SIGNING,
-  SKIPPED,
-} from '../../shared/names.ts';
+import { ANNOTATION, INJECTED, PREFIX, SIGNING, SKIPPED } from '../../shared/names.ts';
 import { nearest } from '../../shared/nearest.ts';
 import { expectedName, problem, type Findings, type ConfigSource } from './notary-field.ts';
 import { annotationLine } from './notary-members.ts';
@@ -75,13 +68,20 @@ function checkUnknown(
     const found = 'an annotation that kpack-notary itself writes, on pods alone';
     return reject(found, 'no such annotation');
   }
-  if (name.startsWith(RESERVED_PREFIX)) {
-    const found = 'an annotation for Notary v2, which is not supported in this version';
-    return reject(found, 'no such annotation');
-  }
-  const meant = nearest(name, known);
-  reject('an unknown annotation', expectedName(name, known), meant && annotationLine(meant));
+  const candidates = known.filter(isOfVersionOf(name));
+  const meant = nearest(name, candidates);
+  reject('an unknown annotation', expectedName(name, candidates), meant && annotationLine(meant));
   return meant;
+}
+
+/** Who writes `v2.url` did not mean `v1.url`, nor `v2.on-failure` with `v1.on-failure`. */
+function isOfVersionOf(name: string): (known: string) => boolean {
+  const version = versionOf(name);
+  return (known) => version === undefined || (versionOf(known) ?? version) === version;
+}
+
+function versionOf(annotation: string): string | undefined {
+  return /^v[12]\./i.exec(annotation.slice(PREFIX.length))?.[0].toLowerCase();
 }
 
 /** A label says nothing here; who wrote one meant the annotation. */

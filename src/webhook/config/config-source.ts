@@ -46,6 +46,16 @@ export function serviceAccountOf(object: unknown): string {
   return typeof name === 'string' && name !== '' ? name : 'default';
 }
 
+/** The tags that an Image has its builds push, or that a Build pushes. */
+export function tagsOf(object: unknown): readonly string[] {
+  const spec = member(object, 'spec');
+  const [ofBuild, additional] = [member(spec, 'tags'), member(spec, 'additionalTags')];
+  const tags: readonly unknown[] = Array.isArray(ofBuild)
+    ? ofBuild
+    : [member(spec, 'tag'), ...(Array.isArray(additional) ? (additional as unknown[]) : [])];
+  return tags.filter((tag) => typeof tag === 'string');
+}
+
 function members(value: unknown, name: string): Readonly<Record<string, unknown>> {
   const found = member(value, name);
   return isObject(found) ? found : {};

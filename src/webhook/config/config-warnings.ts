@@ -1,11 +1,14 @@
 import { ANNOTATION, CA_FILE, CREDENTIALS_ANNOTATION, SIGNING } from '../../shared/names.ts';
-import type { NotaryConfig } from './notary-config.ts';
+import type { NotaryConfig, V1Config } from './notary-config.ts';
 import type { ConfigProblem, ConfigSource } from './notary-field.ts';
 import { hasSection } from './notary-section.ts';
 import { isPlainHttp, serverHost } from '../../shared/notary-url.ts';
 import { command } from '../../shared/shell-command.ts';
 import { cut } from '../../shared/shown-value.ts';
-import type { HostSecret } from './credentials-secret.ts';
+import { parseTagReference } from '../../shared/image-reference.ts';
+import { registryHost } from '../../shared/registry-host.ts';
+import { SigningError } from '../../shared/signing-error.ts';
+import type { HostSecret, RegistrySecret } from './credentials-secret.ts';
 import type { SigningMode } from './signing-label.ts';
 
 /** What the namespace holds for a build. */
@@ -16,6 +19,9 @@ export interface SecretFacts {
   readonly missingSecrets: readonly string[];
   /** In the order in which the service account names them; undefined: too many to look at. */
   readonly credentials: readonly HostSecret[] | undefined;
+  /** Secrets with credentials for registries that the build may have; undefined: unknown. */
+  readonly registrySecrets: readonly RegistrySecret[] | undefined;
+  readonly tags: readonly string[];
 }
 
 /** Longer names are cut, so that the sentence around them, with its fix, is whole. */
@@ -24,11 +30,19 @@ const named = (name: string) => cut(name, LONGEST_NAME);
 
 /** What is legal and risky about a configuration: sentences that name the fix. */
 export function riskWarnings(config: NotaryConfig, facts: SecretFacts): readonly string[] {
-  return [...serverWarnings(config), ...secretWarnings(config, facts)];
+  const { v1, v2 } = config;
+  return [
+    ...serverWarnings(config),
+    ...missingWarnings(config, facts),
+    ...(v1 ? credentialsWarnings(v1, facts) : []),
+    ...(v2 ? registryWarnings(facts) : []),
+  ];
 }
 
 /** Those that need no look at the cluster. */
-export function serverWarnings({ url, rootPins }: NotaryConfig): readonly string[] {
+export function serverWarnings({ v1 }: NotaryConfig): readonly string[] {
+  if (!v1) return [];
+  const { url, rootPins } = v1;
   return [
     ...(isPlainHttp(url)
       ? [
@@ -43,9 +57,9 @@ export function serverWarnings({ url, rootPins }: NotaryConfig): readonly string
   ];
 }
 
-function secretWarnings(
-  { url, secretName, caSecretName }: NotaryConfig,
-  { namespaceName, serviceAccountName, missingSecrets, credentials }: SecretFacts,
+function missingWarnings(
+  { v1, v2, registryCaSecretName }: NotaryConfig,
+  { namespaceName, missingSecrets }: SecretFacts,
 ): readonly string[] {
   const missing = (name: string | undefined, what: string, content: string) =>
     name !== undefined && missingSecrets.includes(name)
@@ -53,18 +67,60 @@ function secretWarnings(
           `the ${what} Secret ${named(name)} is not in namespace ${named(namespaceName)} yet, and build pods wait for it to start. Create it with ${content}.`,
         ]
       : [];
+  const certificate = `the certificate under ${CA_FILE}`;
+  return [
+    ...missing(v1?.secretName, 'signing', 'the key as a *.key file, and its password'),
+    ...missing(v1?.caSecretName, 'CA', certificate),
+    ...missing(v2?.secretName, 'v2 signing', 'the certificate chain in tls.crt, and tls.key'),
+    ...missing(v2?.timestamp?.caSecretName, 'timestamp CA', certificate),
+    ...missing(registryCaSecretName, 'registry CA', certificate),
+  ];
+}
+
+function credentialsWarnings(
+  { url }: V1Config,
+  { serviceAccountName, credentials }: SecretFacts,
+): readonly string[] {
   const host = serverHost(url);
   const hasCredentials =
     isPlainHttp(url) || (credentials?.some((secret) => secret.host === host) ?? true);
-  return [
-    ...missing(secretName, 'signing', 'the key as a *.key file, and its password'),
-    ...missing(caSecretName, 'CA', `the certificate under ${CA_FILE}`),
-    ...(hasCredentials
-      ? []
-      : [
-          `service account ${named(serviceAccountName)} has no credentials for ${named(host)}. If the server wants some, add a basic-auth Secret to it whose annotation ${CREDENTIALS_ANNOTATION} is that host.`,
-        ]),
-  ];
+  return hasCredentials
+    ? []
+    : [
+        `service account ${named(serviceAccountName)} has no credentials for ${named(host)}. If the server wants some, add a basic-auth Secret to it whose annotation ${CREDENTIALS_ANNOTATION} is that host.`,
+      ];
+}
+
+/**
+ * Registries that the signer pushes v2 signatures to without credentials: it has those of docker Secrets
+ * alone, and not what kpack itself may have got from its cloud.
+ */
+function registryWarnings({
+  serviceAccountName,
+  registrySecrets,
+  tags,
+}: SecretFacts): readonly string[] {
+  const isServed = (registry: string) =>
+    registrySecrets?.some(({ host }) => host === undefined || registryHost(host) === registry) ??
+    true;
+  const registries = new Set(tags.flatMap((tag) => registryOf(tag) ?? []));
+  return [...registries]
+    .filter((registry) => !isServed(registry))
+    .map(
+      (registry) =>
+        `service account ${named(serviceAccountName)} has no docker Secret for ${named(registry)}, and workload identity is not supported yet. Add such a Secret to it, unless everybody may push there.`,
+    );
+}
+
+function registryOf(tag: string): string | undefined {
+  try {
+    const { gun } = parseTagReference(tag);
+    return registryHost(gun.slice(0, gun.indexOf('/')));
+  } catch (error) {
+    // The signer says what is wrong with the tag.
+    if (error instanceof SigningError) return undefined;
+    throw error;
+  }
 }
 
 /** What a namespace makes of a configuration: nothing where it has not opted in. */
@@ -95,7 +151,7 @@ export const KPACK_SIGNATURE_GOES = `${SIGNING}: disabled removes kpack's own No
 
 /** An Image whose settings meet no server and key to be settings of. */
 export function nothingToSignWarning({ kind }: ConfigSource): string {
-  return `nothing is signed: neither this ${kind} nor its Namespace names a Notary server and a key. Set ${ANNOTATION.url} and ${ANNOTATION.secretRef}.`;
+  return `nothing is signed: neither this ${kind} nor its Namespace names a Notary server and a key. Set ${ANNOTATION.url} and ${ANNOTATION.secretRef}, or ${ANNOTATION.v2SecretRef}.`;
 }
 
 /** An Image in a Namespace that has to be mended by others. */

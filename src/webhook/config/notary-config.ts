@@ -1,14 +1,32 @@
-import { fieldOf } from './annotation-name.ts';
 import { ANNOTATION } from '../../shared/names.ts';
-import type { ConfigProblem, ConfigSource } from './notary-field.ts';
-import { hasSection, type NotarySection, type ServerAndKey } from './notary-section.ts';
-import { cut, show } from '../../shared/shown-value.ts';
 import type { OnFailure } from '../../shared/signer-flags.ts';
+import { levelProblems, narrowPins } from './level-problems.ts';
+import type { ConfigProblem } from './notary-field.ts';
+import type { NotarySection, ServerAndKey, Units } from './notary-section.ts';
+import type { V2Unit } from './v2-unit.ts';
 
-/** What is to be done for one build: complete, checked, nothing left to default. */
-export interface NotaryConfig extends ServerAndKey {
+/** What is to be done for one build: complete, checked, nothing left to default. It signs at least once. */
+export type NotaryConfig = CommonConfig &
+  (
+    | { readonly v1: V1Config; readonly v2: V2Config | undefined }
+    | { readonly v1: undefined; readonly v2: V2Config }
+  );
+
+interface CommonConfig {
+  /** The Secret with the CA of the registry. */
+  readonly registryCaSecretName: string | undefined;
+  readonly onFailure: OnFailure;
+}
+
+/** How to sign at a Notary v1 server. */
+export interface V1Config extends ServerAndKey {
   /** Root key ids, one of which must have signed; empty: trust on first use. */
   readonly rootPins: readonly string[];
+}
+
+/** How to make a Notary Project signature. */
+export interface V2Config extends V2Unit {
+  /** `warn`: where v2 fails, the outcome is that of v1. */
   readonly onFailure: OnFailure;
 }
 
@@ -19,100 +37,68 @@ export type ConfigResolution =
   | { readonly kind: 'invalid'; readonly problems: readonly ConfigProblem[] };
 
 /**
- * Joins what the Image or Build says with what the admin says on the Namespace. Url, Secret and CA
- * are taken whole from the first that sets them, and who names the admin's key takes the admin's url,
- * so that a developer's url never meets that key. The Namespace's root pins hold for every Image in
- * it, and its `on-failure: fail` stays. All that is checked holds for an Image that opts out, too: it
- * takes nothing but the signature away.
+ * Joins what the Image or Build says with what the admin says on the Namespace. There are two units: url,
+ * Secret and CA of v1, and the settings of v2. Each is taken whole from the first that sets it. Who
+ * names the admin's key takes what the admin says with it, so that a developer's url never meets that
+ * key. The Namespace's root pins hold for every Image in it, and so does its demand for timestamps. Its
+ * `on-failure: fail` and `v2.on-failure: fail` stay. All that is checked holds for an Image that opts out,
+ * too: it takes nothing but the signature away.
  */
 export function resolveNotaryConfig(
   object: NotarySection,
   namespace: NotarySection,
 ): ConfigResolution {
-  const rootPins = narrowed(namespace.rootPins, object.rootPins);
-  const problems = [...object.problems, ...namespace.problems];
-  if (rootPins.length === 0 && namespace.rootPins) {
-    problems.push(
-      pinProblem(object.source, object.rootPins ?? [], namespace.source, namespace.rootPins),
-    );
-  }
-  if (object.unit && namespace.unit) {
-    problems.push(...keyProblems(object.source, object.unit, namespace.source, namespace.unit));
-  }
+  const problems = [...object.problems, ...namespace.problems, ...levelProblems(object, namespace)];
   if (problems.length > 0) return { kind: 'invalid', problems };
   if (object.isOptedOut) return { kind: 'opted-out', warnings: object.warnings };
-  const unit = object.unit ?? namespace.unit;
-  if (!unit) return { kind: 'none', warnings: object.warnings };
 
-  const isFloored = namespace.onFailure === 'fail' && object.onFailure === 'warn';
+  const { v1, v2, registryCaSecretName } = joinUnits(object, namespace);
+  const onFailure = floored(object.onFailure, namespace.onFailure);
+  const v2OnFailure = floored(object.v2?.onFailure, namespace.v2?.onFailure);
+  const common = { registryCaSecretName, onFailure };
+  const v1Config = v1 && { ...v1, rootPins: narrowPins(namespace.rootPins, object.rootPins) };
+  // Without v1 there is no other outcome than that of v2.
+  const v2Config = v2 && { ...v2, onFailure: v1 ? v2OnFailure : ('fail' as const) };
+  const config: NotaryConfig | undefined = v1Config
+    ? { v1: v1Config, v2: v2Config, ...common }
+    : v2Config && { v1: undefined, v2: v2Config, ...common };
+  if (!config) return { kind: 'none', warnings: object.warnings };
   return {
     kind: 'config',
-    config: {
-      ...unit,
-      rootPins,
-      onFailure: isFloored ? 'fail' : (object.onFailure ?? namespace.onFailure ?? 'fail'),
-    },
+    config,
     warnings: [
       ...object.warnings,
       ...namespace.warnings,
-      ...(isFloored
-        ? [
-            `${ANNOTATION.onFailure}: warn has no effect, as the Namespace says fail. Remove it, or have the Namespace changed.`,
-          ]
+      ...(onFailure !== (object.onFailure ?? onFailure)
+        ? [`${ANNOTATION.onFailure}: ${FLOORED}`]
         : []),
+      ...(v2OnFailure !== (object.v2?.onFailure ?? v2OnFailure)
+        ? [`${ANNOTATION.v2OnFailure}: ${FLOORED}`]
+        : []),
+      ...(v2Config && v2Config.onFailure !== v2OnFailure ? [ALONE] : []),
+      ...(!v1 && object.rootPins ? [PINS_NOTHING] : []),
     ],
   };
 }
 
-/** What an Image has beside the admin's key that is not the admin's: no key of theirs signs there. */
-function keyProblems(
-  source: ConfigSource,
-  unit: ServerAndKey,
-  admin: ConfigSource,
-  { url, secretName, caSecretName }: ServerAndKey,
-): readonly ConfigProblem[] {
-  if (![unit.secretName, unit.caSecretName].includes(secretName)) return [];
-  const urlField = hasSection(source) ? 'spec.notary.v1.url' : fieldOf(ANNOTATION.url);
-  const fields = [
-    [urlField, unit.url, url],
-    [fieldOf(ANNOTATION.caSecretRef), unit.caSecretName, caSecretName],
-  ] as const;
-  return fields
-    .filter(([, found, theirs]) => found !== undefined && found !== theirs)
-    .map(([field, found, theirs]) => ({
-      field,
-      object: `${source.kind} ${source.name}`,
-      found: show(found),
-      expected: `${theirs === undefined ? 'no such annotation' : show(theirs)}, as the Namespace ${admin.name} has it with its Secret ${cut(secretName)}, or a Secret of your own`,
-      example: undefined,
-    }));
-}
+const FLOORED =
+  'warn has no effect, as the Namespace says fail. Remove it, or have the Namespace changed.';
+const ALONE = `${ANNOTATION.v2OnFailure}: warn has no effect, as nothing signs with v1 here. To let builds go on unsigned, set ${ANNOTATION.onFailure}: warn.`;
+const PINS_NOTHING = `${ANNOTATION.rootPin} has no effect, as nothing signs with v1 here. Remove it, or set ${ANNOTATION.url} and ${ANNOTATION.secretRef} as well.`;
 
-/** An Image's pins may narrow those of the Namespace, and never replace them. */
-function pinProblem(
-  { kind, name }: ConfigSource,
-  found: readonly string[],
-  admin: ConfigSource,
-  allowed: readonly string[],
-): ConfigProblem {
-  const [first = '', ...others] = allowed;
-  const more = others.length > 0 ? ` (or one of ${others.length} more)` : '';
+/** The units that hold for an Image or Build in its Namespace. */
+export function joinUnits(object: Units, namespace: Units): Units {
+  const isAdminsKey = object.v2?.secretName === namespace.v2?.secretName;
   return {
-    field: fieldOf(ANNOTATION.rootPin),
-    object: `${kind} ${name}`,
-    found: show(found.join(',')),
-    expected: `one that the Namespace ${admin.name} allows${more}`,
-    example: first,
+    v1: object.v1 ?? namespace.v1,
+    v2: isAdminsKey ? namespace.v2 : (object.v2 ?? namespace.v2),
+    registryCaSecretName: object.registryCaSecretName ?? namespace.registryCaSecretName,
   };
 }
 
-/** The pins that both allow. */
-function narrowed(
-  floor: readonly string[] | undefined,
-  pins: readonly string[] | undefined,
-): readonly string[] {
-  if (!floor || !pins) return floor ?? pins ?? [];
-  return pins.filter((pin) => floor.includes(pin));
+/** What an Image says where the Namespace says nothing stricter. */
+function floored(own: OnFailure | undefined, floor: OnFailure | undefined): OnFailure {
+  return floor === 'fail' ? floor : (own ?? floor ?? 'fail');
 }
 
 /** Who has more problems than fit has made the same mistake over and over. */

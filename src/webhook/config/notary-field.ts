@@ -1,7 +1,9 @@
 import { nearest } from '../../shared/nearest.ts';
 import { EXAMPLE, NAME_MEMBERS, written, type KnownMembers } from './notary-members.ts';
-import { parseNotaryUrl, type NotaryUrl } from '../../shared/notary-url.ts';
+import { DURATION_FORM, parseDuration } from '../../shared/duration.ts';
+import { parseNotaryUrl, type NotaryUrl, type UrlProblem } from '../../shared/notary-url.ts';
 import { cut, show, shownName } from '../../shared/shown-value.ts';
+import { parseTimestampUrl, type TimestampUrl } from '../../shared/timestamp-url.ts';
 
 /** One mistake, with all that is needed to correct it. */
 export interface ConfigProblem {
@@ -93,12 +95,41 @@ export function sortedEntries(value: object): readonly [string, unknown][] {
 }
 
 export function readUrl(findings: Findings, field: string, value: unknown): NotaryUrl | undefined {
+  return readParsed(findings, field, value, parseNotaryUrl, ['an https URL', EXAMPLE.url]);
+}
+
+export function readTimestampUrl(
+  findings: Findings,
+  field: string,
+  value: unknown,
+): TimestampUrl | undefined {
+  const expected = ['the URL of a timestamp server', EXAMPLE.timestampUrl] as const;
+  return readParsed(findings, field, value, parseTimestampUrl, expected);
+}
+
+function readParsed<Url extends string>(
+  findings: Findings,
+  field: string,
+  value: unknown,
+  parse: (text: string) => Url | UrlProblem,
+  [expected, example]: readonly [expected: string, example: string],
+): Url | undefined {
   if (typeof value !== 'string' || value === '') {
-    return problem(findings, field, show(value), 'an https URL', EXAMPLE.url);
+    return problem(findings, field, show(value), expected, example);
   }
-  const url = parseNotaryUrl(value);
+  const url = parse(value);
   if (typeof url === 'string') return url;
-  return problem(findings, field, url.problem, url.expected, EXAMPLE.url);
+  return problem(findings, field, url.problem, url.expected, example);
+}
+
+/** A duration, as written. */
+export function readDuration(
+  findings: Findings,
+  field: string,
+  value: unknown,
+): string | undefined {
+  if (typeof value === 'string' && parseDuration(value) !== undefined) return value;
+  return problem(findings, field, show(value), DURATION_FORM);
 }
 
 /** An object with a name, as kpack has it; or a plain string, as its RFC has it. */

@@ -13,6 +13,11 @@ export const EXAMPLE = {
   url: 'https://notary.example.com:4443',
   secretName: 'notary-signing',
   caSecretName: 'notary-ca',
+  v2SecretName: 'notary-v2-signing',
+  timestampUrl: 'http://timestamp.example.com',
+  timestampCaSecretName: 'timestamp-ca',
+  expiry: '8760h',
+  registryCaSecretName: 'registry-ca',
   rootPin: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
 } as const;
 export const NAME_MEMBERS: KnownMembers = {
@@ -30,7 +35,7 @@ export const V1_MEMBERS: KnownMembers = {
 export const NOTARY_MEMBERS: KnownMembers = {
   known: { v1: `v1: ${written(V1_MEMBERS)}` },
   elsewhere: {
-    v2: 'v1, since v2 is not supported in this version',
+    v2: `v1 alone; for v2 set the annotation ${ANNOTATION.v2SecretRef} on the Namespace, or on an Image without spec.notary`,
     url: 'it one step deeper, in v1',
     secretRef: 'it one step deeper, in v1',
   },
@@ -43,6 +48,12 @@ const EXAMPLE_VALUES: Readonly<Record<string, string>> = {
   [ANNOTATION.rootPin]: EXAMPLE.rootPin,
   [ANNOTATION.caSecretRef]: EXAMPLE.caSecretName,
   [ANNOTATION.onFailure]: 'fail',
+  [ANNOTATION.v2SecretRef]: EXAMPLE.v2SecretName,
+  [ANNOTATION.timestampUrl]: EXAMPLE.timestampUrl,
+  [ANNOTATION.timestampCaSecretRef]: EXAMPLE.timestampCaSecretName,
+  [ANNOTATION.expiry]: EXAMPLE.expiry,
+  [ANNOTATION.v2OnFailure]: 'fail',
+  [ANNOTATION.registryCaSecretRef]: EXAMPLE.registryCaSecretName,
   [SIGNING]: 'disabled',
 };
 

@@ -1,4 +1,5 @@
 import { checkNames, fieldOf, isOurAnnotation } from './annotation-name.ts';
+import { readAnnotation, requireBeside, setsAnyOf } from './annotation-value.ts';
 import { configSource } from './config-source.ts';
 import { ANNOTATION, SIGNING } from '../../shared/names.ts';
 import {
@@ -17,6 +18,7 @@ import { annotationLine, EXAMPLE, NOTARY_MEMBERS, V1_MEMBERS } from './notary-me
 import type { NotaryUrl } from '../../shared/notary-url.ts';
 import { show } from '../../shared/shown-value.ts';
 import type { OnFailure } from '../../shared/signer-flags.ts';
+import { readV2Unit, type V2Unit } from './v2-unit.ts';
 
 /** Url, Secret and CA: they only go together. */
 export interface ServerAndKey {
@@ -25,13 +27,20 @@ export interface ServerAndKey {
   readonly caSecretName: string | undefined;
 }
 
+/** The units of one level, or of all levels joined: each is whole, or not there. */
+export interface Units {
+  readonly v1: ServerAndKey | undefined;
+  readonly v2: V2Unit | undefined;
+  /** The Secret with the CA of the registry: it belongs to neither. */
+  readonly registryCaSecretName: string | undefined;
+}
+
 /** What one object says about signing. */
-export interface NotarySection {
+export interface NotarySection extends Units {
   readonly source: ConfigSource;
   /** Whether it says nothing at all, right or wrong. */
   readonly isEmpty: boolean;
   readonly isOptedOut: boolean;
-  readonly unit: ServerAndKey | undefined;
   /** Secrets with keys that it names, also where the rest of what it says is malformed. */
   readonly signingSecrets: readonly string[];
   /** Root key ids; undefined where the object does not pin. */
@@ -64,6 +73,13 @@ export function readNotarySection(kind: ConfigSource['kind'], read: unknown): No
   const caSecretName = readAnnotation(findings, source, ANNOTATION.caSecretRef, (...field) =>
     readSecretName(...field, EXAMPLE.caSecretName),
   );
+  const v2 = readV2Unit(findings, source);
+  const registryCaSecretName = readAnnotation(
+    findings,
+    source,
+    ANNOTATION.registryCaSecretRef,
+    (...field) => readSecretName(...field, EXAMPLE.registryCaSecretName),
+  );
   const rootPins = readAnnotation(findings, source, ANNOTATION.rootPin, readRootPins);
   const onFailure = readAnnotation(findings, source, ANNOTATION.onFailure, (...field) =>
     readOneOf(...field, ['fail', 'warn'] as const),
@@ -81,7 +97,7 @@ export function readNotarySection(kind: ConfigSource['kind'], read: unknown): No
       `${annotationLine(ANNOTATION.url)} and ${annotationLine(ANNOTATION.secretRef)}`,
     );
   }
-  if (optOut !== undefined && hasUnit) {
+  if (optOut !== undefined && (hasUnit || v2.isSet)) {
     findings.warnings.push(
       `${SIGNING}: ${optOut} leaves this ${source.kind} unsigned, whatever else it says about signing. Remove it to have builds signed.`,
     );
@@ -90,11 +106,11 @@ export function readNotarySection(kind: ConfigSource['kind'], read: unknown): No
     source: object,
     isEmpty: fromSpec === undefined && own.length === 0,
     isOptedOut: optOut !== undefined,
-    unit:
+    v1:
       url !== undefined && secretName !== undefined ? { url, secretName, caSecretName } : undefined,
-    signingSecrets: [...new Set([fromSpec?.secretName, annotated.secretName])].filter(
-      (name) => name !== undefined,
-    ),
+    v2: v2.unit,
+    registryCaSecretName,
+    signingSecrets: namesOf(fromSpec?.secretName, annotated.secretName, v2.secretName),
     rootPins,
     onFailure,
     problems: findings.problems,
@@ -102,13 +118,25 @@ export function readNotarySection(kind: ConfigSource['kind'], read: unknown): No
   };
 }
 
+/** All Secrets that these units name. */
+export function secretNamesOf({ v1, v2, registryCaSecretName }: Units): readonly string[] {
+  return namesOf(
+    v1?.secretName,
+    v1?.caSecretName,
+    v2?.secretName,
+    v2?.timestamp?.caSecretName,
+    registryCaSecretName,
+  );
+}
+
+/** The names that are there, each once. */
+function namesOf(...names: readonly (string | undefined)[]): readonly string[] {
+  return [...new Set(names)].filter((name) => name !== undefined);
+}
+
 /** Whether an object has a `spec.notary`, right or wrong. */
 export function hasSection({ section }: ConfigSource): boolean {
   return section !== undefined && section !== null;
-}
-
-function setsAnyOf({ annotations }: ConfigSource, names: readonly string[]): boolean {
-  return names.some((name) => annotations[name] !== undefined);
 }
 
 /** `spec.notary` as kpack's API has it. */
@@ -137,13 +165,9 @@ function readPairOfAnnotations(
 ): UrlAndSecret {
   const url = readAnnotation(findings, source, ANNOTATION.url, readUrl);
   const secretName = readAnnotation(findings, source, ANNOTATION.secretRef, readSecretName);
-  for (const [name, other] of [
-    [ANNOTATION.url, ANNOTATION.secretRef],
-    [ANNOTATION.secretRef, ANNOTATION.url],
-  ] as const) {
-    if (fromSpec || setsAnyOf(source, [name]) || !setsAnyOf(source, [other])) continue;
-    const expected = `a value, since ${other} only goes with it`;
-    problem(findings, fieldOf(name), 'nothing', expected, annotationLine(name));
+  if (!fromSpec) {
+    requireBeside(findings, source, ANNOTATION.url, [ANNOTATION.secretRef]);
+    requireBeside(findings, source, ANNOTATION.secretRef, [ANNOTATION.url]);
   }
   for (const [name, value, inSpec] of [
     [ANNOTATION.url, url, fromSpec?.url],
@@ -154,14 +178,4 @@ function readPairOfAnnotations(
     problem(findings, fieldOf(name), show(value), expected);
   }
   return { url, secretName };
-}
-
-function readAnnotation<Value>(
-  findings: Findings,
-  { annotations }: ConfigSource,
-  name: string,
-  read: (findings: Findings, field: string, value: unknown) => Value | undefined,
-): Value | undefined {
-  const value = annotations[name];
-  return value === undefined ? undefined : read(findings, fieldOf(name), value);
 }

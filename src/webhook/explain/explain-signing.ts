@@ -1,4 +1,5 @@
-import { hasSection } from '../config/notary-section.ts';
+import type { ConfigSource } from '../config/notary-field.ts';
+import { hasSection, type NotarySection } from '../config/notary-section.ts';
 import type { BuildPod } from '../build-pod/build-pod.ts';
 import type { Cluster } from '../../shared/kubernetes/cluster.ts';
 import { MOST_SECRETS, secretNames, type ClusterFacts } from '../policy/facts.ts';
@@ -6,6 +7,16 @@ import type { PlannedSigning } from '../injection/signing-container.ts';
 
 /** How it would be signed; of Secrets, the names. */
 export interface Signing {
+  /** At a Notary v1 server. */
+  readonly v1: V1Signing | undefined;
+  /** By a signature of the Notary Project in the registry. */
+  readonly v2: V2Signing | undefined;
+  readonly registryCaSecret: string | undefined;
+  readonly onFailure: string;
+  readonly tags: readonly string[];
+}
+
+export interface V1Signing {
   readonly url: string;
   /** Which object says so, and where. */
   readonly source: string;
@@ -13,52 +24,83 @@ export interface Signing {
   readonly caSecret: string | undefined;
   readonly credentials: readonly string[];
   readonly rootPins: readonly string[];
+}
+
+export interface V2Signing {
+  /** Which object says so. */
+  readonly source: string;
+  readonly secret: string;
+  readonly timestamp: { readonly url: string; readonly caSecret: string } | undefined;
+  readonly expiry: string | undefined;
   readonly onFailure: string;
-  readonly tags: readonly string[];
 }
 
 export function describeSigning(
   { config, tags, credentials }: PlannedSigning,
   facts: ClusterFacts,
 ): Signing {
+  const { v1, v2, registryCaSecretName, onFailure } = config;
   return {
-    url: config.url,
-    source: sourceOf(config, facts),
-    secret: config.secretName,
-    caSecret: config.caSecretName,
-    credentials: credentials.map(({ secretName }) => secretName),
-    rootPins: config.rootPins,
-    onFailure: config.onFailure,
+    v1: v1 && {
+      url: v1.url,
+      source: sourceOf(
+        facts,
+        ({ v1: its }) => its?.url === v1.url && its.secretName === v1.secretName,
+        hasSection,
+      ),
+      secret: v1.secretName,
+      caSecret: v1.caSecretName,
+      credentials: credentials.map(({ secretName }) => secretName),
+      rootPins: v1.rootPins,
+    },
+    v2: v2 && {
+      source: sourceOf(facts, ({ v2: its }) => its?.secretName === v2.secretName),
+      secret: v2.secretName,
+      timestamp: v2.timestamp && {
+        url: v2.timestamp.url,
+        caSecret: v2.timestamp.caSecretName,
+      },
+      expiry: v2.expiry,
+      onFailure: v2.onFailure,
+    },
+    registryCaSecret: registryCaSecretName,
+    onFailure,
     tags,
   };
 }
 
-/** Which object the url comes from: the first that says the same. */
+/** Which object a unit comes from: the first that says the same. */
 function sourceOf(
-  { url, secretName }: PlannedSigning['config'],
   { build, image, namespace }: ClusterFacts,
+  saysTheSame: (section: NotarySection) => boolean,
+  isInSection: (source: ConfigSource) => boolean = () => false,
 ): string {
   // What kpack has copied is better known by where it was written.
-  const source = [image?.section, build?.section, namespace].find(
-    (section) => section?.unit?.url === url && section.unit.secretName === secretName,
-  )?.source;
+  const sections = [image?.section, build?.section, namespace];
+  const source = sections.find((section) => section && saysTheSame(section))?.source;
   if (!source) return 'unknown';
-  return `${hasSection(source) ? 'spec.notary' : 'annotations'} of ${source.kind} ${source.name}`;
+  return `${isInSection(source) ? 'spec.notary' : 'annotations'} of ${source.kind} ${source.name}`;
 }
 
 /** Secrets, and the service account, that are named and not there. */
 export async function findMissing(
-  { secret, caSecret, credentials }: Signing,
+  { v1, v2, registryCaSecret }: Signing,
   { serviceAccountName }: BuildPod,
   { serviceAccount, namespaceName: namespace }: ClusterFacts,
   cluster: Cluster,
 ): Promise<readonly string[]> {
-  const named = new Map([[secret, 'the signing key']]);
-  if (caSecret !== undefined) named.set(caSecret, 'the CA of the server');
+  const named = new Map<string, string>();
+  const look = (name: string | undefined, what: string) => {
+    if (name !== undefined && !named.has(name)) named.set(name, what);
+  };
+  look(v1?.secret, 'the signing key');
+  look(v1?.caSecret, 'the CA of the server');
+  look(v2?.secret, 'the v2 signing key');
+  look(v2?.timestamp?.caSecret, 'the CA of the timestamp server');
+  look(registryCaSecret, 'the CA of the registry');
   for (const name of secretNames(serviceAccount, MOST_SECRETS) ?? []) {
-    if (!credentials.includes(name) && !named.has(name)) {
-      named.set(name, `named by ServiceAccount ${serviceAccountName}`);
-    }
+    if (!v1?.credentials.includes(name))
+      look(name, `named by ServiceAccount ${serviceAccountName}`);
   }
   const looks = [...named].map(async ([name, what]) => {
     const found = await cluster.get({ apiVersion: 'v1', kind: 'Secret', namespace, name });

@@ -1,7 +1,7 @@
 import { BUILD_LABEL } from '../../shared/names.ts';
 import { readBuildPod, type BuildPod } from '../build-pod/build-pod.ts';
 import type { ClusterObject, ListedObject } from '../../shared/kubernetes/cluster.ts';
-import { serviceAccountOf } from '../config/config-source.ts';
+import { serviceAccountOf, tagsOf } from '../config/config-source.ts';
 
 /** What `explain` is asked about, as the planner looks at it. */
 export interface Subject {
@@ -46,9 +46,6 @@ function nextBuild(image: ListedObject): ClusterObject & { readonly apiVersion: 
   const { name = '', uid = '', annotations } = metadata;
   const spec = (image.spec as ClusterObject['spec'] | null) ?? {};
   const build = (spec['build'] ?? {}) as Readonly<Record<string, unknown>>;
-  const additional = Array.isArray(spec['additionalTags'])
-    ? (spec['additionalTags'] as unknown[])
-    : [];
   return {
     apiVersion,
     metadata: {
@@ -59,7 +56,7 @@ function nextBuild(image: ListedObject): ClusterObject & { readonly apiVersion: 
     },
     spec: {
       notary: spec['notary'],
-      tags: [spec['tag'], ...additional],
+      tags: tagsOf(image),
       ...Object.fromEntries(REACHING.map((member) => [member, build[member]])),
     },
   };

@@ -1,6 +1,7 @@
+import { ANNOTATION } from '../../shared/names.ts';
 import { cut } from '../../shared/shown-value.ts';
 import type { Explanation } from './explain.ts';
-import type { Signing } from './explain-signing.ts';
+import type { Signing, V1Signing, V2Signing } from './explain-signing.ts';
 import type { ImageCheck } from './signer-image-check.ts';
 
 const WORDS: Readonly<Record<Explanation['outcome'], string>> = {
@@ -29,16 +30,37 @@ export function textOf(explanation: Explanation): string {
   return lines.map(printable).join('\n');
 }
 
-function rowsOf(signing: Signing): string[] {
-  const { url, source, secret, caSecret, credentials, rootPins, onFailure, tags } = signing;
+function rowsOf({ v1, v2, registryCaSecret, onFailure, tags }: Signing): string[] {
+  return [
+    ...(v1 ? v1Rows(v1) : []),
+    ...(v2 ? v2Rows(v2) : []),
+    ...(registryCaSecret === undefined ? [] : [row('registry CA', `Secret ${registryCaSecret}`)]),
+    row('on failure', onFailure === 'warn' ? 'the build goes on unsigned' : 'the build fails'),
+    ...tags.map((tag) => row('tag', tag)),
+  ];
+}
+
+function v1Rows({ url, source, secret, caSecret, credentials, rootPins }: V1Signing): string[] {
   return [
     row('server', `${url}, by ${source}`),
     row('key', `Secret ${secret}`),
     ...(caSecret === undefined ? [] : [row('CA', `Secret ${caSecret}`)]),
     ...credentials.map((name) => row('credentials', `Secret ${name}`)),
     ...rootPins.map((pin) => row('root pin', pin)),
-    row('on failure', onFailure === 'warn' ? 'the build goes on unsigned' : 'the build fails'),
-    ...tags.map((tag) => row('tag', tag)),
+  ];
+}
+
+function v2Rows({ source, secret, timestamp, expiry, onFailure }: V2Signing): string[] {
+  return [
+    row('v2 key', `Secret ${secret}, by ${source}`),
+    row(
+      'v2 timestamp',
+      timestamp
+        ? `${timestamp.url}, its CA in Secret ${timestamp.caSecret}`
+        : `none: signatures end with the certificates; see ${ANNOTATION.timestampUrl}`,
+    ),
+    ...(expiry === undefined ? [] : [row('v2 expiry', expiry)]),
+    ...(onFailure === 'warn' ? [row('v2 failure', 'v1 alone decides about the build')] : []),
   ];
 }
 

@@ -26,13 +26,7 @@ const ESCAPES = [
  */
 export function whyEphemeralLeads(pod: Pod, { spec: before }: Pod): EphemeralLead | undefined {
   const { spec } = pod;
-  const ofSigner = new Set(signerOf(pod)?.volumeMounts?.map(({ name }) => name));
-  // A CA is public by purpose.
-  const secretVolumes = new Set(
-    (spec.volumes ?? [])
-      .filter(({ name, secret }) => secret && ofSigner.has(name) && name !== VOLUME.ca)
-      .map(({ name }) => name),
-  );
+  const secretVolumes = new Set(volumesWithKeys(pod));
   // The report, and the files by which standard containers wait for one another.
   const steps = readBuildSteps(spec);
   const waiting = 'unknown' in steps ? undefined : steps.waiting;
@@ -53,6 +47,20 @@ export function whyEphemeralLeads(pod: Pod, { spec: before }: Pod): EphemeralLea
     }
   }
   return undefined;
+}
+
+/** A CA is public by purpose, unless its Secret holds a key or credentials as well. */
+const PUBLIC_VOLUMES: readonly string[] = [VOLUME.ca, VOLUME.timestampCa, VOLUME.registryCa];
+
+/** Volumes of the signing container with Secrets that nobody else may read. */
+function volumesWithKeys(pod: Pod): readonly string[] {
+  const mounted = new Set(signerOf(pod)?.volumeMounts?.map(({ name }) => name));
+  const held = (pod.spec.volumes ?? []).flatMap(({ name, secret }) =>
+    secret && mounted.has(name) ? [{ name, secretName: secret.secretName }] : [],
+  );
+  const isPublic = ({ name }: { readonly name: string }) => PUBLIC_VOLUMES.includes(name);
+  const keys = new Set(held.filter((it) => !isPublic(it)).map(({ secretName }) => secretName));
+  return held.filter(({ secretName }) => keys.has(secretName)).map(({ name }) => name);
 }
 
 /**

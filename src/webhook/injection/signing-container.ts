@@ -12,11 +12,15 @@ import {
   TERMINATION_LOG,
   VOLUME,
 } from '../../shared/names.ts';
-import { formatSignerFlags } from '../../shared/signer-flags.ts';
+import {
+  formatSignerFlags,
+  type SignatureSettings,
+  type V2Settings,
+} from '../../shared/signer-flags.ts';
 import type { Pod } from '../build-pod/build-pod.ts';
 import { dockerSecrets, type DockerSecret } from '../build-pod/docker-secrets.ts';
 import { signerResources, type SignerResources } from './signer-resources.ts';
-import type { NotaryConfig } from '../config/notary-config.ts';
+import type { NotaryConfig, V2Config } from '../config/notary-config.ts';
 import type { BuildSteps } from '../build-pod/build-steps.ts';
 import type { LimitRangeBounds } from './limit-range.ts';
 import type { HostSecret } from '../config/credentials-secret.ts';
@@ -45,39 +49,18 @@ export function signingParts(
 ): { readonly container: V1Container; readonly volumes: readonly V1Volume[] } {
   const { waiting } = steps;
   const hasReport = steps.report !== 'unknown';
-  const secrets = [
-    { volume: VOLUME.key, secretName: config.secretName, mountPath: MOUNT.key },
-    ...(config.caSecretName === undefined
-      ? []
-      : [{ volume: VOLUME.ca, secretName: config.caSecretName, mountPath: MOUNT.ca }]),
-    ...credentials.map(({ secretName }, i) => ({
-      volume: `${CREDENTIALS_VOLUME_PREFIX}${i}`,
-      secretName,
-      mountPath: `${MOUNT.credentials}/${i}`,
-    })),
-  ];
+  const secrets = ownSecrets(config, credentials);
   // Whether a report will lack the size cannot be known yet, nor whom a token server will believe.
   const registrySecrets = dockerSecrets(pod, tags);
   const settings = {
     source: hasReport ? { report: REPORT_FILE } : { tags },
-    signatures: {
-      v1: {
-        notaryUrl: config.url,
-        keyDirectory: MOUNT.key,
-        caFiles: config.caSecretName === undefined ? [] : [`${MOUNT.ca}/${CA_FILE}`],
-        rootPins: config.rootPins,
-        notaryCredentials: credentials.map(({ host }, i) => ({
-          host,
-          directory: `${MOUNT.credentials}/${i}`,
-        })),
-      },
-      v2: undefined,
-    },
+    signatures: signaturesOf(config, credentials),
     registryCredentials: registrySecrets.map(({ host, mountPath }) => ({
       host,
       directory: mountPath,
     })),
-    registryCaFiles: [],
+    registryCaFiles:
+      config.registryCaSecretName === undefined ? [] : [`${MOUNT.registryCa}/${CA_FILE}`],
     allowedTags: tags,
     onFailure: config.onFailure,
   };
@@ -121,6 +104,60 @@ export function signingParts(
       })),
       { name: VOLUME.noToken, emptyDir: {} },
     ],
+  };
+}
+
+/** A Secret that the signing container alone mounts. */
+interface OwnSecret {
+  readonly volume: string;
+  readonly secretName: string;
+  readonly mountPath: string;
+}
+
+function ownSecrets(
+  { v1, v2, registryCaSecretName }: NotaryConfig,
+  credentials: readonly HostSecret[],
+): readonly OwnSecret[] {
+  const mounted = (name: keyof typeof MOUNT & keyof typeof VOLUME, secretName?: string) =>
+    secretName === undefined ? [] : [{ volume: VOLUME[name], secretName, mountPath: MOUNT[name] }];
+  return [
+    ...mounted('key', v1?.secretName),
+    ...mounted('ca', v1?.caSecretName),
+    ...credentials.map(({ secretName }, i) => ({
+      volume: `${CREDENTIALS_VOLUME_PREFIX}${i}`,
+      secretName,
+      mountPath: `${MOUNT.credentials}/${i}`,
+    })),
+    ...mounted('v2Key', v2?.secretName),
+    ...mounted('timestampCa', v2?.timestamp?.caSecretName),
+    ...mounted('registryCa', registryCaSecretName),
+  ];
+}
+
+function signaturesOf(config: NotaryConfig, credentials: readonly HostSecret[]): SignatureSettings {
+  if (!config.v1) return { v1: undefined, v2: v2Settings(config.v2) };
+  const { url, caSecretName, rootPins } = config.v1;
+  return {
+    v1: {
+      notaryUrl: url,
+      keyDirectory: MOUNT.key,
+      caFiles: caSecretName === undefined ? [] : [`${MOUNT.ca}/${CA_FILE}`],
+      rootPins,
+      notaryCredentials: credentials.map(({ host }, i) => ({
+        host,
+        directory: `${MOUNT.credentials}/${i}`,
+      })),
+    },
+    v2: config.v2 && v2Settings(config.v2),
+  };
+}
+
+function v2Settings({ timestamp, expiry, onFailure }: V2Config): V2Settings {
+  return {
+    keyDirectory: MOUNT.v2Key,
+    timestamp: timestamp && { url: timestamp.url, caFile: `${MOUNT.timestampCa}/${CA_FILE}` },
+    expiry,
+    onFailure,
   };
 }
 

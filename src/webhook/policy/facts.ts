@@ -1,11 +1,8 @@
 import { kpackController, type BuildPod } from '../build-pod/build-pod.ts';
 import type { SecretFacts } from '../config/config-warnings.ts';
-import { credentialsOf } from '../config/credentials-secret.ts';
-import {
-  readNotarySection,
-  type NotarySection,
-  type ServerAndKey,
-} from '../config/notary-section.ts';
+import { credentialsOf, registrySecretsOf } from '../config/credentials-secret.ts';
+import { joinUnits } from '../config/notary-config.ts';
+import { readNotarySection, secretNamesOf, type NotarySection } from '../config/notary-section.ts';
 import { signingMode, type SigningMode } from '../config/signing-label.ts';
 import { readLimitRanges, UNBOUNDED, type LimitRangeBounds } from '../injection/limit-range.ts';
 import {
@@ -26,7 +23,7 @@ export interface KpackObject {
 }
 
 /** All that the cluster knows about a build pod, as far as a decision needs it. */
-export interface ClusterFacts extends Omit<SecretFacts, 'serviceAccountName'> {
+export interface ClusterFacts extends Omit<SecretFacts, 'serviceAccountName' | 'tags'> {
   /** What the Namespace says about signing. */
   readonly namespace: NotarySection;
   readonly mode: SigningMode;
@@ -34,6 +31,8 @@ export interface ClusterFacts extends Omit<SecretFacts, 'serviceAccountName'> {
   /** The Image that controls the Build. */
   readonly image: KpackObject | undefined;
   readonly serviceAccount: ClusterObject | undefined;
+  /** Whether the pod is not there yet: then its arguments do not tell its docker Secrets. */
+  readonly isPlanned: boolean;
   /** Of the namespace, where they matter for the pod. */
   readonly bounds: LimitRangeBounds;
 }
@@ -72,7 +71,8 @@ export function readFacts(
   ]);
   const read = async (): Promise<ClusterFacts> => {
     const first = await namespace;
-    const nothing = { build: undefined, serviceAccount: undefined, ...NOT_READ };
+    const isPlanned = known.build !== undefined;
+    const nothing = { build: undefined, serviceAccount: undefined, isPlanned, ...NOT_READ };
     if (first.mode === 'off') return { ...first, ...nothing };
     const [object, serviceAccount] = await others;
     const build = kpackObject('Build', object);
@@ -80,18 +80,19 @@ export function readFacts(
     if (!isByKpack || !build || build.object.metadata.uid !== owner?.uid) return facts;
     const controller = imageOwner(build.object);
     const ofAccount = secretNames(serviceAccount, MOST_SECRETS);
-    const ofUnit = unitSecretNames(build.section.unit ?? first.namespace.unit);
+    const ofUnits = secretNamesOf(joinUnits(build.section, first.namespace));
     const [image, secrets, unitSecrets, limitRanges] = await Promise.all([
       known.image ?? (controller && get('Image', controller.name, controller.apiVersion)),
       ofAccount && getSecrets(ofAccount),
-      getSecrets(ofUnit),
+      getSecrets(ofUnits),
       'waiting' in steps && steps.waiting ? cluster.limitRanges(namespaceName) : [],
     ]);
     return {
       ...facts,
       image: kpackObject('Image', image),
       credentials: secrets && credentialsOf(secrets),
-      missingSecrets: absentOf(ofUnit, unitSecrets),
+      registrySecrets: secrets && registrySecretsOf(secrets),
+      missingSecrets: absentOf(ofUnits, unitSecrets),
       bounds: readLimitRanges(limitRanges),
     };
   };
@@ -102,7 +103,13 @@ export function readFacts(
 }
 
 /** What the second round of reads brings, where there is none. */
-const NOT_READ = { image: undefined, credentials: [], missingSecrets: [], bounds: UNBOUNDED };
+const NOT_READ = {
+  image: undefined,
+  credentials: [],
+  registrySecrets: undefined,
+  missingSecrets: [],
+  bounds: UNBOUNDED,
+};
 
 async function readNamespace(cluster: Cluster, namespaceName: string) {
   const found = await cluster.get({ apiVersion: 'v1', kind: 'Namespace', name: namespaceName });
@@ -132,11 +139,6 @@ export function secretNames(
     if (names.size > most) return undefined;
   }
   return [...names];
-}
-
-/** The Secrets that a configuration names. */
-export function unitSecretNames(unit: ServerAndKey | undefined): readonly string[] {
-  return [unit?.secretName, unit?.caSecretName].filter((name) => name !== undefined);
 }
 
 /** Names of what was looked for, and is not there. */

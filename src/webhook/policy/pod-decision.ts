@@ -1,12 +1,16 @@
 import type { WebhookErrorCode } from '../../shared/error-code.ts';
-import { describeProblems, resolveNotaryConfig } from '../config/notary-config.ts';
-import type { NotarySection } from '../config/notary-section.ts';
+import {
+  describeProblems,
+  resolveNotaryConfig,
+  type NotaryConfig,
+} from '../config/notary-config.ts';
+import { hasSection, type NotarySection } from '../config/notary-section.ts';
 import { serverHost } from '../../shared/notary-url.ts';
 import { ANNOTATION, SIGNING } from '../../shared/names.ts';
 import type { BuildPod } from '../build-pod/build-pod.ts';
-import { saysTheSame } from '../config/config-source.ts';
+import { saysTheSame, tagsOf } from '../config/config-source.ts';
 import { riskWarnings } from '../config/config-warnings.ts';
-import { whyDockerSecretsUnclear } from '../build-pod/docker-secrets.ts';
+import { dockerSecrets, whyDockerSecretsUnclear } from '../build-pod/docker-secrets.ts';
 import { MOST_SECRETS, type ClusterFacts, type KpackObject } from './facts.ts';
 import { gateOf, type BuildGate, type Outside, type Refused } from './pod-gate.ts';
 import type { PlannedSigning } from '../injection/signing-container.ts';
@@ -66,7 +70,7 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
       return {
         kind: 'skip',
         code: 'NO_CONFIG',
-        reason: `neither Image nor Namespace has a notary section; to have builds signed, set ${ANNOTATION.url} and ${ANNOTATION.secretRef} on the Image`,
+        reason: `neither Image nor Namespace has a notary section; to have builds signed, set ${ANNOTATION.url} and ${ANNOTATION.secretRef} on the Image, or ${ANNOTATION.v2SecretRef}`,
         gate,
       };
     case 'config':
@@ -76,32 +80,28 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
   // Whether the pod can be signed.
   if (pod.isWindows) return deny('POD_UNSUPPORTED', 'Windows builds cannot be signed');
   if ('unknown' in pod.steps) return deny('POD_UNSUPPORTED', pod.steps.unknown);
-  const tags = tagsOf(build);
+  const tags = tagsOf(build.object);
   if (tags.length === 0)
     return deny('POD_UNSUPPORTED', `Build ${build.object.metadata.name ?? ''} has no tags`);
   const unclear = whyDockerSecretsUnclear(pod.pod, tags);
   if (unclear !== undefined) return deny('ARGUMENTS_AMBIGUOUS', unclear);
 
-  if (facts.credentials === undefined) {
+  const { config, warnings } = resolved;
+  const credentials = credentialsFor(config, facts);
+  const { serviceAccountName } = pod;
+  if (credentials === undefined) {
     return deny(
       'SECRETS_TOO_MANY',
-      `service account ${pod.serviceAccountName} names more than ${MOST_SECRETS} Secrets`,
+      `service account ${serviceAccountName} names more than ${MOST_SECRETS} Secrets`,
     );
   }
-
-  const { config, warnings } = resolved;
+  const registrySecrets = facts.isPlanned ? facts.registrySecrets : dockerSecrets(pod.pod, tags);
   return {
     kind: 'inject',
-    signing: {
-      steps: pod.steps,
-      config,
-      tags,
-      credentials: facts.credentials.filter(({ host }) => host === serverHost(config.url)),
-      bounds: facts.bounds,
-    },
+    signing: { steps: pod.steps, config, tags, credentials, bounds: facts.bounds },
     warnings: [
       ...warnings,
-      ...riskWarnings(config, { ...facts, serviceAccountName: pod.serviceAccountName }),
+      ...riskWarnings(config, { ...facts, serviceAccountName, registrySecrets, tags }),
     ],
     gate,
   };
@@ -113,19 +113,25 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
  */
 function sectionOf({ section }: KpackObject, image: KpackObject | undefined): NotarySection {
   const isOfImage =
-    image && (saysTheSame(image.section.source, section.source) || isIncomplete(section));
+    image && (saysTheSame(image.section.source, section.source) || isIncomplete(section, image));
   return isOfImage ? image.section : section;
 }
 
 /** kpack 0.1 copies the annotations alone: settings of a section that the Image has. */
-function isIncomplete({ unit, isOptedOut, problems }: NotarySection): boolean {
-  return !unit && !isOptedOut && problems.length === 0;
+function isIncomplete(
+  { v1, v2, isOptedOut, problems }: NotarySection,
+  image: KpackObject,
+): boolean {
+  const saysAll = v1 ?? (v2 && !hasSection(image.section.source));
+  return !saysAll && !isOptedOut && problems.length === 0;
 }
 
-/** The tags that a Build pushes. */
-function tagsOf({ object }: KpackObject): readonly string[] {
-  const tags = object.spec?.['tags'];
-  return Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : [];
+/** The credentials for the Notary server; undefined: nobody has looked, as there are too many Secrets. */
+function credentialsFor(
+  { v1 }: NotaryConfig,
+  { credentials }: ClusterFacts,
+): ClusterFacts['credentials'] {
+  return v1 ? credentials?.filter(({ host }) => host === serverHost(v1.url)) : [];
 }
 
 function deny(code: WebhookErrorCode, reason: string): PodPlan {

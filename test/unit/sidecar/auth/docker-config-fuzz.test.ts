@@ -6,7 +6,7 @@ import {
   parseDockerConfig,
   type DockerConfigForm,
 } from '../../../../src/sidecar/auth/docker-config.ts';
-import { registryHost } from '../../../../src/sidecar/auth/registry-host.ts';
+import { registryHost } from '../../../../src/shared/registry-host.ts';
 import { runs } from '../../../support/runs.ts';
 
 const CANARY = 'canary-secret';

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { parseTagReference } from '../../../../src/shared/image-reference.ts';
-import { registryHost, registryRepository } from '../../../../src/sidecar/auth/registry-host.ts';
+import { registryHost } from '../../../../src/shared/registry-host.ts';
+import { registryRepository } from '../../../../src/sidecar/auth/registry-host.ts';
 
 t.test('the registry of a repository', async (t) => {
   const of = (image: string) => registryRepository(parseTagReference(image).gun);

@@ -86,7 +86,7 @@ t.test('no value, of whatever type, is thrown at', async (t) => {
         const saysNothing =
           value === null && !Object.keys(annotations).some((it) => it.startsWith(P));
         t.equal(section.isEmpty, saysNothing);
-        if (section.unit === undefined && value !== null) t.ok(section.problems.length > 0);
+        if (section.v1 === undefined && value !== null) t.ok(section.problems.length > 0);
         for (const v1 of [{ url: value }, { secretRef: value }, { url: URL, secretRef: value }]) {
           read(image(annotations, { v1 }));
         }
@@ -123,12 +123,12 @@ t.test('a section and annotations that say the same', async (t) => {
     image({ [`${P}v1.url`]: URL }, section),
   ]) {
     const { problems, warnings, ...others } = read(source);
-    t.same(others.unit, unit, JSON.stringify(source));
+    t.same(others.v1, unit, JSON.stringify(source));
     t.same([...problems, ...warnings], []);
   }
   const withCa = { ...pair(), [`${P}v1.caSecretRef`]: 'ca' };
-  t.equal(read(image(withCa)).unit?.caSecretName, 'ca');
-  t.equal(read(image({ [`${P}v1.caSecretRef`]: 'ca' }, section)).unit?.caSecretName, 'ca');
+  t.equal(read(image(withCa)).v1?.caSecretName, 'ca');
+  t.equal(read(image({ [`${P}v1.caSecretRef`]: 'ca' }, section)).v1?.caSecretName, 'ca');
 });
 
 t.test('a section of a Namespace is none', async (t) => {
@@ -137,13 +137,8 @@ t.test('a section of a Namespace is none', async (t) => {
 });
 
 t.test('which level decides', async (t) => {
-  const config = {
-    url: URL,
-    secretName: 'key',
-    caSecretName: undefined,
-    rootPins: [],
-    onFailure: 'fail',
-  };
+  const v1 = { url: URL, secretName: 'key', caSecretName: undefined, rootPins: [] };
+  const config = { v1, v2: undefined, registryCaSecretName: undefined, onFailure: 'fail' };
   const admin = pair('https://admin.example.com', 'admin');
   const adminCa = { ...admin, [`${P}v1.caSecretRef`]: 'admin-ca', [`${P}v1.rootPin`]: PIN };
   const cases: readonly (readonly [what: string, ConfigSource, ConfigSource, unknown])[] = [
@@ -157,20 +152,19 @@ t.test('which level decides', async (t) => {
       namespace(adminCa),
       {
         ...config,
-        url: 'https://admin.example.com',
-        secretName: 'admin',
-        caSecretName: 'admin-ca',
-        rootPins: [PIN],
+        v1: {
+          url: 'https://admin.example.com',
+          secretName: 'admin',
+          caSecretName: 'admin-ca',
+          rootPins: [PIN],
+        },
       },
     ],
     [
       "the admin's pins hold for others' servers",
       image(pair()),
       namespace(adminCa),
-      {
-        ...config,
-        rootPins: [PIN],
-      },
+      { ...config, v1: { ...v1, rootPins: [PIN] } },
     ],
     ['opt-out', image({ ...pair(), [`${P}signing`]: 'disabled' }), namespace(admin), 'opted-out'],
     ['opt-out of nothing', image({ [`${P}signing`]: 'disabled' }), namespace(), 'opted-out'],
@@ -228,7 +222,8 @@ t.test('what an admin demands is kept, whatever an Image says', async () => {
         if (resolution.kind !== 'config') {
           return adminPins?.every((pin) => !ownPins?.includes(pin)) ?? false;
         }
-        const { rootPins, onFailure } = resolution.config;
+        const { v1, onFailure } = resolution.config;
+        const rootPins = v1?.rootPins ?? [];
         const isPinned = !adminPins || rootPins.every((pin) => adminPins.includes(pin));
         const isNotUnpinned = rootPins.length > 0 || (!adminPins && !ownPins);
         return isPinned && isNotUnpinned && !(adminMode === 'fail' && onFailure === 'warn');
