@@ -1,7 +1,7 @@
 import type { RegistryCredentials } from './auth/registry-credentials.ts';
 import type { HttpClient } from './http/http-client.ts';
 import type { Pause } from './http/retry.ts';
-import type { RegistryAccess } from './image/registry-client.ts';
+import type { RegistryAccess } from './image/registry-connection.ts';
 import type { Log } from './io/log.ts';
 import type { Memory } from './io/memory.ts';
 import type { Steps } from './io/steps.ts';

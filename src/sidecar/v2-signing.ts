@@ -29,8 +29,9 @@ export async function prepareV2(
   plan: readonly RepositoryPlan[],
   context: RunContext,
 ): Promise<V2Signing> {
-  const { log, now, pause, environmentRoots, openClient, dryRun } = context;
-  const open = async () => envelopeSigner(await readNotationSecret(keyDirectory), now());
+  const { log, now, pause, steps, environmentRoots, openClient, dryRun } = context;
+  const open = async () =>
+    steps.drive(envelopeSigner(await readNotationSecret(keyDirectory), now()));
   const registries = plan.map(({ gun }) => createSignatureRegistry(gun, context.registryAccess));
   const describe = ({ targets }: RepositoryPlan, i: number) => {
     const [{ sha256, length } = { sha256: '', length: undefined }] = targets;

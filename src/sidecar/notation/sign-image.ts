@@ -13,7 +13,6 @@ import {
   EMPTY_CONFIG,
   formatSignatureManifest,
   readSignatureManifest,
-  type SignatureManifest,
 } from './signature-manifest.ts';
 import type { SignatureList, SignatureRegistry } from './signature-registry.ts';
 import type { TimestampClient } from './timestamp-client.ts';
@@ -109,12 +108,12 @@ function sign({ subject, signer, timestamps, expiry, now }: ImageSigning): Promi
   const { mediaType, digest, size } = subject;
   const signingTime = now();
   const duration = expiry === undefined ? undefined : parseDuration(expiry);
-  const { algorithm } = signer.chain;
+  const { chain } = signer;
   return makeEnvelope({ mediaType, digest, size }, signer, {
     signingTime,
     ...(duration !== undefined && { expiry: new Date(signingTime.getTime() + duration) }),
     agent: `kpack-notary/${VERSION}`,
-    ...(timestamps && { timestamp: (signature) => timestamps.stamp(signature, algorithm) }),
+    ...(timestamps && { timestamp: (signature) => timestamps.stamp({ ...chain, signature }) }),
   });
 }
 
@@ -158,7 +157,7 @@ async function push(
 /** Pushes a manifest and its blobs; blobs that the registry has dropped meanwhile once more. */
 async function pushManifest(
   registry: SignatureRegistry,
-  { bytes, descriptor }: SignatureManifest,
+  { bytes, descriptor }: ReturnType<typeof formatSignatureManifest>,
   blobs: readonly Uint8Array[],
 ): Promise<void> {
   for (let tries = 0; tries < 2; tries++) {
@@ -210,10 +209,10 @@ async function readSignature(
   const manifest = readSignatureManifest(await registry.manifest(descriptor), subject);
   if (!manifest) return 'is no signature manifest of this image';
   try {
-    const envelope = await readEnvelope(await registry.blob(manifest.envelope));
+    const envelope = readEnvelope(await registry.blob(manifest.envelope), signing.now());
     const why = whyNotAsked(signing, envelope);
     if (why !== undefined) return why;
-    const timestamp = await signing.timestamps?.verify(envelope);
+    const timestamp = signing.timestamps?.verify(envelope);
     return { digest: descriptor.digest, envelope, timestamp };
   } catch (error) {
     if (error instanceof EnvelopeError) return `is no good signature envelope: ${error.message}`;
@@ -224,7 +223,7 @@ async function readSignature(
 
 /** Why a good envelope is not the one that was asked for; undefined: it is. */
 function whyNotAsked(
-  { subject, signer: { chain }, expiry, timestamps, now }: ImageSigning,
+  { subject, signer: { chain }, expiry, now }: ImageSigning,
   { target, certificates, ...envelope }: SignatureEnvelope,
 ): string | undefined {
   const isOfSubject =
@@ -236,7 +235,6 @@ function whyNotAsked(
   if (!leaf || !certificates[0] || Buffer.compare(leaf, certificates[0]) !== 0) {
     return 'is a signature of another certificate';
   }
-  if (timestamps && !envelope.timestampToken) return 'has no timestamp';
   const duration = expiry === undefined ? undefined : (parseDuration(expiry) ?? 0);
   const left = envelope.expiry && envelope.expiry.getTime() - now().getTime();
   if (duration === undefined) return left === undefined ? undefined : 'has an end';

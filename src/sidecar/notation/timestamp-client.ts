@@ -5,12 +5,12 @@ import type { HttpClient } from '../http/http-client.ts';
 import { createRetries, retry, type Pause } from '../http/retry.ts';
 import { transienceOf } from '../http/retry-after.ts';
 import type { Log } from '../io/log.ts';
-import type { JwsAlgorithm } from './jws-algorithm.ts';
 import type { SignatureEnvelope } from './envelope-reader.ts';
 import {
   readTimestampReply,
   timestampRequest,
   verifyTimestamp,
+  type Stamped,
   type Timestamp,
 } from './timestamp.ts';
 
@@ -21,9 +21,9 @@ export interface TimestampClient {
    *
    * @throws SigningError TIMESTAMP_FAILED, DEADLINE_EXCEEDED
    */
-  stamp(signature: Uint8Array, algorithm: JwsAlgorithm): Promise<Uint8Array>;
+  stamp(stamped: Stamped): Promise<Uint8Array>;
   /** @throws SigningError TIMESTAMP_FAILED: it has none, or one that is not good */
-  verify(envelope: SignatureEnvelope): Promise<Timestamp>;
+  verify(envelope: SignatureEnvelope): Timestamp;
 }
 
 export interface TimestampClientOptions {
@@ -44,14 +44,14 @@ const NONCE_BYTES = 20;
 export function createTimestampClient(options: TimestampClientOptions): TimestampClient {
   const { url, roots, http, pause, log } = options;
 
-  const ask = async (signature: Uint8Array, algorithm: JwsAlgorithm): Promise<Uint8Array> => {
+  const ask = async (stamped: Stamped): Promise<Uint8Array> => {
     const nonce = randomBytes(NONCE_BYTES);
     const answer = await http
       .send({
         method: 'POST',
         url: new URL(url),
         headers: { 'content-type': 'application/timestamp-query' },
-        body: [timestampRequest(signature, algorithm, nonce)],
+        body: [timestampRequest(stamped.signature, stamped.algorithm, nonce)],
         limit: LIMIT_BYTES,
       })
       .catch((error: unknown) => {
@@ -63,20 +63,19 @@ export function createTimestampClient(options: TimestampClientOptions): Timestam
       const what = `${url} answered the request for a timestamp with HTTP ${answer.status}`;
       throw new SigningError('TIMESTAMP_FAILED', what, transienceOf(answer));
     }
-    const asked = { signature, algorithm, nonce };
-    return (await readTimestampReply(answer.body, asked, roots)).token;
+    return readTimestampReply(answer.body, { ...stamped, nonce }, roots).token;
   };
 
   return {
-    stamp: (signature, algorithm) =>
+    stamp: (stamped) =>
       retry(
-        () => ask(signature, algorithm),
+        () => ask(stamped),
         createRetries(pause),
         ({ message }) => log.warn(`trying again: ${message}`),
       ),
-    verify: ({ timestampToken, signature, algorithm }) => {
-      if (timestampToken) return verifyTimestamp(timestampToken, signature, algorithm, roots);
-      return Promise.reject(new SigningError('TIMESTAMP_FAILED', 'there is no timestamp'));
+    verify: ({ timestampToken, ...stamped }) => {
+      if (timestampToken) return verifyTimestamp(timestampToken, stamped, roots);
+      throw new SigningError('TIMESTAMP_FAILED', 'has no timestamp');
     },
   };
 }
