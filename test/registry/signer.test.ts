@@ -192,7 +192,7 @@ t.test('a Notary Project signature of a build', async (t) => {
       const image = await build('tag', repository);
       const gun = `${new URL(proxy.url).host}/${repository}`;
       const report = reportToml([`${gun}:1`], image.digest.slice(7), image.size);
-        const run = await sign({
+      const run = await sign({
         ...{ report, v2Secret: makeV2Secret().v2Secret },
         env: { SSL_CERT_FILE: bed.authority.certificateFile },
       });
