@@ -1,6 +1,7 @@
 /**
  * Measures the signer and the webhook against baselines, in one run, taking turns. `--quick` has
- * few rounds: it shows that everything runs, and its figures say little. `--admission` leaves the
+ * few rounds: it shows that everything runs, and its figures say little. `--both` measures v1 and v2 in one
+ * run alone; `--admission` leaves the
  * signer out, and with `--against DIR` has our webhook take turns with that of another version, which
  * was built in DIR; `--footprint` measures the images and their containers alone; `--memory` what the
  * signer needs in large repositories, and nothing else.
@@ -9,10 +10,12 @@ import { availableParallelism, cpus } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { startBed, type Bed } from '../test/bed/bed.ts';
+import { goTools } from '../test/bed/go-tools.ts';
 import { whyNoImages } from '../test/bed/container-images.ts';
 import { measureAgainst } from './against.ts';
 import { measureAdmission, type AdmissionOptions } from './admission.ts';
 import { containerImages, imageSizes, measureContainers } from './containers.ts';
+import { measureBoth } from './both.ts';
 import { measureDistance, type DistanceOptions } from './distance.ts';
 import { bundleSizes, measureSignerMemory, signerPackages } from './footprint.ts';
 import { measureRepositoryMemory, type RepositoryMemoryOptions } from './repository-memory.ts';
@@ -29,6 +32,7 @@ interface Rounds {
   readonly start: number;
   readonly signing: number;
   readonly distance: DistanceOptions;
+  readonly both: number;
   readonly traffic: number;
   readonly memory: number;
   readonly containers: number;
@@ -41,6 +45,7 @@ const FULL: Rounds = {
   start: 21,
   signing: 9,
   distance: { rounds: 9, counts: [1, 3, 20] },
+  both: 9,
   traffic: 3,
   memory: 5,
   containers: 11,
@@ -56,6 +61,7 @@ const QUICK: Rounds = {
   start: 3,
   signing: 2,
   distance: { rounds: 1, counts: [1, 20] },
+  both: 1,
   traffic: 1,
   memory: 1,
   containers: 2,
@@ -88,6 +94,12 @@ async function measureSigner(bed: Bed, rounds: Rounds): Promise<void> {
   show(await measureSignerMemory(bed, repositories, rounds.memory));
 }
 
+async function measureV2(bed: Bed, rounds: Rounds): Promise<void> {
+  const tools = await goTools();
+  if ('missing' in tools) return say([`v1 and v2: not measured, since ${tools.missing}`]);
+  for (const measurement of await measureBoth(bed, tools, rounds.both)) show(measurement);
+}
+
 async function measureImages(bed: Bed, rounds: Rounds): Promise<void> {
   const reason = whyNoImages();
   if (reason !== undefined) return say([`Images: not measured, since ${reason}`]);
@@ -102,6 +114,7 @@ const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean' },
     admission: { type: 'boolean' },
+    both: { type: 'boolean' },
     footprint: { type: 'boolean' },
     memory: { type: 'boolean' },
     against: { type: 'string' },
@@ -122,9 +135,11 @@ try {
       show(measurement);
     }
   }
-  if (!isAdmission && !isMemory) await measureImages(bed, rounds);
-  if (!isAdmission && !isMemory && !isFootprint) await measureSigner(bed, rounds);
-  if (!isMemory && !isFootprint) {
+  const isAlone = options.both === true;
+  if (!isAlone && !isAdmission && !isMemory) await measureImages(bed, rounds);
+  if (!isAlone && !isAdmission && !isMemory && !isFootprint) await measureSigner(bed, rounds);
+  if (!isAdmission && !isMemory && !isFootprint) await measureV2(bed, rounds);
+  if (!isAlone && !isMemory && !isFootprint) {
     const measured =
       against === undefined
         ? measureAdmission(bed, rounds.admission)

@@ -27,7 +27,7 @@ export interface RegistryOptions {
   readonly pickPort?: () => Promise<number>;
 }
 
-/** A running registry. Its blobs stay in the directory when it is stopped, killed or restarted. */
+/** A running registry. A docker-registry keeps its blobs in the directory, whatever becomes of it. */
 export interface Registry extends Service {
   /** `<address>:<port>`, as image names start. */
   readonly host: string;

@@ -41,7 +41,7 @@ export async function startV2Setup(name: V2SetupName, tools: GoTools): Promise<F
   };
   try {
     const registry = hasApi
-      ? await startOlareg({ program: tools.olareg, directory })
+      ? await startOlareg({ program: tools.olareg, directory, storage: 'directory' })
       : bed.registry;
     if (hasApi) parts.push(registry);
     const gun = `${new URL(await faults.before('registry', registry.url)).host}/${REPOSITORY}`;

@@ -63,7 +63,9 @@ export async function v2Race(options: V2RaceOptions): Promise<V2RaceOutcome> {
       });
     const judge = await newNotation();
     const list = async () => {
-      const { stdout } = await judge.run(['ls', '--insecure-registry', reference]);
+      const { stdout } = await judge.run([
+        ...['ls', '--insecure-registry', '--max-signatures', '1000', reference],
+      ]);
       return [...stdout.matchAll(/ (sha256:[0-9a-f]{64})$/gm)].map(([, digest = '']) => digest);
     };
 

@@ -135,11 +135,17 @@ async function push(
     await pushManifest(registry, manifest, [EMPTY_CONFIG, envelope]);
     manifests.push(manifest.descriptor);
     let list = await registry.list(subject);
-    if (list.listed === 'tag' && !listedOf(list)) {
-      await registry.addToIndex(subject, manifest.descriptor);
-      list = await registry.list(subject);
+    let pushed = listedOf(list);
+    if (list.listed === 'tag') {
+      // Here the entry says the type, whatever the form. Other writers may lose it once more.
+      const retries = createRetries(pause);
+      while (!pushed) {
+        await registry.addToIndex(subject, manifest.descriptor);
+        list = await registry.list(subject);
+        pushed = listedOf(list);
+        if (!pushed && !(await retries.wait())) throw notListed();
+      }
     }
-    const pushed = listedOf(list);
     if (pushed) return { pushed, list };
   }
   // An index of referrers may be late.
@@ -149,9 +155,13 @@ async function push(
     const pushed = listedOf(list);
     if (pushed) return { pushed, list };
   }
-  const digests = manifests.map(({ digest }) => digest).join(' and ');
-  const what = `the registry took the signatures ${digests} of ${gun}@${subject.digest}, and lists neither as a Notary Project signature`;
-  throw new SigningError('SIGNATURE_NOT_LISTED', what);
+  throw notListed();
+
+  function notListed(): SigningError {
+    const digests = manifests.map(({ digest }) => digest).join(' and ');
+    const what = `the registry took ${digests} as signatures of ${gun}@${subject.digest}, and does not list what it took as a Notary Project signature`;
+    return new SigningError('SIGNATURE_NOT_LISTED', what);
+  }
 }
 
 /** Pushes a manifest and its blobs; blobs that the registry has dropped meanwhile once more. */
