@@ -6,7 +6,7 @@ import { registryRepository, type RegistryRepository } from '../auth/registry-ho
 import type { TokenScope } from '../auth/token-realm.ts';
 import type { HttpClient } from '../http/http-client.ts';
 import type { HttpRequest, HttpResponse } from '../http/http-message.ts';
-import { createRetries, retry, type Pause } from '../http/retry.ts';
+import { createRetries, retry, type Pause, type RetryLimits } from '../http/retry.ts';
 import type { Log } from '../io/log.ts';
 import { registryFailure, type RegistryTask } from './registry-failure.ts';
 
@@ -39,8 +39,12 @@ export interface RegistryConnection {
    * @throws SigningError CREDENTIALS_*, PUSH_DENIED (to a write), SERVER_*, DEADLINE_EXCEEDED
    */
   send(request: RepositoryRequest): Promise<HttpResponse>;
-  /** Does something, and again while it fails for a reason that may pass. Each failure is a warning. */
-  persist<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Does something, and again while it fails for a reason that may pass. Each failure is a warning.
+   *
+   * @param limits for an outage where nothing else is said
+   */
+  persist<T>(work: () => Promise<T>, limits?: RetryLimits): Promise<T>;
 }
 
 /**
@@ -94,7 +98,9 @@ export function connectRegistry(
           ? registryFailure(repository, request.task, error, credentials.problems(repository))
           : error;
       }),
-    persist: (work) =>
-      retry(work, createRetries(pause), ({ message }) => log.warn(`trying again: ${message}`)),
+    persist: (work, limits) =>
+      retry(work, createRetries(pause, limits), ({ message }) =>
+        log.warn(`trying again: ${message}`),
+      ),
   };
 }

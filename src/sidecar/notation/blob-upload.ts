@@ -8,7 +8,7 @@ import { pushOf, registryRefusal } from '../image/registry-failure.ts';
 import { uploadUrl } from './upload-location.ts';
 
 /**
- * Pushes a blob, unless the registry has it. It is tried once: the registry collects an upload that was
+ * Pushes a blob, unless the registry has it. One that is new is not asked for. It is tried once: the registry collects an upload that was
  * opened and not closed.
  *
  * @param http for an upload at another host, which sees no authorization
@@ -18,16 +18,19 @@ export async function uploadBlob(
   registry: RegistryConnection,
   http: HttpClient,
   bytes: Uint8Array,
+  isNew: boolean,
 ): Promise<void> {
   const { repository } = registry;
   const digest = `sha256:${sha256Hex(bytes)}`;
   const task = pushOf(`the blob ${digest} of ${repository.registry}/${repository.name}`);
   const refused = (answer: HttpResponse) => registryRefusal(repository, task, answer);
 
-  const head = await registry.send({ method: 'HEAD', path: `blobs/${digest}`, task });
-  if (head.status === 200) return;
-  // A registry redirects to where the blob would be, or is: sending it again costs less than asking.
-  if (head.status !== 404 && (head.status < 300 || head.status >= 400)) throw refused(head);
+  if (!isNew) {
+    const head = await registry.send({ method: 'HEAD', path: `blobs/${digest}`, task });
+    if (head.status === 200) return;
+    // A registry redirects to where the blob would be, or is: sending it again costs less than asking.
+    if (head.status !== 404 && (head.status < 300 || head.status >= 400)) throw refused(head);
+  }
 
   const opened = await registry.send({ method: 'POST', path: 'blobs/uploads/', body: [], task });
   if (opened.status !== 202) throw refused(opened);

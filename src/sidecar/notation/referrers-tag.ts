@@ -32,6 +32,8 @@ export interface ReferrersTag {
 
 /** When this run looks again at what it wrote: 200 to 600 ms later, since others write meanwhile. */
 const LOOKS = { firstWaitMs: 600, longestWaitMs: 600, waits: 30, jitter: 2 / 3 };
+/** docker-registry answers HTTP 500 while somebody writes the tag, and many may: about 15 seconds. */
+const BUSY = { firstWaitMs: 400, longestWaitMs: 2000, waits: 12, jitter: 0.5 };
 /** A registry hides a manifest of a type that is not accepted, as if nothing were there. */
 const ANY_MANIFEST = [...MANIFEST_TYPES, '*/*'].join(', ');
 /** What registries say to an index that names a manifest which is gone. */
@@ -112,7 +114,7 @@ export function createReferrersTag(registry: RegistryConnection, pause: Pause): 
   };
 
   return {
-    read: (subject) => registry.persist(() => read(subject)),
+    read: (subject) => registry.persist(() => read(subject), BUSY),
     add: async (subject, entry) => {
       const seen = new Map<string, IndexEntry>();
       let writes = 0;
@@ -135,7 +137,7 @@ export function createReferrersTag(registry: RegistryConnection, pause: Pause): 
         return false;
       };
       const looks = createRetries(pause, LOOKS);
-      while (!(await registry.persist(isComplete))) {
+      while (!(await registry.persist(isComplete, BUSY))) {
         if (await looks.wait()) continue;
         throw new SigningError(
           'SIGNATURE_NOT_LISTED',

@@ -76,10 +76,10 @@ export async function signImage(signing: ImageSigning): Promise<V2Receipt> {
     return { result: 'dry-run' };
   }
   log.step(`${gun}: pushing a Notary Project signature of ${subject.digest}`);
-  const { pushed, list } = await push(signing, envelope);
-  const signed = await readBack(signing, pushed);
-  log.step(`${gun}: pushed signature ${pushed.digest}, read back and verified`);
-  return finish(signing, 'signed', signed, list);
+  const pushed = await push(signing, envelope);
+  const signed = readBack(signing, pushed);
+  log.step(`${gun}: pushed signature ${signed.digest}, read back and verified`);
+  return finish(signing, 'signed', signed, pushed.list);
 }
 
 function finish(
@@ -117,61 +117,81 @@ function sign({ subject, signer, timestamps, expiry, now }: ImageSigning): Promi
   });
 }
 
+/** A signature that is listed. */
+interface Pushed {
+  readonly pushed: Descriptor;
+  readonly list: SignatureList;
+  /** As {@link readSignature}. */
+  readonly served: OwnSignature | string;
+}
+
 /**
  * The manifest has two forms, and some registries list only one of them for verifiers. The one that
  * all released clients write comes first (signature-specification, "Storage"). The second follows where
  * the first one is not listed. The blobs are the same.
  */
-async function push(
-  { gun, subject, registry, signer, now, pause }: ImageSigning,
-  envelope: Uint8Array,
-): Promise<{ readonly pushed: Descriptor; readonly list: SignatureList }> {
+async function push(signing: ImageSigning, envelope: Uint8Array): Promise<Pushed> {
+  const { gun, subject, registry, signer, now, pause } = signing;
   const created = now();
-  const manifests: Descriptor[] = [];
-  const listedOf = (list: SignatureList) =>
-    manifests.find(({ digest }) => list.signatures.some((found) => found.digest === digest));
+  const manifests: Omit<Pushed, 'list'>[] = [];
+  const listedIn = (list: SignatureList): Pushed | undefined => {
+    const found = manifests.find(({ pushed }) =>
+      list.signatures.some(({ digest }) => digest === pushed.digest),
+    );
+    return found && { ...found, list };
+  };
   for (const form of ['config-type', 'artifact-type'] as const) {
     const manifest = formatSignatureManifest(form, subject, envelope, signer.chain, created);
-    await pushManifest(registry, manifest, [EMPTY_CONFIG, envelope]);
-    manifests.push(manifest.descriptor);
-    let list = await registry.list(subject);
-    let pushed = listedOf(list);
+    const { descriptor } = manifest;
+    await pushManifest(registry, manifest, envelope, manifests.length === 0);
+    const [list, served] = await Promise.all([
+      registry.list(subject),
+      readSignature(signing, descriptor),
+    ]);
+    manifests.push({ pushed: descriptor, served });
+    let listed = listedIn(list);
     if (list.listed === 'tag') {
       // Here the entry says the type, whatever the form. Other writers may lose it once more.
       const retries = createRetries(pause);
-      while (!pushed) {
-        await registry.addToIndex(subject, manifest.descriptor);
-        list = await registry.list(subject);
-        pushed = listedOf(list);
-        if (!pushed && !(await retries.wait())) throw notListed();
+      while (!listed) {
+        await registry.addToIndex(subject, descriptor);
+        listed = listedIn(await registry.list(subject));
+        if (!listed && !(await retries.wait())) throw notListed();
       }
     }
-    if (pushed) return { pushed, list };
+    if (listed) return listed;
   }
   // An index of referrers may be late.
   const retries = createRetries(pause);
   while (await retries.wait()) {
-    const list = await registry.list(subject);
-    const pushed = listedOf(list);
-    if (pushed) return { pushed, list };
+    const listed = listedIn(await registry.list(subject));
+    if (listed) return listed;
   }
   throw notListed();
 
   function notListed(): SigningError {
-    const digests = manifests.map(({ digest }) => digest).join(' and ');
+    const digests = manifests.map(({ pushed }) => pushed.digest).join(' and ');
     const what = `the registry took ${digests} as signatures of ${gun}@${subject.digest}, and does not list what it took as a Notary Project signature`;
     return new SigningError('SIGNATURE_NOT_LISTED', what);
   }
 }
 
-/** Pushes a manifest and its blobs; blobs that the registry has dropped meanwhile once more. */
+/**
+ * Pushes a manifest and its blobs; blobs that the registry has dropped meanwhile once more.
+ *
+ * @param isNew that the registry has never seen the envelope
+ */
 async function pushManifest(
   registry: SignatureRegistry,
   { bytes, descriptor }: ReturnType<typeof formatSignatureManifest>,
-  blobs: readonly Uint8Array[],
+  envelope: Uint8Array,
+  isNew: boolean,
 ): Promise<void> {
   for (let tries = 0; tries < 2; tries++) {
-    await Promise.all(blobs.map((blob) => registry.pushBlob(blob)));
+    await Promise.all([
+      registry.pushBlob(envelope, isNew && tries === 0),
+      registry.pushBlob(EMPTY_CONFIG),
+    ]);
     if ((await registry.pushManifest(bytes, descriptor.mediaType)) === 'stored') return;
   }
   const what = `the registry has dropped the blobs of the signature manifest ${descriptor.digest} twice`;
@@ -180,11 +200,10 @@ async function pushManifest(
   });
 }
 
-/** @throws SigningError READ_BACK_FAILED, and what reading throws */
-async function readBack(signing: ImageSigning, pushed: Descriptor): Promise<OwnSignature> {
-  const found = await readSignature(signing, pushed);
-  if (typeof found !== 'string') return found;
-  const what = `${signing.gun}: the signature ${pushed.digest} was pushed, and what is served ${found}`;
+/** @throws SigningError READ_BACK_FAILED */
+function readBack({ gun }: ImageSigning, { pushed, served }: Pushed): OwnSignature {
+  if (typeof served !== 'string') return served;
+  const what = `${gun}: the signature ${pushed.digest} was pushed, and what is served ${served}`;
   throw new SigningError('READ_BACK_FAILED', what);
 }
 

@@ -46,8 +46,11 @@ export interface SignatureRegistry {
   manifest(descriptor: Descriptor): Promise<Uint8Array>;
   /** @throws SigningError MANIFEST_NOT_FOUND, MANIFEST_MISMATCH: other bytes than described, or too many */
   blob(descriptor: Descriptor): Promise<Uint8Array>;
-  /** @throws SigningError PUSH_DENIED */
-  pushBlob(bytes: Uint8Array): Promise<void>;
+  /**
+   * @param isNew that no other blob has these bytes
+   * @throws SigningError PUSH_DENIED
+   */
+  pushBlob(bytes: Uint8Array, isNew?: boolean): Promise<void>;
   /**
    * Pushes a manifest by its digest.
    *
@@ -179,7 +182,8 @@ export function createSignatureRegistry(gun: Gun, access: RegistryAccess): Signa
     },
     manifest: (descriptor) => bytesOf(descriptor, 'manifests', MANIFEST_LIMIT_BYTES),
     blob: (descriptor) => bytesOf(descriptor, 'blobs', BLOB_LIMIT_BYTES),
-    pushBlob: (bytes) => registry.persist(() => uploadBlob(registry, access.http(), bytes)),
+    pushBlob: (bytes, isNew = false) =>
+      registry.persist(() => uploadBlob(registry, access.http(), bytes, isNew)),
     pushManifest: async (bytes, mediaType) => {
       const digest = `sha256:${sha256Hex(bytes)}`;
       const isMissing = (answer: HttpResponse) =>
