@@ -50,6 +50,8 @@ const MANY_SIGNATURES = 8;
 const MOST_READ = 100;
 /** A signature that ends is made anew when less than this share of its time is left. */
 const LEAST_SHARE_LEFT = 0.5;
+/** Registries have lost referrers that were pushed at the same moment (oras#1228, olareg 0.2). */
+const LOOKS = { firstWaitMs: 600, longestWaitMs: 600, waits: 30, jitter: 2 / 3 };
 const THUMBPRINTS = 'io.cncf.notary.x509chain.thumbprint#S256';
 /** Errors of a listed signature that is gone, or is not what its digest says: not this signer's. */
 const UNREADABLE = ['MANIFEST_NOT_FOUND', 'MANIFEST_MISMATCH'];
@@ -76,7 +78,7 @@ export async function signImage(signing: ImageSigning): Promise<V2Receipt> {
     return { result: 'dry-run' };
   }
   log.step(`${gun}: pushing a Notary Project signature of ${subject.digest}`);
-  const pushed = await push(signing, envelope);
+  const pushed = await push(signing, envelope, before);
   const signed = readBack(signing, pushed);
   log.step(`${gun}: pushed signature ${signed.digest}, read back and verified`);
   return finish(signing, 'signed', signed, pushed.list);
@@ -130,7 +132,11 @@ interface Pushed {
  * all released clients write comes first (signature-specification, "Storage"). The second follows where
  * the first one is not listed. The blobs are the same.
  */
-async function push(signing: ImageSigning, envelope: Uint8Array): Promise<Pushed> {
+async function push(
+  signing: ImageSigning,
+  envelope: Uint8Array,
+  before: SignatureList,
+): Promise<Pushed> {
   const { gun, subject, registry, signer, now, pause } = signing;
   const created = now();
   const manifests: Omit<Pushed, 'list'>[] = [];
@@ -150,7 +156,23 @@ async function push(signing: ImageSigning, envelope: Uint8Array): Promise<Pushed
     ]);
     manifests.push({ pushed: descriptor, served });
     let listed = listedIn(list);
-    if (list.listed === 'tag') {
+    if (list.listed === 'api') {
+      // A list with more changes than this signature: others push at the same moment.
+      const looks = createRetries(pause, LOOKS);
+      let now = list;
+      let expected = before.signatures.length + 1;
+      while (
+        listed
+          ? now.signatures.length !== expected
+          : now.signatures.length > before.signatures.length
+      ) {
+        if (!listed) await registry.pushManifest(manifest.bytes, descriptor.mediaType);
+        expected = now.signatures.length + (listed ? 0 : 1);
+        if (!(await looks.wait())) break;
+        now = await registry.list(subject);
+        listed = listedIn(now);
+      }
+    } else {
       // Here the entry says the type, whatever the form. Other writers may lose it once more.
       const retries = createRetries(pause);
       while (!listed) {
