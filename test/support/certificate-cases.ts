@@ -4,11 +4,13 @@ import { encodeDer } from '../../src/shared/der.ts';
 import {
   basicConstraints,
   CA_EXTENSIONS,
+  COUNTRY,
   ecKey,
   extendedKeyUsage,
   keyUsage,
   LEAF_EXTENSIONS,
   rsaKey,
+  subjectOf,
   type CertificateOptions,
   type Extension,
 } from './issued-certificate.ts';
@@ -18,6 +20,12 @@ export const withUsage = (...extensions: readonly Extension[]): CertificateOptio
   extensions: [basicConstraints(false), ...extensions],
 });
 const signature = keyUsage(['digitalSignature']);
+
+const alternativeName = (tag: number, text: string): Extension => ({
+  type: '551d11',
+  isCritical: false,
+  value: encodeDer(0x30, encodeDer(tag, Buffer.from(text))),
+});
 
 /** Leaves that verifiers accept. */
 export const GOOD_LEAVES: Readonly<Record<string, CertificateOptions>> = {
@@ -31,6 +39,21 @@ export const GOOD_LEAVES: Readonly<Record<string, CertificateOptions>> = {
   'a critical extension that nobody knows': {
     extensions: [...LEAF_EXTENSIONS, { type: '2a0304', isCritical: true, value: encodeDer(0x05) }],
   },
+  'names of many kinds': withUsage(signature, {
+    type: '551d11',
+    isCritical: true,
+    value: encodeDer(
+      0x30,
+      ...['spiffe://example.org/ns/a/sa/b%20c', 'urn:uuid:1', 'https://a_b.c:443?x'].map((uri) =>
+        encodeDer(0x86, Buffer.from(uri)),
+      ),
+      encodeDer(0x82, Buffer.from('*.example.org')),
+      encodeDer(0x81, Buffer.from('a@example.org')),
+      encodeDer(0x87, Buffer.from([127, 0, 0, 1])),
+      encodeDer(0xa4, encodeDer(0x30)),
+    ),
+  }),
+  'a name with an umlaut': { subject: subjectOf('Büro') },
   'a year beyond 2050': { to: new Date('2055-01-01T00:00:00Z') },
 };
 
@@ -84,8 +107,45 @@ export const BAD_LEAVES: Readonly<Record<string, readonly [CertificateOptions, R
   'P-224': [{ key: ecKey('P-224') }, /key of another kind or size/],
   Ed25519: [{ key: generateKeyPairSync('ed25519').privateKey }, /key of another kind or size/],
   'SHA-1': [{ hash: 'sha1' }, /over SHA-2/],
-  'a negative serial number': [{ serialNumber: Buffer.from([0x80, 1]) }, /cannot be read/],
-  'an extension twice': [withUsage(signature, signature), /cannot be read/],
+  'a negative serial number': [{ serialNumber: Buffer.from([0x80, 1]) }, /negative serial number/],
+  'a serial number with a zero too many': [{ serialNumber: Buffer.from([0, 1]) }, /cannot be read/],
+  'a country with an umlaut': [
+    { subject: [[COUNTRY, 'Ö'], ...subjectOf('x').slice(1)] },
+    /characters that no PrintableString may have/,
+  ],
+  'an address with an umlaut': [
+    { subject: [...subjectOf('x'), ['2a864886f70d010901', 'a@ö']] },
+    /characters that no IA5String may have/,
+  ],
+  ...Object.fromEntries(
+    (
+      [
+        ['subject key identifier', '551d0e', encodeDer(0x04, Buffer.from([1]))],
+        ['authority key identifier', '551d23', encodeDer(0x30)],
+        ['authority information access', '2b06010505070101', encodeDer(0x30)],
+      ] as const
+    ).map(([name, type, value]) => [
+      `a critical ${name}`,
+      [withUsage(signature, { type, isCritical: true, value }), new RegExp(`a critical ${name}`)],
+    ]),
+  ),
+  ...Object.fromEntries(
+    (
+      [
+        ['a DNS name with an umlaut', 0x82, 'bücher.example'],
+        ['an address of five octets', 0x87, '12345'],
+        ['a URI with a host that is none', 0x86, 'spiffe://a..b/c'],
+        ['a URI with a wrong escape', 0x86, 'spiffe://a.b/%zz'],
+      ] as const
+    ).map(([name, tag, text]) => [
+      name,
+      [
+        withUsage(signature, alternativeName(tag, text)),
+        /subject alternative name that is malformed/,
+      ],
+    ]),
+  ),
+  'an extension twice': [withUsage(signature, signature), /has an extension twice/],
 };
 
 /** CAs that break one rule, with one more CA below. */
