@@ -70,9 +70,10 @@ export function registryRefusal(
 ): SigningError {
   const { status } = answer;
   const said = serverAnswer(answer);
+  const isRedirect = status >= 300 && status < 400;
   const what =
     `${repository.host} answered HTTP ${status} to the ${kind} of ` +
-    `${object}${said ? ` (${said.text})` : ''}${pointedTo(answer)}`;
+    `${object}${said ? ` (${said.text})` : ''}${isRedirect ? pointedTo(answer) : ''}`;
   if (status === 404 && kind === 'look-up') return new SigningError('MANIFEST_NOT_FOUND', what);
   if (status === 403) {
     const code = kind === 'push' ? 'PUSH_DENIED' : 'CREDENTIALS_REFUSED';
