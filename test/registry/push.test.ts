@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import type { SigningError } from '../../src/shared/signing-error.ts';
 import { sha256Hex } from '../../src/shared/sha256.ts';
 import type { Descriptor } from '../../src/sidecar/notation/descriptor.ts';
 import { startRegistry, type RegistryOptions } from '../bed/docker-registry.ts';
@@ -220,6 +221,16 @@ t.test('where an upload is to go', async (t) => {
       t.notOk(seen.some((request) => request.includes(' PUT ')));
     });
   }
+  t.test('another host that is not there', async (t) => {
+    const { client, registry } = await started(t, () => `https://127.0.0.1:1/u?token=canary`);
+    const error = await client.pushBlob(blob).catch((error: unknown) => error as SigningError);
+    t.match(error, {
+      code: 'SERVER_UNREACHABLE',
+      message: /^the blob \S+ of \S+ cannot be pushed: https:\/\/127.0.0.1:1 cannot be reached: /,
+      fix: `Check the name ${registry.host}, DNS`,
+    });
+    t.notMatch(`${error?.message} ${error?.fix}`, /canary/);
+  });
   t.test('another host that refuses it', async (t) => {
     const { client, other, registry } = await started(
       t,
@@ -334,6 +345,18 @@ t.test('what a registry answers while it is pushed to', async (t) => {
     const signature = signatureOf(subject, 'elsewhere');
     await push(client, signature);
     t.same(client.said, []);
+  });
+  t.test('a blob that is said to be there and is not: it is pushed the next time', async (t) => {
+    const isHead = (method: string) => method === 'HEAD';
+    const { client } = await harmed(t, isHead, { kind: 'answer', status: 200 }, 9);
+    const { manifest, blobs, entry } = signatureOf(subject, 'cached');
+    const pushAll = async () => {
+      for (const blob of blobs) await client.pushBlob(blob);
+      return client.pushManifest(manifest, MANIFEST_TYPE);
+    };
+    t.equal(await pushAll(), 'blobs-missing');
+    t.equal(await pushAll(), 'stored');
+    t.same(Buffer.from(await client.manifest(entry)), manifest);
   });
   t.test('a manifest whose blobs are gone: they have to be pushed again', async (t) => {
     const { client } = await harmed(t, () => false, FORWARD);
