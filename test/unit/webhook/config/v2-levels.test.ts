@@ -267,7 +267,7 @@ t.test('what an admin demands of v2 is kept, whatever an Image says', async (t) 
       if (admin.secretRef !== undefined && !v2) return false;
       if (admin.timestampUrl !== undefined && !v2?.timestamp) return false;
       if (admin['on-failure'] === 'fail' && v2?.onFailure !== 'fail') return false;
-      if (!v1 && v2?.onFailure === 'warn') return false;
+      if (!v1 && v2.onFailure === 'warn') return false;
       if (v2 && v2.secretName === admin.secretRef) {
         const isAdmins =
           v2.timestamp?.url === admin.timestampUrl &&

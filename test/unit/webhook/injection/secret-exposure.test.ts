@@ -304,7 +304,7 @@ t.test(
             change(given.pod, key);
             const told = await mutate(given);
             t.equal(verdictOf(told), '422 SECRET_EXPOSED');
-            t.ok(told.status?.message?.includes(`Secret ${key}`));
+            t.ok(told.status?.message.includes(`Secret ${key}`));
             const later = changed(injected, (pod) => change(pod, key));
             t.equal(verdictOf(await validate(given, later)), '422 SECRET_EXPOSED', 'nor later on');
           }
