@@ -100,7 +100,7 @@ async function main(printer: StepPrinter, bed: Bed): Promise<string> {
 /** The notation CLI as a user has it who was given the root certificate; Go builds it once. */
 async function judgeOf({ directory }: Bed, root: string): Promise<Stage['notation']> {
   // Without what Go downloads, the rest can be shown all the same.
-  const tools = await goTools().catch((error: Error) => ({ missing: error.message }));
+  const tools = await goTools().catch((error: unknown) => ({ missing: String(error) }));
   if ('missing' in tools) return tools;
   const home = join(directory, 'notation-home');
   return notationCli({ program: tools.notation, home, roots: [root] });
