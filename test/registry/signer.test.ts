@@ -28,13 +28,13 @@ const IDENTITY = 'x509.subject: C=DE, ST=BE, O=Example, CN=builds';
 function makeSecret(options: CertificateOptions = {}) {
   const cas = issueCas();
   const leaf = issue({ ...options, issuer: cas[0] });
-  const [intermediate, root = leaf] = cas;
+  const root = cas.at(-1)?.pem ?? '';
   const v2Secret = {
-    'tls.crt': bundle(leaf, ...(intermediate ? [intermediate] : [])),
+    'tls.crt': bundle(leaf, ...cas.slice(0, -1)),
     'tls.key': leaf.keyPem,
-    'ca.crt': root.pem,
+    'ca.crt': root,
   };
-  return { v2Secret, root: root.pem };
+  return { v2Secret, root };
 }
 
 t.test('a Notary Project signature of a build', async (t) => {
