@@ -46,7 +46,7 @@ export async function prepareV2(
   for (const warning of warnings) log.warn(warning);
   if (!timestamp && notAfter.getTime() - now().getTime() < SOON_MS) {
     log.warn(
-      `Notary Project signatures end with their certificates, on ${notAfter.toISOString()}, as no timestamp server is set: set ${ANNOTATION.timestampUrl}, or build again before that day`,
+      `Notary Project signatures end with the first certificate of their chain, on ${notAfter.toISOString()}, as no timestamp server is set: set ${ANNOTATION.timestampUrl}, or renew the certificate and build again before that day`,
     );
   }
   const timestamps =

@@ -31,16 +31,18 @@ export async function deliver(
   { status, headers, body }: Answer,
   how: Garbling | 'half-answer' | undefined,
 ): Promise<void> {
+  // The answer to a HEAD tells the length of what is not sent.
+  const isHead = response.req.method === 'HEAD';
+  const headersOf = (length: number) => (isHead ? headers : withLength(headers, length));
   if (how === undefined) {
-    const isHead = response.req.method === 'HEAD';
-    response.writeHead(status, isHead ? headers : withLength(headers, body.length)).end(body);
+    response.writeHead(status, headersOf(body.length)).end(body);
     return;
   }
   const socket = response.socket;
   if (socket === null) return;
   const half = body.subarray(0, body.length / 2);
   const raw = (length: number, sent: Buffer): Buffer =>
-    Buffer.concat([head(status, withLength(headers, length)), sent]);
+    Buffer.concat([head(status, headersOf(length)), sent]);
   const whole = raw(body.length, body);
   switch (how) {
     case 'half-answer':

@@ -5,10 +5,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Authority, Certificate } from './authority.ts';
-import { startChild, type Child } from './child.ts';
 import { succeed } from './command.ts';
 import type { TokenTrust } from './notary-server.ts';
 import { freePort, onFreePort } from './port.ts';
+import { startService, type Service } from './service.ts';
 
 /** Passwords by user name. */
 export type RegistryAccounts = Readonly<Record<string, string>>;
@@ -27,15 +27,12 @@ export interface RegistryOptions {
   readonly pickPort?: () => Promise<number>;
 }
 
-/** A running docker-registry. */
-export interface Registry {
+/** A running registry. Its blobs stay in the directory when it is stopped, killed or restarted. */
+export interface Registry extends Service {
   /** `<address>:<port>`, as image names start. */
   readonly host: string;
   /** `http://<address>:<port>`, or https; without a slash at the end. */
   readonly url: string;
-  readonly child: Child;
-  /** Resolves when it is gone; its blobs stay in the directory. May be repeated. */
-  stop(): Promise<void>;
 }
 
 /**
@@ -62,7 +59,7 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
     // JSON is YAML too.
     const file = join(directory, `registry-${port}.yml`);
     await writeFile(file, JSON.stringify(configuration, undefined, 2));
-    const child = await startChild({
+    const service = await startService({
       program: 'docker-registry',
       args: ['serve', file],
       directory,
@@ -70,7 +67,7 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
       ready: (output) => output.includes(`listening on ${host}${certificate ? ', tls' : ''}`),
     });
     const url = `${certificate ? 'https' : 'http'}://${host}`;
-    return { host, url, child, stop: () => child.stop() };
+    return Object.assign(service, { host, url });
   };
   return onFreePort(start, options.pickPort ?? freePort);
 }

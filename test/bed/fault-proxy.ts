@@ -101,8 +101,11 @@ async function all<T>(parts: readonly T[], act: (part: T) => Promise<void>): Pro
   await Promise.all(parts.map(act));
 }
 
-/** A request by what is the same in every run: without repository, query and hashes. */
+/** A request by what is the same in every run: without repository, query, hashes and names of uploads. */
 function describe({ method, path }: ProxiedRequest): string {
-  const place = path.replace(/\?.*/, '').replace(/^.*\/_trust\/tuf\//, '');
-  return `${method} ${place.replace(/[0-9a-f]{64}/, '*')}`.trimEnd();
+  const place = path
+    .replace(/\?.*/, '')
+    .replace(/^.*\/_trust\/tuf\/|^\/v2\/.*\/(?=(?:manifests|blobs|referrers)\/)/, '')
+    .replace(/[0-9a-f]{64}|(?<=^blobs\/uploads\/).+/, '*');
+  return `${method} ${place}`.trimEnd();
 }

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { faultProduct, faultSample } from '../stress/fault-product.ts';
-import { SETUPS, startSetup } from '../stress/fault-setup.ts';
+import { startV1Setup, V1_SETUPS } from '../stress/fault-setup.ts';
 import { cleanCalls, runCases } from '../stress/fault-run.ts';
 
 // One after the other, and each with two runs of the signer: more than the runner's default allows.
@@ -9,10 +9,10 @@ t.setTimeout(240_000);
 /** Long enough for a busy machine; those who are signed do not wait for it. */
 const DEADLINES = { late: 5, other: 30 };
 
-t.test('a fault at every call', { jobs: SETUPS.length, buffered: true }, async (t) => {
-  for (const [index, name] of SETUPS.entries()) {
+t.test('a fault at every call', { jobs: V1_SETUPS.length, buffered: true }, async (t) => {
+  for (const [index, name] of V1_SETUPS.entries()) {
     t.test(`of a repository with ${name}`, async (t) => {
-      const setup = await startSetup(name);
+      const setup = await startV1Setup(name);
       t.teardown(() => setup.stop());
       const calls = await cleanCalls(setup);
       t.ok(calls.some((call) => call.startsWith('notary POST')));

@@ -10,32 +10,12 @@ import { initRepository, secretOf } from '../bed/notary-repository.ts';
 import { startOlareg } from '../bed/olareg.ts';
 import { startTimestampServer } from '../bed/timestamp-server.ts';
 import { ALGORITHMS } from '../support/signature-fixture.ts';
-import {
-  bundle,
-  issue,
-  issueCas,
-  keyUsage,
-  LEAF_EXTENSIONS,
-  SIGNING_KEYS,
-  type CertificateOptions,
-} from '../support/issued-certificate.ts';
+import { keyUsage, LEAF_EXTENSIONS, SIGNING_KEYS } from '../support/issued-certificate.ts';
 import { reportToml, runSigner, type SignerRunOptions } from '../support/signer-run.ts';
 import { until } from '../support/program.ts';
+import { makeV2Secret } from '../support/v2-secret.ts';
 
 const IDENTITY = 'x509.subject: C=DE, ST=BE, O=Example, CN=builds';
-
-/** A v2 Secret as cert-manager writes it, and the root to hand out. */
-function makeSecret(options: CertificateOptions = {}) {
-  const cas = issueCas();
-  const leaf = issue({ ...options, issuer: cas[0] });
-  const root = cas.at(-1)?.pem ?? '';
-  const v2Secret = {
-    'tls.crt': bundle(leaf, ...cas.slice(0, -1)),
-    'tls.key': leaf.keyPem,
-    'ca.crt': root,
-  };
-  return { v2Secret, root };
-}
 
 t.test('a Notary Project signature of a build', async (t) => {
   const tools = await goTools();
@@ -69,7 +49,7 @@ t.test('a Notary Project signature of a build', async (t) => {
     t.test(`where signatures are listed by ${listed}`, async (t) => {
       for (const algorithm of ALGORITHMS) {
         t.test(`is accepted with ${algorithm}, and made once`, async (t) => {
-          const { v2Secret, root } = makeSecret({ key: SIGNING_KEYS[algorithm]() });
+          const { v2Secret, root } = makeV2Secret({ key: SIGNING_KEYS[algorithm]() });
           const format = algorithm.startsWith('ES') ? undefined : 'oci';
           const { report, reference } = await build(listed, 'app', format);
           const first = await sign({ report, v2Secret });
@@ -77,7 +57,7 @@ t.test('a Notary Project signature of a build', async (t) => {
           t.match(first.receipt.repositories, [{ result: 'signed', v2: { listed, count: 1 } }]);
           const verified = await (await judge(root)).verify(reference);
           t.equal(verified.code, 0, verified.stderr);
-          const { root: other } = makeSecret();
+          const { root: other } = makeV2Secret();
           t.not((await (await judge(other)).verify(reference)).code, 0, 'under another root');
           const again = await sign({ report, v2Secret });
           t.match(again.receipt.repositories, [{ result: 'already-signed', v2: { count: 1 } }]);
@@ -94,7 +74,7 @@ t.test('a Notary Project signature of a build', async (t) => {
         const index = await pushIndex({
           ...{ registryUrl, repository: 'multi', tags: ['all'], images: [one] },
         });
-        const { v2Secret, root } = makeSecret();
+        const { v2Secret, root } = makeV2Secret();
         const report = reportToml([`${host}/multi:all`], index.digest.slice(7), index.size);
         t.equal((await sign({ report, v2Secret })).code, 0);
         const verified = await (await judge(root)).verify(`${host}/multi@${index.digest}`);
@@ -103,7 +83,7 @@ t.test('a Notary Project signature of a build', async (t) => {
 
       t.test('stands beside those of notation, which stay', async (t) => {
         const { report, reference } = await build(listed);
-        const secrets = [makeSecret(), makeSecret(), makeSecret()];
+        const secrets = [makeV2Secret(), makeV2Secret(), makeV2Secret()];
         for (const { v2Secret } of secrets) t.equal((await sign({ report, v2Secret })).code, 0);
         const last = await sign({ report, ...secrets[0] });
         t.match(last.receipt.repositories, [{ result: 'already-signed', v2: { count: 3 } }]);
@@ -116,7 +96,7 @@ t.test('a Notary Project signature of a build', async (t) => {
         const repository = `both-${listed}`;
         const gun = `${registries[listed].host}/${repository}`;
         const secret = await secretOf(bed, await initRepository(bed, gun));
-        const { v2Secret, root } = makeSecret();
+        const { v2Secret, root } = makeV2Secret();
         const { report, reference, digest } = await build(listed, repository);
         const run = await sign({ report, notaryUrl: bed.notary.url, secret, v2Secret });
         t.equal(run.code, 0, run.stdout);
@@ -134,7 +114,7 @@ t.test('a Notary Project signature of a build', async (t) => {
     const tsa = await startTimestampServer({ directory: join(directory, 'tsa') });
     t.teardown(() => tsa.stop());
     const to = new Date(Date.now() + 15_000);
-    const { v2Secret, root } = makeSecret({ to });
+    const { v2Secret, root } = makeV2Secret({ to });
     const stamped = await build('api');
     const bare = await build('api');
     const args = [`--v2-timestamp-url=${tsa.url}`, `--v2-timestamp-ca-file=${tsa.rootFile}`];
@@ -158,16 +138,16 @@ t.test('a Notary Project signature of a build', async (t) => {
     const gun = `${bed.registry.host}/${repository}`;
     const secret = await secretOf(bed, await initRepository(bed, gun));
     const image = await build('tag', repository);
-    const good = makeSecret().v2Secret;
+    const good = makeV2Secret().v2Secret;
     const { 'ca.crt': _, ...rootless } = good;
     const usage = LEAF_EXTENSIONS.map((each) =>
       each.type === '551d0f' ? keyUsage(['digitalSignature', 'keyEncipherment']) : each,
     );
     const cases: readonly (readonly [string, Readonly<Record<string, string>>, string?])[] = [
-      ['CERTIFICATE_INVALID', makeSecret({ extensions: usage }).v2Secret],
+      ['CERTIFICATE_INVALID', makeV2Secret({ extensions: usage }).v2Secret],
       ['CERTIFICATE_CHAIN_INCOMPLETE', rootless],
-      ['CERTIFICATE_EXPIRED', makeSecret({ to: new Date(Date.now() - 1000) }).v2Secret],
-      ['KEY_MISMATCH', { ...good, 'tls.key': makeSecret().v2Secret['tls.key'] }],
+      ['CERTIFICATE_EXPIRED', makeV2Secret({ to: new Date(Date.now() - 1000) }).v2Secret],
+      ['KEY_MISMATCH', { ...good, 'tls.key': makeV2Secret().v2Secret['tls.key'] }],
       ['MANIFEST_NOT_FOUND', good, reportToml([`${gun}:1`], 'b'.repeat(64), 7)],
       ['MANIFEST_MISMATCH', good, reportToml([`${gun}:1`], image.digest.slice(7), 7)],
     ];
@@ -198,7 +178,7 @@ t.test('a Notary Project signature of a build', async (t) => {
     await initRepository(bed, gun);
     const other = await initRepository(bed, `${bed.registry.host}/half-other`);
     const secret = await secretOf(bed, other);
-    const { v2Secret, root } = makeSecret();
+    const { v2Secret, root } = makeV2Secret();
     const { report, reference } = await build('tag', 'half');
     const run = await sign({ report, notaryUrl: bed.notary.url, secret, v2Secret });
     t.match(

@@ -34,19 +34,24 @@ export async function runCase(
   tag: SignedTag,
   deadline: number,
 ): Promise<CaseOutcome> {
-  const { faults, sign } = setup;
+  const { faults, servers, sign, oldTag, doubts } = setup;
   const complaints: string[] = [];
   const expect = (isAsExpected: boolean, complaint: string): void => {
     if (!isAsExpected) complaints.push(complaint);
   };
   const killer = new AbortController();
   const meanwhile: Promise<unknown>[] = [];
-  faults.arm({ call, ...kind.fault(setup, killer, (work) => meanwhile.push(work)) });
+  const [name = ''] = call.split(' ');
+  const { [name]: server = Object.values(servers)[0] } = servers;
+  if (!server) throw new Error('there is no server to kill');
+  faults.arm({ call, ...kind.fault({ faults, server }, killer, (work) => meanwhile.push(work)) });
   const harmed = await sign(tag, deadline, killer.signal).catch((error: unknown) => {
     if (!killer.signal.aborted) throw error;
     return undefined;
   });
   const isStruck = faults.struck();
+  const deletes = () => faults.calls.filter((call) => / DELETE /.test(call));
+  complaints.push(...deletes());
   faults.arm();
   await Promise.all(meanwhile);
 
@@ -55,14 +60,16 @@ export async function runCase(
   expect(isExpected, `expected ${kind.outcome}, came to ${came}\n${harmed?.stdout ?? ''}`);
   if (harmed) complaints.push(...contradictions(harmed));
   if (harmed && harmed.receipt.result !== 'failed') {
-    complaints.push(...(await doubts(setup, [setup.oldTag, tag])));
+    complaints.push(...(await doubts([oldTag, tag])));
     return { came, isStruck, complaints };
   }
-  complaints.push(...(await doubts(setup, [setup.oldTag])));
+  complaints.push(...(await doubts([oldTag])));
+  if (hasSignedV2(harmed)) complaints.push(...(await doubts([tag], 'v2')));
   const repaired = await sign(tag, PATIENCE);
   const isRepaired = ['signed', 'already-signed'].includes(repaired.receipt.result);
   expect(isRepaired && repaired.code === 0, `the run after that failed\n${repaired.stdout}`);
-  const still = await doubts(setup, [setup.oldTag, tag]);
+  complaints.push(...deletes());
+  const still = await doubts([oldTag, tag]);
   complaints.push(...still.map((doubt) => `after the run after that: ${doubt}`));
   return { came, isStruck, complaints };
 }
@@ -71,6 +78,12 @@ function outcomeOf(run: SignerRun | undefined): string {
   if (!run) return 'killed';
   const { result, code } = run.receipt;
   return code === undefined ? result : `${result} ${code}`;
+}
+
+/** Whether a run that failed says that it has made a Notary Project signature all the same. */
+function hasSignedV2(run: SignerRun | undefined): boolean {
+  const { result = 'failed' } = run?.receipt.repositories[0]?.v2 ?? {};
+  return result !== 'failed';
 }
 
 /** What of exit code, receipt, last line and termination message does not agree. */
@@ -86,28 +99,4 @@ function contradictions({ code, receipt, lastLine, terminationMessage }: SignerR
   const { result } = JSON.parse(terminationMessage) as { readonly result?: unknown };
   const isSame = result === receipt.result && lastLine.startsWith(receipt.result.replace('-', ' '));
   return code === 0 && isSame ? [] : [`a success told badly: ${told}`];
-}
-
-/**
- * What clients that are new to the repository do not confirm: all of them one without a pin, the
- * last one also a client with the right pin.
- */
-async function doubts(setup: FaultSetup, tags: readonly SignedTag[]): Promise<readonly string[]> {
-  const { bed, gun, pins } = setup;
-  const judge = bed.cli('judge');
-  const [last] = tags.slice(-1);
-  const [listed, pinned] = await Promise.allSettled([
-    judge.list(gun),
-    last && judge.lookup(gun, last.tag, pins),
-  ]);
-  if (listed.status === 'rejected') return [`notary list: ${String(listed.reason)}`];
-  if (pinned.status === 'rejected') return [`notary lookup, pinned: ${String(pinned.reason)}`];
-  const wanted = tags.map((target) => JSON.stringify(target));
-  const found = listed.value.map(({ role: _, ...target }) => JSON.stringify(target));
-  return [
-    ...wanted.filter((one) => !found.includes(one)).map((one) => `notary list has no ${one}`),
-    ...(last && JSON.stringify({ tag: last.tag, ...pinned.value }) !== JSON.stringify(last)
-      ? [`notary lookup, pinned, finds ${JSON.stringify(pinned.value)} for ${last.tag}`]
-      : []),
-  ];
 }

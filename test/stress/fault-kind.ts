@@ -1,7 +1,14 @@
 /** What may go wrong with one call: every kind of fault, and what must come of it. */
-import type { Fault } from '../bed/fault-proxy.ts';
+import type { Fault, FaultProxy } from '../bed/fault-proxy.ts';
 import type { ProxyAction } from '../bed/proxy.ts';
-import type { FaultSetup } from './fault-setup.ts';
+import type { Service } from '../bed/service.ts';
+
+/** What a fault can get hold of. */
+export interface Struck {
+  readonly faults: FaultProxy;
+  /** Gets the call, or is behind who gets it. */
+  readonly server: Pick<Service, 'kill' | 'restart'>;
+}
 
 /** A kind of fault. */
 export interface FaultKind {
@@ -17,7 +24,7 @@ export interface FaultKind {
   readonly isSlow?: boolean;
   /** @param meanwhile is given what is to be over before the next run */
   readonly fault: (
-    setup: FaultSetup,
+    struck: Struck,
     killer: AbortController,
     meanwhile: (work: Promise<unknown>) => void,
   ) => Omit<Fault, 'call'>;
@@ -120,28 +127,28 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     }),
   },
   {
-    name: 'kill -9 of the notary-server before the call',
+    name: 'kill -9 of the server before the call',
     befalls: 'request',
     outcome: 'signed',
-    fault: ({ bed }, _, meanwhile) => ({
+    fault: ({ server }, _, meanwhile) => ({
       request: async () => {
-        await bed.notary.kill();
-        meanwhile(bed.notary.restart());
+        await server.kill();
+        meanwhile(server.restart());
         return { kind: 'reset' };
       },
     }),
   },
   {
-    name: 'kill -9 of the notary-server after the call',
+    name: 'kill -9 of the server after the call',
     befalls: 'request',
     outcome: 'signed',
-    fault: ({ bed }, _, meanwhile) => ({
+    fault: ({ server }, _, meanwhile) => ({
       request: () => ({
         kind: 'forward',
         loses: 'answer',
         answered: async () => {
-          await bed.notary.kill();
-          meanwhile(bed.notary.restart());
+          await server.kill();
+          meanwhile(server.restart());
         },
       }),
     }),

@@ -32,9 +32,19 @@ export function faultSample(calls: readonly string[], half: 0 | 1): readonly Fau
   return [...atPublish.filter((_, index) => index % 2 === half), ...others];
 }
 
+/** One fault at every call: the kinds in turn, so that each of them befalls some call. */
+export function faultTour(calls: readonly string[]): readonly FaultCase[] {
+  const all = faultProduct(calls).filter(({ kind }) => kind.isSlow !== true);
+  return calls.flatMap((call, i) => {
+    const possible = all.filter((one) => one.call === call);
+    const chosen = possible[i % possible.length];
+    return chosen ? [chosen] : [];
+  });
+}
+
 function canBefall({ befalls }: FaultKind, call: string): boolean {
   if (call.startsWith('connect ')) return befalls === 'connection';
-  return befalls === 'request' || (befalls === 'body' && isPublish(call));
+  return befalls === 'request' || / (?:POST|PUT)\b/.test(call);
 }
 
 function isPublish(call: string): boolean {

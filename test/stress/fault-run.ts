@@ -1,6 +1,6 @@
 /** Many cases in one setup, one after the other; the setup itself tells what its calls are. */
 import { runCase, type FaultCase } from './fault-case.ts';
-import type { FaultSetup, SignedTag } from './fault-setup.ts';
+import { signFirst, type FaultSetup } from './fault-setup.ts';
 
 /** A case that was run. */
 export interface FaultResult {
@@ -19,10 +19,11 @@ export interface Deadlines {
 }
 
 /** The calls of a run without a fault, as the fault proxy names them. */
-export async function cleanCalls({ faults, sign }: FaultSetup): Promise<readonly string[]> {
+export async function cleanCalls(setup: FaultSetup): Promise<readonly string[]> {
+  const { faults, sign, newTag } = setup;
+  const tag = await newTag();
   faults.arm();
-  const { receipt, stdout } = await sign(numbered(0), 30);
-  if (receipt.result !== 'signed') throw new Error(`without a fault it was not signed\n${stdout}`);
+  await signFirst(sign, tag);
   return faults.calls;
 }
 
@@ -32,11 +33,10 @@ export async function* runCases(
   cases: readonly FaultCase[],
   deadlines: Deadlines,
 ): AsyncGenerator<FaultResult> {
-  let number = 0;
   for (const one of cases) {
     const title = `${one.call}: ${one.kind.name}`;
     const begin = performance.now();
-    const run = (deadline: number) => runCase(setup, one, numbered((number += 1)), deadline);
+    const run = async (deadline: number) => runCase(setup, one, await setup.newTag(), deadline);
     let outcome = await run(one.kind.isSlow === true ? deadlines.late : deadlines.other);
     // On a busy machine a short time may be over before the call.
     if (!outcome.isStruck) outcome = await run(deadlines.other);
@@ -48,9 +48,4 @@ export async function* runCases(
       milliseconds: Math.round(performance.now() - begin),
     };
   }
-}
-
-/** A tag of its own for each number. */
-function numbered(number: number): SignedTag {
-  return { tag: `t${number}`, sha256: number.toString(16).padStart(64, 'a'), length: number + 2 };
 }

@@ -4,20 +4,26 @@ import { dirname, join } from 'node:path';
 import { startBed, type Bed } from '../bed/bed.ts';
 import { createFaultProxy, type FaultProxy } from '../bed/fault-proxy.ts';
 import { initRepository, rootPins, secretOf } from '../bed/notary-repository.ts';
+import type { Service } from '../bed/service.ts';
 import { reportToml, runSigner, type SignerRun } from '../support/signer-run.ts';
 
-/** A repository at servers of its own, and what a signer of it needs. */
+/** What is signed in runs with faults, and who judges it. */
 export interface FaultSetup {
-  readonly name: SetupName;
-  readonly bed: Bed;
   readonly faults: FaultProxy;
-  readonly gun: string;
-  /** A tag that was signed before any fault. */
+  /** Servers that may be killed, by their names in calls. */
+  readonly servers: Readonly<Record<string, Pick<Service, 'kill' | 'restart'>>>;
+  /** Was signed before any fault. */
   readonly oldTag: SignedTag;
-  /** Ids of the repository's root certificates, as its owner knows them. */
-  readonly pins: readonly string[];
+  /** A tag that was never signed. */
+  readonly newTag: () => Promise<SignedTag>;
   /** Runs the signer for one tag, the faults between it and the servers. */
   readonly sign: (tag: SignedTag, deadline: number, killer?: AbortSignal) => Promise<SignerRun>;
+  /**
+   * What independent clients do not confirm: all tags, the last of them most carefully.
+   *
+   * @param part one kind of signatures; both by default
+   */
+  readonly doubts: (tags: readonly SignedTag[], part?: 'v2') => Promise<readonly string[]>;
   stop(): Promise<void>;
 }
 
@@ -29,8 +35,8 @@ export interface SignedTag {
 }
 
 /** How the repository is made: its owner signs targets; or signers do, under docker's delegations, with tokens. */
-export const SETUPS = ['targets', 'delegations'] as const;
-export type SetupName = (typeof SETUPS)[number];
+export const V1_SETUPS = ['targets', 'delegations'] as const;
+export type V1SetupName = (typeof V1_SETUPS)[number];
 
 const GUN = 'registry.example.test/demo/app';
 const ROBOT = { username: 'robot', password: 'canary-user-password' } as const;
@@ -39,7 +45,7 @@ const ROBOT = { username: 'robot', password: 'canary-user-password' } as const;
  * Starts a setup. Neither keys nor metadata are in the notary-server, so that it may be killed; the
  * old tag is signed by the signer itself, in a run without a fault.
  */
-export async function startSetup(name: SetupName): Promise<FaultSetup> {
+export async function startV1Setup(name: V1SetupName): Promise<FaultSetup> {
   const { bed, faults } = name === 'targets' ? await open() : await withTokens();
   const stop = async (): Promise<void> => {
     await Promise.all([faults.stop(), bed.stop()]);
@@ -61,15 +67,58 @@ export async function startSetup(name: SetupName): Promise<FaultSetup> {
         ...(killer && { killer }),
       });
     const oldTag = { tag: 'old', sha256: '0'.repeat(64), length: 1 };
-    const { receipt, stdout } = await sign(oldTag, 30);
-    if (receipt.result !== 'signed')
-      throw new Error(`without a fault it was not signed\n${stdout}`);
+    await signFirst(sign, oldTag);
     const pins = await rootPins(trust, GUN);
-    return { name, bed, faults, gun: GUN, oldTag, pins, sign, stop };
+    let tags = 0;
+    return {
+      ...{ faults, oldTag, sign, stop },
+      servers: { notary: bed.notary },
+      newTag: () => Promise.resolve(numbered((tags += 1))),
+      doubts: (tags) => v1Doubts(bed, GUN, pins, tags),
+    };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** @throws Error when it is not signed */
+export async function signFirst(sign: FaultSetup['sign'], tag: SignedTag): Promise<void> {
+  const { receipt, stdout } = await sign(tag, 30);
+  if (receipt.result !== 'signed') throw new Error(`without a fault it was not signed\n${stdout}`);
+}
+
+/**
+ * What clients that are new to the repository do not confirm: all tags one without a pin, the last
+ * one also a client with the right pin.
+ */
+export async function v1Doubts(
+  bed: Bed,
+  gun: string,
+  pins: readonly string[],
+  tags: readonly SignedTag[],
+): Promise<readonly string[]> {
+  const judge = bed.cli('judge');
+  const [last] = tags.slice(-1);
+  const [listed, pinned] = await Promise.allSettled([
+    judge.list(gun),
+    last && judge.lookup(gun, last.tag, pins),
+  ]);
+  if (listed.status === 'rejected') return [`notary list: ${String(listed.reason)}`];
+  if (pinned.status === 'rejected') return [`notary lookup, pinned: ${String(pinned.reason)}`];
+  const wanted = tags.map((target) => JSON.stringify(target));
+  const found = listed.value.map(({ role: _, ...target }) => JSON.stringify(target));
+  return [
+    ...wanted.filter((one) => !found.includes(one)).map((one) => `notary list has no ${one}`),
+    ...(last && JSON.stringify({ tag: last.tag, ...pinned.value }) !== JSON.stringify(last)
+      ? [`notary lookup, pinned, finds ${JSON.stringify(pinned.value)} for ${last.tag}`]
+      : []),
+  ];
+}
+
+/** A tag of its own for each number. */
+function numbered(number: number): SignedTag {
+  return { tag: `t${number}`, sha256: number.toString(16).padStart(64, 'a'), length: number + 2 };
 }
 
 async function open() {

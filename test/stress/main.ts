@@ -5,13 +5,15 @@
  * of floods, and `--seconds N` for each (60).
  */
 import { startBed } from '../bed/bed.ts';
+import { goTools } from '../bed/go-tools.ts';
 import { faultProduct } from './fault-product.ts';
-import { SETUPS, startSetup, type SetupName } from './fault-setup.ts';
+import { startV1Setup, V1_SETUPS, type FaultSetup } from './fault-setup.ts';
 import { cleanCalls, runCases, type FaultResult } from './fault-run.ts';
 import { floodLine, floods, FLOODS } from './flood.ts';
 import { LOCAL_KINDS, localSetup } from './local-fault.ts';
 import { runLostAnswers } from './lost-answers.ts';
 import { race, type RaceOptions } from './race.ts';
+import { startV2Setup, V2_SETUP_NAMES } from './v2-fault-setup.ts';
 
 const RACES: readonly RaceOptions[] = [
   { signers: 100, storage: 'memory' },
@@ -51,8 +53,8 @@ async function runRaces(): Promise<number> {
 }
 
 /** @returns how many faults ended badly */
-async function runFaults(name: SetupName): Promise<number> {
-  const setups = await Promise.all(Array.from({ length: LANES }, () => startSetup(name)));
+async function runFaults(name: string, start: () => Promise<FaultSetup>): Promise<number> {
+  const setups = await Promise.all(Array.from({ length: LANES }, start));
   const told: FaultResult[] = [];
   try {
     const [calls = []] = await Promise.all(setups.map(cleanCalls));
@@ -129,8 +131,28 @@ const PARTS: Readonly<Record<string, (words: readonly string[]) => Promise<numbe
   },
   faults: async () => {
     const local = await runLocalFaults();
-    const failures = await Promise.all(SETUPS.map(runFaults));
+    const failures = await Promise.all(
+      V1_SETUPS.map((name) => runFaults(name, () => startV1Setup(name))),
+    );
     return failures.reduce((sum, each) => sum + each, local);
+  },
+  'v2-faults': async (words) => {
+    const tools = await goTools();
+    if ('missing' in tools) {
+      console.log(`v2-faults: skipped, ${tools.missing}`);
+      return 0;
+    }
+    const unknown = words.find((word) => !V2_SETUP_NAMES.some((name) => name === word));
+    if (unknown !== undefined) {
+      console.log(`setups are ${V2_SETUP_NAMES.join(', ')}`);
+      return 1;
+    }
+    let failures = 0;
+    for (const name of V2_SETUP_NAMES) {
+      if (words.length > 0 && !words.includes(name)) continue;
+      failures += await runFaults(name, () => startV2Setup(name, tools));
+    }
+    return failures;
   },
   flood: runFloods,
 };

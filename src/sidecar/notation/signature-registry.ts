@@ -11,7 +11,7 @@ import {
   type RepositoryRequest,
 } from '../image/registry-connection.ts';
 import { lookUpOf, pushOf, registryRefusal } from '../image/registry-failure.ts';
-import { uploadBlob } from './blob-upload.ts';
+import { hasBlob, uploadBlob } from './blob-upload.ts';
 import { SIGNATURE_TYPE, type Descriptor } from './descriptor.ts';
 import { readDescriptor } from './image-index.ts';
 import { isWithoutReferrers, readReferrersPage } from './referrers-page.ts';
@@ -46,7 +46,12 @@ export interface SignatureRegistry {
   manifest(descriptor: Descriptor): Promise<Uint8Array>;
   /** @throws SigningError MANIFEST_NOT_FOUND, MANIFEST_MISMATCH: other bytes than described, or too many */
   blob(descriptor: Descriptor): Promise<Uint8Array>;
-  /** @throws SigningError PUSH_DENIED */
+  /**
+   * Pushes a blob, unless the registry has it. After {@link pushManifest} has found blobs missing, what the
+   * registry says of that does not count.
+   *
+   * @throws SigningError PUSH_DENIED
+   */
   pushBlob(bytes: Uint8Array): Promise<void>;
   /**
    * Pushes a manifest by its digest.
@@ -75,6 +80,8 @@ export function createSignatureRegistry(gun: Gun, access: RegistryAccess): Signa
   const registry = connectRegistry(gun, access, 'pull,push');
   const { repository } = registry;
   const tag = createReferrersTag(registry, access.pause);
+  /** Whether a blob is there that the registry says it has: its cache may be older than its storage. */
+  let believesRegistry = true;
   const at = (digest: string) => `${repository.registry}/${repository.name}@${digest}`;
 
   /** @throws SigningError also where `isGood` does not hold: the refusal */
@@ -179,7 +186,11 @@ export function createSignatureRegistry(gun: Gun, access: RegistryAccess): Signa
     },
     manifest: (descriptor) => bytesOf(descriptor, 'manifests', MANIFEST_LIMIT_BYTES),
     blob: (descriptor) => bytesOf(descriptor, 'blobs', BLOB_LIMIT_BYTES),
-    pushBlob: (bytes) => registry.persist(() => uploadBlob(registry, access.http(), bytes)),
+    pushBlob: (bytes) =>
+      registry.persist(async () => {
+        if (believesRegistry && (await hasBlob(registry, bytes))) return;
+        await uploadBlob(registry, access.http(), bytes);
+      }),
     pushManifest: async (bytes, mediaType) => {
       const digest = `sha256:${sha256Hex(bytes)}`;
       const isMissing = (answer: HttpResponse) =>
@@ -194,6 +205,7 @@ export function createSignatureRegistry(gun: Gun, access: RegistryAccess): Signa
         },
         (answer) => answer.status === 201 || isMissing(answer),
       );
+      believesRegistry &&= answer.status === 201;
       return answer.status === 201 ? 'stored' : 'blobs-missing';
     },
     addToIndex: (subject, entry) => tag.add(subject, entry),

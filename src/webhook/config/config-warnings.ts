@@ -100,12 +100,13 @@ function registryWarnings({
   registrySecrets,
   tags,
 }: SecretFacts): readonly string[] {
-  const isServed = (registry: string) =>
-    registrySecrets?.some(({ host }) => host === undefined || registryHost(host) === registry) ??
-    true;
+  const hosts = registrySecrets?.map(({ host }) => host);
+  // Which registries a docker configuration names, nobody has read.
+  if (!hosts || hosts.includes(undefined)) return [];
+  const served = new Set(hosts.map((host = '') => registryHost(host)));
   const registries = new Set(tags.flatMap((tag) => registryOf(tag) ?? []));
   return [...registries]
-    .filter((registry) => !isServed(registry))
+    .filter((registry) => !served.has(registry))
     .map(
       (registry) =>
         `service account ${named(serviceAccountName)} has no docker Secret for ${named(registry)}, and workload identity is not supported yet. Add such a Secret to it, unless everybody may push there.`,

@@ -95,7 +95,8 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
       `service account ${serviceAccountName} names more than ${MOST_SECRETS} Secrets`,
     );
   }
-  const registrySecrets = facts.isPlanned ? facts.registrySecrets : dockerSecrets(pod.pod, tags);
+  const registrySecrets =
+    config.v2 && !facts.isPlanned ? dockerSecrets(pod.pod, tags) : facts.registrySecrets;
   return {
     kind: 'inject',
     signing: { steps: pod.steps, config, tags, credentials, bounds: facts.bounds },
