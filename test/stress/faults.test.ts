@@ -1,7 +1,7 @@
 import t from 'tap';
-import { faultProduct, faultSample } from '../stress/fault-product.ts';
-import { SETUPS, startSetup } from '../stress/fault-setup.ts';
-import { cleanCalls, runCases } from '../stress/fault-run.ts';
+import { faultProduct, faultSample } from './fault-product.ts';
+import { SETUPS, startSetup } from './fault-setup.ts';
+import { cleanCalls, runCases } from './fault-run.ts';
 
 // One after the other, and each with two runs of the signer: more than the runner's default allows.
 t.setTimeout(240_000);
