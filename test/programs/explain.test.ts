@@ -111,7 +111,10 @@ t.test('an Image that would be signed with v2: with what, and who says so', asyn
   const missing = await explain(t, everything(given));
   t.equal(missing.exitCode, 1);
   t.match(missing.stdout, /NOT FOUND +Secret admin-v2-key \(the v2 signing key\)$/m);
-  t.match(missing.stdout, /NOT FOUND +Secret admin-timestamp-ca \(the CA of the timestamp server\)$/m);
+  t.match(
+    missing.stdout,
+    /NOT FOUND +Secret admin-timestamp-ca \(the CA of the timestamp server\)$/m,
+  );
   t.match(missing.stdout, /NOT FOUND +Secret registry-ca \(the CA of the registry\)$/m);
 
   const alone = unconfiguredBuild();
@@ -120,7 +123,10 @@ t.test('an Image that would be signed with v2: with what, and who says so', asyn
   const v2 = await explain(t, [...everything(alone), key]);
   t.equal(v2.exitCode, 0, v2.stdout);
   t.match(v2.stdout, /v2 key +Secret developer-v2-key, by annotations of Image app$/m);
-  t.match(v2.stdout, /v2 timestamp none: signatures end with the certificates; see \S+timestampUrl$/m);
+  t.match(
+    v2.stdout,
+    /v2 timestamp none: signatures end with the certificates; see \S+timestampUrl$/m,
+  );
   t.match(v2.stdout, /warning +service account builder has no docker Secret for registry\.ex/m);
   t.notMatch(v2.stdout, /^ +(?:server|key|registry CA|v2 expiry|v2 failure) /m);
 });

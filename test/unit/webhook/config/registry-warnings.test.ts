@@ -17,7 +17,7 @@ import { objectThatSays } from '../../../support/notary-rule.ts';
 import { container } from '../../../support/pod.ts';
 
 const TOLD =
-  /has no docker Secret for (\S+), and workload identity is not supported yet\. Add such/;
+  /has no docker Secret for ([^,]+), and workload identity is not supported yet\. Add such/;
 const registriesIn = (warnings: readonly string[] = []) =>
   warnings.flatMap((text) => TOLD.exec(text)?.[1] ?? []);
 const KEY = { [`${P}v2.secretRef`]: 'notary-v2-signing' };
@@ -78,6 +78,12 @@ t.test(
       [[`${registry}/app`, `${registry}/other:1`], ['git'], [registry]],
       [[`${registry}/app`], ['registry'], []],
       [[`${registry}/app`], ['docker-config'], []],
+      [
+        [`${registry}/app`, 'b.example.com/app', 'c.example.com/app'],
+        [],
+        [`${registry} and 2 more`],
+      ],
+      [[`${registry}/app`, 'b.example.com/app'], ['registry'], ['b.example.com']],
       [['team/app'], ['hub'], []],
       [['docker.io/team/app:1'], ['registry'], ['docker.io']],
       [['not a tag'], [], []],
