@@ -54,9 +54,11 @@ export function readCertificateChain(
   caPem: string | undefined,
   now: Date,
 ): CertificateChain {
+  // cert-manager leaves ca.crt empty where the issuer names no CA.
+  const hasCa = caPem !== undefined && caPem.trim() !== '';
   const placed = readTexts([
     [TLS_CERTIFICATE_FILE, certificatePem],
-    ...(caPem === undefined ? [] : [[CA_FILE, caPem] as const]),
+    ...(hasCa ? [[CA_FILE, caPem] as const] : []),
   ]);
   const placeOf: PlaceOf = (certificate) => placed.get(certificate) ?? '';
   const [leaf, ...others] = placed.keys();
