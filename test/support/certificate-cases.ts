@@ -30,6 +30,7 @@ const alternativeName = (tag: number, text: string): Extension => ({
 /** Leaves that verifiers accept. */
 export const GOOD_LEAVES: Readonly<Record<string, CertificateOptions>> = {
   'usages alone': { extensions: [signature] },
+  'a large exponent that verifiers read': { key: rsaKey(2048, 0x7fffffff) },
   'no extended key usage': withUsage(signature),
   'a critical extended key usage': withUsage(signature, extendedKeyUsage(['codeSigning'], true)),
   nonRepudiation: withUsage(keyUsage(['digitalSignature', 'nonRepudiation'])),
@@ -172,6 +173,12 @@ export const BAD_CAS: Readonly<Record<string, readonly [CertificateOptions, RegE
     { extensions: [basicConstraints(true, 0), keyUsage(['keyCertSign'])] },
     /allows 0 CA certificates below it, and has 1/,
   ],
+  'RSA 512': [{ extensions: CA_EXTENSIONS, key: rsaKey(512) }, /less than 1024 bits/],
+  'a large exponent': [
+    { extensions: CA_EXTENSIONS, key: rsaKey(2048, 0xffffffff) },
+    /too large an exponent/,
+  ],
+  secp256k1: [{ extensions: CA_EXTENSIONS, key: ecKey('secp256k1') }, /an unknown curve/],
   'version 1': [{ version: 1, extensions: [] }, /is not of version 3/],
   'SHA-1': [{ extensions: CA_EXTENSIONS, hash: 'sha1' }, /over SHA-2/],
 };

@@ -127,8 +127,8 @@ export function ecKey(namedCurve: string): KeyObject {
   return generateKeyPairSync('ec', { namedCurve }).privateKey;
 }
 
-export function rsaKey(modulusLength: number): KeyObject {
-  return generateKeyPairSync('rsa', { modulusLength }).privateKey;
+export function rsaKey(modulusLength: number, publicExponent = 65537): KeyObject {
+  return generateKeyPairSync('rsa', { modulusLength, publicExponent }).privateKey;
 }
 
 /** The subject of a signer that trust policies can name. */

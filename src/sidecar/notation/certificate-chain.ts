@@ -2,12 +2,7 @@ import { CA_FILE, TLS_CERTIFICATE_FILE } from '../../shared/names.ts';
 import { readPem } from '../../shared/pem.ts';
 import { sha256Hex } from '../../shared/sha256.ts';
 import { SigningError } from '../../shared/signing-error.ts';
-import {
-  CertificateError,
-  isSelfSigned,
-  readCertificate,
-  type Certificate,
-} from './certificate.ts';
+import { isSelfSigned, readCertificate, type Certificate } from './certificate.ts';
 import { findPath } from './chain-path.ts';
 import {
   chainProblems,
@@ -59,9 +54,11 @@ export function readCertificateChain(
   caPem: string | undefined,
   now: Date,
 ): CertificateChain {
+  // cert-manager leaves ca.crt empty where the issuer names no CA.
+  const hasCa = caPem !== undefined && caPem.trim() !== '';
   const placed = readTexts([
     [TLS_CERTIFICATE_FILE, certificatePem],
-    ...(caPem === undefined ? [] : [[CA_FILE, caPem] as const]),
+    ...(hasCa ? [[CA_FILE, caPem] as const] : []),
   ]);
   const placeOf: PlaceOf = (certificate) => placed.get(certificate) ?? '';
   const [leaf, ...others] = placed.keys();
@@ -121,15 +118,14 @@ function readTexts(texts: readonly (readonly [file: string, pem: string])[]) {
       const place = `certificate ${i + 1} of ${file}`;
       try {
         placed.set(readCertificate(bytes), place);
-      } catch (error) {
-        const isRefused = error instanceof CertificateError;
-        problems.push(`${place} ${isRefused ? error.message : 'cannot be read'}`);
+      } catch {
+        problems.push(`${place} cannot be read`);
       }
     }
   }
   if (problems.length > 0) {
     throw new SigningError('CERTIFICATE_INVALID', problems.join('; '), {
-      fix: `Put certificates in PEM, that verifiers can read, under ${TLS_CERTIFICATE_FILE} and ${CA_FILE} into the Secret.`,
+      fix: `Put the certificates as PEM under ${TLS_CERTIFICATE_FILE} and ${CA_FILE} into the Secret.`,
     });
   }
   return placed;

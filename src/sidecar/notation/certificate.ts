@@ -39,7 +39,9 @@ export interface Certificate {
   readonly isVersion3: boolean;
   /** Whether it is signed with SHA-2 in a way that verifiers know. */
   readonly isSignedWithSha2: boolean;
-  /** Undefined for a key that verifiers in Go do not read. */
+  /** Why verifiers in Go do not read it: the rest of a sentence whose subject is the certificate. */
+  readonly refusal?: string;
+  /** Undefined for a key that OpenSSL does not read. */
   readonly publicKey: KeyObject | undefined;
   readonly basicConstraints?: {
     readonly isCritical: boolean;
@@ -100,16 +102,10 @@ const PURPOSES: ReadonlyMap<string, string> = new Map([
 ]);
 const LONGEST_SUBJECT = 200;
 
-/** Why verifiers do not read a certificate: the rest of a sentence whose subject it is. */
-export class CertificateError extends Error {
-  override readonly name = 'CertificateError';
-}
-
 /**
- * Reads one certificate.
+ * Reads one certificate, if OpenSSL does.
  *
- * @throws CertificateError when OpenSSL reads it, and verifiers in Go do not
- * @throws Error when it cannot be read at all
+ * @throws Error when it cannot be read
  */
 export function readCertificate(bytes: Uint8Array): Certificate {
   const der = Buffer.from(bytes);
@@ -121,9 +117,10 @@ export function readCertificate(bytes: Uint8Array): Certificate {
   const [notBefore, notAfter] = sequenceOf(validity);
   const serialNumber = contentOf(serial, INTEGER);
   const extensions = readExtensions(values.find(({ tag }) => tag === EXTENSIONS));
+  const extensionOf = (wanted: string) =>
+    extensions.find(({ identifier }) => identifier === wanted);
   const names = [contentOf(subject, SEQUENCE), contentOf(issuer, SEQUENCE)] as const;
   const refusal = refusalOfGo({ der, serialNumber, names, key, extensions });
-  if (refusal !== undefined) throw new CertificateError(refusal);
   return {
     der,
     subject: shownName(x509.subject),
@@ -136,12 +133,13 @@ export function readCertificate(bytes: Uint8Array): Certificate {
     isVersion3: version !== undefined && integerOf(version) === 2,
     isSignedWithSha2: isSha2(contentOf(algorithm, SEQUENCE)),
     publicKey: publicKeyOf(x509),
-    ...readBasicConstraints(extensions.get(BASIC_CONSTRAINTS)),
-    ...readKeyUsage(extensions.get(KEY_USAGE)),
-    ...readExtendedKeyUsage(extensions.get(EXTENDED_KEY_USAGE)),
-    criticalExtensions: [...extensions]
-      .filter(([, { isCritical }]) => isCritical)
-      .map(([identifier]) => identifier),
+    ...(refusal !== undefined && { refusal }),
+    ...readBasicConstraints(extensionOf(BASIC_CONSTRAINTS)),
+    ...readKeyUsage(extensionOf(KEY_USAGE)),
+    ...readExtendedKeyUsage(extensionOf(EXTENDED_KEY_USAGE)),
+    criticalExtensions: extensions
+      .filter(({ isCritical }) => isCritical)
+      .map(({ identifier }) => identifier),
   };
 }
 
@@ -203,18 +201,14 @@ const PSS_PARAMETERS = (['sha256', 'sha384', 'sha512'] as const).flatMap((hash) 
   }),
 );
 
-/** @throws CertificateError when one stands twice, which Go does not read */
-function readExtensions(extensions: DerValue | undefined): ReadonlyMap<string, Extension> {
-  if (!extensions) return new Map();
-  const list = sequenceOf(readDer(extensions.content)[0]).map((extension) => {
+function readExtensions(extensions: DerValue | undefined): readonly Extension[] {
+  if (!extensions) return [];
+  return sequenceOf(readDer(extensions.content)[0]).map((extension) => {
     const values = sequenceOf(extension);
     const critical = values.find(({ tag }) => tag === BOOLEAN);
     const value = contentOf(values.at(-1), OCTET_STRING);
-    return [identifierOf(values[0]), { isCritical: booleanOf(critical), value }] as const;
+    return { identifier: identifierOf(values[0]), isCritical: booleanOf(critical), value };
   });
-  const map = new Map(list);
-  if (map.size < list.length) throw new CertificateError('has an extension twice');
-  return map;
 }
 
 function readBasicConstraints(extension: Extension | undefined) {

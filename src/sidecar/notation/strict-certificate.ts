@@ -2,6 +2,7 @@ import {
   BIT_STRING,
   contentOf,
   identifierOf,
+  INTEGER,
   NULL,
   OBJECT_IDENTIFIER,
   readDer,
@@ -13,6 +14,8 @@ import { berToDer } from './ber.ts';
 
 /** An extension of a certificate. */
 export interface Extension {
+  /** The hex of its object identifier. */
+  readonly identifier: string;
   readonly isCritical: boolean;
   readonly value: Buffer;
 }
@@ -25,7 +28,7 @@ export interface CertificateParts {
   readonly names: readonly Buffer[];
   /** SubjectPublicKeyInfo. */
   readonly key: DerValue | undefined;
-  readonly extensions: ReadonlyMap<string, Extension>;
+  readonly extensions: readonly Extension[];
 }
 
 /** Object identifiers, the hex of their content. */
@@ -40,6 +43,9 @@ const NEVER_CRITICAL: ReadonlyMap<string, string> = new Map([
   ['551d23', 'authority key identifier'],
   ['2b06010505070101', 'authority information access'],
 ]);
+/** P-224, P-256, P-384 and P-521. */
+const CURVES = ['2b81040021', '2a8648ce3d030107', '2b81040022', '2b81040023'];
+const SMALLEST_RSA_OCTETS = 128;
 const UNCOMPRESSED_POINT = 0x04;
 
 /** Which characters each type of string may have, by tag. */
@@ -63,8 +69,8 @@ const BAD_ESCAPE = /%(?![0-9a-f]{2})/i;
 const [EMAIL, DNS, URI_NAME, IP] = [0x81, 0x82, 0x86, 0x87];
 
 /**
- * Why verifiers in Go do not read a certificate that OpenSSL reads; undefined if they do. Without it, the
- * signer would sign with a certificate that every verifier calls malformed.
+ * Why verifiers in Go do not read a certificate that OpenSSL reads, or not its key; undefined if they do.
+ * Without it, the signer would sign with a certificate that every verifier calls malformed.
  *
  * @returns the rest of a sentence whose subject is the certificate
  * @throws RangeError when it is no DER
@@ -73,15 +79,17 @@ export function refusalOfGo(parts: CertificateParts): string | undefined {
   const { der, serialNumber, names, key, extensions } = parts;
   if (!berToDer(der).equals(der)) return 'is not in strict DER';
   if ((serialNumber[0] ?? 0) >= 0x80) return 'has a negative serial number';
+  const byType = new Map(extensions.map((extension) => [extension.identifier, extension]));
+  if (byType.size < extensions.length) return 'has an extension twice';
   for (const [identifier, name] of NEVER_CRITICAL) {
-    if (extensions.get(identifier)?.isCritical === true) return `has a critical ${name}`;
+    if (byType.get(identifier)?.isCritical === true) return `has a critical ${name}`;
   }
-  const usage = extensions.get(KEY_USAGE);
+  const usage = byType.get(KEY_USAGE);
   if (usage && !isBitString(readDer(usage.value)[0])) return 'has a key usage that is malformed';
   return (
     names.map(refusalOfName).find((refusal) => refusal !== undefined) ??
     refusalOfKey(key) ??
-    refusalOfAlternativeName(extensions.get(SUBJECT_ALTERNATIVE_NAME))
+    refusalOfAlternativeName(byType.get(SUBJECT_ALTERNATIVE_NAME))
   );
 }
 
@@ -100,19 +108,30 @@ function refusalOfName(name: Buffer): string | undefined {
 function refusalOfKey(key: DerValue | undefined): string | undefined {
   const [algorithm, bits] = sequenceOf(key);
   const [identifier, parameters] = sequenceOf(algorithm);
+  const content = contentOf(bits, BIT_STRING).subarray(1);
   switch (identifierOf(identifier)) {
     case RSA_KEY:
-      return parameters?.tag === NULL ? undefined : 'has an RSA key without its parameter NULL';
+      return parameters?.tag === NULL
+        ? refusalOfRsaKey(content)
+        : 'has an RSA key without its parameter NULL';
     case ED25519_KEY:
       return parameters ? 'has an Ed25519 key with parameters' : undefined;
     case EC_KEY:
       if (parameters?.tag !== OBJECT_IDENTIFIER) return 'has an EC key without the name of a curve';
-      return contentOf(bits, BIT_STRING)[1] === UNCOMPRESSED_POINT
-        ? undefined
-        : 'has an EC key in the compressed form';
+      if (!CURVES.includes(identifierOf(parameters))) return 'has an EC key on an unknown curve';
+      return content[0] === UNCOMPRESSED_POINT ? undefined : 'has an EC key in the compressed form';
     default:
-      return undefined;
+      return 'has a key of an unknown kind';
   }
+}
+
+function refusalOfRsaKey(content: Buffer): string | undefined {
+  const [modulus, exponent] = sequenceOf(readDer(content)[0]).map((value) =>
+    contentOf(value, INTEGER),
+  );
+  const octets = modulus?.findIndex((octet) => octet !== 0) === 1 ? modulus.subarray(1) : modulus;
+  if ((octets?.length ?? 0) < SMALLEST_RSA_OCTETS) return 'has an RSA key of less than 1024 bits';
+  return (exponent?.length ?? 0) > 4 ? 'has an RSA key with too large an exponent' : undefined;
 }
 
 function refusalOfAlternativeName(extension: Extension | undefined): string | undefined {

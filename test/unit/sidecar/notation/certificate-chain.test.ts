@@ -37,6 +37,7 @@ t.test('a chain is the leaf, its issuers and the root, wherever they stand', asy
     'the leaf alone in tls.crt': [bundle(leaf), bundle(low, high, top)],
     'out of order': [bundle(leaf, high, low), bundle(top)],
     'in both files': [bundle(...whole), bundle(top, high, low)],
+    'with an empty ca.crt': [bundle(...whole), '\n'],
     'the root twice': [bundle(...whole, top), bundle(top)],
     'with others between': [bundle(leaf, other, low), bundle(root, high, intermediate, top)],
   } as const;
