@@ -98,8 +98,7 @@ export async function findMissing(
   look(v2?.timestamp?.caSecret, 'the CA of the timestamp server');
   look(registryCaSecret, 'the CA of the registry');
   for (const name of secretNames(serviceAccount, MOST_SECRETS) ?? []) {
-    if (!credentials?.includes(name))
-      look(name, `named by ServiceAccount ${serviceAccountName}`);
+    if (!credentials?.includes(name)) look(name, `named by ServiceAccount ${serviceAccountName}`);
   }
   const looks = [...named].map(async ([name, what]) => {
     const found = await cluster.get({ apiVersion: 'v1', kind: 'Secret', namespace, name });

@@ -16,8 +16,8 @@ import { webhookIn } from './support/webhook-in.ts';
 const RUNS = { numRuns: 1_500 };
 
 /**
- * What is wrong with a pod that was admitted: judged by the texts of the pod alone, as the kubelet and
- * kpack's programs read them, and by what the admin and the developer were to get.
+ * What is wrong with a pod that was admitted. The judge reads the texts of the pod alone, as the
+ * kubelet and kpack's programs do, and knows what the admin and the developer were to get.
  */
 function problemsOf(given: Tenants, pod: PodManifest): readonly string[] {
   const { admin, owner } = given;

@@ -17,7 +17,15 @@ import {
   URL,
   type PodManifest,
 } from '../../../support/build-fixture.ts';
-import { inject, mutate, validate, verdictOf } from '../../../support/asking.ts';
+import {
+  ask,
+  inject,
+  memoryCluster,
+  mutate,
+  refusedBy,
+  validate,
+  verdictOf,
+} from '../../../support/asking.ts';
 import { allContainers, container, keyOf, signerFlags, v2KeyOf } from '../../../support/pod.ts';
 import { runs } from '../../../support/runs.ts';
 
@@ -111,6 +119,18 @@ t.test('v2 is taken whole from the first level that sets it', async (t) => {
       const given = unconfiguredBuild(ADMIN_V2);
       annotate(given, own);
       t.same(v2Of(await inject(given)), ADMINS, JSON.stringify(own));
+    }
+  });
+  await t.test('and nothing beside it', async (t) => {
+    for (const [admin, own, field] of [
+      [ADMINS_KEY, { ...DEVELOPER_V2, ...ADMINS_KEY }, 'v2.timestampUrl'],
+      [ADMINS_KEY, { ...ADMINS_KEY, [`${P}v2.expiry`]: '1h' }, 'v2.expiry'],
+    ] as const) {
+      const given = unconfiguredBuild(admin);
+      annotate(given, own);
+      const message = await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
+      t.ok(message.includes(`[${P}${field}] of Image app`));
+      t.match(message, 'expected no such annotation, as the Namespace apps has it with its Secret');
     }
   });
   await t.test('the CA of the registry belongs to no unit', async (t) => {
@@ -208,6 +228,13 @@ t.test('an Image opts out of both', async (t) => {
   const pod = await inject(given);
   t.match(pod.metadata.annotations?.[`${P}skipped`], /signing: disabled on the Image/);
   t.equal(v2KeyOf(pod), undefined);
+  annotate(given, DEVELOPER_V2);
+  const written = await ask('validate', given.image ?? {}, memoryCluster([given.namespace]), {
+    username: 'developer',
+  });
+  t.match(written.warnings, [
+    /signing: disabled leaves this Image unsigned, whatever else it says/,
+  ]);
 });
 
 t.test('a malformed part of v2 refuses the build, whatever of v1 is right', async (t) => {
