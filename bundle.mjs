@@ -87,7 +87,7 @@ async function bundle(entry, outfile, identifiers = SHORT) {
     // Maps stack traces back to the sources; the programs run without it.
     sourcemap: 'linked',
     sourcesContent: false,
-    plugins: [compiledWhenImported(['node-jose', '@peculiar/x509'], packages)],
+    plugins: [compiledWhenImported(['@peculiar/x509'], packages)],
   });
   return [...new Set([...packagesOf(metafile), ...packages])].sort();
 }

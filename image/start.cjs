@@ -7,19 +7,23 @@
  */
 const { readFileSync } = require('node:fs');
 const { basename, join } = require('node:path');
-const { compileFunction } = require('node:vm');
+const { Script } = require('node:vm');
 
 const PROGRAM = join(__dirname, 'program.cjs');
 const CODE_CACHE = join(__dirname, 'program.cache');
-/** What Node gives to a CommonJS module. */
-const PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
+/** What Node puts around a CommonJS module. */
+const [HEAD, TAIL] = ['(function (exports, require, module, __filename, __dirname) { ', '\n})'];
 
-/** @returns the program as a function, with `cachedDataRejected` where it was given a cache */
-function compile(options) {
-  return compileFunction(readFileSync(PROGRAM, 'utf8'), PARAMETERS, {
+/**
+ * @param cachedData undefined: without a cache
+ * @returns a script whose value is the program as a function
+ */
+function compile(cachedData) {
+  return new Script(HEAD + readFileSync(PROGRAM, 'utf8') + TAIL, {
     // A cache keeps this name for stack traces; with the directory it would be another one elsewhere.
     filename: basename(PROGRAM),
-    ...options,
+    columnOffset: -HEAD.length,
+    cachedData,
   });
 }
 
@@ -33,7 +37,7 @@ function readCodeCache() {
 }
 
 if (require.main === module) {
-  const program = compile({ cachedData: readCodeCache() });
+  const program = compile(readCodeCache()).runInThisContext();
   program.call(exports, exports, require, module, PROGRAM, __dirname);
 } else {
   module.exports = { CODE_CACHE, compile, readCodeCache };

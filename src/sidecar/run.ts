@@ -17,6 +17,7 @@ import type { Log } from './io/log.ts';
 import type { Memory } from './io/memory.ts';
 import { waitForStep } from './io/step-file.ts';
 import { createSteps } from './io/steps.ts';
+import { loadJose } from './keys/jose-signature.ts';
 import { readCaFile } from './keys/secret-directory.ts';
 import { prepare, signBoth } from './signatures.ts';
 import type { SignerOptions } from './signer-options.ts';
@@ -38,7 +39,7 @@ export interface RunPorts {
  */
 export async function runSigner(options: SignerOptions, ports: RunPorts): Promise<Receipt> {
   const source = 'report' in options.source ? 'report' : 'registry';
-  const deadline = new AbortController();
+  const end = new AbortController();
   const clients: HttpClient[] = [];
   let timer: NodeJS.Timeout | undefined;
   try {
@@ -48,15 +49,17 @@ export async function runSigner(options: SignerOptions, ports: RunPorts): Promis
     await waitForStep(options.stepFiles, ports.stop);
     timer = setTimeout(() => {
       const what = `signing took longer than ${options.deadline} seconds`;
-      deadline.abort(new SigningError('DEADLINE_EXCEEDED', what));
+      end.abort(new SigningError('DEADLINE_EXCEEDED', what));
     }, options.deadline * 1000);
-    const signal = AbortSignal.any([ports.stop, deadline.signal]);
+    const signal = AbortSignal.any([ports.stop, end.signal]);
     return receiptOf(source, await signAll(options, ports, signal, clients));
   } catch (error) {
     if (!(error instanceof SigningError)) throw error;
     return failedReceipt(source, error);
   } finally {
     clearTimeout(timer);
+    // What goes on beside what failed would try again, and say so after the last line.
+    end.abort(new SigningError('TERMINATED', 'the run has ended'));
     for (const client of clients) client.close();
   }
 }
@@ -75,7 +78,10 @@ async function signAll(
   const proxy = readProxySettings(environment);
   const connections = createConnectionLimit();
   const openClient = (ca: readonly string[]) => {
-    const client = createHttpClient({ ca, proxy, signal, connections });
+    const client = createHttpClient({
+      ...{ ca, proxy, signal, connections },
+      whileWaiting: () => void loadJose(),
+    });
     clients.push(client);
     return client;
   };

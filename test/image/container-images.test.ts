@@ -128,7 +128,7 @@ t.test('the code caches are accepted by the node of the image', async (t) => {
   for (const name of IMAGE_NAMES) {
     const script = `const { compile, readCodeCache } = require('/app/${name}.cjs');
       const cachedData = readCodeCache();
-      const { cachedDataRejected } = compile({ cachedData });
+      const { cachedDataRejected } = compile(cachedData);
       console.log(JSON.stringify({ cachedDataRejected, size: cachedData.length }))`;
     const command = ['node', '--eval', script];
     const { stdout, stderr } = await runImage({ image: images[name], command, directory });

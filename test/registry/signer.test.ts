@@ -8,6 +8,7 @@ import { pushImage, pushIndex } from '../bed/image.ts';
 import { notationCli, type NotationCliOptions } from '../bed/notation-cli.ts';
 import { initRepository, secretOf } from '../bed/notary-repository.ts';
 import { startOlareg } from '../bed/olareg.ts';
+import { FORWARD, startProxy } from '../bed/proxy.ts';
 import { startTimestampServer } from '../bed/timestamp-server.ts';
 import { ALGORITHMS } from '../support/signature-fixture.ts';
 import { keyUsage, LEAF_EXTENSIONS, SIGNING_KEYS } from '../support/issued-certificate.ts';
@@ -172,6 +173,34 @@ t.test('a Notary Project signature of a build', async (t) => {
     ]);
     t.match(await bed.cli('judge').lookup(gun, '1'), { sha256: image.digest.slice(7) });
   });
+
+  t.test(
+    'ends with the run: what goes on beside a failure says nothing after the last line',
+    async (t) => {
+      let uploads = 0;
+      const proxy = await startProxy({
+        authority: bed.authority,
+        target: bed.registry.url,
+        rule: ({ path }) => {
+          if (!path.includes('/blobs/')) return FORWARD;
+          // One blob fails at once, the other one is tried again and again.
+          return { kind: 'answer', status: uploads++ === 0 ? 403 : 503 };
+        },
+      });
+      t.teardown(() => proxy.stop());
+      const repository = 'busy';
+      const image = await build('tag', repository);
+      const gun = `${new URL(proxy.url).host}/${repository}`;
+      const report = reportToml([`${gun}:1`], image.digest.slice(7), image.size);
+      const run = await sign({
+        ...{ report, v2Secret: makeV2Secret().v2Secret },
+        env: { SSL_CERT_FILE: bed.authority.certificateFile },
+      });
+      t.equal(run.receipt.code, 'PUSH_DENIED', run.stdout);
+      t.match(run.stdout, /nothing was signed\n$/);
+      t.ok(uploads < 5, 'and it is not tried to the end');
+    },
+  );
 
   t.test('stays where v1 fails, and the message says so', async (t) => {
     const gun = `${bed.registry.host}/half`;

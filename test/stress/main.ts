@@ -1,8 +1,8 @@
 /**
  * Script: a hundred signers at once, signers of the same tag whose publishes lose their answers, every
  * fault at every call, and floods of the webhook. Exit code 1 where anything is not as it must be.
- * With `race`, `lost-answers`, `faults` or `flood` as an argument, that part alone; after `flood`, names
- * of floods, and `--seconds N` for each (60).
+ * With a name of PARTS as an argument, that part alone; after `v2-faults`, names of setups; after `flood`,
+ * names of floods, and `--seconds N` for each (60).
  */
 import { startBed } from '../bed/bed.ts';
 import { goTools } from '../bed/go-tools.ts';
@@ -14,12 +14,17 @@ import { LOCAL_KINDS, localSetup } from './local-fault.ts';
 import { runLostAnswers } from './lost-answers.ts';
 import { race, type RaceOptions } from './race.ts';
 import { startV2Setup, V2_SETUP_NAMES } from './v2-fault-setup.ts';
+import { RACE_REGISTRIES, raceProblems, v2Race } from './v2-race.ts';
 
 const RACES: readonly RaceOptions[] = [
   { signers: 100, storage: 'memory' },
   { signers: 100, storage: 'postgres' },
   { signers: 100, clis: 3, storage: 'memory' },
   { signers: 100, clis: 3, storage: 'postgres' },
+];
+const V2_RACES = [
+  { signers: 100, repeats: 50 },
+  { signers: 20, others: 3 },
 ];
 /** How many times signers of the same tag meet. */
 const INTERLEAVINGS = 1000;
@@ -47,6 +52,40 @@ async function runRaces(): Promise<number> {
     if (failed.length > 0 || lost.length > 0 || listed.length !== wanted.length) {
       console.log(`  not as it must be: lost ${lost.join(', ') || 'none'}`);
       failures += 1;
+    }
+  }
+  return failures;
+}
+
+/** @returns how many races of Notary Project signatures went wrong */
+async function runV2Races(): Promise<number> {
+  const tools = await goTools();
+  if ('missing' in tools) {
+    console.log(`v2-race: skipped, ${tools.missing}`);
+    return 0;
+  }
+  let failures = 0;
+  for (const registry of RACE_REGISTRIES) {
+    for (const options of V2_RACES) {
+      const { others = 0, signers } = options;
+      const outcome = await v2Race({ tools, registry, ...options });
+      const { listed, wanted, milliseconds, repeated } = outcome;
+      const listedOf = (digests: readonly string[]) =>
+        `${digests.filter((digest) => listed.includes(digest)).length} of ${digests.length}`;
+      console.log(
+        `v2-race: ${signers} signers at ${registry}, and ${others} of notation sign at the same moment: ` +
+          `${listed.length} listed: ${listedOf(wanted.ours)} of the signers, ${listedOf(wanted.before)} from before; ` +
+          `${repeated.length} repeated; ${(milliseconds / 1000).toFixed(1)} s`,
+      );
+      // notation writes over the list of others, after they have looked at it.
+      const problems =
+        others > 0 && registry === 'docker-registry' ? [] : [...raceProblems(outcome)];
+      const made = wanted.before.length + signers + others;
+      if (listed.length > made || (problems.length === 0 && others === 0 && listed.length < made)) {
+        problems.push(`${made} were made`);
+      }
+      for (const problem of problems) console.log(`  ${problem}`);
+      failures += problems.length > 0 ? 1 : 0;
     }
   }
   return failures;
@@ -125,6 +164,7 @@ async function runFloods(words: readonly string[]): Promise<number> {
 /** Each resolves to how much went wrong. */
 const PARTS: Readonly<Record<string, (words: readonly string[]) => Promise<number>>> = {
   race: runRaces,
+  'v2-race': runV2Races,
   'lost-answers': () => {
     const seed = Number(process.env['KPACK_NOTARY_SEED'] ?? Date.now() % 1_000_000);
     return runLostAnswers(INTERLEAVINGS, seed);

@@ -1,11 +1,12 @@
 /** Many signers of one repository at once, and notary CLIs beside them. */
-import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { startBed, type Bed } from '../bed/bed.ts';
 import type { NotaryCli } from '../bed/notary-cli.ts';
 import { initRepository, secretOf } from '../bed/notary-repository.ts';
 import { reportToml, runSigner, type SignerRun } from '../support/signer-run.ts';
+import { startAtGate } from './start-gate.ts';
 
 /** A race to run. */
 export interface RaceOptions {
@@ -29,8 +30,6 @@ export interface RaceOutcome {
 }
 
 const GUN = 'registry.example.test/demo/busy';
-/** Past the signer's own deadline: its own is to be met, not ours. */
-const TIME_LIMIT = 900_000;
 
 /** Starts all signers, releases them at once when each of them waits, and lets all end. */
 export async function race({ signers, clis = 0, storage }: RaceOptions): Promise<RaceOutcome> {
@@ -38,47 +37,32 @@ export async function race({ signers, clis = 0, storage }: RaceOptions): Promise
   try {
     const owner = await initRepository(bed, GUN);
     const secret = await secretOf(bed, owner);
-    const gate = join(bed.directory, 'go');
     const freeBefore = freemem();
-    let waiting = 0;
-    let isReady = (): void => undefined;
-    const ready = new Promise<void>((resolve) => (isReady = resolve));
-    const runs = range(signers).map((number) =>
+    const gate = await startAtGate(bed.directory, signers, (number, options) =>
       runSigner({
-        directory: bed.directory,
+        ...options,
         notaryUrl: bed.notary.url,
         secret,
         report: reportToml([`${GUN}:b${number}`], sha256(number), number),
-        args: [`--wait-file=${gate}`],
-        timeLimit: TIME_LIMIT,
-        onOutput: (text) => {
-          waiting += text.includes('waiting for') ? 1 : 0;
-          if (waiting === signers) isReady();
-        },
       }),
     );
-    const ended = Promise.all(runs);
-    // One that ends before it waits would let the others wait for ever.
-    await Promise.race([ready, ...runs]);
     const memory = (freeBefore - freemem()) / signers / 2 ** 20;
     const others = await Promise.all(
       range(clis).map((number) => otherPublisher(bed, owner, number)),
     );
-    const begin = performance.now();
-    await writeFile(gate, 'go');
-    const [all] = await Promise.all([
-      ended.then((value) => ({ value, milliseconds: performance.now() - begin })),
+    const [{ runs, milliseconds }] = await Promise.all([
+      gate.release(),
       ...others.map((publish) => publish()),
     ]);
     const listed = await bed.cli('judge').list(GUN);
     return {
-      runs: all.value,
+      runs,
       wanted: [
         ...range(signers).map((number) => line(`b${number}`, number)),
         ...range(clis).map((number) => line(`c${number}`, number)),
       ].sort(),
       listed: listed.map(({ tag, ...target }) => `${tag} ${target.sha256} ${target.length}`).sort(),
-      milliseconds: Math.round(all.milliseconds),
+      milliseconds,
       memory: Math.round(memory),
     };
   } finally {

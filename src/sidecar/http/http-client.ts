@@ -33,6 +33,8 @@ export interface HttpClientOptions {
   readonly connections?: ConnectionLimit;
   /** How long a server may say nothing, in milliseconds; 30 seconds where nothing else is said. */
   readonly silenceLimit?: number;
+  /** Work that costs no time: called whenever all requests are on their way, and answers awaited. */
+  readonly whileWaiting?: () => void;
 }
 
 const SILENCE_LIMIT_MS = 30_000;
@@ -43,7 +45,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const { ca, proxy: proxies, silenceLimit = SILENCE_LIMIT_MS } = options;
-  const { connections = createConnectionLimit() } = options;
+  const { connections = createConnectionLimit(), whileWaiting = () => undefined } = options;
   const closing = new AbortController();
   const signal = AbortSignal.any([options.signal, closing.signal]);
   // One a request that is on its way: many at once are no leak.
@@ -66,15 +68,20 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     return agent;
   };
 
+  const unsent = new Set<HttpRequest>();
   const sendOnce = async (request: HttpRequest): Promise<HttpResponse> => {
     const { url } = request;
     const proxy = proxies.proxyFor(url);
     // Behind a proxy, TLS goes through it; plain http is asked of it.
     const asked = url.protocol === 'http:' ? proxy : undefined;
     const agent = proxy && !asked ? through(proxy) : straightTo(asked?.url ?? url);
+    unsent.add(request);
+    const sent = () => {
+      if (unsent.delete(request) && unsent.size === 0) whileWaiting();
+    };
     try {
       const answer = await connections.run(() =>
-        exchange(request, { agent, proxy: asked, signal, silenceLimit }),
+        exchange(request, { agent, proxy: asked, signal, silenceLimit, sent }),
       );
       if (asked && answer.status === 407) throw proxyRefusal(url.host, asked, answer);
       const demand = demandOfCertificate(url, answer);
@@ -85,6 +92,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       if (error instanceof SigningError) throw error;
       const cause = causeOf(error);
       throw asked ? proxyFailure(url.host, asked, cause) : connectionFailure(url, cause);
+    } finally {
+      unsent.delete(request);
     }
   };
 

@@ -19,6 +19,8 @@ export interface ExchangeOptions {
   readonly signal: AbortSignal;
   /** How long nothing may come, from connecting to the last byte; in milliseconds. */
   readonly silenceLimit: number;
+  /** Called when all of the request is on its way. */
+  readonly sent: () => void;
 }
 
 /** Of tokens and error messages. */
@@ -36,7 +38,7 @@ const WRITTEN_AT_ONCE = 64 * 1024;
  */
 export function exchange(message: HttpRequest, options: ExchangeOptions): Promise<HttpResponse> {
   const { method, url, headers, body } = message;
-  const { agent, proxy, signal, silenceLimit } = options;
+  const { agent, proxy, signal, silenceLimit, sent } = options;
   const authorization = message.authorization?.headerFor(url);
   const next = proxy?.url ?? url;
   const open = next.protocol === 'https:' ? httpsRequest : httpRequest;
@@ -61,6 +63,7 @@ export function exchange(message: HttpRequest, options: ExchangeOptions): Promis
         ...(proxy?.authorization !== undefined && { 'proxy-authorization': proxy.authorization }),
       },
     });
+    request.once('finish', sent);
     request.on('response', (response) => {
       isAnswered = true;
       const { statusCode: status = 0, headers } = response;

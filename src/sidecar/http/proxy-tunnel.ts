@@ -8,7 +8,7 @@ import { PROXY_FIX, type ProxyServer } from './proxy-settings.ts';
 import { transienceOf } from './retry-after.ts';
 import { isOutOfFiles } from '../io/out-of-files.ts';
 
-export interface TunnelOptions extends ExchangeOptions {
+export interface TunnelOptions extends Omit<ExchangeOptions, 'proxy' | 'sent'> {
   readonly proxy: ProxyServer;
 }
 

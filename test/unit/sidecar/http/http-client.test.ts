@@ -54,6 +54,39 @@ const location =
   (_, response) =>
     response.writeHead(status, { location: url }).end();
 
+t.test('there is time for other work once all requests are on their way', async (t) => {
+  const asked: string[] = [];
+  let times = 0;
+  let answer: () => void = () => undefined;
+  const hasWaited = new Promise<void>((resolve) => (answer = resolve));
+  const server = await serve(t, (request, response) => {
+    asked.push(request.url ?? '');
+    void hasWaited.then(() => response.end());
+  });
+  const { get } = client(t, {
+    whileWaiting: () => {
+      times += 1;
+      answer();
+    },
+  });
+  // None is answered before the work is done, and it is not begun for some of them.
+  await Promise.all(['/a', '/b', '/c'].map((path) => get(server.url + path)));
+  t.equal(times, 1);
+  t.equal(asked.length, 3);
+  await get(server.url);
+  t.equal(times, 2);
+});
+
+t.test('there is none where a request does not get away', async (t) => {
+  let times = 0;
+  const { get } = client(t, { whileWaiting: () => (times += 1) });
+  await t.rejects(get(`https://127.0.0.1:${await freePort()}`), { code: 'SERVER_UNREACHABLE' });
+  t.equal(times, 0);
+  const server = await serve(t, (_, response) => response.end());
+  await get(server.url);
+  t.equal(times, 1, 'and there is again afterwards');
+});
+
 t.test('an answer has status, headers, body, and who gave it', async (t) => {
   const server = await serve(t, (request, response) => {
     response.writeHead(404, { 'x-method': request.method }).end('what there is');
