@@ -121,9 +121,9 @@ export const BAD_LEAVES: Readonly<Record<string, readonly [CertificateOptions, R
   ...Object.fromEntries(
     (
       [
-        ['subject key identifier', '551d0e', encodeDer(0x04, Buffer.from([1]))],
-        ['authority key identifier', '551d23', encodeDer(0x30)],
-        ['authority information access', '2b06010505070101', encodeDer(0x30)],
+        ['subjectKeyIdentifier', '551d0e', encodeDer(0x04, Buffer.from([1]))],
+        ['authorityKeyIdentifier', '551d23', encodeDer(0x30)],
+        ['authorityInfoAccess', '2b06010505070101', encodeDer(0x30)],
       ] as const
     ).map(([name, type, value]) => [
       `a critical ${name}`,

@@ -37,11 +37,11 @@ const EC_KEY = '2a8648ce3d0201';
 const ED25519_KEY = '2b6570';
 const SUBJECT_ALTERNATIVE_NAME = '551d11';
 const KEY_USAGE = '551d0f';
-/** Identifiers of subject and issuer key, and access to the issuer: RFC 5280 wants them not critical. */
+/** As OpenSSL names them. RFC 5280 wants them not critical. */
 const NEVER_CRITICAL: ReadonlyMap<string, string> = new Map([
-  ['551d0e', 'subject key identifier'],
-  ['551d23', 'authority key identifier'],
-  ['2b06010505070101', 'authority information access'],
+  ['551d0e', 'subjectKeyIdentifier'],
+  ['551d23', 'authorityKeyIdentifier'],
+  ['2b06010505070101', 'authorityInfoAccess'],
 ]);
 /** P-224, P-256, P-384 and P-521. */
 const CURVES = ['2b81040021', '2a8648ce3d030107', '2b81040022', '2b81040023'];

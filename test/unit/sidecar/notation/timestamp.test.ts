@@ -84,6 +84,7 @@ async function reply(stamp: Stamp, stamped = SIGNED, asked: Uint8Array = nonce):
   return stamp(timestampRequest(stamped.signature, stamped.algorithm, asked));
 }
 
+const readUsual = (bytes: Uint8Array) => readTimestampReply(bytes, { ...SIGNED, nonce }, root.pem);
 const usual = await server();
 const usualReply = await reply(usual.stamp);
 
@@ -180,6 +181,17 @@ t.test('the timestamp must be within the validity of the signing certificates', 
   }
 });
 
+t.test('the baseline policy is accurate to a second, if it says nothing', async (t) => {
+  const { stamp } = await server({}, { default_policy: '0.4.0.2023.1.1' });
+  const bytes = await reply(stamp);
+  const { time } = readUsual(bytes);
+  const ending = (notAfter: Date) => ({ ...SIGNED, nonce, notAfter });
+  const message = refused(t, () => readTimestampReply(bytes, ending(time), root.pem));
+  t.match(message, /timestamp is of .* ± 1 s/);
+  t.ok(readTimestampReply(bytes, ending(new Date(time.getTime() + 1000)), root.pem));
+  t.ok(readTimestampReply(usualReply, ending(readUsual(usualReply).time), root.pem));
+});
+
 t.test('what notation would not take is refused, and why', async (t) => {
   const read = (bytes: Buffer, asked: Partial<Stamped & { nonce: Buffer }> = {}, ca = root.pem) =>
     refused(t, () => readTimestampReply(bytes, { ...SIGNED, nonce, ...asked }, ca));
@@ -212,8 +224,6 @@ const handMade = (
   signer = stamper,
   carries: readonly IssuedCertificate[] = [issuer],
 ) => timestampReply(signer, carries, SIGNED.signature, encodedNonce, change);
-const readUsual = (bytes: Uint8Array) => readTimestampReply(bytes, { ...SIGNED, nonce }, root.pem);
-
 t.test('the certificates of a server obey the rules', async (t) => {
   const ca = issue({
     subject: subjectOf('code'),
