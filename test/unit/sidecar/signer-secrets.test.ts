@@ -10,7 +10,9 @@ const base64 = (text: string) => Buffer.from(text).toString('base64');
 const value = (name: string) => `${name}-${randomUUID()}`;
 
 const KEY_LINES = ['MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEF', 'zJ8kq2Vd0Jt4bX7cQm1sYw5nLr9uHf3g'];
+const V2_KEY_LINE = 'MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg';
 const PASSWORD = value('key');
+const V2_PASSWORD = value('v2');
 const ROBOT = value('robot');
 const REGISTRY = value('registry');
 const TOKEN = value('identity');
@@ -37,10 +39,16 @@ t.test('a secret in what a signer tells is found, wherever it came from and got 
     }),
   });
   const damaged = await writeSecret(join(directory, 'damaged'), { '.dockercfg': '{"a": unquoted' });
+  const v2Key = await writeSecret(join(directory, 'v2-key'), {
+    'tls.key': `-----BEGIN PRIVATE KEY-----\n${V2_KEY_LINE}\n-----END PRIVATE KEY-----\n`,
+    'tls.crt': value('certificate'),
+    password: V2_PASSWORD,
+  });
   const file = (name: string) => join(directory, name);
   const run = {
     args: [
       `--key-dir=${key}`,
+      `--v2-key-dir=${v2Key}`,
       `--notary-credentials=notary.test:4443=${robot}`,
       `--registry-credentials=${docker}`,
       `--registry-credentials=a.test=${damaged}`,
@@ -62,6 +70,8 @@ t.test('a secret in what a signer tells is found, wherever it came from and got 
     },
     'a line of a key': { text: `x${KEY_LINES[1]}`, kind: 'a.key of key' },
     'the beginning of a key': { text: KEY_LINES[0]?.slice(0, 30) ?? '', kind: 'a.key of key' },
+    'a line of the v2 key': { text: V2_KEY_LINE, kind: 'tls.key of v2-key' },
+    'the password of the v2 key': { text: V2_PASSWORD, kind: 'password of v2-key' },
     'a docker password': { text: REGISTRY, kind: '.dockerconfigjson of docker' },
     'a docker auth': { text: base64(`ann:${REGISTRY}`), kind: '.dockerconfigjson of docker' },
     'an identity token': { text: TOKEN, kind: '.dockerconfigjson of docker' },
@@ -90,7 +100,10 @@ t.test('a secret in what a signer tells is found, wherever it came from and got 
   const given = await secretsGiven(run);
   t.same(
     given.filter(({ forms }) => forms.length > 0).map(({ kind }) => kind.replace(/ of .*/, '')),
-    ['a.key', 'notary-password.txt', 'password', '.dockerconfigjson', '.dockercfg', 'HTTPS_PROXY'],
+    [
+      ...['a.key', 'notary-password.txt', 'password', 'tls.key'],
+      ...['password', '.dockerconfigjson', '.dockercfg', 'HTTPS_PROXY'],
+    ],
     'certificates and user names are none',
   );
 
