@@ -33,7 +33,7 @@ export const ROOMS = {
   },
   'sidecar/keys': {
     imports: ['sidecar/io', 'sidecar/tuf'],
-    edges: ['jose-signature', 'key-signer', 'secret-directory'],
+    edges: ['jose-algorithms', 'jose-signature', 'key-signer', 'secret-directory'],
   },
   'sidecar/notation': {
     imports: ['sidecar/auth', 'sidecar/http', 'sidecar/image', 'sidecar/io', 'sidecar/keys'],

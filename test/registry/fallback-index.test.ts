@@ -233,13 +233,17 @@ t.test('the list at the tag', async (t) => {
       await put(subject);
       const own = await pushed(subject, 'own');
       const { client, proxy } = await at.behind(t, docker, () => FORWARD);
-      t.same(await client.list(subject), { listed: 'tag', signatures: [] });
-      await t.rejects(client.addToIndex(subject, own), {
-        code: 'REFERRERS_TAG_FOREIGN',
-        message: new RegExp(
-          `:sha256-${hexOf(subject)}, where signatures would be listed, is something of the`,
-        ),
-      });
+      for (const answer of [
+        async () => void (await client.list(subject)),
+        () => client.addToIndex(subject, own),
+      ]) {
+        await t.rejects(answer(), {
+          code: 'REFERRERS_TAG_FOREIGN',
+          message: new RegExp(
+            `:sha256-${hexOf(subject)}, where signatures would be listed, is something of the`,
+          ),
+        });
+      }
       for (const { method } of proxy.requests) t.equal(method, 'GET');
     });
   }

@@ -105,13 +105,17 @@ t.test('a registry that resolves the tag to the image, as that of GitLab', async
   const platform = await pushImage({ ...target, content: 'gitlab' });
   const index = await pushIndex({ ...target, images: [platform] });
   for (const subject of [image, { ...index, mediaType: INDEX_TYPE }]) {
-    t.same(await client.list(subject), { listed: 'tag', signatures: [] });
     const signature = signatureOf(subject, 'own');
     await push(client, signature);
-    await t.rejects(client.addToIndex(subject, signature.entry), {
-      code: 'REFERRERS_TAG_FOREIGN',
-      message: `${host} has no referrers API, and ${host}/${REPOSITORY}:${tagOf(subject)}, where signatures would be listed, is the image itself`,
-    });
+    for (const answer of [
+      async () => void (await client.list(subject)),
+      () => client.addToIndex(subject, signature.entry),
+    ]) {
+      await t.rejects(answer(), {
+        code: 'REFERRERS_TAG_FOREIGN',
+        message: `${host} has no referrers API, and ${host}/${REPOSITORY}:${tagOf(subject)}, where signatures would be listed, is the image itself`,
+      });
+    }
     t.match(await client.describe(hexOf(subject), subject.size), { digest: subject.digest });
   }
   t.notOk(gitlab.requests.some(({ method }) => method === 'DELETE'));

@@ -41,6 +41,7 @@ export interface SignatureRegistry {
    * @throws SigningError MANIFEST_NOT_FOUND, MANIFEST_MISMATCH
    */
   describe(sha256: string, size: number | undefined): Promise<Descriptor>;
+  /** @throws SigningError REFERRERS_TAG_FOREIGN: nothing could be listed there */
   list(subject: Descriptor): Promise<SignatureList>;
   /** @throws SigningError MANIFEST_NOT_FOUND, MANIFEST_MISMATCH: other bytes than described, or too many */
   manifest(descriptor: Descriptor): Promise<Uint8Array>;
@@ -179,8 +180,7 @@ export function createSignatureRegistry(gun: Gun, access: RegistryAccess): Signa
     list: async (subject) => {
       const byApi = await listByApi(subject);
       if (byApi) return { listed: 'api', signatures: byApi };
-      const index = await tag.read(subject);
-      const entries = typeof index === 'string' ? [] : index.entries;
+      const { entries } = await tag.read(subject);
       const referrers = entries.flatMap((entry) => readDescriptor(entry) ?? []);
       return { listed: 'tag', signatures: referrers.filter(isSignature) };
     },
