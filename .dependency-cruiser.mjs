@@ -33,17 +33,13 @@ export const ROOMS = {
   },
   'sidecar/keys': {
     imports: ['sidecar/io', 'sidecar/tuf'],
-    edges: ['jose-signature', 'key-signer', 'secret-directory'],
+    edges: ['jose-algorithms', 'jose-signature', 'key-signer', 'secret-directory'],
   },
   'sidecar/notation': {
     imports: ['sidecar/auth', 'sidecar/http', 'sidecar/image', 'sidecar/io', 'sidecar/keys'],
-    edges: ['notation-secret'],
+    edges: ['notation-secret', 'timestamp-client'],
   },
   'sidecar/notary': {
-    imports: ['sidecar/auth', 'sidecar/http', 'sidecar/image', 'sidecar/io', 'sidecar/tuf'],
-    edges: [],
-  },
-  'sidecar/notation': {
     imports: ['sidecar/auth', 'sidecar/http', 'sidecar/image', 'sidecar/io', 'sidecar/tuf'],
     edges: [],
   },
@@ -55,6 +51,7 @@ export const ROOMS = {
       'sidecar/io',
       'sidecar/keys',
       'sidecar/notary',
+      'sidecar/notation',
     ],
     edges: ['main', 'run'],
   },

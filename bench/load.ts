@@ -11,7 +11,7 @@ import { connect, type TLSSocket } from 'node:tls';
 /** Where a load goes. */
 export interface LoadOptions {
   readonly url: string;
-  /** The authority of the server, PEM. */
+  /** The CA of the server, PEM. */
   readonly ca: string;
   readonly body: string;
   /** How many at a time, each on a connection of its own. */

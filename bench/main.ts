@@ -1,10 +1,9 @@
 /**
  * Measures the signer and the webhook against baselines, in one run, taking turns. `--quick` has
- * few rounds: it shows that everything runs, and its figures say little. `--both` measures v1 and v2 in one
- * run alone; `--admission` leaves the
- * signer out, and with `--against DIR` has our webhook take turns with that of another version, which
- * was built in DIR; `--footprint` measures the images and their containers alone; `--memory` what the
- * signer needs in large repositories, and nothing else.
+ * few rounds: it shows that everything runs, and its figures say little. `--both` measures v1
+ * and v2 in one run, and nothing else. `--admission` leaves the signer out. With `--against DIR` the webhook takes turns with that of another version, which was
+ * built in DIR. `--footprint` measures the images and their containers alone. `--memory` measures what
+ * the signer needs in large repositories, and nothing else.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { performance } from 'node:perf_hooks';

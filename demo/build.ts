@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bed } from '../test/bed/bed.ts';
 import type { NotaryCli } from '../test/bed/notary-cli.ts';
+import { ANNOTATION } from '../src/shared/names.ts';
 import {
   buildFixture,
   type BuildFixture,
@@ -10,10 +11,13 @@ import {
   manifestsOf,
   secret,
   secretData,
+  signingNamespace,
 } from '../test/support/build-fixture.ts';
 
-/** Name of the Secret with the signing key, as the fixtures have it. */
+/** Name of the Secret with the Notary v1 key, as the fixtures have it. */
 export const SIGNING_SECRET = 'notary-signing';
+/** Name of the Secret with the key for Notary Project signatures, which the Namespace names. */
+export const V2_SECRET = 'image-signing';
 
 /** A Build of the demo. */
 export interface DemoBuild {
@@ -24,20 +28,22 @@ export interface DemoBuild {
 }
 
 /**
- * A fixture with the bed's Notary server, and the user's signing Secret.
+ * A fixture with the bed's Notary server and registry, in a Namespace that asks for Notary Project
+ * signatures as well.
  *
  * @param name the fixture
- * @param signingSecret key file, password, CA
+ * @param signing the user's signing Secrets, by name
  */
 export function demoBuild(
   name: string,
   bed: Bed,
-  signingSecret: Readonly<Record<string, string>>,
+  signing: Readonly<Record<string, Readonly<Record<string, string>>>>,
 ): DemoBuild {
-  const fixture = withNotaryServer(buildFixture(name), bed.notary.url);
+  const namespace = signingNamespace('enabled', { [ANNOTATION.v2SecretRef]: V2_SECRET });
+  const fixture = atBed(buildFixture(name, namespace), bed);
   const secrets = [
     ...fixture.secrets.filter(({ metadata }) => metadata.name !== SIGNING_SECRET),
-    secret(SIGNING_SECRET, signingSecret),
+    ...Object.entries(signing).map(([name, files]) => secret(name, files)),
   ];
   const changed = { ...fixture, secrets };
   return { fixture: changed, manifests: manifestsOf(changed), secrets: secretData(secrets) };
@@ -48,7 +54,11 @@ export function brokenImage(): Manifest {
   return {
     apiVersion: 'kpack.io/v1alpha1',
     kind: 'Image',
-    metadata: { name: 'hurried', namespace: 'apps' },
+    metadata: {
+      name: 'hurried',
+      namespace: 'apps',
+      annotations: { 'notary.kpack.io/v2.secretref': V2_SECRET },
+    },
     spec: {
       tag: 'registry.example.com/team/hurried',
       notary: { v1: { url: 'notary.example.com', secretref: 'apps/notary-signing' } },
@@ -65,8 +75,10 @@ export async function targetsKeyFile(cli: NotaryCli): Promise<Record<string, str
   throw new Error('notary init left no targets key');
 }
 
-/** The fixture with the bed's server in place of the one that it was made with. */
-function withNotaryServer(fixture: BuildFixture, url: string): BuildFixture {
-  const text = JSON.stringify(fixture).replaceAll('https://notary.example.com:4443', url);
+/** The fixture with the bed's servers in place of those that it was made with. */
+function atBed(fixture: BuildFixture, { notary, registry }: Bed): BuildFixture {
+  const text = JSON.stringify(fixture)
+    .replaceAll('https://notary.example.com:4443', notary.url)
+    .replaceAll('registry.example.com', registry.host);
   return JSON.parse(text) as BuildFixture;
 }

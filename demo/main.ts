@@ -1,4 +1,7 @@
-/** The main job on one machine: a build pod of real kpack goes through the webhook and gets signed. */
+/**
+ * The main job on one machine: a build pod of real kpack goes through the webhook, and its image gets a
+ * Notary v1 and a Notary Project signature.
+ */
 import { strict as assert } from 'node:assert';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,33 +10,57 @@ import { fileURLToPath } from 'node:url';
 import { dump } from 'js-yaml';
 import { startBed, type Bed } from '../test/bed/bed.ts';
 import { runContainer, volumeDirectory, type ContainerResult } from '../test/bed/container.ts';
+import { goTools } from '../test/bed/go-tools.ts';
 import { pushImage, type PushedImage } from '../test/bed/image.ts';
+import { notationCli, type NotationCli } from '../test/bed/notation-cli.ts';
 import { applyPatch, startWebhook, type Webhook } from '../test/bed/webhook.ts';
 import { type PodManifest, writeManifests } from '../test/support/build-fixture.ts';
+import { makeV2Secret } from '../test/support/v2-secret.ts';
 import { diffLines } from './diff.ts';
-import { brokenImage, demoBuild, SIGNING_SECRET, targetsKeyFile, type DemoBuild } from './build.ts';
+import {
+  brokenImage,
+  demoBuild,
+  SIGNING_SECRET,
+  targetsKeyFile,
+  V2_SECRET,
+  type DemoBuild,
+} from './build.ts';
 import { printSteps, type StepPrinter } from './step-printer.ts';
 
-const GUN = 'registry.example.com/team/app';
+const REPOSITORY = 'team/app';
 const FIRST_BUILD = 'v0.17.2/02b-notary-registry-secrets';
 /** kpack's rebase pod: the second build of the same Image. */
 const SECOND_BUILD = 'v0.17.2/05b-rebase-notary';
 const DIST = fileURLToPath(new URL('..', import.meta.url));
 
-async function main(printer: StepPrinter, bed: Bed): Promise<void> {
+/** What the demo plays on: servers of its own, and who judges what is signed there. */
+interface Stage {
+  readonly printer: StepPrinter;
+  readonly bed: Bed;
+  readonly gun: string;
+  /** Judges Notary Project signatures; or why it cannot be had here. */
+  readonly notation: NotationCli | { readonly missing: string };
+}
+
+async function main(printer: StepPrinter, bed: Bed): Promise<string> {
+  const gun = `${bed.registry.host}/${REPOSITORY}`;
   const cli = bed.cli();
-  await printer.step(`notary init, key rotate, publish: ${GUN}`, async () => {
-    await cli.init(GUN);
-    await cli.rotateSnapshotToServer(GUN);
-    await cli.publish(GUN);
+  await printer.step(`notary init, key rotate, publish: ${gun}`, async () => {
+    await cli.init(gun);
+    await cli.rotateSnapshotToServer(gun);
+    await cli.publish(gun);
   });
+  const { v2Secret, root } = makeV2Secret();
+  const notation = await judgeOf(bed, root);
+  const stage = { printer, bed, gun, notation };
   const signingSecret = {
     ...(await targetsKeyFile(cli)),
     'notary-password.txt': `${cli.passphrase}\n`,
     'ca.crt': bed.authority.certificatePem,
   };
-  const first = demoBuild(FIRST_BUILD, bed, signingSecret);
-  const second = demoBuild(SECOND_BUILD, bed, signingSecret);
+  const signing = { [SIGNING_SECRET]: signingSecret, [V2_SECRET]: v2Secret };
+  const first = demoBuild(FIRST_BUILD, bed, signing);
+  const second = demoBuild(SECOND_BUILD, bed, signing);
 
   const manifests = join(bed.directory, 'manifests');
   const webhook = await printer.step(
@@ -54,19 +81,29 @@ async function main(printer: StepPrinter, bed: Bed): Promise<void> {
   try {
     await rejectBrokenImage(printer, webhook);
     const pod = await admit(printer, webhook, first, true);
-    const image = await build(printer, bed, pod, first, 'hello');
-    await signAndJudge(printer, bed, pod, first, image);
+    const image = await build(stage, pod, first, 'hello');
+    await signAndJudge(stage, pod, first, image);
 
     printer.say('');
     const rebase = await admit(printer, webhook, second, false);
-    const rebased = await build(printer, bed, rebase, second, 'hello, rebased');
-    await signAndJudge(printer, bed, rebase, second, rebased);
+    const rebased = await build(stage, rebase, second, 'hello, rebased');
+    await signAndJudge(stage, rebase, second, rebased);
 
     printer.say('');
-    await failWithWrongPassword(printer, bed, rebase, second, signingSecret);
+    await failWithWrongPassword(stage, rebase, second, signingSecret);
   } finally {
     await webhook.stop();
   }
+  return 'missing' in notation ? 'notary and docker agree' : 'notary, docker and notation agree';
+}
+
+/** The notation CLI as a user has it who was given the root certificate; Go builds it once. */
+async function judgeOf({ directory }: Bed, root: string): Promise<Stage['notation']> {
+  // Without what Go downloads, the rest can be shown all the same.
+  const tools = await goTools().catch((error: unknown) => ({ missing: String(error) }));
+  if ('missing' in tools) return tools;
+  const home = join(directory, 'notation-home');
+  return notationCli({ program: tools.notation, home, roots: [root] });
 }
 
 async function rejectBrokenImage(printer: StepPrinter, webhook: Webhook): Promise<void> {
@@ -76,7 +113,7 @@ async function rejectBrokenImage(printer: StepPrinter, webhook: Webhook): Promis
     ({ status }) => (status?.message ?? '').split('; '),
   );
   assert.equal(response.allowed, false);
-  assert.match(response.status?.message ?? '', /spec\.notary\.v1\.url/);
+  assert.match(response.status?.message ?? '', /v2\.secretRef.*spec\.notary\.v1\.url/);
 }
 
 async function admit(
@@ -103,8 +140,7 @@ async function admit(
 
 /** Stands in for export or rebase: pushes an image, and reports it as the lifecycle does. */
 function build(
-  printer: StepPrinter,
-  bed: Bed,
+  { printer, bed, gun }: Stage,
   pod: PodManifest,
   { fixture }: DemoBuild,
   content: string,
@@ -113,10 +149,10 @@ function build(
   return printer.step(
     'An image is pushed, and report.toml written',
     async () => {
-      const names = tags.map((tag) => (tag === GUN ? 'latest' : tag.slice(GUN.length + 1)));
+      const names = tags.map((tag) => (tag === gun ? 'latest' : tag.slice(gun.length + 1)));
       const image = await pushImage({
         registryUrl: bed.registry.url,
-        repository: 'team/app',
+        repository: REPOSITORY,
         tags: names,
         content,
       });
@@ -148,8 +184,7 @@ function runSigner(
 }
 
 async function signAndJudge(
-  printer: StepPrinter,
-  bed: Bed,
+  { printer, bed, gun, notation }: Stage,
   pod: PodManifest,
   { fixture, secrets }: DemoBuild,
   image: PushedImage,
@@ -165,7 +200,7 @@ async function signAndJudge(
   for (const tag of image.tags) {
     await printer.step(
       `notary lookup ${tag}`,
-      () => bed.cli('judge').lookup(GUN, tag),
+      () => bed.cli('judge').lookup(gun, tag),
       (found) => {
         assert.deepEqual(found, { sha256, length: image.size });
         return [`sha256:${sha256} ${image.size}: agrees`];
@@ -174,7 +209,7 @@ async function signAndJudge(
   }
   await printer.step(
     'notary list',
-    () => bed.cli('judge').list(GUN),
+    () => bed.cli('judge').list(gun),
     (listed) => {
       for (const tag of image.tags) {
         const found = listed.filter((entry) => entry.tag === tag);
@@ -185,7 +220,7 @@ async function signAndJudge(
   );
   await printer.step(
     'docker trust inspect',
-    () => bed.docker('docker-judge').trustInspect(GUN),
+    () => bed.docker('docker-judge').trustInspect(gun),
     (signed) => {
       for (const tag of image.tags) {
         assert.equal(signed.find((entry) => entry.tag === tag)?.sha256, sha256);
@@ -194,11 +229,19 @@ async function signAndJudge(
       return [`${image.tags.join(', ')} of ${builds}: signed, agrees`];
     },
   );
+  if ('missing' in notation) return printer.say(`notation verify is left out: ${notation.missing}`);
+  await printer.step(
+    'notation verify',
+    () => notation.verify(`${gun}@${image.digest}`),
+    ({ code, stdout, stderr }) => {
+      assert.equal(code, 0, stderr);
+      return stdout.trimEnd().split('\n');
+    },
+  );
 }
 
 async function failWithWrongPassword(
-  printer: StepPrinter,
-  bed: Bed,
+  { printer, bed }: Stage,
   pod: PodManifest,
   { secrets }: DemoBuild,
   signingSecret: Readonly<Record<string, string>>,
@@ -223,10 +266,10 @@ try {
   bed = await printer.step('Notary server and registry started, with a CA of their own', () =>
     startBed(),
   );
-  await main(printer, bed);
+  const verdict = await main(printer, bed);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   printer.say('');
-  printer.say(`Signed, moved, refused; notary and docker agree. ${seconds} s`);
+  printer.say(`Signed, moved, refused; ${verdict}. ${seconds} s`);
 } catch (error) {
   printer.say('');
   printer.say(`The demo failed: ${error instanceof Error ? error.message : String(error)}`);

@@ -4,7 +4,7 @@ import {
   type RepositoryReceipt,
   type V2Receipt,
 } from '../shared/receipt.ts';
-import type { SignatureSettings } from '../shared/signer-flags.ts';
+import type { SignatureSettings, V2Settings } from '../shared/signer-flags.ts';
 import { asSigningError, SigningError } from '../shared/signing-error.ts';
 import type { RepositoryPlan } from './image/signing-plan.ts';
 import type { Log } from './io/log.ts';
@@ -34,16 +34,13 @@ export async function prepare(
   context: RunContext,
 ): Promise<Signing> {
   // Loaded here: a run of v1 alone compiles none of it.
-  const prepareV2 = async (settings: NonNullable<typeof v2>) =>
+  const prepareV2 = async (settings: V2Settings) =>
     (await import('./v2-signing.ts')).prepareV2(settings, plan, context);
+  if (!v1) return { v1, v2: await prepareV2(v2) };
   const [ofV1, ofV2] = await Promise.all([
-    v1 && prepareV1(v1, context).catch(asSigningError),
+    prepareV1(v1, context).catch(asSigningError),
     v2 && prepareV2(v2).catch(asSigningError),
   ]);
-  if (ofV1 === undefined) {
-    if (ofV2 === undefined || ofV2 instanceof SigningError) throw ofV2;
-    return { v1: undefined, v2: ofV2 };
-  }
   const isV2Optional = v2?.onFailure === 'warn';
   const failure = ofV2 instanceof SigningError && !isV2Optional ? ofV2 : undefined;
   if (ofV1 instanceof SigningError) throw failure ? joinedError(ofV1, failure) : ofV1;

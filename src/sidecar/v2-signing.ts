@@ -2,6 +2,7 @@ import type { Gun } from '../shared/image-reference.ts';
 import type { V2Settings } from '../shared/signer-flags.ts';
 import type { V2Receipt } from '../shared/receipt.ts';
 import { ANNOTATION } from '../shared/names.ts';
+import { SigningError } from '../shared/signing-error.ts';
 import type { RepositoryPlan } from './image/signing-plan.ts';
 import { readCaFile } from './keys/secret-directory.ts';
 import { envelopeSigner } from './notation/envelope-signer.ts';
@@ -32,13 +33,18 @@ export async function prepareV2(
   const { log, now, pause, steps, environmentRoots, openClient, dryRun } = context;
   const open = async () =>
     steps.drive(envelopeSigner(await readNotationSecret(keyDirectory), now()));
+  // The kubelet may replace both files between two reads.
+  const openAgain = (error: unknown) => {
+    if (error instanceof SigningError && error.code === 'KEY_MISMATCH') return open();
+    throw error;
+  };
   const registries = plan.map(({ gun }) => createSignatureRegistry(gun, context.registryAccess));
   const describe = ({ targets }: RepositoryPlan, i: number) => {
     const [{ sha256, length } = { sha256: '', length: undefined }] = targets;
     return registries[i]?.describe(sha256, length);
   };
   const [signer, roots, ...subjects] = await Promise.all([
-    open(),
+    open().catch(openAgain),
     timestamp && readCaFile(timestamp.caFile),
     ...plan.map(describe),
   ]);
@@ -46,7 +52,7 @@ export async function prepareV2(
   for (const warning of warnings) log.warn(warning);
   if (!timestamp && notAfter.getTime() - now().getTime() < SOON_MS) {
     log.warn(
-      `Notary Project signatures end with their certificates, on ${notAfter.toISOString()}, as no timestamp server is set: set ${ANNOTATION.timestampUrl}, or build again before that day`,
+      `Notary Project signatures end with the first certificate of their chain, on ${notAfter.toISOString()}, as no timestamp server is set: set ${ANNOTATION.timestampUrl}, or renew the certificate and build again before that day`,
     );
   }
   const timestamps =

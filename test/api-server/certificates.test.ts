@@ -42,7 +42,7 @@ async function storedIssuers() {
   return issuers;
 }
 
-/** Whether all is well, and every replica serves what the Secret's own authority issued. */
+/** Whether all is well, and every replica serves what the Secret's own CA issued. */
 async function isIssuedAnew(): Promise<boolean> {
   const [newest] = await storedIssuers();
   if (!newest || !(await setup.isWell())) return false;
@@ -75,7 +75,7 @@ async function whileAsked(t: Test, work: () => Promise<void>): Promise<void> {
   t.ok((await asking) > 10, 'it was asked all the while');
 }
 
-t.test('replicas that start at once agree on one authority', async (t) => {
+t.test('replicas that start at once agree on one CA', async (t) => {
   await setup.configure();
   t.ok((await wellAfter(setup)) < HEALED);
   t.equal((await storedIssuers()).length, 1);
@@ -276,7 +276,7 @@ t.test('a configuration that vanishes before it is written is not made by us', a
   t.ok((await wellAfter(setup)) < HEALED);
 });
 
-t.test('a stolen authority is not trusted any more after what the page says', async (t) => {
+t.test('a stolen CA is not trusted any more after what the page says', async (t) => {
   const [stolen] = await storedIssuers();
   demand(await api.delete(SECRET));
   await until(async () => (await storedIssuers()).length > 0);
@@ -341,7 +341,7 @@ t.test(
   },
 );
 
-t.test('metrics tell when what is served ends, and its authority', async (t) => {
+t.test('metrics tell when what is served ends, and its CA', async (t) => {
   const [newest] = await storedIssuers();
   for (const { metricsPort } of replicas) {
     const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();

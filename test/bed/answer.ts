@@ -13,9 +13,9 @@ export interface Answer {
 }
 
 /**
- * What happens to an answer: `cut-json` ends in the middle, with the length of what there is;
- * `short-length` and `long-length` announce less or more than there is; `slow` comes in many drops
- * within a second or two; `endless` too, and so slowly that nobody lives to see its end.
+ * What happens to an answer: `cut-json` ends in the middle, with the length of what there is.
+ * `short-length` and `long-length` announce less or more than there is. `slow` comes in many drops
+ * within a second or two. `endless` does so, too, and nobody lives to see its end.
  */
 export type Garbling = 'cut-json' | 'short-length' | 'long-length' | 'slow' | 'endless';
 

@@ -66,7 +66,7 @@ const EXTENSIONS = {
 } as const;
 
 /**
- * Creates an authority with a key of its own.
+ * Creates a CA with a key of its own.
  *
  * @param directory where its files go; made where it is missing, for this user alone
  * @throws Error with openssl's output when it fails
@@ -76,7 +76,7 @@ export async function createAuthority(directory: string): Promise<Authority> {
   await mkdir(home, { recursive: true, mode: 0o700 });
   // openssl's own configuration would add extensions that we do not want.
   await writeFile(join(home, 'openssl.cnf'), '[req]\ndistinguished_name = dn\n[dn]\n');
-  const root = await makeCertificate(home, 'authority', '/CN=Throw-away test authority', [
+  const root = await makeCertificate(home, 'authority', '/CN=Throw-away test CA', [
     ...EXTENSIONS.authority,
   ]);
   let issued = 0;

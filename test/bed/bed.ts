@@ -1,5 +1,5 @@
 /**
- * The whole bed: a notary-server and a registry on loopback under a throw-away authority, in a
+ * The whole bed: a notary-server and a registry on loopback under a throw-away CA, in a
  * directory of their own.
  */
 import { rmSync } from 'node:fs';

@@ -1,5 +1,5 @@
 /**
- * A forward proxy: CONNECT for https servers, whole URLs for http ones. With an authority it speaks
+ * A forward proxy: CONNECT for https servers, whole URLs for http ones. With a CA it speaks
  * TLS itself.
  */
 import { once } from 'node:events';

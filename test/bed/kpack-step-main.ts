@@ -1,9 +1,9 @@
 #!/usr/bin/node
 /**
  * Script, the only program of an image: stands in for the lifecycle of buildpacks and for kpack's
- * own steps, by the name that it is called by. What matters here it does for real: the image that it
- * exports is in the registry, the report says what the Cloud Native Buildpacks platform specification
- * says, and build-waiter goes by the files that kpack's goes by. It needs nothing but Node.
+ * own steps, by the name that it is called by. What matters here it does for real. The image that it
+ * exports is in the registry. The report is as the Cloud Native Buildpacks platform specification
+ * says. build-waiter uses the same files as kpack's. It needs nothing but Node.
  *
  * https://github.com/buildpacks/spec/blob/main/platform.md#reporttoml-toml
  */

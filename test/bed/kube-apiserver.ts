@@ -27,7 +27,7 @@ export interface KubeApiserverOptions {
   readonly args?: readonly string[];
 }
 
-/** Who shows up at an API server: by a token, or by a certificate of its authority. */
+/** Who shows up at an API server: by a token, or by a certificate of its CA. */
 export type KubeUser = { readonly token: string } | { readonly certificate: Certificate };
 
 /** A running API server. */
@@ -164,7 +164,7 @@ async function serve(options: Serving) {
         directory,
         // Memory is there, processors are few.
         env: { GOGC: '400' },
-        // Nobody else's: it shows a certificate of our authority.
+        // Nobody else's: it shows a certificate of our CA.
         ready: () =>
           admin.text('/readyz').then(
             () => true,

@@ -84,7 +84,7 @@ export interface Proxy {
 /** Forwards as it came. */
 export const FORWARD: ProxyAction = { kind: 'forward' };
 
-/** Starts a proxy on loopback, with a certificate of the authority. */
+/** Starts a proxy on loopback, with a certificate of the CA. */
 export async function startProxy({ authority, target, rule }: ProxyOptions): Promise<Proxy> {
   const certificate = await authority.issue({ name: 'proxy' });
   const requests: ProxiedRequest[] = [];

@@ -1,6 +1,6 @@
 /**
- * A real API server with kpack's kinds, into which deploy/ is installed by kubectl as it stands, and
- * replicas of the webhook, which run as the Deployment would have them and are found by its Service.
+ * A real API server with kpack's kinds. kubectl installs deploy/ there as it stands. Replicas of the
+ * webhook run as the Deployment would have them, and its Service finds them.
  */
 import { networkInterfaces } from 'node:os';
 import { mkdtemp } from 'node:fs/promises';

@@ -54,7 +54,7 @@ export async function checkRollout(environment: Environment, report: Report): Pr
       }
     }),
   );
-  await report.check(`${ROTATIONS} rotations of the authority, whose Secret is deleted`, () =>
+  await report.check(`${ROTATIONS} rotations of the CA, whose Secret is deleted`, () =>
     underLoad(async () => {
       for (let i = 0; i < ROTATIONS; i += 1) await rotate(environment);
     }),
@@ -78,7 +78,7 @@ const CONFIGURATION = {
 };
 
 /**
- * Deletes the authority, and waits until every replica serves by another one that the API server is
+ * Deletes the CA, and waits until every replica serves by another one that the API server is
  * told to trust.
  */
 async function rotate(environment: Environment): Promise<void> {
@@ -87,7 +87,7 @@ async function rotate(environment: Environment): Promise<void> {
   const addresses = pods.map(({ status }) => status?.podIP ?? '');
   const before = await Promise.all(addresses.map((address) => servedAt(environment, address)));
   demand(await api.delete(AUTHORITY));
-  await until('certificates of another authority', async () => {
+  await until('certificates of another CA', async () => {
     const now = await Promise.all(addresses.map((address) => servedAt(environment, address)));
     return now.every((issuer, i) => issuer !== undefined && issuer !== before[i]);
   });

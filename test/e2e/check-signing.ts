@@ -135,7 +135,8 @@ export async function signed(environment: Environment, build: EndedBuild): Promi
   return `${await demandSigned(environment, build)}; ${seconds(build)}`;
 }
 
-async function failedInWords(environment: Environment, build: EndedBuild): Promise<string> {
+/** A build that fails, and kpack shows code, reason and fix; nothing is signed with v1. */
+export async function failedInWords(environment: Environment, build: EndedBuild): Promise<string> {
   demandPhase(build, 'Failed');
   if (!/^notary-sign failed \([\w-]+\): .+ Fix: .+/s.test(build.message)) {
     throw new Error(`kpack would show: ${build.message}`);
@@ -153,7 +154,8 @@ async function failedInTheReceipt(environment: Environment, build: EndedBuild): 
   return `the pod succeeds, the receipt says failed; ${await demandUnsigned(environment, build)}`;
 }
 
-function demandPhase(build: EndedBuild, phase: EndedBuild['phase']): void {
+/** @throws Error with what each container said where the pod ended in another way */
+export function demandPhase(build: EndedBuild, phase: EndedBuild['phase']): void {
   if (build.phase === phase) return;
   const ends = [...build.ends].map(([name, end]) => {
     const message = end?.message === undefined ? '' : ` ${end.message}`;
@@ -172,7 +174,8 @@ interface Receipt {
   }[];
 }
 
-function receiptOf(build: EndedBuild): Receipt {
+/** @throws Error where the signer left no receipt */
+export function receiptOf(build: EndedBuild): Receipt {
   const message = build.ends.get('notary-sign')?.message ?? '';
   try {
     return JSON.parse(message) as Receipt;

@@ -2,17 +2,19 @@
  * What the report plays in: a cluster as an admin finds it who has kpack, and beside it a Notary server
  * and registries, all of them real and reachable from pods.
  */
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadAll } from 'js-yaml';
 import { createAuthority, type Authority } from '../bed/authority.ts';
 import { startCluster, type Cluster } from '../bed/cluster.ts';
 import { dockerCli, type DockerCli } from '../bed/docker-cli.ts';
 import { startRegistry, type Registry } from '../bed/docker-registry.ts';
+import { goTools } from '../bed/go-tools.ts';
 import type { Isolated } from '../bed/isolation.ts';
 import { makeKpackImages } from '../bed/kpack-images.ts';
 import { demand, type KubeReference } from '../bed/kube-client.ts';
 import { NODE_ADDRESS } from '../bed/node-network.ts';
+import { notationCli, type NotationCli } from '../bed/notation-cli.ts';
 import { notaryCli, type Credentials, type NotaryCli } from '../bed/notary-cli.ts';
 import { startNotaryServer, type NotaryServer } from '../bed/notary-server.ts';
 import { startNotarySigner } from '../bed/notary-signer.ts';
@@ -34,8 +36,14 @@ export interface Environment {
   /** The CLI of whoever owns trust repositories; without a home of its own, a judge from outside. */
   notaryCli(home: string, auth?: Credentials): NotaryCli;
   dockerCli(): DockerCli;
+  /** Judges Notary Project signatures under a root, given as PEM. */
+  notationCli(root: string): Promise<NotationCli>;
   /** Makes a namespace, and waits until it has its service account. */
-  namespace(name: string, labels?: Readonly<Record<string, string>>): Promise<void>;
+  namespace(
+    name: string,
+    labels?: Readonly<Record<string, string>>,
+    annotations?: Readonly<Record<string, string>>,
+  ): Promise<void>;
 }
 
 const PASSWORD = 'canary-robot-password';
@@ -82,9 +90,12 @@ export async function startEnvironment(isolated: Isolated): Promise<Environment>
     registryAt('other-registry'),
     cluster.containerd.importImage(await makeKpackImages(directory, authority)),
   ]);
-  const namespace = async (name: string, labels: Readonly<Record<string, string>> = {}) => {
+  const tools = await goTools();
+  if ('missing' in tools) throw new Error(tools.missing);
+  const namespace: Environment['namespace'] = async (name, labels = {}, annotations = {}) => {
     const { api } = cluster;
-    demand(await api.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }));
+    const own = { name, labels, annotations };
+    demand(await api.create({ apiVersion: 'v1', kind: 'Namespace', metadata: own }));
     const metadata = { name: 'default', namespace: name };
     await until(
       `the service account of ${name}`,
@@ -103,15 +114,18 @@ export async function startEnvironment(isolated: Isolated): Promise<Environment>
       notaryCli({ server, authority, home: join(directory, home), ...(auth && { auth }) }),
     dockerCli: () =>
       dockerCli({ server, authority, home: join(directory, 'docker-home'), auth: OWNER }),
+    notationCli: async (root) =>
+      notationCli({
+        program: tools.notation,
+        home: await mkdtemp(join(directory, 'notation-')),
+        roots: [root],
+      }),
     namespace,
   };
 }
 
 /** kpack's kinds, and its controller's account. */
-async function haveKpack(
-  { api }: Cluster,
-  namespace: (name: string) => Promise<void>,
-): Promise<void> {
+async function haveKpack({ api }: Cluster, namespace: Environment['namespace']): Promise<void> {
   const file = join(projectDirectory(), 'test/bed/kubernetes/kpack-crds.yaml');
   const crds = loadAll(await readFile(file, 'utf8')) as KubeReference[];
   for (const object of [...crds, ...SHARED]) demand(await api.apply(object));

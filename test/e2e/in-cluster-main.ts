@@ -10,11 +10,12 @@ import { checkOverhead } from './check-overhead.ts';
 import { checkRollout } from './check-rollout.ts';
 import { startEnvironment } from './environment.ts';
 import { checkSigning } from './check-signing.ts';
+import { checkV2Signing } from './check-v2-signing.ts';
 import { startReport } from './report.ts';
 import { checkTutorial, tutorialShell } from './check-tutorial.ts';
 
 /** Checks that are asked for by name; all of them, where none is. */
-const CHECKS = ['signing', 'overhead', 'rollout', 'kill', 'absence'] as const;
+const CHECKS = ['signing', 'v2', 'overhead', 'rollout', 'kill', 'absence'] as const;
 
 const args = process.argv.slice(2);
 const [, webhookImage = '', signerImage = '', ...wanted] = args;
@@ -30,6 +31,7 @@ const shell = await tutorialShell(environment);
 await checkTutorial(environment, report, shell);
 const checks = {
   signing: checkSigning,
+  v2: checkV2Signing,
   overhead: checkOverhead,
   rollout: checkRollout,
   kill: checkKill,

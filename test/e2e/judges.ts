@@ -1,8 +1,9 @@
-/** Those who know nothing of us: the registry, the notary CLI, the docker CLI. */
+/** Those who know nothing of us: the registry, and the CLIs notary, docker and notation. */
 import { createHash } from 'node:crypto';
 import { get } from 'node:https';
 import { buffer } from 'node:stream/consumers';
 import type { EndedBuild } from './build.ts';
+import { makeV2Secret } from '../support/v2-secret.ts';
 import type { Environment } from './environment.ts';
 
 /**
@@ -45,6 +46,58 @@ export async function demandUnsigned(environment: Environment, build: EndedBuild
     if ((await cli.lookup(gun, tag)) !== undefined) throw new Error(`${gun}:${tag} is signed`);
   }
   return 'nothing signed, says notary';
+}
+
+/**
+ * Asks notation for the image in each repository of a build.
+ *
+ * @param root PEM of the root that the signature has to be under
+ * @throws Error with its words where it does not verify, or verifies under another root
+ */
+export async function demandV2Signed(
+  environment: Environment,
+  build: EndedBuild,
+  root: string,
+): Promise<string> {
+  const env = { SSL_CERT_FILE: environment.authority.certificateFile };
+  const judge = await environment.notationCli(root);
+  const stranger = await environment.notationCli(makeV2Secret().root);
+  const references = await referencesOf(environment, build);
+  for (const reference of references) {
+    const { code, stderr } = await judge.run(['verify', reference], env);
+    if (code !== 0) throw new Error(`notation verify ${reference}: ${stderr}`);
+    const { code: other } = await stranger.run(['verify', reference], env);
+    if (other === 0) throw new Error(`notation verify ${reference}: good under a foreign root`);
+  }
+  const repositories = count(references.length, 'repository', 'repositories');
+  return `a Notary Project signature in ${repositories}, says notation`;
+}
+
+/** @throws Error where notation lists a signature after all */
+export async function demandV2Unsigned(
+  environment: Environment,
+  build: EndedBuild,
+): Promise<string> {
+  const env = { SSL_CERT_FILE: environment.authority.certificateFile };
+  const judge = await environment.notationCli('');
+  for (const reference of await referencesOf(environment, build)) {
+    const { stdout, stderr } = await judge.run(['ls', reference], env);
+    if (!stdout.includes('has no associated signature')) {
+      throw new Error(`notation ls ${reference}: ${stdout}${stderr}`);
+    }
+  }
+  return 'nothing signed, says notation';
+}
+
+/** The image in each repository of a build, by its digest. */
+async function referencesOf(environment: Environment, { tags }: EndedBuild): Promise<string[]> {
+  const tagOf = new Map(tags.map(({ gun, tag }) => [gun, tag]));
+  return Promise.all(
+    [...tagOf].map(async ([gun, tag]) => {
+      const { sha256 } = await manifestOf(environment, gun, tag);
+      return `${gun}@sha256:${sha256}`;
+    }),
+  );
 }
 
 function count(number: number, one: string, many = `${one}s`): string {

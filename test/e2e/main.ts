@@ -1,7 +1,7 @@
 /**
  * Script: the whole product in a real cluster, told as a report. Installs and builds what it needs.
  * Exit code 1 where anything is not as it must be. With names of checks as arguments, those alone
- * (signing, overhead, rollout, kill, absence), between cold start and uninstall.
+ * (signing, v2, overhead, rollout, kill, absence), between cold start and uninstall.
  */
 import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { atExit } from '../bed/cleanup.ts';
 import { buildImages, whyNoImages } from '../bed/container-images.ts';
+import { goTools } from '../bed/go-tools.ts';
 import { ensureInstalled, NODE_PARTS, type Part } from '../bed/installed.ts';
 import { runIsolated, whyNotIsolated } from '../bed/isolation.ts';
 import { CLUSTER_PROGRAMS, ensurePrograms } from '../bed/kubernetes-programs.ts';
@@ -31,6 +32,8 @@ async function main(checks: readonly string[]): Promise<void> {
   if (reason !== undefined) throw new Error(`There can be no cluster here: ${reason}`);
   await ensureInstalled(PARTS);
   await ensurePrograms(CLUSTER_PROGRAMS);
+  const tools = await goTools();
+  if ('missing' in tools) throw new Error(tools.missing);
   const directory = await mkdtemp(join(tmpdir(), 'kpack-notary-e2e-'));
   atExit(() => rmSync(directory, { recursive: true, force: true }));
   const { webhook, signer } = await buildImages({ directory });

@@ -1,7 +1,7 @@
 /**
  * What kpack's own webhook refuses (v0.17.2, `validateNotary` and `validateCnbBindings`), as a policy
- * of the API server: it is asked about v1alpha2 alone, and lets kpack's controller alone write
- * Images and Builds that have a notary section or CNB bindings.
+ * of the API server. It is asked about v1alpha2 alone. Only kpack's controller may write Images and
+ * Builds that have a notary section or CNB bindings.
  */
 import type { KubeReference } from '../bed/kube-client.ts';
 import { KPACK_USER } from '../bed/webhook.ts';

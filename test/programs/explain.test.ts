@@ -4,6 +4,7 @@ import { createAuthority, type Authority } from '../bed/authority.ts';
 import { spawnBound } from '../bed/child.ts';
 import {
   ADMIN,
+  ADMIN_V2,
   annotate,
   buildFixture,
   type BuildFixture,
@@ -82,6 +83,52 @@ t.test('an Image that would be signed: with what, and who says so', async (t) =>
   t.match(stdout, /on failure +the build fails$/m);
   t.match(stdout, /tag +registry\.example\.com\/team\/app$/m);
   t.notMatch(stdout, /NOT FOUND|warning/);
+});
+
+t.test('an Image that would be signed with v2: with what, and who says so', async (t) => {
+  const ca = { [`${P}v2.registryCaSecretRef`]: 'registry-ca' };
+  const given = buildFixture(
+    'v0.17.2/02b-notary-registry-secrets',
+    signingNamespace('enabled', { ...ADMIN_V2, ...ca, [`${P}v2.on-failure`]: 'warn' }),
+  );
+  annotate(given, { [`${P}v1.rootPin`]: PIN });
+  const there = ['admin-v2-key', 'admin-timestamp-ca', 'registry-ca'].map((name) =>
+    secret(name, { 'ca.crt': CANARY, 'tls.key': CANARY }),
+  );
+  const { exitCode, stdout } = await explain(t, [...everything(given), ...there]);
+  t.equal(exitCode, 0, stdout);
+  t.match(stdout, /server +https:\/\/notary\.example\.com:4443, by spec\.notary of Image app$/m);
+  t.match(stdout, /v2 key +Secret admin-v2-key, by annotations of Namespace apps$/m);
+  t.match(
+    stdout,
+    /v2 timestamp https:\/\/timestamp\.admin\.example\.com, its CA in Secret admin-timestamp-ca$/m,
+  );
+  t.match(stdout, /v2 expiry +720h$/m);
+  t.match(stdout, /v2 failure +v1 alone decides about the build$/m);
+  t.match(stdout, /registry CA +Secret registry-ca$/m);
+  t.notMatch(stdout, /NOT FOUND|warning/);
+
+  const missing = await explain(t, everything(given));
+  t.equal(missing.exitCode, 1);
+  t.match(missing.stdout, /NOT FOUND +Secret admin-v2-key \(the v2 signing key\)$/m);
+  t.match(
+    missing.stdout,
+    /NOT FOUND +Secret admin-timestamp-ca \(the CA of the timestamp server\)$/m,
+  );
+  t.match(missing.stdout, /NOT FOUND +Secret registry-ca \(the CA of the registry\)$/m);
+
+  const alone = unconfiguredBuild();
+  annotate(alone, { [`${P}v2.secretRef`]: 'developer-v2-key' });
+  const key = secret('developer-v2-key', { 'tls.key': CANARY });
+  const v2 = await explain(t, [...everything(alone), key]);
+  t.equal(v2.exitCode, 0, v2.stdout);
+  t.match(v2.stdout, /v2 key +Secret developer-v2-key, by annotations of Image app$/m);
+  t.match(
+    v2.stdout,
+    /v2 timestamp none: signatures end with the certificates; see \S+timestampUrl$/m,
+  );
+  t.match(v2.stdout, /warning +service account builder has no docker Secret for registry\.ex/m);
+  t.notMatch(v2.stdout, /^ +(?:server|key|registry CA|v2 expiry|v2 failure) /m);
 });
 
 t.test('it says which level decides', async (t) => {
@@ -239,6 +286,23 @@ t.test('as JSON, the same', async (t) => {
       { kind: 'Image', name: 'app', outcome: 'signed', signing: { secret: 'notary-signing' } },
     ],
     absent: [],
+  });
+  const v2 = unconfiguredBuild(ADMIN_V2);
+  const alone = await explain(t, everything(v2), ['--output=json']);
+  const { explanations } = JSON.parse(alone.stdout) as { explanations: { signing: object }[] };
+  t.same(explanations[0]?.signing, {
+    v2: {
+      source: 'annotations of Namespace apps',
+      secret: 'admin-v2-key',
+      timestamp: {
+        url: 'https://timestamp.admin.example.com',
+        caSecret: 'admin-timestamp-ca',
+      },
+      expiry: '720h',
+      onFailure: 'fail',
+    },
+    onFailure: 'fail',
+    tags: ['registry.example.com/team/app'],
   });
 });
 

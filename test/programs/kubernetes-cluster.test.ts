@@ -239,7 +239,7 @@ t.test('a Kubernetes API that is not there is an error at once', async (t) => {
   t.match((await failure(cluster, BUILD))?.message, /ECONNREFUSED/);
 });
 
-t.test('a Kubernetes API of another authority is not believed', async (t) => {
+t.test('a Kubernetes API of another CA is not believed', async (t) => {
   const given = buildFixture();
   const api = await startApi(t, authority, manifestsOf(given));
   const stranger = await createAuthority(t.testdir());

@@ -73,7 +73,7 @@ t.test('a list that hangs is given up as an object is', async (t) => {
   t.match(body.response?.status, { code: 503, message });
 });
 
-t.test('the patience of a caller is what it says, within bounds', async (t) => {
+t.test('the deadline of a review is what the caller says, within bounds', async (t) => {
   t.equal(deadlineFor('2s'), 1400);
   for (const text of [undefined, '', '5s', '30s', '0s', '-1s', '1h', 's', '1e9s', ['1s', '2s']]) {
     t.equal(deadlineFor(text), 3500, String(text));

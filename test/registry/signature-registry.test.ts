@@ -1,4 +1,4 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import type { Descriptor } from '../../src/sidecar/notation/descriptor.ts';
 import { startGitlabRegistry } from '../bed/gitlab-registry.ts';
 import { pushImage, pushIndex } from '../bed/image.ts';
@@ -105,13 +105,17 @@ t.test('a registry that resolves the tag to the image, as that of GitLab', async
   const platform = await pushImage({ ...target, content: 'gitlab' });
   const index = await pushIndex({ ...target, images: [platform] });
   for (const subject of [image, { ...index, mediaType: INDEX_TYPE }]) {
-    t.same(await client.list(subject), { listed: 'tag', signatures: [] });
     const signature = signatureOf(subject, 'own');
     await push(client, signature);
-    await t.rejects(client.addToIndex(subject, signature.entry), {
-      code: 'REFERRERS_TAG_FOREIGN',
-      message: `${host} has no referrers API, and ${host}/${REPOSITORY}:${tagOf(subject)}, where signatures would be listed, is the image itself`,
-    });
+    for (const answer of [
+      async () => void (await client.list(subject)),
+      () => client.addToIndex(subject, signature.entry),
+    ]) {
+      await t.rejects(answer(), {
+        code: 'REFERRERS_TAG_FOREIGN',
+        message: `${host} has no referrers API, and ${host}/${REPOSITORY}:${tagOf(subject)}, where signatures would be listed, is the image itself`,
+      });
+    }
     t.match(await client.describe(hexOf(subject), subject.size), { digest: subject.digest });
   }
   t.notOk(gitlab.requests.some(({ method }) => method === 'DELETE'));
@@ -166,4 +170,75 @@ t.test('what answers the list', async (t) => {
       else t.type(judged, 'string', 'it fails, too');
     });
   }
+});
+
+t.test('a list in pages', async (t) => {
+  const subject = await subjectAt(docker, 'pages');
+  const signatures = ['a', 'b', 'c'].map((name) => signatureOf(subject, name).entry);
+  const foreign = { ...signatures[0], artifactType: 'application/other' };
+  /** The pages, each of which leads to the next one. */
+  const paged = (t: Test, next: (page: number) => string | undefined, page = signatures) => {
+    const rule = ({ path }: ProxiedRequest): ProxyAction => {
+      if (!path.includes('/referrers/')) return FORWARD;
+      const number = Number(/[?&]page=(\d+)/.exec(path)?.[1] ?? 0);
+      const entries = page.slice(number, number + 1);
+      const link = next(number + 1);
+      return {
+        kind: 'answer',
+        status: 200,
+        headers: { 'content-type': INDEX_TYPE, ...(link !== undefined && { link }) },
+        body: JSON.stringify({ schemaVersion: 2, manifests: [foreign, ...entries] }),
+      };
+    };
+    return at.behind(t, docker, rule, { pause: async () => true });
+  };
+  const query = (page: number) => `<?page=${page}&artifactType=x>; rel="next"`;
+  t.test('is read to its end, and filtered, and notation agrees', async (t) => {
+    const { client, proxy } = await paged(t, (page) => (page < 3 ? query(page) : undefined));
+    t.same(await client.list(subject), { listed: 'api', signatures });
+    const [first, ...others] = proxy.requests.map(({ path }) => path);
+    const asked = `/v2/${REPOSITORY}/referrers/${subject.digest}?`;
+    t.equal(first, `${asked}artifactType=application%2Fvnd.cncf.notary.signature`);
+    t.same(others, [`${asked}page=1&artifactType=x`, `${asked}page=2&artifactType=x`]);
+    const judged = await at.notationList(new URL(proxy.url).host, subject);
+    if (judged)
+      t.same(
+        judged,
+        signatures.map(({ digest }) => digest),
+      );
+  });
+  t.test('that leads to another host is not followed there', async (t) => {
+    const { client, proxy } = await paged(t, () => '<https://evil.test/>; rel="next"');
+    await t.rejects(client.list(subject), {
+      code: 'SERVER_FAILED',
+      message: /cannot list the signatures of \S+: its next page is said to be somewhere else$/,
+    });
+    t.equal(proxy.requests.length, 1);
+  });
+  t.test('that never ends is given up', async (t) => {
+    const { client, proxy } = await paged(t, () => query(1));
+    await t.rejects(client.list(subject), {
+      code: 'SERVER_FAILED',
+      message: /cannot list .*: the list has more than 100 pages$/,
+    });
+    t.equal(proxy.requests.length, 100);
+  });
+  t.test('that has another type in the middle is no list at the tag', async (t) => {
+    const rule = ({ path }: ProxiedRequest): ProxyAction => ({
+      kind: 'answer',
+      status: path.includes('page=1') ? 404 : 200,
+      headers: { 'content-type': INDEX_TYPE, link: query(1) },
+      body: '{"manifests":[]}',
+    });
+    const { client } = await at.behind(t, docker, rule);
+    await t.rejects(client.list(subject), { code: 'SERVER_FAILED', message: /HTTP 404/ });
+  });
+  t.test('of more signatures than anybody needs is refused', async (t) => {
+    const entries = Array.from({ length: 1001 }, () => signatures[0]);
+    const body = JSON.stringify({ schemaVersion: 2, manifests: entries });
+    const headers = { 'content-type': INDEX_TYPE };
+    const rule = (): ProxyAction => ({ kind: 'answer', status: 200, headers, body });
+    const { client } = await at.behind(t, docker, rule);
+    await t.rejects(client.list(subject), { code: 'SERVER_FAILED', message: /more than 1000/ });
+  });
 });

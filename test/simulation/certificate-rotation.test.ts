@@ -126,7 +126,7 @@ t.test('a leaf counts as served when it is', async (t) => {
     problems: [{ message: 'cannot serve' }],
     missing: { certificate: String },
   });
-  t.equal(simulation.secret, secret, 'the authority is not to blame');
+  t.equal(simulation.secret, secret, 'the CA is not to blame');
   replica.cannotServe = false;
   simulation.now += 5 * SECOND;
   t.same(await replica.check(), { problems: [], missing: {}, lookAgain: undefined });

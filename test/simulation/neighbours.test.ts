@@ -13,7 +13,12 @@ import {
   type Harm,
   type PodPatch,
 } from '../unit/webhook/support/pod-patches.ts';
-import { builds, takenOver, type RandomBuild } from '../unit/webhook/support/random-builds.ts';
+import {
+  builds,
+  buildsOfV2,
+  takenOver,
+  type RandomBuild,
+} from '../unit/webhook/support/random-builds.ts';
 import { harmlessPatches } from '../unit/webhook/support/random-patches.ts';
 import {
   demandOnce,
@@ -45,14 +50,18 @@ function sets(patch: fc.Arbitrary<PodPatch>): fc.Arbitrary<WebhookSet> {
   return fc.record({ before: neighbours, isReinvoked: fc.boolean(), behind: neighbours });
 }
 
+const anyShape = fc.oneof({ weight: 3, arbitrary: builds }, { weight: 1, arbitrary: buildsOfV2 });
+
 /** Builds of the fixtures, too, as kpack's versions really make them. */
 const anyBuild: fc.Arbitrary<RandomBuild> = fc.oneof(
-  { weight: 3, arbitrary: builds },
+  { weight: 4, arbitrary: anyShape },
   {
     weight: 1,
-    arbitrary: fc
-      .constantFrom(...signableFixtures)
-      .map((name): RandomBuild => ({ ...signableBuild(name), report: 'written' })),
+    arbitrary: fc.constantFrom(...signableFixtures).map((name): RandomBuild => ({
+      ...signableBuild(name),
+      report: 'written',
+      keys: ['notary-signing'],
+    })),
   },
 );
 
@@ -106,7 +115,10 @@ t.test('the set converges, or is refused for what a neighbour did', async (t) =>
         return;
       }
       demand('allowed', answer.verdict, answer.message);
-      const problems = [...placeProblems(pod), ...keyProblems(pod, 'notary-signing')];
+      const problems = [
+        ...placeProblems(pod),
+        ...build.keys.flatMap((key) => keyProblems(pod, key)),
+      ];
       demand('', problems.join(), 'as it is stored');
       demandOnce(pod);
       // Who comes after our last call may still have given the step before ours something.
@@ -127,7 +139,7 @@ t.test('two versions behind one address never refuse for good what one would sig
   const versions = [SETTINGS, other];
   const answering = fc.array(fc.constantFrom(...versions), { minLength: 2, maxLength: 2 });
   await fc.assert(
-    fc.asyncProperty(builds, sets(harmlessPatches), answering, async (build, set, turns) => {
+    fc.asyncProperty(anyShape, sets(harmlessPatches), answering, async (build, set, turns) => {
       const { mutate, validate } = webhookIn(build);
       const calls = turns.values();
       const either = (pod: PodManifest) => mutate(pod, calls.next().value);

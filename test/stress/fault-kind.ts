@@ -20,7 +20,7 @@ export interface FaultKind {
    * as long as what is said is true.
    */
   readonly outcome: 'signed' | 'killed' | 'either';
-  /** Whether the run ends late, by its deadline or its patience. */
+  /** Whether the run ends late, by its deadline or after its last retry. */
   readonly isSlow?: boolean;
   /** @param meanwhile is given what is to be over before the next run */
   readonly fault: (

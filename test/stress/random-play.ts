@@ -16,7 +16,7 @@ const FAULTS: readonly [ProxyAction, ...ProxyAction[]] = [
   { kind: 'forward', loses: 'half-answer' },
 ];
 
-/** Any of them; those that take a signer's patience less often, since they take time. */
+/** Any of them; those that a signer waits for less often, since they take time. */
 function anyLoss(random: Random): Loss {
   const loss = pick(random, ALL_LOSSES);
   return loss.startsWith('silence') && random() < 0.8 ? anyLoss(random) : loss;

@@ -14,7 +14,7 @@ export type Choose = (actors: readonly string[]) => string;
 export class Turns {
   readonly #steps: Step[] = [];
   readonly #alive = new Set<string>();
-  /** Actors that wait for what will never come, until they lose patience. */
+  /** Actors that wait for what will never come, until they give up. */
   readonly #deaf = new Set<string>();
   #changed: () => void = () => undefined;
 

@@ -25,6 +25,21 @@ export const DEVELOPER = {
   [`${P}v1.secretRef`]: 'developer-key',
 };
 
+/** Annotations of an admin for v2, on the Namespace. */
+export const ADMIN_V2 = {
+  [`${P}v2.secretRef`]: 'admin-v2-key',
+  [`${P}v2.timestampUrl`]: 'https://timestamp.admin.example.com',
+  [`${P}v2.timestampCaSecretRef`]: 'admin-timestamp-ca',
+  [`${P}v2.expiry`]: '720h',
+};
+
+/** Annotations of a developer for v2, on the Image. */
+export const DEVELOPER_V2 = {
+  [`${P}v2.secretRef`]: 'developer-v2-key',
+  [`${P}v2.timestampUrl`]: 'http://timestamp.developer.example.com',
+  [`${P}v2.timestampCaSecretRef`]: 'developer-timestamp-ca',
+};
+
 /** An object of the cluster, as plain JSON. */
 export interface Manifest {
   readonly apiVersion: string;

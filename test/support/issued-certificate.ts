@@ -37,7 +37,10 @@ export interface IssuedCertificate {
   readonly pem: string;
   readonly key: KeyObject;
   readonly keyPem: string;
+  /** Names in DER. */
   readonly subjectName: Buffer;
+  readonly issuerName: Buffer;
+  readonly serialNumber: Uint8Array;
 }
 
 export const COUNTRY = '550406';
@@ -124,8 +127,8 @@ export function ecKey(namedCurve: string): KeyObject {
   return generateKeyPairSync('ec', { namedCurve }).privateKey;
 }
 
-export function rsaKey(modulusLength: number): KeyObject {
-  return generateKeyPairSync('rsa', { modulusLength }).privateKey;
+export function rsaKey(modulusLength: number, publicExponent = 65537): KeyObject {
+  return generateKeyPairSync('rsa', { modulusLength, publicExponent }).privateKey;
 }
 
 /** The subject of a signer that trust policies can name. */
@@ -148,12 +151,14 @@ export function issue(options: CertificateOptions = {}): IssuedCertificate {
   const day = 24 * 60 * 60 * 1000;
   const from = options.from ?? new Date(Date.now() - day);
   const to = options.to ?? new Date(Date.now() + 10 * day);
+  const issuerName = issuer?.subjectName ?? subjectName;
+  const serialNumber = options.serialNumber ?? Buffer.concat([Buffer.from([1]), randomBytes(8)]);
   const body = encodeDer(
     0x30,
     ...(version === 3 ? [encodeDer(0xa0, encodeDer(0x02, Buffer.from([2])))] : []),
-    encodeDer(0x02, options.serialNumber ?? Buffer.concat([Buffer.from([1]), randomBytes(8)])),
+    encodeDer(0x02, serialNumber),
     algorithm,
-    issuer?.subjectName ?? subjectName,
+    issuerName,
     encodeDer(0x30, time(from), time(to)),
     subjectName,
     createPublicKey(key).export({ type: 'spki', format: 'der' }),
@@ -164,7 +169,7 @@ export function issue(options: CertificateOptions = {}): IssuedCertificate {
   const signature = sign(issuerKey.asymmetricKeyType === 'ed25519' ? null : hash, body, issuerKey);
   const der = encodeDer(0x30, body, algorithm, encodeDer(0x03, Buffer.alloc(1), signature));
   const keyPem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
-  return { der, pem: pemOf(der), key, keyPem, subjectName };
+  return { der, pem: pemOf(der), key, keyPem, subjectName, issuerName, serialNumber };
 }
 
 /** An intermediate certificate, and the root above it. */

@@ -40,7 +40,7 @@ const PLURALS: Record<string, string> = {
   ValidatingWebhookConfiguration: 'validatingwebhookconfigurations',
 };
 
-/** Our webhook configurations, as they trust the certificates of an authority. */
+/** Our webhook configurations, as they trust the certificates of a CA. */
 export function trustingConfigurations({ certificatePem }: Authority): readonly Manifest[] {
   const clientConfig = { caBundle: Buffer.from(certificatePem).toString('base64') };
   return ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'].map((kind) => ({

@@ -250,18 +250,6 @@ const LEVELS: readonly NotaryRule[] = [
     ),
   ),
   under(
-    { [`${P}v2.secretRef`]: 'admin-v2-key' },
-    rule(
-      IN_KPACK,
-      "the Namespace's v2 Secret with a timestamp that the Namespace has not",
-      "the admin's key goes with the admin's settings",
-      annotated({ ...STAMP, 'v2.secretRef': 'admin-v2-key' }),
-      keyed(STAMP),
-      on('v2.timestampUrl'),
-      'expected no such annotation, as the Namespace apps has it',
-    ),
-  ),
-  under(
     ASKING,
     rule(
       IN_KPACK,
@@ -303,8 +291,8 @@ const LEVELS: readonly NotaryRule[] = [
       IN_KPACK,
       "the Namespace's v1 Secret as the key of v2",
       'the admin gave it to sign at a Notary server alone',
-      keyed({ 'v2.secretRef': 'admin-key' }),
-      keyed(),
+      keyed({ ...STAMP, 'v2.secretRef': 'admin-key' }),
+      keyed(STAMP),
       on('v2.secretRef'),
       'holds a signing key of the Namespace apps',
     ),

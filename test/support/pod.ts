@@ -37,7 +37,7 @@ export function mountAt({ volumeMounts }: Container, path: string) {
 export function signerFlags(pod: PodManifest): Record<string, string[]> {
   const flags: Record<string, string[]> = {};
   for (const arg of container(pod, SIGNER).args ?? []) {
-    const [, name = arg, value = ''] = /^--([a-z-]+)=(.*)$/s.exec(arg) ?? [];
+    const [, name = arg, value = ''] = /^--([a-z0-9-]+)=(.*)$/s.exec(arg) ?? [];
     (flags[name] ??= []).push(value);
   }
   return flags;
@@ -46,6 +46,10 @@ export function signerFlags(pod: PodManifest): Record<string, string[]> {
 /** The Secret that holds the signing key. */
 export const keyOf = ({ spec }: PodManifest) =>
   spec.volumes?.find(({ name }) => name === 'notary-sign-key')?.secret?.secretName;
+
+/** The Secret that holds the v2 signing key. */
+export const v2KeyOf = ({ spec }: PodManifest) =>
+  spec.volumes?.find(({ name }) => name === 'notary-sign-v2-key')?.secret?.secretName;
 
 /** Changes the security context of a container. */
 export function loosen(

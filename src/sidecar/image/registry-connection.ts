@@ -67,23 +67,34 @@ export function connectRegistry(
     });
   const clients = { https: clientOf('https'), http: clientOf('http') };
   let scheme: keyof typeof clients = 'https';
+  /** Whether it has answered. */
+  let isSpoken = false;
 
   const url = (path: string) =>
     new URL(`${scheme}://${repository.host}/v2/${repository.name}/${path}`);
-  const sendBy = ({ path, task: _, ...request }: RepositoryRequest): Promise<HttpResponse> =>
-    clients[scheme].send({ ...request, url: typeof path === 'string' ? url(path) : path });
+  const sendBy = async ({
+    path,
+    task: _,
+    ...request
+  }: RepositoryRequest): Promise<HttpResponse> => {
+    const target = typeof path === 'string' ? url(path) : path;
+    const answer = await clients[scheme].send({ ...request, url: target });
+    isSpoken = true;
+    return answer;
+  };
 
   /** A registry on this machine may speak plain http; whether it speaks TLS is seen by trying. */
   const sendByAnyScheme = async (request: RepositoryRequest): Promise<HttpResponse> => {
+    const used = scheme;
     try {
       return await sendBy(request);
     } catch (error) {
       const isMute = error instanceof SigningError && error.code === 'SERVER_UNREACHABLE';
-      const isFixed = scheme === 'http' || typeof request.path !== 'string';
-      if (!isMute || !repository.isLoopback || isFixed) throw error;
+      const mayBePlain = used === 'https' && (!isSpoken || scheme === 'http');
+      if (!isMute || !repository.isLoopback || !mayBePlain) throw error;
       scheme = 'http';
       return await sendBy(request).catch((cause: unknown) => {
-        scheme = 'https';
+        if (!isSpoken) scheme = 'https';
         throw cause;
       });
     }

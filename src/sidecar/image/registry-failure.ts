@@ -28,7 +28,7 @@ const FIX: Partial<Record<SignerErrorCode, (registry: string) => string>> = {
   CREDENTIALS_MISSING: (registry) =>
     `Add a docker Secret for ${registry} to the service account of the build.`,
   CREDENTIALS_REFUSED: (registry) =>
-    `Correct the docker Secret for ${registry} that the service account of the build names, or let its account pull from the repository.`,
+    `Correct the docker Secret for ${registry} that the service account of the build names, or let its account pull from the repository, and push to it for Notary Project signatures.`,
   PUSH_DENIED: (registry) =>
     `Let the account of the docker Secret for ${registry} push to the repository: signatures are stored beside the image.`,
   CREDENTIALS_OVER_HTTP: () => 'Let the registry and its token realm speak https.',
@@ -70,9 +70,10 @@ export function registryRefusal(
 ): SigningError {
   const { status } = answer;
   const said = serverAnswer(answer);
+  const isRedirect = status >= 300 && status < 400;
   const what =
     `${repository.host} answered HTTP ${status} to the ${kind} of ` +
-    `${object}${said ? ` (${said.text})` : ''}${pointedTo(answer)}`;
+    `${object}${said ? ` (${said.text})` : ''}${isRedirect ? pointedTo(answer) : ''}`;
   if (status === 404 && kind === 'look-up') return new SigningError('MANIFEST_NOT_FOUND', what);
   if (status === 403) {
     const code = kind === 'push' ? 'PUSH_DENIED' : 'CREDENTIALS_REFUSED';

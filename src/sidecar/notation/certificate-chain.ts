@@ -54,9 +54,11 @@ export function readCertificateChain(
   caPem: string | undefined,
   now: Date,
 ): CertificateChain {
+  // cert-manager leaves ca.crt empty where the issuer names no CA.
+  const hasCa = caPem !== undefined && caPem.trim() !== '';
   const placed = readTexts([
     [TLS_CERTIFICATE_FILE, certificatePem],
-    ...(caPem === undefined ? [] : [[CA_FILE, caPem] as const]),
+    ...(hasCa ? [[CA_FILE, caPem] as const] : []),
   ]);
   const placeOf: PlaceOf = (certificate) => placed.get(certificate) ?? '';
   const [leaf, ...others] = placed.keys();
@@ -121,7 +123,11 @@ function readTexts(texts: readonly (readonly [file: string, pem: string])[]) {
       }
     }
   }
-  if (problems.length > 0) throw new SigningError('CERTIFICATE_INVALID', problems.join('; '));
+  if (problems.length > 0) {
+    throw new SigningError('CERTIFICATE_INVALID', problems.join('; '), {
+      fix: `Put the certificates as PEM under ${TLS_CERTIFICATE_FILE} and ${CA_FILE} into the Secret.`,
+    });
+  }
   return placed;
 }
 

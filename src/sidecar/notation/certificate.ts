@@ -11,7 +11,6 @@ import {
   INTEGER,
   integerOf,
   NULL,
-  OBJECT_IDENTIFIER,
   OCTET_STRING,
   readDer,
   SEQUENCE,
@@ -20,6 +19,7 @@ import {
   timeOf,
   type DerValue,
 } from '../../shared/der.ts';
+import { refusalOfGo, type Extension } from './strict-certificate.ts';
 import { HASH_BYTES, type JwsHash } from './jws-algorithm.ts';
 import { cut } from '../../shared/shown-value.ts';
 
@@ -39,7 +39,9 @@ export interface Certificate {
   readonly isVersion3: boolean;
   /** Whether it is signed with SHA-2 in a way that verifiers know. */
   readonly isSignedWithSha2: boolean;
-  /** Undefined for a key that verifiers in Go do not read. */
+  /** Why verifiers in Go do not read it: the rest of a sentence whose subject is the certificate. */
+  readonly refusal?: string;
+  /** Undefined for a key that OpenSSL does not read. */
   readonly publicKey: KeyObject | undefined;
   readonly basicConstraints?: {
     readonly isCritical: boolean;
@@ -64,7 +66,6 @@ const EXTENSIONS = 0xa3;
 export const BASIC_CONSTRAINTS = '551d13';
 export const KEY_USAGE = '551d0f';
 export const EXTENDED_KEY_USAGE = '551d25';
-const EC_KEY = '2a8648ce3d0201';
 const RSA_PSS = '2a864886f70d01010a';
 const MGF1 = '2a864886f70d010108';
 const SHA2: Readonly<Record<JwsHash, string>> = {
@@ -100,43 +101,45 @@ const PURPOSES: ReadonlyMap<string, string> = new Map([
   ['2b06010505070309', 'OCSPSigning'],
 ]);
 const LONGEST_SUBJECT = 200;
-const UNCOMPRESSED_POINT = 0x04;
 
 /**
- * Reads one certificate.
+ * Reads one certificate, if OpenSSL does.
  *
- * @throws Error when it cannot be read: by OpenSSL, or by verifiers in Go, which want strict DER
+ * @throws Error when it cannot be read
  */
 export function readCertificate(bytes: Uint8Array): Certificate {
   const der = Buffer.from(bytes);
   const [body, algorithm] = sequenceOf(readDer(der)[0]);
   const x509 = new X509Certificate(der);
-  if (!x509.raw.equals(der)) throw new RangeError('no strict DER');
   const values = sequenceOf(body);
   const version = values[0]?.tag === VERSION ? readDer(values[0].content)[0] : undefined;
   const [serial, , issuer, validity, subject, key] = version ? values.slice(1) : values;
   const [notBefore, notAfter] = sequenceOf(validity);
   const serialNumber = contentOf(serial, INTEGER);
-  if ((serialNumber[0] ?? 0) >= 0x80) throw new RangeError('a negative serial number');
   const extensions = readExtensions(values.find(({ tag }) => tag === EXTENSIONS));
+  const extensionOf = (wanted: string) =>
+    extensions.find(({ identifier }) => identifier === wanted);
+  const names = [contentOf(subject, SEQUENCE), contentOf(issuer, SEQUENCE)] as const;
+  const refusal = refusalOfGo({ der, serialNumber, names, key, extensions });
   return {
     der,
     subject: shownName(x509.subject),
     issuer: shownName(x509.issuer),
-    subjectName: contentOf(subject, SEQUENCE),
-    issuerName: contentOf(issuer, SEQUENCE),
+    subjectName: names[0],
+    issuerName: names[1],
     serialNumber,
     notBefore: timeOf(notBefore),
     notAfter: timeOf(notAfter),
     isVersion3: version !== undefined && integerOf(version) === 2,
     isSignedWithSha2: isSha2(contentOf(algorithm, SEQUENCE)),
-    publicKey: isPlainKey(key) ? publicKeyOf(x509) : undefined,
-    ...readBasicConstraints(extensions.get(BASIC_CONSTRAINTS)),
-    ...readKeyUsage(extensions.get(KEY_USAGE)),
-    ...readExtendedKeyUsage(extensions.get(EXTENDED_KEY_USAGE)),
-    criticalExtensions: [...extensions]
-      .filter(([, { isCritical }]) => isCritical)
-      .map(([identifier]) => identifier),
+    publicKey: publicKeyOf(x509),
+    ...(refusal !== undefined && { refusal }),
+    ...readBasicConstraints(extensionOf(BASIC_CONSTRAINTS)),
+    ...readKeyUsage(extensionOf(KEY_USAGE)),
+    ...readExtendedKeyUsage(extensionOf(EXTENDED_KEY_USAGE)),
+    criticalExtensions: extensions
+      .filter(({ isCritical }) => isCritical)
+      .map(({ identifier }) => identifier),
   };
 }
 
@@ -178,16 +181,6 @@ function publicKeyOf(x509: X509Certificate): KeyObject | undefined {
   }
 }
 
-/** Whether Go reads it: of EC keys the name of the curve and the point uncompressed. */
-function isPlainKey(key: DerValue | undefined): boolean {
-  const [algorithm, point] = sequenceOf(key);
-  const [identifier, parameters] = sequenceOf(algorithm);
-  if (identifierOf(identifier) !== EC_KEY) return true;
-  return (
-    parameters?.tag === OBJECT_IDENTIFIER && contentOf(point, BIT_STRING)[1] === UNCOMPRESSED_POINT
-  );
-}
-
 /** @param algorithm the content of an AlgorithmIdentifier */
 function isSha2(algorithm: Buffer): boolean {
   const [identifier, parameters] = readDer(algorithm);
@@ -208,28 +201,19 @@ const PSS_PARAMETERS = (['sha256', 'sha384', 'sha512'] as const).flatMap((hash) 
   }),
 );
 
-interface Extension {
-  readonly isCritical: boolean;
-  readonly value: DerValue | undefined;
-}
-
-/** @throws RangeError when one stands twice, which Go does not read */
-function readExtensions(extensions: DerValue | undefined): ReadonlyMap<string, Extension> {
-  if (!extensions) return new Map();
-  const list = sequenceOf(readDer(extensions.content)[0]).map((extension) => {
+function readExtensions(extensions: DerValue | undefined): readonly Extension[] {
+  if (!extensions) return [];
+  return sequenceOf(readDer(extensions.content)[0]).map((extension) => {
     const values = sequenceOf(extension);
     const critical = values.find(({ tag }) => tag === BOOLEAN);
-    const value = readDer(contentOf(values.at(-1), OCTET_STRING))[0];
-    return [identifierOf(values[0]), { isCritical: booleanOf(critical), value }] as const;
+    const value = contentOf(values.at(-1), OCTET_STRING);
+    return { identifier: identifierOf(values[0]), isCritical: booleanOf(critical), value };
   });
-  const map = new Map(list);
-  if (map.size < list.length) throw new RangeError('an extension twice');
-  return map;
 }
 
 function readBasicConstraints(extension: Extension | undefined) {
   if (!extension) return {};
-  const values = sequenceOf(extension.value);
+  const values = sequenceOf(readDer(extension.value)[0]);
   const length = values.find(({ tag }) => tag === INTEGER);
   const isCa = booleanOf(values.find(({ tag }) => tag === BOOLEAN));
   const pathLength = length && { pathLength: integerOf(length) };
@@ -238,7 +222,7 @@ function readBasicConstraints(extension: Extension | undefined) {
 
 function readKeyUsage(extension: Extension | undefined) {
   if (!extension) return {};
-  const [, ...octets] = contentOf(extension.value, BIT_STRING);
+  const [, ...octets] = contentOf(readDer(extension.value)[0], BIT_STRING);
   const isSet = (bit: number) => ((octets[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0;
   const usages = USAGES.filter((_, bit) => isSet(bit));
   return { keyUsage: { isCritical: extension.isCritical, usages } };
@@ -246,7 +230,7 @@ function readKeyUsage(extension: Extension | undefined) {
 
 function readExtendedKeyUsage(extension: Extension | undefined) {
   if (!extension) return {};
-  const purposes = sequenceOf(extension.value).map((value) => {
+  const purposes = sequenceOf(readDer(extension.value)[0]).map((value) => {
     const identifier = identifierOf(value);
     return PURPOSES.get(identifier) ?? dottedIdentifier(identifier);
   });

@@ -123,8 +123,9 @@ function caRules(ca: Certificate, index: number, purpose: Purpose): string[] {
   ];
 }
 
-function commonRules({ isVersion3, isSignedWithSha2 }: Certificate): string[] {
+function commonRules({ refusal, isVersion3, isSignedWithSha2 }: Certificate): string[] {
   return [
+    ...(refusal === undefined ? [] : [refusal]),
     ...(isVersion3 ? [] : ['is not of version 3']),
     ...(isSignedWithSha2 ? [] : ['is not signed with RSA, ECDSA or Ed25519 over SHA-2']),
   ];

@@ -1,4 +1,5 @@
 import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { TLS_CERTIFICATE_FILE, TLS_KEY_FILE, V2_PASSWORD_FILE } from '../../shared/names.ts';
 import { readPem, type PemBlock } from '../../shared/pem.ts';
 import { SigningError } from '../../shared/signing-error.ts';
@@ -41,11 +42,16 @@ export function* envelopeSigner(
   const chain = readCertificateChain(secret.certificatePem, secret.caPem, now);
   const key = yield* openKey(secret);
   const [leaf = new Uint8Array()] = chain.certificates;
-  if (!createPublicKey(key).equals(new X509Certificate(leaf).publicKey)) {
+  if (!isSameKey(createPublicKey(key), new X509Certificate(leaf).publicKey)) {
     const message = `the private key in ${TLS_KEY_FILE} does not belong to the first certificate of ${TLS_CERTIFICATE_FILE} (${chain.subject})`;
     throw new SigningError('KEY_MISMATCH', message);
   }
   return { chain, sign: (input) => joseSign(key, chain.algorithm, input) };
+}
+
+/** By their numbers. Of keys of two kinds, `equals` leaves an error in OpenSSL that fails the next key. */
+function isSameKey(one: KeyObject, other: KeyObject): boolean {
+  return isDeepStrictEqual(one.export({ format: 'jwk' }), other.export({ format: 'jwk' }));
 }
 
 function* openKey({ keyPem, password }: NotationSecret): Generator<undefined, KeyObject, unknown> {

@@ -1,3 +1,4 @@
+import { cut } from '../../shared/shown-value.ts';
 import { sha256Hex } from '../../shared/sha256.ts';
 import type { HttpResponse } from '../http/http-message.ts';
 import type { Descriptor } from './descriptor.ts';
@@ -35,7 +36,8 @@ export function readFallbackIndex(
     return 'the image itself';
   }
   const type = headers['content-type']?.replace(/;.*/, '').trim();
-  if (type !== INDEX_TYPE) return `something of the media type ${type ?? 'that is not told'}`;
+  if (type === undefined) return 'something without a media type';
+  if (type !== INDEX_TYPE) return `something of the media type ${cut(type)}`;
   const index = readImageIndex(body);
   return index?.members['schemaVersion'] === 2 ? index : 'no index of schema version 2';
 }

@@ -18,8 +18,8 @@ import { INDEX_TYPE, type ImageIndex, type IndexEntry } from './image-index.ts';
 
 /** The tag that lists what refers to an image, where the registry has no referrers API. */
 export interface ReferrersTag {
-  /** @returns what is there instead, for people, where it is no list of referrers */
-  read(subject: Descriptor): Promise<ImageIndex | string>;
+  /** @throws SigningError REFERRERS_TAG_FOREIGN, CREDENTIALS_*, SERVER_*, DEADLINE_EXCEEDED */
+  read(subject: Descriptor): Promise<ImageIndex>;
   /**
    * Adds an entry, before all others. Registries know no compare-and-swap, so this run writes again until
    * the list holds all entries that it has seen: its own, and those that other writers lost.
@@ -48,7 +48,7 @@ export function createReferrersTag(registry: RegistryConnection, pause: Pause): 
   const nameOf = (subject: Descriptor) =>
     `${repository.registry}/${repository.name}:${fallbackTag(subject)}`;
 
-  const read = async (subject: Descriptor): Promise<ImageIndex | string> => {
+  const read = async (subject: Descriptor): Promise<ImageIndex> => {
     const task = lookUpOf(nameOf(subject));
     const answer = await registry.send({
       method: 'GET',
@@ -60,7 +60,13 @@ export function createReferrersTag(registry: RegistryConnection, pause: Pause): 
     });
     if (answer.status === 404) return EMPTY_INDEX;
     if (answer.status !== 200) throw registryRefusal(repository, task, answer);
-    return readFallbackIndex(subject, answer);
+    const index = readFallbackIndex(subject, answer);
+    if (typeof index !== 'string') return index;
+    throw new SigningError(
+      'REFERRERS_TAG_FOREIGN',
+      `${repository.host} has no referrers API, and ${nameOf(subject)}, where signatures would be ` +
+        `listed, is ${index}`,
+    );
   };
 
   const isThere = async ({ digest }: IndexEntry): Promise<boolean> => {
@@ -121,7 +127,6 @@ export function createReferrersTag(registry: RegistryConnection, pause: Pause): 
       /** Whether all entries are there; writes them where one is not. */
       const isComplete = async (): Promise<boolean> => {
         const index = await read(subject);
-        if (typeof index === 'string') throw foreign(subject, index);
         const there = index.entries.filter(({ digest }) => digest !== entry.digest);
         const digests = new Set(there.map(({ digest }) => digest));
         const lost = [...seen.values()].filter(({ digest }) => !digests.has(digest));
@@ -147,12 +152,4 @@ export function createReferrersTag(registry: RegistryConnection, pause: Pause): 
       }
     },
   };
-
-  function foreign(subject: Descriptor, what: string): SigningError {
-    return new SigningError(
-      'REFERRERS_TAG_FOREIGN',
-      `${repository.host} has no referrers API, and ${nameOf(subject)}, where signatures would be ` +
-        `listed, is ${what}`,
-    );
-  }
 }

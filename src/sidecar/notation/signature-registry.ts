@@ -11,7 +11,7 @@ import {
   type RepositoryRequest,
 } from '../image/registry-connection.ts';
 import { lookUpOf, pushOf, registryRefusal } from '../image/registry-failure.ts';
-import { uploadBlob } from './blob-upload.ts';
+import { hasBlob, uploadBlob } from './blob-upload.ts';
 import { SIGNATURE_TYPE, type Descriptor } from './descriptor.ts';
 import { readDescriptor } from './image-index.ts';
 import { isWithoutReferrers, readReferrersPage } from './referrers-page.ts';
@@ -41,13 +41,17 @@ export interface SignatureRegistry {
    * @throws SigningError MANIFEST_NOT_FOUND, MANIFEST_MISMATCH
    */
   describe(sha256: string, size: number | undefined): Promise<Descriptor>;
+  /** @throws SigningError REFERRERS_TAG_FOREIGN: nothing could be listed there */
   list(subject: Descriptor): Promise<SignatureList>;
   /** @throws SigningError MANIFEST_NOT_FOUND, MANIFEST_MISMATCH: other bytes than described, or too many */
   manifest(descriptor: Descriptor): Promise<Uint8Array>;
   /** @throws SigningError MANIFEST_NOT_FOUND, MANIFEST_MISMATCH: other bytes than described, or too many */
   blob(descriptor: Descriptor): Promise<Uint8Array>;
   /**
-   * @param isNew that no other blob has these bytes
+   * Pushes a blob, unless the registry has it. After {@link pushManifest} has found blobs missing, what the
+   * registry says of that does not count.
+   *
+   * @param isNew whether the registry cannot have it
    * @throws SigningError PUSH_DENIED
    */
   pushBlob(bytes: Uint8Array, isNew?: boolean): Promise<void>;
@@ -78,6 +82,8 @@ export function createSignatureRegistry(gun: Gun, access: RegistryAccess): Signa
   const registry = connectRegistry(gun, access, 'pull,push');
   const { repository } = registry;
   const tag = createReferrersTag(registry, access.pause);
+  /** Whether a blob is there that the registry says it has: its cache may be older than its storage. */
+  let believesRegistry = true;
   const at = (digest: string) => `${repository.registry}/${repository.name}@${digest}`;
 
   /** @throws SigningError also where `isGood` does not hold: the refusal */
@@ -175,15 +181,17 @@ export function createSignatureRegistry(gun: Gun, access: RegistryAccess): Signa
     list: async (subject) => {
       const byApi = await listByApi(subject);
       if (byApi) return { listed: 'api', signatures: byApi };
-      const index = await tag.read(subject);
-      const entries = typeof index === 'string' ? [] : index.entries;
+      const { entries } = await tag.read(subject);
       const referrers = entries.flatMap((entry) => readDescriptor(entry) ?? []);
       return { listed: 'tag', signatures: referrers.filter(isSignature) };
     },
     manifest: (descriptor) => bytesOf(descriptor, 'manifests', MANIFEST_LIMIT_BYTES),
     blob: (descriptor) => bytesOf(descriptor, 'blobs', BLOB_LIMIT_BYTES),
     pushBlob: (bytes, isNew = false) =>
-      registry.persist(() => uploadBlob(registry, access.http(), bytes, isNew)),
+      registry.persist(async () => {
+        if (!isNew && believesRegistry && (await hasBlob(registry, bytes))) return;
+        await uploadBlob(registry, access.http(), bytes);
+      }),
     pushManifest: async (bytes, mediaType) => {
       const digest = `sha256:${sha256Hex(bytes)}`;
       const isMissing = (answer: HttpResponse) =>
@@ -198,6 +206,7 @@ export function createSignatureRegistry(gun: Gun, access: RegistryAccess): Signa
         },
         (answer) => answer.status === 201 || isMissing(answer),
       );
+      believesRegistry &&= answer.status === 201;
       return answer.status === 201 ? 'stored' : 'blobs-missing';
     },
     addToIndex: (subject, entry) => tag.add(subject, entry),

@@ -117,11 +117,17 @@ function readSignedData(bytes: Uint8Array) {
   if (integerOf(info[0]) !== 1) throw new RangeError('a signer that is not named by its issuer');
   return {
     content: contentOf(readDer(contentOf(content, CONTEXT_0))[0], OCTET_STRING),
-    certificates: certificates
-      ? readDer(certificates.content).map(encode).map(readCertificate)
-      : [],
+    certificates: certificates ? readDer(certificates.content).map(readCarried) : [],
     signerInfo: info,
   };
+}
+
+/** Verifiers refuse a token as a whole if they cannot read one of its certificates. */
+function readCarried(value: DerValue): Certificate {
+  const certificate = readCertificate(encode(value));
+  const { refusal, subject } = certificate;
+  if (refusal === undefined) return certificate;
+  throw new RangeError(`the certificate ${subject} ${refusal}`);
 }
 
 /** The first value of each attribute, by type. */

@@ -66,7 +66,7 @@ export async function reviewConfig(
     asClusterError,
   );
   if (facts instanceof ClusterError) return judgeAlone(section, facts);
-  const secretFacts = { ...facts, namespaceName, serviceAccountName, tags: tagsOf(object) };
+  const secretFacts = { ...facts, namespaceName, serviceAccountName, tags: tagsOf(kind, object) };
   return judgeInNamespace(section, facts.admin, secretFacts);
 }
 

@@ -46,14 +46,14 @@ export function serviceAccountOf(object: unknown): string {
   return typeof name === 'string' && name !== '' ? name : 'default';
 }
 
-/** The tags that an Image has its builds push, or that a Build pushes. */
-export function tagsOf(object: unknown): readonly string[] {
+/** The tags that a Build pushes, or that an Image has its Builds push. */
+export function tagsOf(kind: 'Image' | 'Build', object: unknown): readonly string[] {
   const spec = member(object, 'spec');
-  const [ofBuild, additional] = [member(spec, 'tags'), member(spec, 'additionalTags')];
-  const tags: readonly unknown[] = Array.isArray(ofBuild)
-    ? ofBuild
-    : [member(spec, 'tag'), ...(Array.isArray(additional) ? (additional as unknown[]) : [])];
-  return tags.filter((tag) => typeof tag === 'string');
+  const list = member(spec, kind === 'Image' ? 'additionalTags' : 'tags');
+  const tags: readonly unknown[] = Array.isArray(list) ? list : [];
+  return [...(kind === 'Image' ? [member(spec, 'tag')] : []), ...tags].filter(
+    (tag) => typeof tag === 'string',
+  );
 }
 
 function members(value: unknown, name: string): Readonly<Record<string, unknown>> {

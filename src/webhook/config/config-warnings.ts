@@ -92,7 +92,7 @@ function credentialsWarnings(
 }
 
 /**
- * Registries that the signer pushes v2 signatures to without credentials: it has those of docker Secrets
+ * Whether the signer pushes v2 signatures to registries without credentials: it has those of docker Secrets
  * alone, and not what kpack itself may have got from its cloud.
  */
 function registryWarnings({
@@ -100,16 +100,17 @@ function registryWarnings({
   registrySecrets,
   tags,
 }: SecretFacts): readonly string[] {
-  const isServed = (registry: string) =>
-    registrySecrets?.some(({ host }) => host === undefined || registryHost(host) === registry) ??
-    true;
+  const hosts = registrySecrets?.map(({ host }) => host);
+  // Which registries a docker configuration names, nobody has read.
+  if (!hosts || hosts.includes(undefined)) return [];
+  const served = new Set(hosts.map((host = '') => registryHost(host)));
   const registries = new Set(tags.flatMap((tag) => registryOf(tag) ?? []));
-  return [...registries]
-    .filter((registry) => !isServed(registry))
-    .map(
-      (registry) =>
-        `service account ${named(serviceAccountName)} has no docker Secret for ${named(registry)}, and workload identity is not supported yet. Add such a Secret to it, unless everybody may push there.`,
-    );
+  const [first, ...others] = [...registries].filter((registry) => !served.has(registry));
+  if (first === undefined) return [];
+  const more = others.length > 0 ? ` and ${others.length} more` : '';
+  return [
+    `service account ${named(serviceAccountName)} has no docker Secret for ${named(first)}${more}, and workload identity is not supported yet. Add such a Secret to it, unless everybody may push there.`,
+  ];
 }
 
 function registryOf(tag: string): string | undefined {

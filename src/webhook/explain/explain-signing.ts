@@ -5,17 +5,15 @@ import type { Cluster } from '../../shared/kubernetes/cluster.ts';
 import { MOST_SECRETS, secretNames, type ClusterFacts } from '../policy/facts.ts';
 import type { PlannedSigning } from '../injection/signing-container.ts';
 
-/** How it would be signed; of Secrets, the names. */
-export interface Signing {
-  /** At a Notary v1 server. */
-  readonly v1: V1Signing | undefined;
-  /** By a signature of the Notary Project in the registry. */
+/** How it would be signed; of Secrets, the names. Where nothing signs with v1, its members are absent. */
+export interface Signing extends Partial<V1Signing> {
   readonly v2: V2Signing | undefined;
   readonly registryCaSecret: string | undefined;
   readonly onFailure: string;
   readonly tags: readonly string[];
 }
 
+/** At a Notary v1 server. */
 export interface V1Signing {
   readonly url: string;
   /** Which object says so, and where. */
@@ -26,6 +24,7 @@ export interface V1Signing {
   readonly rootPins: readonly string[];
 }
 
+/** By a signature of the Notary Project in the registry. */
 export interface V2Signing {
   /** Which object says so. */
   readonly source: string;
@@ -41,7 +40,7 @@ export function describeSigning(
 ): Signing {
   const { v1, v2, registryCaSecretName, onFailure } = config;
   return {
-    v1: v1 && {
+    ...(v1 && {
       url: v1.url,
       source: sourceOf(
         facts,
@@ -52,7 +51,7 @@ export function describeSigning(
       caSecret: v1.caSecretName,
       credentials: credentials.map(({ secretName }) => secretName),
       rootPins: v1.rootPins,
-    },
+    }),
     v2: v2 && {
       source: sourceOf(facts, ({ v2: its }) => its?.secretName === v2.secretName),
       secret: v2.secretName,
@@ -84,7 +83,7 @@ function sourceOf(
 
 /** Secrets, and the service account, that are named and not there. */
 export async function findMissing(
-  { v1, v2, registryCaSecret }: Signing,
+  { secret, caSecret, credentials, v2, registryCaSecret }: Signing,
   { serviceAccountName }: BuildPod,
   { serviceAccount, namespaceName: namespace }: ClusterFacts,
   cluster: Cluster,
@@ -93,14 +92,13 @@ export async function findMissing(
   const look = (name: string | undefined, what: string) => {
     if (name !== undefined && !named.has(name)) named.set(name, what);
   };
-  look(v1?.secret, 'the signing key');
-  look(v1?.caSecret, 'the CA of the server');
+  look(secret, 'the signing key');
+  look(caSecret, 'the CA of the server');
   look(v2?.secret, 'the v2 signing key');
   look(v2?.timestamp?.caSecret, 'the CA of the timestamp server');
   look(registryCaSecret, 'the CA of the registry');
   for (const name of secretNames(serviceAccount, MOST_SECRETS) ?? []) {
-    if (!v1?.credentials.includes(name))
-      look(name, `named by ServiceAccount ${serviceAccountName}`);
+    if (!credentials?.includes(name)) look(name, `named by ServiceAccount ${serviceAccountName}`);
   }
   const looks = [...named].map(async ([name, what]) => {
     const found = await cluster.get({ apiVersion: 'v1', kind: 'Secret', namespace, name });

@@ -56,7 +56,7 @@ function nextBuild(image: ListedObject): ClusterObject & { readonly apiVersion: 
     },
     spec: {
       notary: spec['notary'],
-      tags: tagsOf(image),
+      tags: tagsOf('Image', image),
       ...Object.fromEntries(REACHING.map((member) => [member, build[member]])),
     },
   };

@@ -1,7 +1,7 @@
 import { ANNOTATION } from '../../shared/names.ts';
 import { cut } from '../../shared/shown-value.ts';
 import type { Explanation } from './explain.ts';
-import type { Signing, V1Signing, V2Signing } from './explain-signing.ts';
+import type { Signing, V2Signing } from './explain-signing.ts';
 import type { ImageCheck } from './signer-image-check.ts';
 
 const WORDS: Readonly<Record<Explanation['outcome'], string>> = {
@@ -30,9 +30,10 @@ export function textOf(explanation: Explanation): string {
   return lines.map(printable).join('\n');
 }
 
-function rowsOf({ v1, v2, registryCaSecret, onFailure, tags }: Signing): string[] {
+function rowsOf(signing: Signing): string[] {
+  const { v2, registryCaSecret, onFailure, tags } = signing;
   return [
-    ...(v1 ? v1Rows(v1) : []),
+    ...v1Rows(signing),
     ...(v2 ? v2Rows(v2) : []),
     ...(registryCaSecret === undefined ? [] : [row('registry CA', `Secret ${registryCaSecret}`)]),
     row('on failure', onFailure === 'warn' ? 'the build goes on unsigned' : 'the build fails'),
@@ -40,13 +41,14 @@ function rowsOf({ v1, v2, registryCaSecret, onFailure, tags }: Signing): string[
   ];
 }
 
-function v1Rows({ url, source, secret, caSecret, credentials, rootPins }: V1Signing): string[] {
+function v1Rows({ url, source, secret, caSecret, credentials, rootPins }: Signing): string[] {
+  if (url === undefined) return [];
   return [
     row('server', `${url}, by ${source}`),
     row('key', `Secret ${secret}`),
     ...(caSecret === undefined ? [] : [row('CA', `Secret ${caSecret}`)]),
-    ...credentials.map((name) => row('credentials', `Secret ${name}`)),
-    ...rootPins.map((pin) => row('root pin', pin)),
+    ...(credentials ?? []).map((name) => row('credentials', `Secret ${name}`)),
+    ...(rootPins ?? []).map((pin) => row('root pin', pin)),
   ];
 }
 

@@ -80,7 +80,7 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
   // Whether the pod can be signed.
   if (pod.isWindows) return deny('POD_UNSUPPORTED', 'Windows builds cannot be signed');
   if ('unknown' in pod.steps) return deny('POD_UNSUPPORTED', pod.steps.unknown);
-  const tags = tagsOf(build.object);
+  const tags = tagsOf('Build', build.object);
   if (tags.length === 0)
     return deny('POD_UNSUPPORTED', `Build ${build.object.metadata.name ?? ''} has no tags`);
   const unclear = whyDockerSecretsUnclear(pod.pod, tags);
@@ -95,7 +95,8 @@ function planBuildPod(pod: BuildPod, gate: BuildGate, facts: ClusterFacts): PodP
       `service account ${serviceAccountName} names more than ${MOST_SECRETS} Secrets`,
     );
   }
-  const registrySecrets = facts.isPlanned ? facts.registrySecrets : dockerSecrets(pod.pod, tags);
+  const registrySecrets =
+    config.v2 && !facts.isPlanned ? dockerSecrets(pod.pod, tags) : facts.registrySecrets;
   return {
     kind: 'inject',
     signing: { steps: pod.steps, config, tags, credentials, bounds: facts.bounds },

@@ -1,6 +1,14 @@
 /** What people may write about signing to get more than they may have. */
 import { demand } from '../../bed/kube-client.ts';
-import { ADMIN, type BuildFixture, OTHER_PIN, P, PIN, URL } from '../../support/build-fixture.ts';
+import {
+  ADMIN,
+  ADMIN_V2,
+  type BuildFixture,
+  OTHER_PIN,
+  P,
+  PIN,
+  URL,
+} from '../../support/build-fixture.ts';
 import { invalid, MALLORY, postedPodCase, refused, written, type Abuse } from './abuse-case.ts';
 
 /** The Image says this instead, and so does the Build that kpack made of it. */
@@ -58,6 +66,42 @@ export const CONFIGURATION_CASES: readonly Abuse[] = [
     invalid(/v1.caSecretRef\] .* expected no such annotation, as the Namespace/),
     ADMIN,
   ),
+  ...(
+    [
+      ['as the key of v1', ADMIN_V2, { ...ADMIN, [`${P}v1.secretRef`]: 'admin-v2-key' }],
+      ["as the key of v2, the Namespace's key of v1", ADMIN, { [`${P}v2.secretRef`]: 'admin-key' }],
+      ['as the CA of the registry', ADMIN_V2, { [`${P}v2.registryCaSecretRef`]: 'admin-v2-key' }],
+    ] as const
+  ).map(([use, admin, annotations]) =>
+    builds(`the admin's v2 key, ${use}`, {
+      admin,
+      isMissed: true,
+      prepare: says(annotations),
+      ends: invalid(/holds a signing key of the Namespace/),
+    }),
+  ),
+  builds("the admin's v2 key with another timestamp server", {
+    admin: ADMIN_V2,
+    isMissed: true,
+    prepare: says({ ...ADMIN_V2, [`${P}v2.timestampUrl`]: 'https://evil.example.com' }),
+    ends: invalid(/expected "https:\/\/timestamp.admin.example.com", as the Namespace/),
+  }),
+  builds('a v2 key without the timestamp that the Namespace asks for', {
+    admin: ADMIN_V2,
+    isMissed: true,
+    prepare: says({ [`${P}v2.secretRef`]: 'own-v2-key' }),
+    ends: invalid(/since the Namespace \S+ asks for timestamps/),
+  }),
+  builds('an Image that says nothing of v2, which the Namespace asks for', {
+    admin: { ...ADMIN_V2, [`${P}v2.on-failure`]: 'fail' },
+    ends: {
+      signed: {
+        'v2-key-dir': ['/var/notary-sign/v2-key'],
+        'v2-timestamp-url': ['https://timestamp.admin.example.com'],
+        'v2-on-failure': ['fail'],
+      },
+    },
+  }),
   builds("a pin that is not the Namespace's", {
     isMissed: true,
     admin: { [`${P}v1.rootPin`]: PIN },
@@ -82,9 +126,9 @@ export const CONFIGURATION_CASES: readonly Abuse[] = [
     ends: { signed: { 'on-failure': ['fail'] } },
   }),
   ...(['Image', 'Build', 'Namespace'] as const).flatMap((kind) =>
-    ['injected', 'skipped', 'v2.url'].map((annotation) => reserved(kind, annotation)),
+    ['injected', 'skipped'].map((annotation) => reserved(kind, annotation)),
   ),
-  ...['injected', 'skipped', 'v1.url', 'signing', 'on-failure'].map((annotation) =>
+  ...['injected', 'skipped', 'v1.url', 'v2.secretRef', 'signing', 'on-failure'].map((annotation) =>
     reserved('Pod', annotation),
   ),
   postedPodCase(

@@ -1,6 +1,6 @@
 /** Ways to the signing Secret, for others than our container. */
 import type { KubeOptions } from '../../bed/kube-client.ts';
-import type { PodManifest } from '../../support/build-fixture.ts';
+import { ADMIN_V2, type PodManifest } from '../../support/build-fixture.ts';
 import {
   admitted,
   brought,
@@ -76,7 +76,36 @@ const setInPod = (member: keyof PodManifest['spec']): Abuse =>
     exposed(new RegExp(`${member} lets other containers reach the files of notary-sign`)),
   );
 
+/** The same ways to the Namespace's v2 key, where the Image says nothing of it. */
+const toV2Key = (abuse: Abuse): Abuse => ({ ...abuse, admin: ADMIN_V2 });
+const V2_KEY = /admin-v2-key|notary-sign-v2-key/;
+const V2_CASES = [
+  postedPodCase(
+    'the v2 key through a volume',
+    ({ spec }) =>
+      (spec.volumes ??= []).push({ name: 'way', secret: { secretName: 'admin-v2-key' } }),
+    exposed(V2_KEY),
+  ),
+  postedPodCase(
+    'the v2 key through a variable of the build',
+    (pod) => (container(pod, 'build').envFrom = [{ secretRef: { name: 'admin-v2-key' } }]),
+    exposed(V2_KEY),
+  ),
+  brought(
+    'our v2 key volume in another container',
+    (pod) =>
+      container(pod, 'build').volumeMounts?.push({ name: 'notary-sign-v2-key', mountPath: '/x' }),
+    exposed(V2_KEY),
+  ),
+  throughEphemeral(
+    'that mounts our v2 key volume',
+    { volumeMounts: [{ name: 'notary-sign-v2-key', mountPath: '/x' }] },
+    V2_KEY,
+  ),
+].map(toV2Key);
+
 export const SECRET_CASES: readonly Abuse[] = [
+  ...V2_CASES,
   throughVolume('a volume of the Secret', { secret: { secretName: KEY_SECRET } }),
   throughVolume('a projected volume', {
     projected: { sources: [{ secret: { name: 'other' } }, { secret: { name: KEY_SECRET } }] },

@@ -43,7 +43,7 @@ const JUDGED = 'judged';
 const RBAC = 'rbac.authorization.k8s.io';
 const ACCOUNT = 'kpack-notary-webhook';
 
-/** What the authority needs, beside deploy/rbac.yaml. */
+/** What the CA needs, beside deploy/rbac.yaml. */
 const RIGHTS: readonly (KubeReference & Readonly<Record<string, unknown>>)[] = [
   {
     apiVersion: `${RBAC}/v1`,

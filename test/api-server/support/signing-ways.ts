@@ -1,9 +1,11 @@
 /** Ways to configure signing, each with what becomes of a build pod. */
 import {
   ADMIN,
+  ADMIN_V2,
   annotate,
   type BuildFixture,
   DEVELOPER,
+  DEVELOPER_V2,
   OTHER_PIN,
   P,
   setSection,
@@ -77,6 +79,21 @@ export const WAYS: Readonly<Record<string, Way>> = {
     flags: [`--notary-url=${URL}`],
     expect: signed('notary-signing'),
   },
+  'v2 of the Namespace alone': {
+    change: silent,
+    namespace: ADMIN_V2,
+    flags: [
+      '--v2-key-dir=/var/notary-sign/v2-key',
+      '--v2-timestamp-url=https://timestamp.admin.example.com',
+    ],
+    expect: signed('admin-v2-key'),
+  },
+  "the Namespace's v2 beside a section": {
+    change: sectioned,
+    namespace: ADMIN_V2,
+    flags: [`--notary-url=${URL}`, '--v2-key-dir=/var/notary-sign/v2-key'],
+    expect: signed('admin-v2-key'),
+  },
   'everything there is': {
     change: (build) => {
       silent(build);
@@ -85,9 +102,18 @@ export const WAYS: Readonly<Record<string, Way>> = {
         [`${P}v1.rootPin`]: OTHER_PIN,
         [`${P}v1.caSecretRef`]: 'developer-ca',
         [`${P}on-failure`]: 'warn',
+        ...DEVELOPER_V2,
+        [`${P}v2.registryCaSecretRef`]: 'registry-ca',
+        [`${P}v2.on-failure`]: 'warn',
       });
     },
-    flags: [`--root-pin=${OTHER_PIN}`, '--ca-file=/var/notary-sign/ca/ca.crt', '--on-failure=warn'],
+    flags: [
+      '--v2-on-failure=warn',
+      '--registry-ca-file=/var/notary-sign/registry-ca/ca.crt',
+      `--root-pin=${OTHER_PIN}`,
+      '--ca-file=/var/notary-sign/ca/ca.crt',
+      '--on-failure=warn',
+    ],
     expect: signed('developer-key'),
   },
   'nothing at all': { change: silent, expect: nothing },

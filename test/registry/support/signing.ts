@@ -67,12 +67,14 @@ export interface TestClientOptions {
   readonly secrets?: readonly MountedCredentials[];
   /** Waits, where nothing else is said. */
   readonly pause?: Pause;
+  /** Milliseconds; 2,000 by default. */
+  readonly silenceLimit?: number;
 }
 
 /** A client with connections of its own, and what it says. */
 export function signatureRegistry(
   t: Test,
-  { host, authority, secrets = [], pause = waitFor }: TestClientOptions,
+  { host, authority, secrets = [], pause = waitFor, silenceLimit = 2000 }: TestClientOptions,
 ) {
   const said: string[] = [];
   const log = { step: hear, warn: hear };
@@ -81,7 +83,7 @@ export function signatureRegistry(
     ca: authority ? [authority.certificatePem] : [],
     proxy: readProxySettings({}),
     signal,
-    silenceLimit: 2000,
+    silenceLimit,
   });
   t.teardown(() => http.close());
   const credentials = registryCredentials(secrets, log);

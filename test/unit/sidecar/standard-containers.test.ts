@@ -79,7 +79,7 @@ for (const name of waiting) {
   });
 }
 
-t.test('a chain in which our place cannot be told is refused', async (t) => {
+t.test('a chain in which the place of the signer is unknown is refused', async (t) => {
   const cases: Record<string, readonly [string, RegExp, (given: BuildFixture) => void]> = {
     'completion waits for another step': [
       'POD_COLLISION',

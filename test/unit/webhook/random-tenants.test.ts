@@ -5,6 +5,7 @@ import { allContainers, SIGNER, signerFlags, type Container } from '../../suppor
 import {
   ADMIN_KEY,
   ADMIN_URL,
+  ADMIN_V2_KEY,
   accountArguments,
   tenants,
   buildOf,
@@ -15,12 +16,12 @@ import { webhookIn } from './support/webhook-in.ts';
 const RUNS = { numRuns: 1_500 };
 
 /**
- * What is wrong with a pod that was admitted: judged by the texts of the pod alone, as the kubelet and
- * kpack's programs read them, and by what the admin and the developer were to get.
+ * What is wrong with a pod that was admitted. The judge reads the texts of the pod alone, as the
+ * kubelet and kpack's programs do, and knows what the admin and the developer were to get.
  */
 function problemsOf(given: Tenants, pod: PodManifest): readonly string[] {
   const { admin, owner } = given;
-  const keys = admin.unit === 'none' ? [] : [ADMIN_KEY];
+  const keys = keysOf(admin);
   const signer = allContainers(pod).find(({ name }) => name === SIGNER);
   const others = allContainers(pod).filter(({ name }) => name !== SIGNER);
   return [
@@ -35,9 +36,16 @@ function problemsOf(given: Tenants, pod: PodManifest): readonly string[] {
     ),
     ...kpackSigners(pod),
     ...unitProblems(given),
+    ...v2Problems(given),
     ...(signer ? signerProblems(given, pod, signer) : []),
   ];
 }
+
+/** The Secrets with the admin's keys. */
+const keysOf = ({ unit, v2 }: Tenants['admin']): readonly string[] => [
+  ...(unit === 'none' ? [] : [ADMIN_KEY]),
+  ...(v2 ? [ADMIN_V2_KEY] : []),
+];
 
 const isIn = (names: readonly string[]) => (name: string) => names.includes(name);
 
@@ -71,11 +79,15 @@ function kpackSigners({ spec }: PodManifest): readonly string[] {
 
 /** Where the signing container differs from what its unit and kpack's own arguments say. */
 function signerProblems(given: Tenants, pod: PodManifest, signer: Container): readonly string[] {
-  const { admin, unit, account, isWaiting } = given;
+  const { admin, unit, registryCa, account, isWaiting } = given;
   const theirs = { url: ADMIN_URL, secretName: ADMIN_KEY, ca: admin.ca };
-  const { url, secretName, ca } = unit ?? theirs;
+  const v1 = unit ?? (admin.unit === 'none' ? undefined : theirs);
+  const v2 = given.v2 && given.v2.secretName !== admin.v2?.secretName ? given.v2 : admin.v2;
+  const url = v1?.url ?? '';
+  const ca = v1?.ca;
+  const stamp = v2?.stamp;
   const credentials = account.filter(
-    (name) => name === (url === ADMIN_URL ? 'notary-creds' : 'own-creds'),
+    (name) => v1 && name === (url === ADMIN_URL ? 'notary-creds' : 'own-creds'),
   );
   const docker = accountArguments(given).filter((argument) => argument.includes('docker'));
   const flags = signerFlags(pod);
@@ -84,7 +96,12 @@ function signerProblems(given: Tenants, pod: PodManifest, signer: Container): re
     return held === undefined ? mountPath : `${mountPath} of ${held}`;
   });
   const expected = {
-    'notary-url': [url],
+    'notary-url': v1 ? [url] : [],
+    'key-dir': v1 ? ['/var/notary-sign/key'] : [],
+    'v2-key-dir': v2 ? ['/var/notary-sign/v2-key'] : [],
+    'v2-timestamp-url': stamp ? [stamp.url] : [],
+    'v2-timestamp-ca-file': stamp ? ['/var/notary-sign/v2-timestamp-ca/ca.crt'] : [],
+    'registry-ca-file': registryCa === undefined ? [] : ['/var/notary-sign/registry-ca/ca.crt'],
     'ca-file': ca === undefined ? [] : ['/var/notary-sign/ca/ca.crt'],
     'notary-credentials': credentials.map(
       (_, i) => `${new URL(url).host}=/var/notary-sign/credentials/${i}`,
@@ -97,9 +114,12 @@ function signerProblems(given: Tenants, pod: PodManifest, signer: Container): re
   };
   const expectedMounts = [
     '/var/report',
-    `/var/notary-sign/key of ${secretName}`,
+    ...(v1 ? [`/var/notary-sign/key of ${v1.secretName}`] : []),
     ...(ca === undefined ? [] : [`/var/notary-sign/ca of ${ca}`]),
     ...credentials.map((name, i) => `/var/notary-sign/credentials/${i} of ${name}`),
+    ...(v2 ? [`/var/notary-sign/v2-key of ${v2.secretName}`] : []),
+    ...(stamp ? [`/var/notary-sign/v2-timestamp-ca of ${stamp.ca}`] : []),
+    ...(registryCa === undefined ? [] : [`/var/notary-sign/registry-ca of ${registryCa}`]),
     ...docker.map((argument) => {
       const [, name = ''] = argument.split('=');
       return `/var/build-secrets/${name} of ${name}`;
@@ -121,6 +141,32 @@ function unitProblems({ admin, unit }: Tenants): readonly string[] {
   return [
     ...(unit.url === ADMIN_URL ? [] : ["the admin's key with another url"]),
     ...(unit.ca === undefined || unit.ca === admin.ca ? [] : ["the admin's key with another CA"]),
+  ];
+}
+
+/** What an Image says of v2 beside what the admin asks for, and the admin's keys named for other uses. */
+function v2Problems({ admin, unit, v2, registryCa }: Tenants): readonly string[] {
+  const keys = keysOf(admin);
+  const isAdmins = v2 && v2.secretName === admin.v2?.secretName;
+  const uses: readonly (readonly [
+    use: string,
+    name: string | undefined,
+    allowed?: string | undefined,
+  ])[] = [
+    ['as a key of v1', unit?.secretName, ADMIN_KEY],
+    ['as a CA of v1', unit?.ca, admin.ca],
+    ['as a key of v2', v2?.secretName, ADMIN_V2_KEY],
+    ['as a CA of timestamps', v2?.stamp?.ca],
+    ['as a CA of the registry', registryCa],
+  ];
+  return [
+    ...uses.flatMap(([use, name, allowed]) =>
+      name !== undefined && name !== allowed && keys.includes(name) ? [`${name} ${use}`] : [],
+    ),
+    ...(v2 && !isAdmins && admin.v2?.stamp && !v2.stamp ? ['no timestamp'] : []),
+    ...(isAdmins && v2.stamp && v2.stamp.url !== admin.v2?.stamp?.url
+      ? ["the admin's v2 key with another timestamp server"]
+      : []),
   ];
 }
 
@@ -147,6 +193,11 @@ t.test('whatever people write, no admitted pod reaches what is not for it', asyn
       if (problems.length > 0) throw new Error(problems.join('\n'));
       const isSigned = allContainers(pod).some(({ name }) => name === SIGNER);
       see(isSigned ? (given.unit ? 'signed by its own unit' : 'signed by the admin') : 'skipped');
+      if (isSigned) {
+        const flags = signerFlags(pod);
+        const versions = ['key-dir', 'v2-key-dir'].filter((flag) => flags[flag]);
+        see(`signed with ${versions.join(' and ')}`);
+      }
       if (!isSigned && given.unit?.isSection) see("skipped, without kpack's own signer");
     }),
     RUNS,
@@ -155,6 +206,9 @@ t.test('whatever people write, no admitted pod reaches what is not for it', asyn
   for (const what of [
     'signed by its own unit',
     'signed by the admin',
+    'signed with key-dir',
+    'signed with v2-key-dir',
+    'signed with key-dir and v2-key-dir',
     'skipped',
     "skipped, without kpack's own signer",
     '422 SECRET_EXPOSED',

@@ -81,7 +81,7 @@ export const SERVER_ROWS: readonly Row[] = [
     then: 'not signed',
   },
   {
-    what: 'a certificate of an authority that we do not know',
+    what: 'a certificate of a CA that we do not know',
     arrange: ({ secret }) => {
       const { 'ca.crt': unused, ...others } = secret;
       return { run: { secret: others } };

@@ -20,6 +20,7 @@ import { createHttpClient } from '../../../../src/sidecar/http/http-client.ts';
 import { createNotaryClient } from '../../../../src/sidecar/notary/notary-client.ts';
 import { readProxySettings } from '../../../../src/sidecar/http/proxy-settings.ts';
 import { createRegistryClient } from '../../../../src/sidecar/image/registry-client.ts';
+import { createSignatureRegistry } from '../../../../src/sidecar/notation/signature-registry.ts';
 import {
   notaryLookup,
   registryCredentials,
@@ -34,9 +35,13 @@ const REGISTRY = 'r.example.test';
 const GUN = `${REGISTRY}/demo/app` as Gun;
 const SCOPES = {
   registry: 'repository:demo/app:pull',
+  signatures: 'repository:demo/app:pull,push',
   notary: `repository:${GUN}:push,pull`,
 } as const;
 type Phase = keyof typeof SCOPES;
+const SUBJECT = { mediaType: 'm', digest: `sha256:${'a'.repeat(64)}`, size: 7 };
+/** The end of an upload. */
+const UPLOAD = /^\/upload\?.*digest=/;
 
 /** Every server there is, as URLs have it. */
 const PLACES = [
@@ -62,11 +67,12 @@ const NOTARIES: readonly Place[] = [
 /** Where docker credentials of the registry may be lent to. */
 const OF_THE_REGISTRY: readonly Place[] = ['notary.r.example.test', REGISTRY];
 
-/** What a server does with requests for data, for `/v2/`, and for tokens. */
+/** What a server does with requests for data, for `/v2/`, and for tokens; and where it lets uploads go. */
 interface Behaviour {
   readonly data: Answer;
   readonly ping: Answer;
   readonly token: Answer;
+  readonly upload: string;
 }
 type Answer =
   /** To whoever shows nothing; `always` to everybody. */
@@ -138,7 +144,13 @@ const giving = fc.oneof(
   { arbitrary: redirect, weight: 2 },
   { arbitrary: challenges, weight: 1 },
 );
-const behaviour = fc.record({ data: asking, ping: asking, token: giving });
+const upload = usually(
+  '/upload?state=x',
+  fc
+    .tuple(fc.constantFrom('https://', 'https://', 'http://', 'https://user:pass@'), place)
+    .map(([scheme, host]) => `${scheme}${host}/upload`),
+);
+const behaviour = fc.record({ data: asking, ping: asking, token: giving, upload });
 const hostile = fc.record(
   Object.fromEntries(PLACES.map((place) => [place, behaviour])),
 ) as fc.Arbitrary<Servers>;
@@ -151,7 +163,7 @@ const honest: Answer = {
 const gives: Answer = { kind: 'welcome' };
 const anyServers = fc.tuple(hostile, fc.boolean()).map(([servers, isHonest]): Servers => {
   if (!isHonest) return servers;
-  const registry = { data: honest, ping: honest, token: gives };
+  const registry = { ...servers[REGISTRY], data: honest, ping: honest, token: gives };
   return { ...servers, [REGISTRY]: registry, 'auth.test': registry };
 });
 
@@ -210,7 +222,10 @@ async function answer(place: Place, request: IncomingMessage, response: ServerRe
     const value = `canary-token-${tokens.length}-end`;
     tokens.push({ value, phase, request: words });
     response.end(JSON.stringify({ token: value }));
-  } else response.end('{}');
+  } else if (request.method === 'HEAD') response.writeHead(404).end();
+  else if (pathname.endsWith('/blobs/uploads/')) {
+    response.writeHead(202, { location: now?.[place].upload ?? '' }).end();
+  } else response.writeHead(request.method === 'PUT' ? 201 : 200).end('{}');
 }
 
 /** Which places a server may send the credentials for it to; the first challenge of the kind counts. */
@@ -279,7 +294,7 @@ t.test('no server sees a credential or token that is not for it', async (t) => {
         return false;
       },
     );
-  const seen = { lent: 0, own: 0, registry: 0, anonymous: 0, basic: 0 };
+  const seen = { lent: 0, own: 0, registry: 0, anonymous: 0, basic: 0, upload: 0, elsewhere: 0 };
 
   await fc.assert(
     fc.asyncProperty(
@@ -299,16 +314,21 @@ t.test('no server sees a credential or token that is not for it', async (t) => {
         if (hasOwn) annotated.push(notary);
         const notarySecrets = await Promise.all(annotated.map(make('notary')));
         const registry = registryCredentials(dockerSecrets, log);
+        const access = {
+          http: () => http,
+          credentials: registry,
+          signal: new AbortController().signal,
+          pause: () => Promise.resolve(true),
+          log,
+        };
         phase = 'registry';
-        await attempt(
-          createRegistryClient(GUN, {
-            http: () => http,
-            credentials: registry,
-            signal: new AbortController().signal,
-            pause: () => Promise.resolve(true),
-            log,
-          }).manifest({ tag: '1' }),
-        );
+        await attempt(createRegistryClient(GUN, access).manifest({ tag: '1' }));
+        phase = 'signatures';
+        const signatures = createSignatureRegistry(GUN, access);
+        await attempt(signatures.pushBlob(Buffer.from('{}')));
+        await attempt(signatures.pushManifest(Buffer.from('{}'), 'text/plain'));
+        await attempt(signatures.list(SUBJECT));
+        await attempt(signatures.addToIndex(SUBJECT, SUBJECT));
         phase = 'notary';
         const url = `${scheme}://${notary}` as NotaryUrl;
         const credentials = notaryLookup({
@@ -342,7 +362,7 @@ t.test('no server sees a credential or token that is not for it', async (t) => {
         const ofDocker = dockerSecrets.find(({ host }) => host === closest)?.canary ?? 'none';
         for (const { value, phase, request } of tokens) {
           const isForeign = holds([request], ofDocker) && !OF_THE_REGISTRY.includes(notary);
-          if (phase === 'registry') mayBeSeen.set(value, [REGISTRY]);
+          if (phase !== 'notary') mayBeSeen.set(value, [REGISTRY]);
           else mayBeSeen.set(value, isForeign || scheme === 'http' ? [] : [notary]);
         }
         for (const [secret, places] of mayBeSeen) {
@@ -365,6 +385,11 @@ t.test('no server sees a credential or token that is not for it', async (t) => {
           return phase === 'notary' && wasSeen(notary, value);
         });
         if (isIn(ofDocker)) seen.registry++;
+        const uploads = PLACES.filter((place) =>
+          got.get(place)?.some((words) => UPLOAD.test(words)),
+        );
+        if (uploads.includes(REGISTRY)) seen.upload++;
+        if (uploads.some((place) => place !== REGISTRY)) seen.elsewhere++;
         if (isIn(ofNotary)) seen.own++;
         if (ofNotary !== undefined && wasSeen(notary, ofNotary) && !isIdentity) seen.basic++;
         if (shown.length > 0 && ofNotary === undefined) {

@@ -20,7 +20,7 @@ t.test('a good repository verifies', async (t) => {
       'a common name of * alone': { commonName: '*' },
       'one that begins within a day': { commonName: GUN, from: dateAfter(DAY - 60_000) },
       'one that ends in a minute': { commonName: GUN, to: dateAfter(60_000) },
-      'one followed by its authority': { commonName: GUN, chain: authority },
+      'one followed by its CA': { commonName: GUN, chain: authority },
     };
     for (const [what, options] of Object.entries(certificates)) {
       const root = makeCertificateKey(options);
@@ -118,7 +118,7 @@ t.test('a bad repository is refused', async (t) => {
         message: /no certificate$/,
       },
       {
-        what: 'an authority alone',
+        what: 'a CA alone',
         options: certified({ authority: true }),
         code: name,
         message: /no certificate$/,
@@ -172,7 +172,7 @@ t.test('a bad repository is refused', async (t) => {
         message: /under 2048 bits/,
       },
       {
-        what: 'an authority and a leaf of another name',
+        what: 'a CA and a leaf of another name',
         options: certified({ commonName: 'other', chain: authority }),
         code: name,
         message: /other$/,

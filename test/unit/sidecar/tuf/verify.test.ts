@@ -22,15 +22,12 @@ import {
 const A = 'a1'.repeat(32);
 
 t.test('a good repository verifies', async (t) => {
-  t.test(
-    'a delegation to a certificate that says to be an authority, as openssl makes them',
-    async (t) => {
-      const key = makeCertificateKey({ commonName: 'alice', authority: true });
-      const delegations = [{ name: RELEASES, keys: [key], targets: {} }];
-      t.equal(acceptedRoles(verifyBuilt(buildRepository({ delegations }))).length, 2);
-      t.equal(canonicalKeyId(key), key.canonicalId);
-    },
-  );
+  t.test('a delegation to a certificate that says to be a CA, as openssl makes them', async (t) => {
+    const key = makeCertificateKey({ commonName: 'alice', authority: true });
+    const delegations = [{ name: RELEASES, keys: [key], targets: {} }];
+    t.equal(acceptedRoles(verifyBuilt(buildRepository({ delegations }))).length, 2);
+    t.equal(canonicalKeyId(key), key.canonicalId);
+  });
 
   t.test('stray signatures, absent delegations, thresholds that are met', async (t) => {
     const keys = [makeKey(), makeKey(), makeKey()];

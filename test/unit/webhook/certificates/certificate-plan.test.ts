@@ -83,7 +83,7 @@ t.test('the plan of certificates', async (t) => {
   const oldBundle = formatCaBundle([old]);
   const both = formatCaBundle([old, next]);
 
-  t.test('without a Secret, an authority is made, and nothing is written elsewhere', async (t) => {
+  t.test('without a Secret, a CA is made, and nothing is written elsewhere', async (t) => {
     const seen = { secret: 'absent', configurations: configurationsOf('') } as const;
     t.match(planAfter([[0, seen]]).plan, {
       needsCa: true,
@@ -97,7 +97,7 @@ t.test('the plan of certificates', async (t) => {
     t.match(plan, { needsCa: false, untrusting: [], issueBy: undefined });
   });
 
-  t.test('a leaf is issued once its authority has stood everywhere for long enough', async (t) => {
+  t.test('a leaf is issued once its CA has stood everywhere for long enough', async (t) => {
     const seen = { secret: secretOf(old), configurations: configurationsOf(oldBundle, oldBundle) };
     const lacking = { ...seen, configurations: configurationsOf(oldBundle, '') };
     t.equal(planAfter([[0, seen]]).plan.issueBy, undefined);
@@ -155,7 +155,7 @@ t.test('the plan of certificates', async (t) => {
     },
   );
 
-  t.test('the next authority is trusted beside the former one before it issues', async (t) => {
+  t.test('the next CA is trusted beside the former one before it issues', async (t) => {
     const served = servedBy(old);
     const seen = { secret: secretOf(next, old), configurations: configurationsOf(oldBundle) };
     const { memory, plan } = planAfter([[0, seen]], { served });
@@ -203,7 +203,7 @@ t.test('the plan of certificates', async (t) => {
     t.equal(at(old.ends + DAY), 1);
   });
 
-  t.test('an authority is replaced when two thirds of its life are over', async (t) => {
+  t.test('a CA is replaced when two thirds of its life are over', async (t) => {
     const seen = { secret: secretOf(next), configurations: configurationsOf(both) };
     const dueAt = (now: number) => planAfter([[0, seen]], {}, now).plan.needsCa;
     const life = next.ends - next.begins;
@@ -265,7 +265,7 @@ t.test('the plan of certificates', async (t) => {
     t.match(plan, { needsCa: false, issueBy: { fingerprint: next.fingerprint } });
   });
 
-  t.test('an authority that turned out not to issue is replaced', async (t) => {
+  t.test('a CA that turned out not to issue is replaced', async (t) => {
     const seen = { secret: secretOf(next), configurations: configurationsOf(both) };
     const unusable = new Set([next.fingerprint]);
     const { plan } = planAfter(

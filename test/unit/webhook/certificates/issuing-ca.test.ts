@@ -1,4 +1,4 @@
-/** Authorities of our own and of others, by openssl as the judge. */
+/** CAs of our own and of others, by openssl as the judge. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -72,13 +72,13 @@ t.test('what we issue stands before openssl in its strictest mode', async (t) =>
   t.ok(leaf.begins < Date.now() - 20 * 3600_000, 'for clocks that are behind');
 });
 
-t.test('a leaf does not outlive its authority', async (t) => {
+t.test('a leaf does not outlive its CA', async (t) => {
   const authority = await makeCa(Date.now() - 364 * DAY);
   const leaf = await issueLeaf(authority, NAMES, Date.now());
   t.equal(leaf.ends, authority.ends);
 });
 
-t.test('an authority of somebody else issues, however it writes its name', async (t) => {
+t.test('a CA of somebody else issues, however it writes its name', async (t) => {
   for (const options of [
     { subject: '/CN=hello world/emailAddress=a@b.example/O=Ä Ö' },
     { subject: '/C=DE/O=Müller & Söhne/CN=x', mask: 'utf8only' },
@@ -140,7 +140,7 @@ t.test('a key in the form of openssl ec is read as well', async (t) => {
   t.equal(readStoredTrust(secretOf(cert, traditional)).issuers.length, 1);
 });
 
-t.test('what cannot issue is no authority, and trusted at most', async (t) => {
+t.test('what cannot issue is no CA, and trusted at most', async (t) => {
   const good = await foreign(t, {});
   for (const [what, options] of Object.entries({
     'an RSA key': { key: ['-newkey', 'rsa:2048'] },
@@ -169,7 +169,7 @@ t.test('what cannot issue is no authority, and trusted at most', async (t) => {
   t.same(readStoredTrust({ 'tls.crt': base64(good.cert) }).certificates, [], 'another format');
 });
 
-t.test('a new authority is written beside what is there', async (t) => {
+t.test('a new CA is written beside what is there', async (t) => {
   const now = Date.now();
   const [first, second] = [await makeCa(now - 240 * DAY), await makeCa(now)];
   const { cert, key } = await foreign(t, { key: ['-newkey', 'rsa:2048'] });

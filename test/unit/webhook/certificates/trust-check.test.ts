@@ -14,7 +14,7 @@ import { projectDirectory } from '../../../bed/project-directory.ts';
 const NOW = Date.now() + 60_000;
 const DAY = 24 * 3600_000;
 
-/** A root, what it issued as an authority, and what that issued as a server. */
+/** A root, what it issued as a CA, and what that issued as a server. */
 async function chainIn(directory: string) {
   const make = async (name: string, issuer: string | undefined, ca: string) => {
     const signer = issuer === undefined ? [] : ['-CA', `${issuer}.crt`, '-CAkey', `${issuer}.key`];

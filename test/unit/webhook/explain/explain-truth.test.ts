@@ -8,6 +8,7 @@ import { routeReview } from '../../../../src/webhook/admission/router.ts';
 import { admissionReview, KPACK_USER } from '../../../bed/webhook.ts';
 import {
   ADMIN,
+  ADMIN_V2,
   annotate,
   buildFixture,
   type BuildFixture,
@@ -45,6 +46,16 @@ const WAYS: Record<string, (given: BuildFixture) => void> = {
   'a mistyped annotation': (given) => annotate(given, { [`${P}v1.ulr`]: 'x' }),
   "the admin's default": ({ namespace }) =>
     Object.assign(namespace.metadata.annotations ?? {}, ADMIN),
+  "the admin's v2": ({ namespace }) =>
+    Object.assign(namespace.metadata.annotations ?? {}, ADMIN_V2),
+  'v2 without the timestamp that the admin asks for': (given) => {
+    Object.assign(given.namespace.metadata.annotations ?? {}, ADMIN_V2);
+    annotate(given, { [`${P}v2.secretRef`]: 'developer-v2-key' });
+  },
+  'bound to the v2 key of the admin': (given) => {
+    Object.assign(given.namespace.metadata.annotations ?? {}, ADMIN_V2);
+    bind(given, 'admin-v2-key');
+  },
   'a bad default': ({ namespace }) =>
     Object.assign(namespace.metadata.annotations ?? {}, { [`${P}v1.url`]: 'x' }),
   'opted out, and the key of the admin elsewhere': (given) => {

@@ -4,6 +4,7 @@ import {
   buildFixture,
   type BuildFixture,
   changed,
+  DEVELOPER_V2,
   PIN,
   type PodManifest,
   setSection,
@@ -29,6 +30,8 @@ t.test('a signing container that a neighbour changed is refused for good', async
   annotate(given, {
     'notary.kpack.io/v1.caSecretRef': 'notary-ca',
     'notary.kpack.io/v1.rootPin': PIN,
+    ...DEVELOPER_V2,
+    'notary.kpack.io/v2.registryCaSecretRef': 'registry-ca',
   });
   const injected = await inject(given);
   t.equal(verdictOf(await validate(given, injected)), 'allowed');
@@ -85,6 +88,26 @@ t.test('a signing container that a neighbour changed is refused for good', async
     'a key volume with another mode': (_, pod) => {
       volume(pod, 'notary-sign-key').secret = { secretName: 'notary-signing', defaultMode: 0o777 };
     },
+    'a v2 key volume with another Secret': (_, pod) => {
+      volume(pod, 'notary-sign-v2-key').secret = { secretName: 'other', defaultMode: 0o440 };
+    },
+    'a timestamp server of somebody else': (signer) => {
+      signer.args = (signer.args ?? []).map((arg) => arg.replace('timestamp.', 'evil.'));
+    },
+    'no timestamp': (signer) => {
+      signer.args = (signer.args ?? []).filter((arg) => !arg.startsWith('--v2-timestamp'));
+    },
+    'v2 that may fail': (signer) => {
+      signer.args = (signer.args ?? []).map((arg) =>
+        arg.replace('--v2-on-failure=fail', '--v2-on-failure=warn'),
+      );
+    },
+    'no v2 at all': (signer) => {
+      signer.args = (signer.args ?? []).filter((arg) => !arg.startsWith('--v2-'));
+    },
+    'a CA of the registry from another Secret': (_, pod) => {
+      volume(pod, 'notary-sign-registry-ca').secret = { secretName: 'x', defaultMode: 0o440 };
+    },
     'a token in place of the empty directory': (_, pod) => {
       delete volume(pod, 'notary-sign-no-token').emptyDir;
       volume(pod, 'notary-sign-no-token').projected = {
@@ -122,7 +145,7 @@ t.test('a signing container that a neighbour changed is refused for good', async
       pod.spec.volumes = (pod.spec.volumes ?? []).filter(({ name }) => name !== added.name);
     };
   }
-  t.ok(Object.keys(cases).length > 45);
+  t.ok(Object.keys(cases).length > 60);
   for (const [what, change] of Object.entries(cases)) {
     const pod = changed(injected, (pod) => change(container(pod, SIGNER), pod));
     t.notSame(pod, injected);

@@ -2,11 +2,13 @@ import t from 'tap';
 import { readNotarySection } from '../../../../src/webhook/config/notary-section.ts';
 import {
   ADMIN,
+  ADMIN_V2,
   annotate,
   buildFixture,
   type BuildFixture,
   changed,
   DEVELOPER,
+  DEVELOPER_V2,
   P,
   type PodManifest,
   secret,
@@ -268,62 +270,120 @@ const WAYS: Record<string, (pod: PodManifest, name: string) => void> = {
   'a pull secret': (pod, name) => (pod.spec.imagePullSecrets = [{ name }]),
 };
 
-t.test("the Namespace's signing Secret is in reach of no build, whatever is planned", async (t) => {
-  const KEYED = { ...ADMIN, [`${P}v1.caSecretRef`]: 'admin-ca' };
-  const plans: Record<string, (given: BuildFixture) => void> = {
-    'signed with it': () => undefined,
-    'signed with a key of its own': (given) => annotate(given, DEVELOPER),
-    'opted out': (given) => annotate(given, { [`${P}signing`]: 'disabled' }),
-    'opted out, with a section': (given) => {
-      setSection(given, section());
-      annotate(given, { [`${P}signing`]: 'disabled' });
-    },
-  };
-  for (const [plan, prepare] of Object.entries(plans)) {
-    for (const [way, change] of Object.entries(WAYS)) {
-      await t.test(`${plan}: ${way}`, async (t) => {
-        const make = () => {
-          const given = unconfiguredBuild(KEYED);
-          prepare(given);
-          return given;
-        };
-        const given = make();
-        const injected = await inject(given);
-        change(given.pod, 'admin-key');
-        const told = await mutate(given);
-        t.equal(verdictOf(told), '422 SECRET_EXPOSED');
-        t.match(told.status?.message, /Secret admin-key/);
-        const later = changed(injected, (pod) => change(pod, 'admin-key'));
-        t.equal(verdictOf(await validate(given, later)), '422 SECRET_EXPOSED', 'nor later on');
+t.test(
+  "the Namespace's signing Secrets are in reach of no build, whatever is planned",
+  async (t) => {
+    const CAS = {
+      [`${P}v1.caSecretRef`]: 'admin-ca',
+      [`${P}v2.registryCaSecretRef`]: 'admin-registry-ca',
+    };
+    const KEYED = { ...ADMIN, ...ADMIN_V2, ...CAS };
+    const plans: Record<string, (given: BuildFixture) => void> = {
+      'signed with it': () => undefined,
+      'signed with a key of its own': (given) => annotate(given, DEVELOPER),
+      'signed with a v2 key of its own': (given) => annotate(given, DEVELOPER_V2),
+      'signed with its own keys alone': (given) =>
+        annotate(given, { ...DEVELOPER, ...DEVELOPER_V2 }),
+      'opted out': (given) => annotate(given, { [`${P}signing`]: 'disabled' }),
+      'opted out, with a section': (given) => {
+        setSection(given, section());
+        annotate(given, { [`${P}signing`]: 'disabled' });
+      },
+    };
+    for (const [plan, prepare] of Object.entries(plans)) {
+      for (const [way, change] of Object.entries(WAYS)) {
+        await t.test(`${plan}: ${way}`, async (t) => {
+          const make = () => {
+            const given = unconfiguredBuild(KEYED);
+            prepare(given);
+            return given;
+          };
+          for (const key of ['admin-key', 'admin-v2-key']) {
+            const given = make();
+            const injected = await inject(given);
+            change(given.pod, key);
+            const told = await mutate(given);
+            t.equal(verdictOf(told), '422 SECRET_EXPOSED');
+            t.ok(told.status?.message.includes(`Secret ${key}`));
+            const later = changed(injected, (pod) => change(pod, key));
+            t.equal(verdictOf(await validate(given, later)), '422 SECRET_EXPOSED', 'nor later on');
+          }
 
-        for (const name of ['admin-ca', 'developer-ca', 'other']) {
-          const allowed = make();
-          change(allowed.pod, name);
-          t.equal(verdictOf(await mutate(allowed)), 'patched', `${name} is public, or another's`);
-        }
-      });
+          const publicNames = [
+            'admin-ca',
+            'admin-registry-ca',
+            'admin-timestamp-ca',
+            'developer-ca',
+          ];
+          for (const name of [...publicNames, 'other']) {
+            const allowed = make();
+            change(allowed.pod, name);
+            t.equal(verdictOf(await mutate(allowed)), 'patched', `${name} is public, or another's`);
+          }
+        });
+      }
     }
+    await t.test('also where the Namespace says no more than its Secret', async (t) => {
+      const given = unconfiguredBuild({ [`${P}v1.secretRef`]: 'admin-key' });
+      const { signingSecrets } = readNotarySection('Namespace', given.namespace);
+      t.same(signingSecrets, ['admin-key']);
+      await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
+    });
+    await t.test('also where what it says of v2 is malformed', async (t) => {
+      const given = unconfiguredBuild({ ...ADMIN_V2, [`${P}v2.expiry`]: 'never' });
+      const { signingSecrets, v2 } = readNotarySection('Namespace', given.namespace);
+      t.same(signingSecrets, ['admin-v2-key']);
+      t.equal(v2, undefined);
+      await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
+    });
+    await t.test('where it holds the CA as well, it is a key first of all', async (t) => {
+      const given = unconfiguredBuild({ ...ADMIN, [`${P}v1.caSecretRef`]: 'admin-key' });
+      t.equal(verdictOf(await mutate(given)), 'patched');
+      WAYS['a service binding']?.(given.pod, 'admin-key');
+      t.equal(verdictOf(await mutate(given)), '422 SECRET_EXPOSED');
+    });
+    await t.test('in audit it is told, and left as it is', async (t) => {
+      const given = unconfiguredBuild(ADMIN, 'audit');
+      annotate(given, { [`${P}signing`]: 'disabled' });
+      WAYS['a service binding']?.(given.pod, 'admin-key');
+      const response = await mutate(given);
+      t.equal(verdictOf(response), 'allowed');
+      t.match(response.warnings?.join(), /audit: would be refused: kpack-notary SECRET_EXPOSED/);
+    });
+  },
+);
+
+t.test("an Image's own v2 key is for the signing container alone", async (t) => {
+  const steps: Record<string, (pod: PodManifest) => void> = {
+    'a step that mounts our volume': (pod) =>
+      container(pod, 'build').volumeMounts?.push({ name: 'notary-sign-v2-key', mountPath: '/x' }),
+    'a sidecar that mounts our volume': (pod) =>
+      pod.spec.containers.push({
+        name: 'sidecar',
+        image: 'x',
+        volumeMounts: [{ name: 'notary-sign-v2-key', mountPath: '/x' }],
+      }),
+    'a projected volume': (pod) =>
+      pod.spec.volumes?.push({
+        name: 'x',
+        projected: { sources: [{ secret: { name: 'developer-v2-key' } }] },
+      }),
+    ...Object.fromEntries(
+      Object.entries(WAYS).map(([way, change]) => [
+        way,
+        (pod: PodManifest) => change(pod, 'developer-v2-key'),
+      ]),
+    ),
+  };
+  for (const [what, change] of Object.entries(steps)) {
+    const given = unconfiguredBuild();
+    annotate(given, DEVELOPER_V2);
+    const injected = await inject(given);
+    const before = await mutate(given, { pod: changed(given.pod, change) });
+    t.equal(verdictOf(before), '422 SECRET_EXPOSED', `${what}, before`);
+    const after = await validate(given, changed(injected, change));
+    t.equal(verdictOf(after), '422 SECRET_EXPOSED', `${what}, after`);
   }
-  await t.test('also where the Namespace says no more than its Secret', async (t) => {
-    const given = unconfiguredBuild({ [`${P}v1.secretRef`]: 'admin-key' });
-    const { signingSecrets } = readNotarySection('Namespace', given.namespace);
-    t.same(signingSecrets, ['admin-key']);
-    await refusedBy(t, given, '422 NOTARY_CONFIG_INVALID');
-  });
-  await t.test('where it holds the CA as well, it is a key first of all', async (t) => {
-    const given = unconfiguredBuild({ ...ADMIN, [`${P}v1.caSecretRef`]: 'admin-key' });
-    t.equal(verdictOf(await mutate(given)), 'patched');
-    WAYS['a service binding']?.(given.pod, 'admin-key');
-    t.equal(verdictOf(await mutate(given)), '422 SECRET_EXPOSED');
-  });
-  await t.test('in audit it is told, and left as it is', async (t) => {
-    const given = unconfiguredBuild(ADMIN, 'audit');
-    annotate(given, { [`${P}signing`]: 'disabled' });
-    WAYS['a service binding']?.(given.pod, 'admin-key');
-    const response = await mutate(given);
-    t.equal(verdictOf(response), 'allowed');
-    t.match(response.warnings?.join(), /audit: would be refused: kpack-notary SECRET_EXPOSED/);
-  });
 });
 
 t.test('the credentials for the Notary server are for the signing container alone', async (t) => {

@@ -2,15 +2,29 @@ import t from 'tap';
 import type { Cluster } from '../../../../src/shared/kubernetes/cluster.ts';
 import { KPACK_USER } from '../../../bed/webhook.ts';
 import {
+  ADMIN,
+  ADMIN_V2,
+  annotate,
   buildFixture,
   changed,
+  DEVELOPER_V2,
   manifestsOf,
+  P,
   secret,
   section,
   setSection,
+  signingNamespace,
+  unconfiguredBuild,
   URL,
 } from '../../../support/build-fixture.ts';
-import { ask, inject, memoryCluster } from '../../../support/asking.ts';
+import {
+  ask,
+  countingRounds,
+  inject,
+  memoryCluster,
+  mutate,
+  verdictOf,
+} from '../../../support/asking.ts';
 import { signerFlags } from '../../../support/pod.ts';
 
 t.test('names and versions of a pod do not choose what is read', async (t) => {
@@ -83,4 +97,51 @@ t.test('a pod without a named service account is one of the account default', as
   given.secrets.push(secret('creds', {}, { 'kpack.io/notary.v1': URL }));
   const flags = signerFlags(await inject({ ...given, serviceAccount: account }));
   t.equal(flags['notary-credentials']?.length, 1);
+});
+
+t.test('v2 of Build or Namespace adds the reads of its own Secrets, and no round', async (t) => {
+  const readsOf = async (annotations: Record<string, string>, own: Record<string, string> = {}) => {
+    const given = buildFixture('v0.17.2/02-notary', signingNamespace('enabled', annotations));
+    annotate(given, own);
+    const { cluster, rounds } = countingRounds(memoryCluster(manifestsOf(given)));
+    t.equal(verdictOf(await ask('mutate', given.pod, cluster)), 'patched');
+    return rounds.map((kinds) => [...kinds].sort());
+  };
+  const first = ['Build', 'Namespace', 'ServiceAccount'];
+  const secrets = (count: number) => Array.from({ length: count }, () => 'Secret');
+  const account = buildFixture().serviceAccount.secrets?.length ?? 0;
+  const v1 = account + 1;
+  t.same(await readsOf({}), [first, ['Image', ...secrets(v1)]], 'v1 alone');
+  t.same(await readsOf(ADMIN), [first, ['Image', ...secrets(v1)]], "v1 alone, not the admin's");
+  t.same(await readsOf(ADMIN_V2), [first, ['Image', ...secrets(v1 + 2)]]);
+  t.same(await readsOf(ADMIN_V2, DEVELOPER_V2), [first, ['Image', ...secrets(v1 + 2)]]);
+  const shared = { [`${P}v2.secretRef`]: 'notary-signing' };
+  t.same(await readsOf({}, shared), [first, ['Image', ...secrets(v1)]], 'the same Secret once');
+});
+
+t.test('Secrets that v2 needs and that are not there are told', async (t) => {
+  const given = unconfiguredBuild({ ...ADMIN_V2, [`${P}v2.registryCaSecretRef`]: 'registry-ca' });
+  const told = async () =>
+    ((await mutate(given)).warnings ?? []).filter((text) => text.includes('is not in namespace'));
+  t.match(await told(), [
+    /the v2 signing Secret admin-v2-key .* Create it with the certificate chain in tls\.crt, and tls\.key/,
+    /the timestamp CA Secret admin-timestamp-ca .* under ca\.crt/,
+    /the registry CA Secret registry-ca .* under ca\.crt/,
+  ]);
+  given.secrets.push(secret('admin-v2-key', {}), secret('registry-ca', {}));
+  t.match(await told(), [/timestamp CA/]);
+  given.secrets.push(secret('admin-timestamp-ca', {}));
+  t.same(await told(), []);
+});
+
+t.test('too many Secrets matter where credentials of v1 are among them', async (t) => {
+  const many = Array.from({ length: 201 }, (_, i) => ({ name: `s${i}` }));
+  for (const [annotations, verdict] of [
+    [ADMIN_V2, 'patched'],
+    [{ ...ADMIN, ...ADMIN_V2 }, '422 SECRETS_TOO_MANY'],
+  ] as const) {
+    const given = unconfiguredBuild(annotations);
+    given.serviceAccount.secrets = many;
+    t.equal(verdictOf(await mutate(given)), verdict);
+  }
 });

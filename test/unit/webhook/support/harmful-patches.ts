@@ -24,6 +24,9 @@ const wrapped = ([path, { command = [] }]: Located): Operation[] => [
   { op: 'add', path: `${path}/command`, value: ['/wrapper', ...command] },
 ];
 
+const isMounted = (pod: PodManifest, volume: string) =>
+  ours(pod).some(([, { volumeMounts }]) => has(volumeMounts, volume));
+
 /** What must not pass, each with the answer that it gets and what that is to name. */
 const HARMS: readonly (Harm & {
   readonly answer: (pod: PodManifest, pick: number) => readonly Operation[];
@@ -114,13 +117,21 @@ const HARMS: readonly (Harm & {
         ? []
         : [addVolume(pod, { name: 'notary-sign-key', emptyDir: {} }, pick)],
   },
+  ...['notary-sign-key', 'notary-sign-v2-key'].map((name) => ({
+    verdict: '422 SECRET_EXPOSED',
+    names: name,
+    answer: (pod: PodManifest, pick: number) =>
+      others(pod)
+        .filter((_, i, all) => isMounted(pod, name) && i === pick % all.length)
+        .map((each) => addMount(each, { name, mountPath: '/stolen' }, pick)),
+  })),
   {
     verdict: '422 SECRET_EXPOSED',
-    names: 'notary-sign-key',
+    names: 'stolen',
     answer: (pod, pick) =>
-      others(pod)
-        .filter((_, i, all) => ours(pod).length > 0 && i === pick % all.length)
-        .map((each) => addMount(each, { name: 'notary-sign-key', mountPath: '/stolen' }, pick)),
+      isMounted(pod, 'notary-sign-v2-key') && !has(pod.spec.volumes, 'stolen')
+        ? [addVolume(pod, { name: 'stolen', secret: { secretName: 'notary-v2-signing' } }, pick)]
+        : [],
   },
   ...[
     { secret: { secretName: 'notary-signing' } },

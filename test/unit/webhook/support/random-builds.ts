@@ -1,4 +1,4 @@
-/** Builds of every shape that kpack gives them, signed by a Secret called notary-signing. */
+/** Builds of every shape that kpack gives them, signed by Secrets called notary-signing and notary-v2-signing. */
 import { resolve } from 'node:path/posix';
 import fc from 'fast-check';
 import {
@@ -20,6 +20,8 @@ import { podSecurityContexts, resources, securityContexts } from './random-parts
 export interface RandomBuild extends BuildFixture {
   /** Whether kpack's step writes a report, could be asked to, or may not know how to. */
   readonly report: 'written' | 'possible' | 'unknown';
+  /** The Secrets with keys. */
+  readonly keys: readonly string[];
 }
 
 /** kpack's own programs, where buildpacks put them and where its released images have them. */
@@ -57,6 +59,14 @@ const TAGS = [
 /** As one argument to the exporter, as two to kpack's own rebase. */
 const REPORT_WORDS = [[`-report=${REPORT}`], ['--report', REPORT]] as const;
 
+const V2_KEY = { [`${P}v2.secretRef`]: 'notary-v2-signing' };
+const V2_SETTINGS = {
+  [`${P}v2.timestampUrl`]: 'http://timestamp.example.com',
+  [`${P}v2.timestampCaSecretRef`]: 'timestamp-ca',
+  [`${P}v2.expiry`]: '8760h',
+  [`${P}v2.registryCaSecretRef`]: 'registry-ca',
+};
+
 const shapes = fc.record({
   exporting: fc.constantFrom('export', 'rebase'),
   isWaiting: fc.boolean(),
@@ -71,6 +81,7 @@ const shapes = fc.record({
   context: fc.option(podSecurityContexts),
   hasCa: fc.boolean(),
   hasCredentials: fc.boolean(),
+  v2: fc.constantFrom(undefined, V2_KEY, { ...V2_KEY, ...V2_SETTINGS }),
   marks: fc.subarray([`${P}injected`, `${P}skipped`]),
 });
 type Shape = typeof shapes extends fc.Arbitrary<infer Value> ? Value : never;
@@ -82,6 +93,20 @@ export const builds: fc.Arbitrary<RandomBuild> = fc
     pod: afterPatches(podOf(shape), patches),
     report: shape.report,
     ...surroundings(shape),
+  }));
+
+/** The same, signed with v2 alone. */
+export const buildsOfV2: fc.Arbitrary<RandomBuild> = builds
+  .filter(({ build, keys }) => build.spec['notary'] === undefined && keys.length > 1)
+  .map((build) => ({
+    ...build,
+    keys: ['notary-v2-signing'],
+    namespace: changed(build.namespace, ({ metadata }) => {
+      const others = Object.entries(metadata.annotations ?? {}).filter(
+        ([name]) => !name.startsWith(`${P}v1.`),
+      );
+      metadata.annotations = Object.fromEntries(others);
+    }),
   }));
 
 /** What is to become of the pod of a build, without what we add for the signer alone. */
@@ -190,7 +215,7 @@ const secretsOf = ({ registrySecrets }: Shape) => [
 ];
 
 /** The cluster around it: kpack's own signer needs a section, else the admin asks. */
-function surroundings({ isSignedByKpack, tags, hasCa, hasCredentials }: Shape) {
+function surroundings({ isSignedByKpack, tags, hasCa, hasCredentials, v2 }: Shape) {
   const byNamespace = {
     [`${P}v1.url`]: URL,
     [`${P}v1.secretRef`]: 'notary-signing',
@@ -198,7 +223,8 @@ function surroundings({ isSignedByKpack, tags, hasCa, hasCredentials }: Shape) {
   };
   const meta = { namespace: 'apps' };
   return {
-    namespace: signingNamespace('enabled', isSignedByKpack ? {} : byNamespace),
+    keys: ['notary-signing', ...(v2 ? ['notary-v2-signing'] : [])],
+    namespace: signingNamespace('enabled', { ...(!isSignedByKpack && byNamespace), ...v2 }),
     build: {
       apiVersion: 'kpack.io/v1alpha2',
       kind: 'Build',

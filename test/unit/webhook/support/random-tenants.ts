@@ -18,6 +18,8 @@ import { REPORT, stepCommand, type Container } from '../../../support/pod.ts';
 /** What is the admin's alone, and what a developer may have. */
 export const ADMIN_URL = 'https://notary.admin.example.com';
 export const ADMIN_KEY = 'admin-key';
+export const ADMIN_V2_KEY = 'admin-v2-key';
+export const ADMIN_STAMP = { url: 'https://timestamp.admin.example.com', ca: 'admin-timestamp-ca' };
 const OWN_URL = 'https://notary.own.example.com';
 const EVIL = 'evil.example.com';
 
@@ -42,7 +44,7 @@ const annotationTexts = fc
   .map((words) => words.join(' '));
 
 /** Secrets that a developer may name anywhere; the admin's among them. */
-const SECRETS = [ADMIN_KEY, 'admin-ca', 'own-key', 'own-ca', 'other', 'notary-creds'];
+const SECRETS = [ADMIN_KEY, ADMIN_V2_KEY, 'admin-ca', 'own-key', 'own-ca', 'other', 'notary-creds'];
 const few = (weight: number) =>
   fc.oneof(
     { weight, arbitrary: fc.constant<string[]>([]) },
@@ -58,6 +60,7 @@ const ACCOUNT_SECRETS: Readonly<Record<string, string>> = {
   'notary-creds': '',
   'own-creds': '',
   [ADMIN_KEY]: '',
+  [ADMIN_V2_KEY]: '',
 };
 
 export type Tenants = typeof tenants extends fc.Arbitrary<infer Value> ? Value : never;
@@ -68,15 +71,33 @@ export const tenants = fc.record({
     unit: fc.constantFrom('whole', 'whole', 'whole', 'none', 'Secret alone'),
     ca: fc.constantFrom(undefined, 'admin-ca', ADMIN_KEY),
     pins: fc.constantFrom(undefined, undefined, PIN),
+    v2: fc.constantFrom(
+      undefined,
+      { secretName: ADMIN_V2_KEY, stamp: undefined },
+      { secretName: ADMIN_V2_KEY, stamp: ADMIN_STAMP },
+    ),
   }),
   unit: fc.option(
     fc.record({
       isSection: fc.boolean(),
       url: fc.constantFrom(OWN_URL, OWN_URL, ADMIN_URL),
-      secretName: fc.constantFrom('own-key', 'own-key', ADMIN_KEY),
+      secretName: fc.constantFrom('own-key', 'own-key', 'own-key', ADMIN_KEY, ADMIN_V2_KEY),
       ca: fc.constantFrom(undefined, undefined, 'own-ca', 'admin-ca', ADMIN_KEY),
     }),
   ),
+  v2: fc.option(
+    fc.record({
+      secretName: fc.constantFrom('own-v2-key', 'own-v2-key', ADMIN_V2_KEY, ADMIN_KEY),
+      stamp: fc.constantFrom(
+        undefined,
+        ADMIN_STAMP,
+        { url: 'http://timestamp.own.example.com', ca: 'own-ca' },
+        { url: 'http://timestamp.own.example.com', ca: ADMIN_V2_KEY },
+      ),
+    }),
+    { freq: 1 },
+  ),
+  registryCa: fc.constantFrom(undefined, undefined, 'own-ca', ADMIN_KEY, ADMIN_V2_KEY),
   pins: fc.constantFrom(undefined, undefined, PIN, OTHER_PIN),
   isOptedOut: fc.boolean(),
   services: few(2),
@@ -112,12 +133,14 @@ const IMAGE = { name: 'app', namespace: 'apps', uid: 'a0000000' };
 
 /** The build whose pod kpack posts. */
 export function buildOf(given: Tenants): BuildFixture {
-  const { owner, unit, tags, account, admin, pins, isOptedOut } = given;
+  const { owner, unit, v2, registryCa, tags, account, admin, pins, isOptedOut } = given;
   const annotations = {
     ...(unit &&
       !unit.isSection &&
       annotated({ 'v1.url': unit.url, 'v1.secretRef': unit.secretName })),
     ...(unit?.ca !== undefined && annotated({ 'v1.caSecretRef': unit.ca })),
+    ...(v2 && annotatedV2(v2)),
+    ...(registryCa !== undefined && annotated({ 'v2.registryCaSecretRef': registryCa })),
     ...(pins !== undefined && annotated({ 'v1.rootPin': pins })),
     ...(isOptedOut && annotated({ signing: 'disabled' })),
   };
@@ -154,6 +177,7 @@ export function buildOf(given: Tenants): BuildFixture {
         admin.ca !== undefined &&
         annotated({ 'v1.caSecretRef': admin.ca })),
       ...(admin.pins !== undefined && annotated({ 'v1.rootPin': admin.pins })),
+      ...(admin.v2 && annotatedV2(admin.v2)),
     }),
     serviceAccount: {
       apiVersion: 'v1',
@@ -164,7 +188,9 @@ export function buildOf(given: Tenants): BuildFixture {
     secrets: [
       secret('notary-creds', {}, { 'kpack.io/notary.v1': ADMIN_URL }),
       secret('own-creds', {}, { 'kpack.io/notary.v1': OWN_URL }),
-      ...['registry-creds', 'docker-creds', 'git-basic', ADMIN_KEY].map((name) => secret(name, {})),
+      ...['registry-creds', 'docker-creds', 'git-basic', ADMIN_KEY, ADMIN_V2_KEY].map((name) =>
+        secret(name, {}),
+      ),
     ],
   };
 }
@@ -304,6 +330,13 @@ function wordsOf(name: string, given: Tenants): string[] {
     default:
       return ['-layers=/layers'];
   }
+}
+
+function annotatedV2({ secretName, stamp }: NonNullable<Tenants['v2']>): Record<string, string> {
+  return annotated({
+    'v2.secretRef': secretName,
+    ...(stamp && { 'v2.timestampUrl': stamp.url, 'v2.timestampCaSecretRef': stamp.ca }),
+  });
 }
 
 function annotated(members: Readonly<Record<string, string>>): Record<string, string> {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { race } from '../stress/race.ts';
+import { race } from './race.ts';
 
 const SIGNERS = 12;
 

@@ -6,9 +6,9 @@ import {
   type Event,
   type Play,
   type Stage,
-} from '../stress/interleaving.ts';
-import { ALL_LOSSES } from '../stress/lost-answer.ts';
-import { randomPlay } from '../stress/random-play.ts';
+} from './interleaving.ts';
+import { ALL_LOSSES } from './lost-answer.ts';
+import { randomPlay } from './random-play.ts';
 
 t.setTimeout(240_000);
 

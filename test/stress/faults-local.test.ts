@@ -1,6 +1,6 @@
 import t from 'tap';
 import { startBed } from '../bed/bed.ts';
-import { LOCAL_KINDS, localSetup } from '../stress/local-fault.ts';
+import { LOCAL_KINDS, localSetup } from './local-fault.ts';
 
 // One run of the signer after the other: more than the runner's default allows.
 t.setTimeout(240_000);
