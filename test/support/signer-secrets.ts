@@ -17,7 +17,8 @@ export interface RunWords {
 }
 
 /** Flags that name the directory of a mounted Secret; for a host, some of them. */
-const SECRET_FLAG = /^--(?:key-dir|v2-key-dir|notary-credentials|registry-credentials)=(?:[^=]*=)?(.+)$/;
+const SECRET_FLAG =
+  /^--(?:key-dir|v2-key-dir|notary-credentials|registry-credentials)=(?:[^=]*=)?(.+)$/;
 /** Flags that name a file which the signer writes. */
 const OUTPUT_FLAG = /^--(receipt|termination-log|done-file|error-file)=(.+)$/;
 

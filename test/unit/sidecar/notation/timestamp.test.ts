@@ -12,11 +12,7 @@ import {
   type Stamped,
 } from '../../../../src/sidecar/notation/timestamp.ts';
 import { succeed } from '../../../bed/command.ts';
-import {
-  timestampStamp,
-  type Stamp,
-  type TimestampOptions,
-} from '../../../bed/timestamp-stamp.ts';
+import { timestampStamp, type Stamp, type TimestampOptions } from '../../../bed/timestamp-stamp.ts';
 import { temporaryDirectory } from '../../../bed/temporary-directory.ts';
 import {
   basicConstraints,
