@@ -7,7 +7,7 @@ import type { RepositoryPlan } from './image/signing-plan.ts';
 import { readCaFile } from './keys/secret-directory.ts';
 import { envelopeSigner } from './notation/envelope-signer.ts';
 import { readNotationSecret } from './notation/notation-secret.ts';
-import { signImage, type ImageSigning } from './notation/sign-image.ts';
+import { signImage } from './notation/sign-image.ts';
 import { createSignatureRegistry } from './notation/signature-registry.ts';
 import { createTimestampClient } from './notation/timestamp-client.ts';
 import type { RunContext } from './run-context.ts';
@@ -38,15 +38,19 @@ export async function prepareV2(
     if (error instanceof SigningError && error.code === 'KEY_MISMATCH') return open();
     throw error;
   };
-  const registries = plan.map(({ gun }) => createSignatureRegistry(gun, context.registryAccess));
-  const describe = ({ targets }: RepositoryPlan, i: number) => {
+  const images = plan.map(async ({ gun, targets }) => {
     const [{ sha256, length } = { sha256: '', length: undefined }] = targets;
-    return registries[i]?.describe(sha256, length);
-  };
-  const [signer, roots, ...subjects] = await Promise.all([
+    const registry = createSignatureRegistry(gun, context.registryAccess);
+    const listing = registry.list({ digest: `sha256:${sha256}` });
+    // That the image is gone says more than what became of its list.
+    listing.catch(() => undefined);
+    const subject = await registry.describe(sha256, length);
+    return { gun, registry, subject, before: await listing };
+  });
+  const [signer, roots, ...found] = await Promise.all([
     open().catch(openAgain),
     timestamp && readCaFile(timestamp.caFile),
-    ...plan.map(describe),
+    ...images,
   ]);
   const { notAfter, warnings } = signer.chain;
   for (const warning of warnings) log.warn(warning);
@@ -62,17 +66,11 @@ export async function prepareV2(
           http: openClient([roots, ...environmentRoots]),
         })
       : undefined;
-  const images = new Map(
-    plan.map(({ gun }, i): [Gun, ImageSigning] => {
-      const [registry, subject] = [registries[i], subjects[i]];
-      if (!registry || !subject) throw new Error(`${gun} has no registry`);
-      const settings = { gun, subject, registry, signer, timestamps, expiry };
-      return [gun, { ...settings, now, pause, log, dryRun }];
-    }),
-  );
+  const settings = { signer, timestamps, expiry, now, pause, log, dryRun };
+  const signings = new Map(found.map((image) => [image.gun, { ...image, ...settings }]));
   return (gun) => {
-    const image = images.get(gun);
-    if (!image) throw new Error(`${gun} is not of this build`);
-    return signImage(image);
+    const signing = signings.get(gun);
+    if (!signing) throw new Error(`${gun} is not of this build`);
+    return signImage(signing);
   };
 }

@@ -17,7 +17,7 @@ export const EMPTY_INDEX: ImageIndex = {
 };
 
 /** The tag that lists referrers where there is no API (distribution-spec, "Referrers Tag Schema"). */
-export function fallbackTag({ digest }: Descriptor): string {
+export function fallbackTag({ digest }: Pick<Descriptor, 'digest'>): string {
   return digest.replace(':', '-');
 }
 
@@ -28,7 +28,7 @@ export function fallbackTag({ digest }: Descriptor): string {
  * @returns what is there instead, for people, where it is no list of referrers
  */
 export function readFallbackIndex(
-  subject: Descriptor,
+  subject: Pick<Descriptor, 'digest'>,
   { headers, body }: Pick<HttpResponse, 'headers' | 'body'>,
 ): ImageIndex | string {
   const isSubject = (digest: unknown) => digest === subject.digest;

@@ -19,7 +19,7 @@ import { INDEX_TYPE, type ImageIndex, type IndexEntry } from './image-index.ts';
 /** The tag that lists what refers to an image, where the registry has no referrers API. */
 export interface ReferrersTag {
   /** @throws SigningError REFERRERS_TAG_FOREIGN, CREDENTIALS_*, SERVER_*, DEADLINE_EXCEEDED */
-  read(subject: Descriptor): Promise<ImageIndex>;
+  read(subject: Pick<Descriptor, 'digest'>): Promise<ImageIndex>;
   /**
    * Adds an entry, before all others. Registries know no compare-and-swap, so this run writes again until
    * the list holds all entries that it has seen: its own, and those that other writers lost.
@@ -45,10 +45,10 @@ const GONE: ReadonlySet<unknown> = new Set([
 
 export function createReferrersTag(registry: RegistryConnection, pause: Pause): ReferrersTag {
   const { repository } = registry;
-  const nameOf = (subject: Descriptor) =>
+  const nameOf = (subject: Pick<Descriptor, 'digest'>) =>
     `${repository.registry}/${repository.name}:${fallbackTag(subject)}`;
 
-  const read = async (subject: Descriptor): Promise<ImageIndex> => {
+  const read = async (subject: Pick<Descriptor, 'digest'>): Promise<ImageIndex> => {
     const task = lookUpOf(nameOf(subject));
     const answer = await registry.send({
       method: 'GET',

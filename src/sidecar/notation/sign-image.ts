@@ -23,6 +23,8 @@ export interface ImageSigning {
   readonly gun: Gun;
   /** The image, as the registry describes it. */
   readonly subject: Descriptor;
+  /** The signatures that it has. */
+  readonly before: SignatureList;
   readonly registry: SignatureRegistry;
   readonly signer: EnvelopeSigner;
   /** Undefined: signatures get no timestamp. */
@@ -65,8 +67,7 @@ const UNREADABLE = ['MANIFEST_NOT_FOUND', 'MANIFEST_MISMATCH'];
  * READ_BACK_FAILED, MANIFEST_*, CREDENTIALS_*, SERVER_*, DEADLINE_EXCEEDED
  */
 export async function signImage(signing: ImageSigning): Promise<V2Receipt> {
-  const { gun, subject, registry, log, dryRun } = signing;
-  const before = await registry.list(subject);
+  const { gun, subject, before, log, dryRun } = signing;
   const own = await findOwn(signing, before.signatures);
   if (own) {
     log.step(`${gun}: already has a Notary Project signature of this certificate`);
@@ -78,7 +79,7 @@ export async function signImage(signing: ImageSigning): Promise<V2Receipt> {
     return { result: 'dry-run' };
   }
   log.step(`${gun}: pushing a Notary Project signature of ${subject.digest}`);
-  const pushed = await push(signing, envelope, before);
+  const pushed = await push(signing, envelope);
   const signed = readBack(signing, pushed);
   log.step(`${gun}: pushed signature ${signed.digest}, read back and verified`);
   return finish(signing, 'signed', signed, pushed.list);
@@ -132,12 +133,8 @@ interface Pushed {
  * all released clients write comes first (signature-specification, "Storage"). The second follows where
  * the first one is not listed. The blobs are the same.
  */
-async function push(
-  signing: ImageSigning,
-  envelope: Uint8Array,
-  before: SignatureList,
-): Promise<Pushed> {
-  const { gun, subject, registry, signer, now, pause } = signing;
+async function push(signing: ImageSigning, envelope: Uint8Array): Promise<Pushed> {
+  const { gun, subject, before, registry, signer, now, pause } = signing;
   const created = now();
   const manifests: Omit<Pushed, 'list'>[] = [];
   const listedIn = (list: SignatureList): Pushed | undefined => {
@@ -152,7 +149,7 @@ async function push(
     await pushManifest(registry, manifest, envelope, manifests.length === 0);
     const [list, served] = await Promise.all([
       registry.list(subject),
-      readSignature(signing, descriptor),
+      readSignature(signing, descriptor, readSignatureManifest(manifest.bytes, subject)?.envelope),
     ]);
     manifests.push({ pushed: descriptor, served });
     let listed = listedIn(list);
@@ -251,16 +248,26 @@ async function findOwn(
   return undefined;
 }
 
-/** A signature by this certificate as it was asked for; else what is served, in words for people. */
+/**
+ * A signature by this certificate as it was asked for; else what is served, in words for people.
+ *
+ * @param expected the envelope that the manifest should name: read at the same time
+ */
 async function readSignature(
   signing: ImageSigning,
   descriptor: Descriptor,
+  expected?: Descriptor,
 ): Promise<OwnSignature | string> {
   const { registry, subject } = signing;
+  const ahead = expected && registry.blob(expected);
+  // Where the manifest names another envelope, nobody waits for it.
+  ahead?.catch(() => undefined);
   const manifest = readSignatureManifest(await registry.manifest(descriptor), subject);
   if (!manifest) return 'is no signature manifest of this image';
   try {
-    const envelope = readEnvelope(await registry.blob(manifest.envelope), signing.now());
+    const isExpected = manifest.envelope.digest === expected?.digest;
+    const bytes = await ((isExpected && ahead) || registry.blob(manifest.envelope));
+    const envelope = readEnvelope(bytes, signing.now());
     const why = whyNotAsked(signing, envelope);
     if (why !== undefined) return why;
     const timestamp = signing.timestamps?.verify(envelope);

@@ -42,7 +42,7 @@ export interface SignatureRegistry {
    */
   describe(sha256: string, size: number | undefined): Promise<Descriptor>;
   /** @throws SigningError REFERRERS_TAG_FOREIGN: nothing could be listed there */
-  list(subject: Descriptor): Promise<SignatureList>;
+  list(subject: Pick<Descriptor, 'digest'>): Promise<SignatureList>;
   /** @throws SigningError MANIFEST_NOT_FOUND, MANIFEST_MISMATCH: other bytes than described, or too many */
   manifest(descriptor: Descriptor): Promise<Uint8Array>;
   /** @throws SigningError MANIFEST_NOT_FOUND, MANIFEST_MISMATCH: other bytes than described, or too many */
@@ -98,7 +98,9 @@ export function createSignatureRegistry(gun: Gun, access: RegistryAccess): Signa
       return answer;
     });
 
-  const listByApi = async ({ digest }: Descriptor): Promise<readonly Descriptor[] | undefined> => {
+  const listByApi = async ({
+    digest,
+  }: Pick<Descriptor, 'digest'>): Promise<readonly Descriptor[] | undefined> => {
     const path = `referrers/${digest}`;
     const task = lookUpOf(`the signatures of ${at(digest)}`);
     const cannot = (why: string) =>
