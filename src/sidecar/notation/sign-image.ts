@@ -120,6 +120,8 @@ function sign({ subject, signer, timestamps, expiry, now }: ImageSigning): Promi
   });
 }
 
+type SignatureManifest = ReturnType<typeof formatSignatureManifest>;
+
 /** A signature that is listed. */
 interface Pushed {
   readonly pushed: Descriptor;
@@ -134,13 +136,11 @@ interface Pushed {
  * the first one is not listed. The blobs are the same.
  */
 async function push(signing: ImageSigning, envelope: Uint8Array): Promise<Pushed> {
-  const { gun, subject, before, registry, signer, now, pause } = signing;
+  const { gun, subject, registry, signer, now, pause } = signing;
   const created = now();
   const manifests: Omit<Pushed, 'list'>[] = [];
   const listedIn = (list: SignatureList): Pushed | undefined => {
-    const found = manifests.find(({ pushed }) =>
-      list.signatures.some(({ digest }) => digest === pushed.digest),
-    );
+    const found = manifests.find(({ pushed }) => isIn(list, pushed));
     return found && { ...found, list };
   };
   for (const form of ['config-type', 'artifact-type'] as const) {
@@ -152,33 +152,14 @@ async function push(signing: ImageSigning, envelope: Uint8Array): Promise<Pushed
       readSignature(signing, descriptor, readSignatureManifest(manifest.bytes, subject)?.envelope),
     ]);
     manifests.push({ pushed: descriptor, served });
-    let listed = listedIn(list);
-    if (list.listed === 'api') {
-      // A list with more changes than this signature: others push at the same moment.
-      const looks = createRetries(pause, LOOKS);
-      let now = list;
-      let expected = before.signatures.length + 1;
-      while (
-        listed
-          ? now.signatures.length !== expected
-          : now.signatures.length > before.signatures.length
-      ) {
-        if (!listed) await registry.pushManifest(manifest.bytes, descriptor.mediaType);
-        expected = now.signatures.length + (listed ? 0 : 1);
-        if (!(await looks.wait())) break;
-        now = await registry.list(subject);
-        listed = listedIn(now);
-      }
-    } else {
-      // Here the entry says the type, whatever the form. Other writers may lose it once more.
-      const retries = createRetries(pause);
-      while (!listed) {
-        await registry.addToIndex(subject, descriptor);
-        listed = listedIn(await registry.list(subject));
-        if (!listed && !(await retries.wait())) throw notListed();
-      }
-    }
+    const last =
+      list.listed === 'api'
+        ? await settleReferrers(signing, manifest, list)
+        : await addToIndex(signing, descriptor, list);
+    const listed = listedIn(last);
     if (listed) return listed;
+    // The form makes no difference there.
+    if (last.listed === 'tag') throw notListed();
   }
   // An index of referrers may be late.
   const retries = createRetries(pause);
@@ -196,13 +177,59 @@ async function push(signing: ImageSigning, envelope: Uint8Array): Promise<Pushed
 }
 
 /**
+ * Waits while others push at the same moment: registries lose referrers that come at once. Where the list
+ * has those of others and lacks this one, the manifest is pushed again.
+ */
+async function settleReferrers(
+  { subject, before, registry, pause }: ImageSigning,
+  { bytes, descriptor }: SignatureManifest,
+  first: SignatureList,
+): Promise<SignatureList> {
+  const looks = createRetries(pause, LOOKS);
+  let list = first;
+  let expected = before.signatures.length + 1;
+  for (;;) {
+    const count = list.signatures.length;
+    const isListed = isIn(list, descriptor);
+    if (isListed ? count === expected : count <= before.signatures.length) return list;
+    if (!isListed) await registry.pushManifest(bytes, descriptor.mediaType);
+    expected = isListed ? count : count + 1;
+    if (!(await looks.wait())) return list;
+    list = await registry.list(subject);
+  }
+}
+
+/**
+ * Adds a signature to the fallback index. Here the entry says the type, whatever the form of the manifest.
+ * Other writers may lose it once more.
+ */
+async function addToIndex(
+  { subject, registry, pause }: ImageSigning,
+  descriptor: Descriptor,
+  first: SignatureList,
+): Promise<SignatureList> {
+  const retries = createRetries(pause);
+  let list = first;
+  while (!isIn(list, descriptor)) {
+    await registry.addToIndex(subject, descriptor);
+    list = await registry.list(subject);
+    if (!isIn(list, descriptor) && !(await retries.wait())) return list;
+  }
+  return list;
+}
+
+function isIn({ signatures }: SignatureList, { digest }: Descriptor): boolean {
+  return signatures.some((signature) => signature.digest === digest);
+}
+
+/**
  * Pushes a manifest and its blobs; blobs that the registry has dropped meanwhile once more.
  *
  * @param isNew that the registry has never seen the envelope
  */
 async function pushManifest(
   registry: SignatureRegistry,
-  { bytes, descriptor }: ReturnType<typeof formatSignatureManifest>,
+  { bytes, descriptor }: SignatureManifest,
   envelope: Uint8Array,
   isNew: boolean,
 ): Promise<void> {
