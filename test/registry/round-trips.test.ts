@@ -16,8 +16,8 @@ const PUSH = [
   ['GET referrers/sha256:*', 'HEAD manifests/sha256:*'],
   ['HEAD blobs/sha256:*', 'POST blobs/uploads/'],
   ['PUT blobs/uploads/*'],
-  ['PUT manifests/sha256:*'],
-  ['GET blobs/sha256:*', 'GET manifests/sha256:*', 'GET referrers/sha256:*'],
+  ['GET blobs/sha256:*', 'PUT manifests/sha256:*'],
+  ['GET manifests/sha256:*', 'GET referrers/sha256:*'],
 ];
 
 t.test('a Notary Project signature takes five requests one after the other', async (t) => {

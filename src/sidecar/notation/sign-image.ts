@@ -146,10 +146,10 @@ async function push(signing: ImageSigning, envelope: Uint8Array): Promise<Pushed
   for (const form of ['config-type', 'artifact-type'] as const) {
     const manifest = formatSignatureManifest(form, subject, envelope, signer.chain, created);
     const { descriptor } = manifest;
-    await pushManifest(registry, manifest, envelope, manifests.length === 0);
+    const stored = await pushManifest(signing, manifest, envelope, manifests.length === 0);
     const [list, served] = await Promise.all([
       registry.list(subject),
-      readSignature(signing, descriptor, readSignatureManifest(manifest.bytes, subject)?.envelope),
+      readSignature(signing, descriptor, stored),
     ]);
     manifests.push({ pushed: descriptor, served });
     const last =
@@ -222,23 +222,34 @@ function isIn({ signatures }: SignatureList, { digest }: Descriptor): boolean {
   return signatures.some((signature) => signature.digest === digest);
 }
 
+/** An envelope that is read from the registry. */
+interface StoredEnvelope {
+  readonly digest: string;
+  readonly bytes: Promise<Uint8Array>;
+}
+
 /**
- * Pushes a manifest and its blobs; blobs that the registry has dropped meanwhile once more.
+ * Pushes a manifest and its blobs; blobs that the registry has dropped meanwhile once more. The envelope
+ * is read back at once, beside the push of the manifest.
  *
  * @param isNew that the registry has never seen the envelope
  */
 async function pushManifest(
-  registry: SignatureRegistry,
+  { registry, subject }: ImageSigning,
   { bytes, descriptor }: SignatureManifest,
   envelope: Uint8Array,
   isNew: boolean,
-): Promise<void> {
+): Promise<StoredEnvelope | undefined> {
+  const named = readSignatureManifest(bytes, subject)?.envelope;
   for (let tries = 0; tries < 2; tries++) {
     await Promise.all([
       registry.pushBlob(envelope, isNew && tries === 0),
       registry.pushBlob(EMPTY_CONFIG),
     ]);
-    if ((await registry.pushManifest(bytes, descriptor.mediaType)) === 'stored') return;
+    const stored = named && { digest: named.digest, bytes: registry.blob(named) };
+    // Whoever reads the signature hears of it.
+    stored?.bytes.catch(() => undefined);
+    if ((await registry.pushManifest(bytes, descriptor.mediaType)) === 'stored') return stored;
   }
   const what = `the registry has dropped the blobs of the signature manifest ${descriptor.digest} twice`;
   throw new SigningError('SERVER_FAILED', what, {
@@ -278,22 +289,19 @@ async function findOwn(
 /**
  * A signature by this certificate as it was asked for; else what is served, in words for people.
  *
- * @param expected the envelope that the manifest should name: read at the same time
+ * @param stored an envelope that is being read already
  */
 async function readSignature(
   signing: ImageSigning,
   descriptor: Descriptor,
-  expected?: Descriptor,
+  stored?: StoredEnvelope,
 ): Promise<OwnSignature | string> {
   const { registry, subject } = signing;
-  const ahead = expected && registry.blob(expected);
-  // Where the manifest names another envelope, nobody waits for it.
-  ahead?.catch(() => undefined);
   const manifest = readSignatureManifest(await registry.manifest(descriptor), subject);
   if (!manifest) return 'is no signature manifest of this image';
   try {
-    const isExpected = manifest.envelope.digest === expected?.digest;
-    const bytes = await ((isExpected && ahead) || registry.blob(manifest.envelope));
+    const isStored = manifest.envelope.digest === stored?.digest;
+    const bytes = await (isStored ? stored.bytes : registry.blob(manifest.envelope));
     const envelope = readEnvelope(bytes, signing.now());
     const why = whyNotAsked(signing, envelope);
     if (why !== undefined) return why;
