@@ -19,7 +19,7 @@ import { waitForStep } from './io/step-file.ts';
 import { createSteps } from './io/steps.ts';
 import { loadJose } from './keys/jose-signature.ts';
 import { readCaFile } from './keys/secret-directory.ts';
-import { prepare, signBoth } from './signatures.ts';
+import { signRepositories } from './signatures.ts';
 import type { SignerOptions } from './signer-options.ts';
 
 /** What a run takes from its surroundings. */
@@ -103,10 +103,7 @@ async function signAll(
     ...{ now, log, memory, pause, dryRun, steps: createSteps(signal) },
     ...{ environmentRoots, openClient, registry, registryHttp, registryAccess },
   };
-  const signing = await prepare(signatures, plan, context);
-  const receipts: RepositoryReceipt[] = [];
-  for (const repository of plan) receipts.push(await signBoth(repository, signing, log));
-  return receipts;
+  return signRepositories(signatures, plan, context);
 }
 
 /**

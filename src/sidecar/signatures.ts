@@ -12,40 +12,63 @@ import type { RunContext } from './run-context.ts';
 import { prepareV1, type V1Signing } from './v1-signing.ts';
 import type { V2Signing } from './v2-signing.ts';
 
-/** What is ready to sign. A part that is undefined was not asked for. */
+/** What signs. A part that is undefined was not asked for. */
 export type Signing =
   | {
       readonly v1: V1Signing;
-      /** An error: v2 cannot sign, and does not have to. */
-      readonly v2: V2Signing | SigningError | undefined;
+      /** Rejects where v2 cannot sign. */
+      readonly v2: Promise<V2Signing> | undefined;
       /** Whether a failure of v2 is in the receipt alone. */
       readonly isV2Optional: boolean;
     }
-  | { readonly v1: undefined; readonly v2: V2Signing };
+  | { readonly v1: undefined; readonly v2: Promise<V2Signing> };
 
 /**
- * Checks all that can be known for both kinds of signatures, before anything is published.
+ * Signs the repositories of a build, one after the other. All that can be known for both kinds of
+ * signatures is checked before anything is published. While v2 asks the registry for the image, the
+ * first Notary v1 repository is loaded already.
  *
- * @throws SigningError as `prepareV1` and `prepareV2`; of both, where both fail
+ * @throws SigningError as `prepareV1` and `prepareV2`, and nothing was published; of both, where both
+ * fail
  */
-export async function prepare(
-  { v1, v2 }: SignatureSettings,
+export async function signRepositories(
+  settings: SignatureSettings,
+  plan: readonly RepositoryPlan[],
+  context: RunContext,
+): Promise<readonly RepositoryReceipt[]> {
+  const signing = await prepare(settings, plan, context);
+  const receipts: RepositoryReceipt[] = [];
+  for (const repository of plan) {
+    const receipt = await signBoth(repository, signing, context.log);
+    if (!isV2Optional(settings)) await signing.v2;
+    receipts.push(receipt);
+  }
+  return receipts;
+}
+
+async function prepare(
+  settings: SignatureSettings,
   plan: readonly RepositoryPlan[],
   context: RunContext,
 ): Promise<Signing> {
   // Loaded here: a run of v1 alone compiles none of it.
-  const prepareV2 = async (settings: V2Settings) =>
-    (await import('./v2-signing.ts')).prepareV2(settings, plan, context);
-  if (!v1) return { v1, v2: await prepareV2(v2) };
-  const [ofV1, ofV2] = await Promise.all([
-    prepareV1(v1, context).catch(asSigningError),
-    v2 && prepareV2(v2).catch(asSigningError),
-  ]);
-  const isV2Optional = v2?.onFailure === 'warn';
-  const failure = ofV2 instanceof SigningError && !isV2Optional ? ofV2 : undefined;
-  if (ofV1 instanceof SigningError) throw failure ? joinedError(ofV1, failure) : ofV1;
-  if (failure) throw failure;
-  return { v1: ofV1, v2: ofV2, isV2Optional };
+  const prepareV2 = async (v2: V2Settings) =>
+    (await import('./v2-signing.ts')).prepareV2(v2, plan, context);
+  const { v1 } = settings;
+  if (!v1) return { v1, v2: prepareV2(settings.v2) };
+  const v2 = settings.v2 && prepareV2(settings.v2);
+  // Heard of by those who wait for it.
+  v2?.catch(() => undefined);
+  const isOptional = isV2Optional(settings);
+  const ofV1 = await prepareV1(v1, context).catch(asSigningError);
+  if (!(ofV1 instanceof SigningError)) return { v1: ofV1, v2, isV2Optional: isOptional };
+  const ofV2 = isOptional ? undefined : await v2?.catch(asSigningError);
+  throw ofV2 instanceof SigningError ? joinedError(ofV1, ofV2) : ofV1;
+}
+
+/** Without v1 there is no other outcome than that of v2. */
+function isV2Optional({ v1, v2 }: SignatureSettings): boolean {
+  return v1 !== undefined && v2?.onFailure === 'warn';
 }
 
 /**
@@ -89,10 +112,9 @@ interface Outcome {
 }
 
 /** Never rejects: v1 may be busy when v2 fails. */
-async function settle(v2: V2Signing | SigningError, gun: RepositoryPlan['gun']): Promise<Outcome> {
+async function settle(v2: Promise<V2Signing>, gun: RepositoryPlan['gun']): Promise<Outcome> {
   try {
-    if (v2 instanceof SigningError) throw v2;
-    return { receipt: await v2(gun) };
+    return { receipt: await (await v2)(gun) };
   } catch (cause) {
     const error = asSigningError(cause);
     return { receipt: { result: 'failed', ...failureOf(error) }, error };

@@ -4,6 +4,8 @@ import type { NotaryUrl } from '../../../src/shared/notary-url.ts';
 import { failureOf, receiptOf, type RepositoryReceipt } from '../../../src/shared/receipt.ts';
 import { SigningError } from '../../../src/shared/signing-error.ts';
 import { signBoth, type Signing } from '../../../src/sidecar/signatures.ts';
+import type { V1Signing } from '../../../src/sidecar/v1-signing.ts';
+import type { V2Signing } from '../../../src/sidecar/v2-signing.ts';
 import { failureSentence, lastLine } from '../../../src/sidecar/termination-message.ts';
 
 const gun = 'registry.example.com/team/app' as Gun;
@@ -53,8 +55,21 @@ const events: string[] = [];
 const warnings: string[] = [];
 const log = { step: () => undefined, warn: (line: string) => void warnings.push(line) };
 
-async function sign(signing: Signing) {
+/** What v2 is ready to do, or why it is not. */
+type Ready = V2Signing | SigningError | undefined;
+
+async function sign({
+  v1,
+  v2,
+  isV2Optional = false,
+}: {
+  readonly v1: V1Signing | undefined;
+  readonly v2: Ready;
+  readonly isV2Optional?: boolean;
+}) {
   events.length = warnings.length = 0;
+  const prepared = v2 instanceof SigningError ? Promise.reject(v2) : v2 && Promise.resolve(v2);
+  const signing = (v1 ? { v1, v2: prepared, isV2Optional } : { v1, v2: prepared }) as Signing;
   const repository = await signBoth(plan, signing, log);
   const receipt = receiptOf('report', [repository]);
   return { repository, sentence: failureSentence(receipt), last: lastLine(receipt, true) };
