@@ -66,43 +66,38 @@ export function connectRegistry(
       credentials: registryLookup(repository, credentials),
     });
   const clients = { https: clientOf('https'), http: clientOf('http') };
-  let scheme: keyof typeof clients = 'https';
-  /** Whether it has answered. */
-  let isSpoken = false;
+  /** That of the first answer; requests that are on their way at the same time may each try. */
+  let spoken: keyof typeof clients | undefined;
 
-  const url = (path: string) =>
+  const urlBy = (scheme: keyof typeof clients, path: string) =>
     new URL(`${scheme}://${repository.host}/v2/${repository.name}/${path}`);
-  const sendBy = async ({
-    path,
-    task: _,
-    ...request
-  }: RepositoryRequest): Promise<HttpResponse> => {
-    const target = typeof path === 'string' ? url(path) : path;
-    const answer = await clients[scheme].send({ ...request, url: target });
-    isSpoken = true;
+  const sendBy = async (
+    scheme: keyof typeof clients,
+    { path, task: _, ...request }: RepositoryRequest,
+  ): Promise<HttpResponse> => {
+    const url = typeof path === 'string' ? urlBy(scheme, path) : path;
+    const answer = await clients[scheme].send({ ...request, url });
+    spoken ??= scheme;
     return answer;
   };
 
+  /** Another request may have seen it meanwhile. */
+  const speaksTls = () => spoken === 'https';
+
   /** A registry on this machine may speak plain http; whether it speaks TLS is seen by trying. */
   const sendByAnyScheme = async (request: RepositoryRequest): Promise<HttpResponse> => {
-    const used = scheme;
+    if (spoken) return sendBy(spoken, request);
     try {
-      return await sendBy(request);
+      return await sendBy('https', request);
     } catch (error) {
       const isMute = error instanceof SigningError && error.code === 'SERVER_UNREACHABLE';
-      const mayBePlain = used === 'https' && (!isSpoken || scheme === 'http');
-      if (!isMute || !repository.isLoopback || !mayBePlain) throw error;
-      scheme = 'http';
-      return await sendBy(request).catch((cause: unknown) => {
-        if (!isSpoken) scheme = 'https';
-        throw cause;
-      });
+      if (!isMute || !repository.isLoopback || speaksTls()) throw error;
+      return sendBy('http', request);
     }
   };
-
   return {
     repository,
-    url,
+    url: (path) => urlBy(spoken ?? 'https', path),
     send: (request) =>
       sendByAnyScheme(request).catch((error: unknown) => {
         throw error instanceof SigningError
