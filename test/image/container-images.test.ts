@@ -121,7 +121,7 @@ t.test('the programs run as they are, on a read-only root', async (t) => {
 
 t.test('the command of the injected container is one that the image has', async (t) => {
   const run = { image: images.signer, command: SIGNER_COMMAND, args: ['--help'], directory };
-  t.match(await runImage(run), { code: 0, stdout: /^usage: signer --/ });
+  t.match(await runImage(run), { code: 0, stdout: /^usage: signer / });
 });
 
 t.test('the code caches are accepted by the node of the image', async (t) => {
