@@ -45,8 +45,7 @@ function shareOf(repositories: readonly RepositoryReceipt[]): readonly string[] 
 function partsOf(repositories: readonly RepositoryReceipt[]): readonly string[] {
   const failed = repositories.find(({ result }) => result === 'failed');
   const { v1, v2 } = failed ? signedParts(failed) : {};
-  if (v1 === undefined || v2 === undefined) return [];
-  if (v1 === v2) return [];
+  if (v1 === undefined || v2 === undefined || v1 === v2) return [];
   return [v2 ? 'v2 signed, v1 not' : 'v1 signed, v2 not'];
 }
 

@@ -202,11 +202,10 @@ class RepositorySigning {
     const { gun, targets } = this.#plan;
     const server = this.#context.url;
     const rootKeyIds = repository?.rootKeyIds ?? [];
-    const { version, expires } = repository?.root.content ?? {};
-    const root = version !== undefined && expires !== undefined ? { version, expires } : undefined;
+    const { root } = repository ?? {};
     return {
       ...{ gun, server, result },
-      ...(root && { root }),
+      ...(root && { root: { version: root.content.version, expires: root.content.expires } }),
       ...{ roles, rootKeyIds, targets, attempts: this.#posts },
     };
   }

@@ -1,14 +1,8 @@
 import { cut } from '../../shared/shown-value.ts';
 import { sha256Hex } from '../../shared/sha256.ts';
 import type { HttpResponse } from '../http/http-message.ts';
-import type { Descriptor } from './descriptor.ts';
-import {
-  INDEX_TYPE,
-  readDescriptor,
-  readImageIndex,
-  type ImageIndex,
-  type IndexEntry,
-} from './image-index.ts';
+import { readDescriptor, type Descriptor } from './descriptor.ts';
+import { INDEX_TYPE, readImageIndex, type ImageIndex, type IndexEntry } from './image-index.ts';
 
 /** The index of a subject that nobody has signed. */
 export const EMPTY_INDEX: ImageIndex = {

@@ -1,6 +1,5 @@
 import { exceededBound } from '../../shared/json-bounds.ts';
 import { isObject, parseObject, type Members } from '../../shared/json.ts';
-import type { Descriptor } from './descriptor.ts';
 
 /** An OCI image index, as a registry lists referrers (distribution-spec, "Listing Referrers"). */
 export interface ImageIndex {
@@ -18,7 +17,6 @@ export const INDEX_TYPE = 'application/vnd.oci.image.index.v1+json';
 const BOUNDS = { depth: 16, parts: 400_000 };
 /** `algorithm:encoded` (image-spec, descriptor.md): a part of a URL that stays in its place. */
 const ANY_DIGEST = /^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[A-Za-z0-9=_-]{1,256}$/;
-const SHA256_DIGEST = /^sha256:[0-9a-f]{64}$/;
 
 /**
  * Reads the bytes of an index. Go writes an empty list as null.
@@ -33,25 +31,7 @@ export function readImageIndex(bytes: Uint8Array): ImageIndex | undefined {
   return { members, entries };
 }
 
-/** @returns undefined where it lacks a member, or is of another digest algorithm than SHA-256 */
-export function readDescriptor(entry: IndexEntry): Descriptor | undefined {
-  const { mediaType, digest, size, artifactType, annotations } = entry;
-  if (typeof mediaType !== 'string' || !SHA256_DIGEST.test(digest)) return undefined;
-  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) return undefined;
-  return {
-    mediaType,
-    digest,
-    size,
-    ...(typeof artifactType === 'string' && { artifactType }),
-    ...(isAnnotations(annotations) && { annotations }),
-  };
-}
-
 function isEntry(value: unknown): value is IndexEntry {
   const digest = isObject(value) ? value['digest'] : undefined;
   return typeof digest === 'string' && ANY_DIGEST.test(digest);
-}
-
-function isAnnotations(value: unknown): value is Readonly<Record<string, string>> {
-  return isObject(value) && Object.values(value).every((text) => typeof text === 'string');
 }

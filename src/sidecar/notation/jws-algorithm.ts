@@ -1,9 +1,10 @@
 import { constants, verify, type KeyObject } from 'node:crypto';
 import { curveOf } from '../../shared/curve.ts';
 import { rsaModulusLength } from '../../shared/rsa-modulus.ts';
+import type { JoseAlgorithm } from '../keys/jose-signature.ts';
 
 /** The algorithms of the Notary Project (signature specification, "Algorithm Selection"). */
-export type JwsAlgorithm = 'ES256' | 'ES384' | 'ES512' | 'PS256' | 'PS384' | 'PS512';
+export type JwsAlgorithm = JoseAlgorithm;
 
 /** The hash of an algorithm. Its timestamp is over the same one. */
 export type JwsHash = 'sha256' | 'sha384' | 'sha512';

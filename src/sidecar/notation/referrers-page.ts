@@ -1,7 +1,7 @@
 import { serverAnswer } from '../http/server-error.ts';
 import type { HttpResponse } from '../http/http-message.ts';
-import type { Descriptor } from './descriptor.ts';
-import { INDEX_TYPE, readDescriptor, readImageIndex } from './image-index.ts';
+import { readDescriptor, type Descriptor } from './descriptor.ts';
+import { INDEX_TYPE, readImageIndex } from './image-index.ts';
 
 /** A part of what the referrers API lists. */
 export interface ReferrersPage {

@@ -5,6 +5,7 @@ import { SigningError } from '../../shared/signing-error.ts';
 import { VERSION } from '../../shared/version.ts';
 import { createRetries, type Pause } from '../http/retry.ts';
 import type { Log } from '../io/log.ts';
+import { second } from './chain-rules.ts';
 import type { Descriptor } from './descriptor.ts';
 import { EnvelopeError, readEnvelope, type SignatureEnvelope } from './envelope-reader.ts';
 import type { EnvelopeSigner } from './envelope-signer.ts';
@@ -13,6 +14,7 @@ import {
   EMPTY_CONFIG,
   formatSignatureManifest,
   readSignatureManifest,
+  THUMBPRINTS,
 } from './signature-manifest.ts';
 import type { SignatureList, SignatureRegistry } from './signature-registry.ts';
 import type { TimestampClient } from './timestamp-client.ts';
@@ -54,7 +56,6 @@ const MOST_READ = 100;
 const LEAST_SHARE_LEFT = 0.5;
 /** Registries have lost referrers that were pushed at the same moment (oras#1228, olareg 0.2). */
 const LOOKS = { firstWaitMs: 600, longestWaitMs: 600, waits: 30, jitter: 2 / 3 };
-const THUMBPRINTS = 'io.cncf.notary.x509chain.thumbprint#S256';
 /** Errors of a listed signature that is gone, or is not what its digest says: not this signer's. */
 const UNREADABLE = ['MANIFEST_NOT_FOUND', 'MANIFEST_MISMATCH'];
 
@@ -98,10 +99,10 @@ function finish(
   }
   const [thumbprint = ''] = chain.thumbprints;
   return {
-    ...{ result, digest, listed, thumbprint, notAfter: rfc3339(chain.notAfter) },
-    ...(expiry && { expiry: rfc3339(expiry) }),
+    ...{ result, digest, listed, thumbprint, notAfter: second(chain.notAfter) },
+    ...(expiry && { expiry: second(expiry) }),
     ...(timestamp && {
-      timestamp: { time: rfc3339(timestamp.time), notAfter: rfc3339(timestamp.notAfter) },
+      timestamp: { time: second(timestamp.time), notAfter: second(timestamp.notAfter) },
     }),
     count,
   };
@@ -333,9 +334,4 @@ function whyNotAsked(
   if (duration === undefined) return left === undefined ? undefined : 'has an end';
   if (left === undefined) return 'has no end';
   return left >= duration * LEAST_SHARE_LEFT ? undefined : 'ends too early';
-}
-
-/** Without fractions of a second, as the Notary Project writes times. */
-function rfc3339(date: Date): string {
-  return date.toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -1,8 +1,8 @@
-import { isObject, type Members } from '../../shared/json.ts';
+import { isObject } from '../../shared/json.ts';
 import { sha256Hex } from '../../shared/sha256.ts';
 import type { CertificateChain } from './certificate-chain.ts';
 import { second } from './chain-rules.ts';
-import { SIGNATURE_TYPE, type Descriptor } from './descriptor.ts';
+import { readDescriptor, SIGNATURE_TYPE, type Descriptor } from './descriptor.ts';
 import { ENVELOPE_TYPE } from './envelope.ts';
 import { parseStrictObject } from './strict-json.ts';
 
@@ -18,7 +18,8 @@ export const EMPTY_CONFIG: Uint8Array = Buffer.from('{}');
 
 const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
 const EMPTY_TYPE = 'application/vnd.oci.empty.v1+json';
-const THUMBPRINTS = 'io.cncf.notary.x509chain.thumbprint#S256';
+/** The annotation with the thumbprints of the chain, as a JSON list in a text. */
+export const THUMBPRINTS = 'io.cncf.notary.x509chain.thumbprint#S256';
 const CREATED = 'org.opencontainers.image.created';
 
 /**
@@ -84,11 +85,4 @@ export function readSignatureManifest(
 
 function describe(mediaType: string, bytes: Uint8Array): Descriptor {
   return { mediaType, digest: `sha256:${sha256Hex(bytes)}`, size: bytes.length };
-}
-
-function readDescriptor(value: unknown): Descriptor | undefined {
-  const { mediaType, digest, size }: Members = isObject(value) ? value : {};
-  if (typeof mediaType !== 'string' || typeof digest !== 'string') return undefined;
-  if (!/^sha256:[0-9a-f]{64}$/.test(digest) || !Number.isSafeInteger(size)) return undefined;
-  return { mediaType, digest, size: Number(size) };
 }

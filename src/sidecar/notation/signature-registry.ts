@@ -12,8 +12,7 @@ import {
 } from '../image/registry-connection.ts';
 import { lookUpOf, pushOf, registryRefusal } from '../image/registry-failure.ts';
 import { hasBlob, uploadBlob } from './blob-upload.ts';
-import { SIGNATURE_TYPE, type Descriptor } from './descriptor.ts';
-import { readDescriptor } from './image-index.ts';
+import { readDescriptor, SIGNATURE_TYPE, type Descriptor } from './descriptor.ts';
 import { isWithoutReferrers, readReferrersPage } from './referrers-page.ts';
 import { createReferrersTag } from './referrers-tag.ts';
 import { readSubject } from './subject.ts';

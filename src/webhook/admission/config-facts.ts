@@ -22,7 +22,7 @@ export interface ConfigFacts extends Pick<
 
 /** How long the reads may take: the author of a write waits meanwhile, for warnings alone. */
 const LONGEST_MS = 2_500;
-/** How many Secrets are read: every user who may write Images can cause these reads. */
+/** The webhook reads at most so many Secrets, because every user who may write Images causes these reads. */
 const MOST_LOOKED_AT = 32;
 
 /**

@@ -74,7 +74,7 @@ function checkUnknown(
   return meant;
 }
 
-/** Who writes `v2.url` did not mean `v1.url`, nor `v2.on-failure` with `v1.on-failure`. */
+/** A user who writes `v2.url` does not mean `v1.url`: only names of the same version come into question. */
 function isOfVersionOf(name: string): (known: string) => boolean {
   const version = versionOf(name);
   return (known) => version === undefined || (versionOf(known) ?? version) === version;
